@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An arena holds all that one request (or one replay) decodes and builds, and is freed in one go. Memory from
+ * it is zeroed, aligned to 16 bytes and never given back singly. The first block is kept across resets, so a
+ * steady request allocates nothing. Not for sizes a peer chose, unless checked against bytes that arrived. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena_block;
+struct arena {
+    struct arena_block *blocks; /* newest first */
+    size_t used;                /* bytes used of the newest block */
+    size_t taken;               /* bytes handed out since the last reset */
+};
+
+void arena_init(struct arena *arena); /* takes no memory */
+void arena_deinit(struct arena *arena);
+void arena_reset(struct arena *arena); /* everything taken becomes invalid */
+void *arena_take(struct arena *arena, size_t size);
+void *arena_copy(struct arena *arena, const void *data, size_t size);
+
+/* An array of count elements; aborts on overflow, so check count against the input first. */
+void *arena_take_array(struct arena *arena, size_t count, size_t element_size);
+char *arena_format(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));

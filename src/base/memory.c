@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *checked(void *memory, size_t size)
+{
+    if (memory == NULL) {
+        fprintf(stderr, "memory_exhausted wanted=%zu: the machine has no more memory; stopping\n", size);
+        abort();
+    }
+    return memory;
+}
+
+void *memory_take(size_t size)
+{
+    return checked(calloc(1, size == 0 ? 1 : size), size);
+}
+
+void *memory_take_raw(size_t size)
+{
+    return checked(malloc(size == 0 ? 1 : size), size);
+}
+
+void *memory_resize(void *memory, size_t size)
+{
+    return checked(realloc(memory, size == 0 ? 1 : size), size);
+}
+
+char *memory_copy_text(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    return memcpy(memory_take_raw(size), text, size);
+}
+
+void memory_give(void *memory)
+{
+    free(memory);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory that is owned by exactly one parent. The machine running out is not an error anyone can answer,
+ * so these never return NULL: they end the process with a report. Whatever a peer can size must pass
+ * budget_reserve() before it comes here. */
+#pragma once
+#include <stddef.h>
+
+void *memory_take(size_t size);                    /* zeroed; size 0 gives a valid pointer */
+void *memory_take_raw(size_t size);                /* not zeroed */
+void *memory_resize(void *memory, size_t size);    /* memory may be NULL; new bytes are not zeroed */
+char *memory_copy_text(const char *text);          /* NUL-terminated copy, owned by the caller */
+void memory_give(void *memory);                    /* NULL does nothing */

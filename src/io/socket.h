@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stream sockets that never block. A socket belongs to one loop. ready() is called once per pass with what the
+ * poll said; it reads or writes until -EAGAIN (bounded by the caller's own fairness), or asks to be called again
+ * in the next pass with socket_again(). Calls return bytes, 0 for the end of the stream, or -errno. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+struct loop;
+struct file;
+struct socket;
+
+enum socket_event { SOCKET_READABLE = 1, SOCKET_WRITABLE = 2, SOCKET_FAILED = 4 };
+
+/* Embedded by the owner of the socket. */
+struct socket_watch {
+    void (*ready)(struct socket_watch *watch, unsigned events);
+};
+
+/* host is a name or address; "" or NULL: all interfaces. port 0: any, see socket_port(). A listener is READABLE
+ * when there are connections to accept. */
+int socket_listen(struct loop *loop, const char *host, int port, struct socket_watch *watch, struct socket **out_socket);
+/* -EAGAIN: none waiting. The new socket belongs to loop (may be another than the listener's, then it is not yet
+ * watched: call socket_watch_start from that loop). peer gets a printable address. */
+int socket_accept(struct socket *listener, struct socket **out_socket, char *peer, size_t peer_size);
+int socket_connect(struct loop *loop, const char *host, int port, struct socket_watch *watch, struct socket **out_socket);
+void socket_watch_start(struct socket *socket, struct loop *loop, struct socket_watch *watch);
+void socket_watch_stop(struct socket *socket); /* before it is handed to another loop */
+void socket_close(struct socket *socket);      /* NULL does nothing */
+int socket_port(struct socket *socket);        /* the local port */
+
+int64_t socket_read(struct socket *socket, void *data, size_t size);
+int64_t socket_writev(struct socket *socket, const struct iovec *vectors, int count, bool more_follows);
+int64_t socket_sendfile(struct socket *socket, struct file *file, int64_t position, size_t size);
+void socket_pause_reading(struct socket *socket, bool paused); /* backpressure: no READABLE while paused */
+void socket_want_write(struct socket *socket, bool wanted);    /* WRITABLE when the peer takes bytes again */
+void socket_again(struct socket *socket);                      /* READABLE once more in the next pass */

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Workers run what blocks: fsync, create, rename, unlink, truncate, cold reads. A job is a struct with a step;
+ * each call makes at most one file operation, bounded in bytes, and returns, so that in the simulator a crash can
+ * fall between any two. done() runs on the owner's loop. A job that must be ignored when its log has changed
+ * meanwhile carries the log's generation and compares it in done(). */
+#pragma once
+#include "io/loop.h"
+
+enum job_progress { JOB_AGAIN, JOB_DONE };
+
+struct job {
+    enum job_progress (*step)(struct job *job); /* on a worker; must not touch what the owner's loop owns */
+    void (*done)(struct job *job);              /* on the owner's loop; may submit the job again or free it */
+    struct loop *owner;
+    struct mail mail;                           /* used by the workers */
+};
+
+/* Jobs of one io start in order of submission. The job must stay where it is until done() ran. */
+void worker_submit(struct io *io, struct loop *owner, struct job *job);
