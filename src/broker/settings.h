@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a node is told before it starts, and what a topic is told while it runs. Values come from the file, the
+ * environment, --override, and (live ones) from the metadata log; everything in these structs is checked and
+ * complete, so that nobody behind them asks whether a value is there. Texts belong to the node settings' arena. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "error.h"
+
+struct image;
+struct log_settings;
+struct setting;
+struct settings_input;
+
+enum listener_protocol { LISTENER_PLAINTEXT, LISTENER_SSL, LISTENER_SASL_PLAINTEXT, LISTENER_SASL_SSL };
+
+struct listener_settings {
+    struct str name;            /* upper case */
+    struct str host;            /* "": all interfaces */
+    int32_t port;               /* 0: any free one */
+    struct str advertised_host; /* never empty for a broker's listener; "" where the node itself has to ask */
+    int32_t advertised_port;    /* 0: the one that was bound */
+    enum listener_protocol protocol;
+    bool is_controller;
+};
+
+struct endpoint_settings {
+    int32_t node_id; /* -1: not said */
+    struct str host;
+    int32_t port;
+};
+
+enum { CODEC_OF_PRODUCER = -1 };
+enum timestamp_type { TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME };
+enum cleanup_policy { CLEANUP_DELETE = 1, CLEANUP_COMPACT = 2 }; /* bits */
+enum ack_durability { ACK_DISK, ACK_PAGE_CACHE };
+enum produce_validate { PRODUCE_VALIDATE_FULL, PRODUCE_VALIDATE_HEADER };
+
+/* All per-topic settings that mean something to a broker. */
+struct topic_settings {
+    int32_t cleanup_policy; /* CLEANUP_ bits; 0: kept for ever */
+    int32_t compression;    /* codec number of a batch's attributes, or CODEC_OF_PRODUCER */
+    int32_t gzip_level, lz4_level, zstd_level;
+    int64_t delete_retention_ms;
+    int64_t file_delete_delay_ms;
+    int64_t flush_messages, flush_ms;
+    int32_t index_interval_bytes;
+    int32_t max_message_bytes;
+    int32_t max_decompressed_message_bytes;
+    int64_t timestamp_after_max_ms, timestamp_before_max_ms;
+    int32_t timestamp_type; /* enum timestamp_type */
+    double min_cleanable_dirty_ratio;
+    int64_t min_compaction_lag_ms, max_compaction_lag_ms;
+    int32_t min_insync_replicas;
+    bool preallocate;
+    int64_t retention_bytes, retention_ms; /* -1: no bound */
+    int32_t segment_bytes, segment_index_bytes;
+    int64_t segment_ms, segment_jitter_ms;
+    bool unclean_leader_election;
+    int32_t ack_durability; /* enum ack_durability */
+};
+
+struct node_settings {
+    struct arena arena;
+    int32_t node_id;
+    bool is_broker, is_controller;
+    struct str rack; /* null: none */
+    struct str cluster_id; /* null: as the directories say, or a new one when they are formatted here */
+
+    struct listener_settings *listeners;
+    int listener_count;
+    struct str inter_broker_listener; /* a listener's name */
+    struct endpoint_settings *quorum_voters; /* static voters; none: the voters stand in the log */
+    int quorum_voter_count;
+    struct endpoint_settings *quorum_bootstrap;
+    int quorum_bootstrap_count;
+    int32_t quorum_election_timeout_ms, quorum_fetch_timeout_ms, quorum_election_backoff_max_ms;
+    int32_t quorum_request_timeout_ms, quorum_retry_backoff_ms, quorum_append_linger_ms;
+    int32_t quorum_fetch_max_bytes, quorum_fetch_snapshot_max_bytes;
+
+    struct str *log_dirs;
+    int log_dir_count;
+    struct str metadata_log_dir; /* one of log_dirs, or a directory of its own */
+    int64_t metadata_max_record_bytes_between_snapshots, metadata_max_snapshot_interval_ms;
+    int32_t metadata_segment_bytes, metadata_max_idle_interval_ms;
+    int64_t metadata_segment_ms, metadata_max_retention_bytes, metadata_max_retention_ms;
+
+    int32_t shards;  /* at least 1 */
+    int32_t workers; /* at least 1 */
+    int32_t produce_validate; /* enum produce_validate */
+    int64_t dirty_bytes_max;  /* per directory; beyond it, produce to that directory parks. 0: no bound */
+
+    int32_t socket_send_buffer_bytes, socket_receive_buffer_bytes; /* -1: the system's */
+    int32_t socket_request_max_bytes, socket_listen_backlog;
+    int64_t queued_max_request_bytes; /* the memory budget; resolved, at least 1 MiB */
+    int32_t max_connections, max_connections_per_ip, max_connection_creation_rate;
+    struct str max_connections_per_ip_overrides; /* "host:count,..." */
+    int64_t connections_max_idle_ms;
+    int32_t fetch_session_slots;
+    int32_t fetch_max_bytes;
+    int32_t request_timeout_ms;
+    int32_t max_request_partition_size_limit;
+
+    bool auto_create_topics, delete_topic_enable, controlled_shutdown;
+    int32_t num_partitions, default_replication_factor;
+    int32_t offsets_topic_partitions, offsets_topic_replication_factor;
+    int32_t transaction_topic_partitions, transaction_topic_replication_factor;
+    int32_t broker_heartbeat_interval_ms, broker_session_timeout_ms;
+    int64_t initial_registration_timeout_ms;
+    int32_t producer_id_expiration_ms, producer_id_expiration_check_interval_ms;
+    int32_t transaction_max_timeout_ms;
+    int64_t retention_check_interval_ms, high_watermark_checkpoint_interval_ms;
+    int32_t flush_offset_checkpoint_interval_ms, flush_start_offset_checkpoint_interval_ms;
+    int64_t log_dir_failure_timeout_ms;
+    int32_t recovery_threads_per_dir;
+
+    int32_t report_format, report_level; /* enum report_format of cli, enum report_level */
+    struct topic_settings topic;         /* what a topic gets that says nothing, before live broker settings */
+    const struct settings_input *input;  /* where each value was said, for DescribeConfigs and --print-config */
+};
+
+/* The rows. A Kafka broker key that Strom does not use is known too, and bound to no field. */
+extern const struct setting topic_setting_rows[];
+extern const int topic_setting_count;
+const struct setting *topic_setting_find(struct str name); /* NULL: no such topic setting */
+const struct setting *node_setting_find(struct str name);  /* NULL: neither Kafka's nor ours */
+int node_setting_count(void);
+const struct setting *node_setting_at(int index);          /* in order of names */
+
+/* A topic's settings: its own override, else a live broker setting (this node's, then the default of all), else the
+ * node's. Values that do not parse any more are passed over. image NULL: nothing is overridden. */
+void topic_settings_resolve(const struct node_settings *node, const struct image *image, struct str topic,
+                            struct topic_settings *out_settings);
+
+/* One wish of CreateTopics or IncrementalAlterConfigs. ERROR_NONE, or ERROR_INVALID_CONFIG with Kafka's message. */
+enum error topic_setting_check(struct str name, struct str value, struct arena *arena, struct str *out_message);
+
+void topic_settings_to_log(const struct topic_settings *topic, const struct node_settings *node,
+                           struct log_settings *out_log);
