@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Puts integers and runs of bytes behind each other into memory of known capacity, or, with out NULL, only
+ * counts them. Writing beyond the capacity is a bug: measure first. */
+#pragma once
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/bytes.h"
+
+struct writer {
+    uint8_t *out; /* NULL: count only */
+    size_t capacity;
+    size_t size;
+};
+
+static inline uint8_t *writer_room(struct writer *writer, size_t size) /* NULL when only counting */
+{
+    uint8_t *at = NULL;
+    if (writer->out != NULL) {
+        assert(size <= writer->capacity - writer->size);
+        at = writer->out + writer->size;
+    }
+    writer->size += size;
+    return at;
+}
+static inline void writer_put(struct writer *writer, const void *data, size_t size)
+{
+    uint8_t *at = writer_room(writer, size);
+    if (at != NULL && size > 0)
+        memcpy(at, data, size);
+}
+static inline void writer_u8(struct writer *writer, uint8_t value) { writer_put(writer, &value, 1); }
+static inline void writer_i16(struct writer *writer, int16_t value)
+{
+    uint8_t *at = writer_room(writer, 2);
+    if (at != NULL)
+        store_i16(at, value);
+}
+static inline void writer_i32(struct writer *writer, int32_t value)
+{
+    uint8_t *at = writer_room(writer, 4);
+    if (at != NULL)
+        store_i32(at, value);
+}
+static inline void writer_i64(struct writer *writer, int64_t value)
+{
+    uint8_t *at = writer_room(writer, 8);
+    if (at != NULL)
+        store_i64(at, value);
+}
+
+void writer_uvarint(struct writer *writer, uint32_t value);
+void writer_varint(struct writer *writer, int32_t value);  /* zig-zag */
+void writer_varlong(struct writer *writer, int64_t value); /* zig-zag */
