@@ -39,7 +39,7 @@ void loop_destroy(struct loop *loop);
 struct io *loop_io(struct loop *loop);
 
 /* One pass; waits until there is something to do. Called by main's while (or the simulator) only. False once
- * loop_stop() was called: everything asked for before has run. */
+ * loop_stop() was called: everything asked for before has run, jobs of workers and their done() included. */
 bool loop_turn(struct loop *loop);
 void loop_stop(struct loop *loop); /* from the loop's own thread */
 

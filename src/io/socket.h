@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stream sockets that never block. A socket belongs to one loop. ready() is called once per pass with what the
- * poll said; it reads or writes until -EAGAIN (bounded by the caller's own fairness), or asks to be called again
- * in the next pass with socket_again(). Calls return bytes, 0 for the end of the stream, or -errno. */
+/* Stream sockets that never block. A socket belongs to one loop. ready() is called once in every pass in which there
+ * is something to do: bytes to read (until a read returns -EAGAIN) unless paused, room to write when it is wanted. So
+ * fairness is a caller's that returns early, and one that must wait for something else pauses. ready() may close the
+ * socket. Calls return bytes, 0 for the end of the stream, or -errno. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,9 +23,10 @@ struct socket_watch {
 /* host is a name or address; "" or NULL: all interfaces. port 0: any, see socket_port(). A listener is READABLE
  * when there are connections to accept. */
 int socket_listen(struct loop *loop, const char *host, int port, struct socket_watch *watch, struct socket **out_socket);
-/* -EAGAIN: none waiting. The new socket belongs to loop (may be another than the listener's, then it is not yet
- * watched: call socket_watch_start from that loop). peer gets a printable address. */
+/* -EAGAIN: none waiting. The new socket is not watched yet: call socket_watch_start() from the loop it shall belong to.
+ * peer gets a printable address. Out of descriptors (-EMFILE …): pause the listener for a while. */
 int socket_accept(struct socket *listener, struct socket **out_socket, char *peer, size_t peer_size);
+/* Returns before the connection stands: wait for WRITABLE, or FAILED (then a read gives the reason). */
 int socket_connect(struct loop *loop, const char *host, int port, struct socket_watch *watch, struct socket **out_socket);
 void socket_watch_start(struct socket *socket, struct loop *loop, struct socket_watch *watch);
 void socket_watch_stop(struct socket *socket); /* before it is handed to another loop */
@@ -36,4 +38,4 @@ int64_t socket_writev(struct socket *socket, const struct iovec *vectors, int co
 int64_t socket_sendfile(struct socket *socket, struct file *file, int64_t position, size_t size);
 void socket_pause_reading(struct socket *socket, bool paused); /* backpressure: no READABLE while paused */
 void socket_want_write(struct socket *socket, bool wanted);    /* WRITABLE when the peer takes bytes again */
-void socket_again(struct socket *socket);                      /* READABLE once more in the next pass */
+void socket_again(struct socket *socket);                      /* READABLE in the next pass, whatever the poll says */

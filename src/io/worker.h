@@ -15,5 +15,5 @@ struct job {
     struct mail mail;                           /* used by the workers */
 };
 
-/* Jobs of one io start in order of submission. The job must stay where it is until done() ran. */
+/* From the owner's thread. Jobs of one io start in order of submission. The job must stay where it is until done() ran. */
 void worker_submit(struct io *io, struct loop *owner, struct job *job);

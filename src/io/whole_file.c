@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Small state files, read and replaced as a whole. Built from the calls of io/file.h alone, so both implementations
+ * share it and a simulated crash falls between its steps as a real one would. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "io/file.h"
+
+int file_load(struct io *io, const char *path, size_t limit, char **out_data, size_t *out_size)
+{
+    struct file *file;
+    int status = file_open(io, path, FILE_READ, &file);
+    if (status < 0)
+        return status;
+    /* Files of the kernel say they are empty, so the size only bounds the first read. */
+    int64_t size = file_size(file);
+    if (size < 0 || (uint64_t)size > limit) {
+        file_unref(file);
+        return size < 0 ? (int)size : -EFBIG;
+    }
+    size_t capacity = size > 0 ? (size_t)size : limit;
+    char *data = memory_take_raw(capacity + 1);
+    int64_t got = file_pread(file, data, capacity, 0);
+    file_unref(file);
+    if (got < 0) {
+        memory_give(data);
+        return (int)got;
+    }
+    data[got] = '\0';
+    *out_data = data;
+    *out_size = (size_t)got;
+    return 0;
+}
+
+static int write_new(struct io *io, const char *path, const void *data, size_t size)
+{
+    struct file *file;
+    int status = file_open(io, path, FILE_CREATE, &file);
+    if (status < 0)
+        return status;
+    status = file_truncate(file, 0);
+    if (status == 0)
+        status = file_write_all(file, data, size, 0);
+    if (status == 0)
+        status = file_sync(file);
+    file_unref(file);
+    return status;
+}
+
+int file_replace(struct io *io, const char *path, const void *data, size_t size)
+{
+    char *temporary, *directory = memory_copy_text(path);
+    if (asprintf(&temporary, "%s.tmp", path) < 0) {
+        memory_give(directory);
+        return -ENOMEM;
+    }
+    char *slash = strrchr(directory, '/');
+    if (slash == NULL)
+        strcpy(directory, "."); /* an empty path cannot be opened, so there is room for it */
+    else
+        slash[slash == directory ? 1 : 0] = '\0';
+    int status = path[0] == '\0' ? -ENOENT : write_new(io, temporary, data, size);
+    if (status == 0)
+        status = file_rename(io, temporary, path);
+    if (status == 0)
+        status = directory_sync(io, directory);
+    free(temporary);
+    memory_give(directory);
+    return status;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/worker.h"
+
+#include <assert.h>
+
+#include "base/container.h"
+#include "io/linux.h"
+
+static void finish_job(struct mail *mail)
+{
+    struct job *job = container_of(mail, struct job, mail);
+    job->owner->job_count--;
+    job->done(job);
+}
+
+static struct job *wait_for_job(struct io *io)
+{
+    pthread_mutex_lock(&io->lock);
+    while (io->first_job == NULL && !io->stopping)
+        pthread_cond_wait(&io->submitted, &io->lock);
+    struct mail *mail = io->first_job;
+    if (mail != NULL)
+        io->first_job = mail->next;
+    pthread_mutex_unlock(&io->lock);
+    return mail == NULL ? NULL : container_of(mail, struct job, mail);
+}
+
+static void *work(void *context)
+{
+    struct io *io = context;
+    for (struct job *job; (job = wait_for_job(io)) != NULL;) {
+        while (job->step(job) == JOB_AGAIN)
+            continue;
+        job->mail.deliver = finish_job;
+        mail_send(NULL, job->owner, &job->mail);
+    }
+    return NULL;
+}
+
+void worker_submit(struct io *io, struct loop *owner, struct job *job)
+{
+    assert(job->step != NULL && job->done != NULL);
+    job->owner = owner;
+    owner->job_count++;
+    job->mail.next = NULL;
+    pthread_mutex_lock(&io->lock);
+    assert(!io->stopping);
+    if (io->first_job == NULL)
+        io->first_job = &job->mail;
+    else
+        io->last_job->next = &job->mail;
+    io->last_job = &job->mail;
+    pthread_cond_signal(&io->submitted);
+    pthread_mutex_unlock(&io->lock);
+}
+
+int workers_start(struct io *io)
+{
+    for (int i = 0; i < io->worker_count; i++) {
+        int status = thread_spawn("worker", work, io, &io->workers[i]);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
+void workers_stop(struct io *io)
+{
+    pthread_mutex_lock(&io->lock);
+    io->stopping = true;
+    pthread_cond_broadcast(&io->submitted);
+    pthread_mutex_unlock(&io->lock);
+    for (int i = 0; i < io->worker_count; i++)
+        pthread_join(io->workers[i], NULL);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "io/io.h"
+#include "test.h"
+
+static char place[64];
+
+static struct io *begin(void)
+{
+    strcpy(place, "/tmp/unit-io-file-XXXXXX");
+    assert_non_null(mkdtemp(place));
+    return io_create(1);
+}
+
+static const char *at(const char *name)
+{
+    static char paths[4][160];
+    static int turn;
+    char *path = paths[turn++ % 4];
+    snprintf(path, sizeof(paths[0]), "%s/%s", place, name);
+    return path;
+}
+
+static int remove_entry(void *context, const char *name) { return file_unlink(context, at(name)); }
+
+static void end(struct io *io)
+{
+    assert_int_equal(directory_list(io, place, remove_entry, io), 0);
+    assert_int_equal(directory_remove(io, place), 0);
+    io_destroy(io);
+}
+
+static int count_entry(void *context, const char *name)
+{
+    (void)name;
+    ++*(int *)context;
+    return 0;
+}
+
+void test_file__reads_what_was_written(void)
+{
+    struct io *io = begin();
+    struct file *file;
+    char text[16] = { 0 };
+    assert_int_equal(file_open(io, at("a"), FILE_READ, &file), -ENOENT);
+    assert_int_equal(file_open(io, at("a"), FILE_CREATE_NEW, &file), 0);
+    struct iovec vectors[] = { { "hello ", 6 }, { "world", 5 } };
+    assert_int_equal(file_pwritev(file, vectors, 2, 0), 11);
+    assert_int_equal(file_write_all(file, "W", 1, 6), 0);
+    assert_int_equal(file_size(file), 11);
+    assert_true(file_is_cached(file, 0, 11));
+    assert_int_equal(file_pread(file, text, sizeof(text), 4), 7);
+    assert_string_equal(text, "o World");
+    int status = file_reserve(file, 0, 1 << 20);
+    assert_true(status == 0 || status == -EOPNOTSUPP);
+    assert_int_equal(file_size(file), 11);
+    assert_int_equal(file_sync(file), 0);
+    assert_int_equal(file_truncate(file, 5), 0);
+    struct file *same = file_ref(file);
+    file_unref(file);
+    assert_int_equal(file_size(same), 5);
+    file_unref(same);
+    assert_int_equal(file_open(io, at("a"), FILE_CREATE_NEW, &file), -EEXIST);
+    end(io);
+}
+
+void test_file__replaces_a_file_as_a_whole(void)
+{
+    struct io *io = begin();
+    char *data;
+    size_t size;
+    int64_t stated;
+    int entries = 0;
+    assert_int_equal(file_replace(io, at("state"), "first and long", 14), 0);
+    assert_int_equal(file_replace(io, at("state"), "second", 6), 0);
+    assert_int_equal(file_load(io, at("state"), 5, &data, &size), -EFBIG);
+    assert_int_equal(file_load(io, at("state"), 100, &data, &size), 0);
+    assert_int_equal(size, 6);
+    assert_string_equal(data, "second");
+    memory_give(data);
+    assert_int_equal(file_stat(io, at("state"), &stated), 0);
+    assert_int_equal(stated, 6);
+    assert_int_equal(directory_list(io, place, count_entry, &entries), 0);
+    assert_int_equal(entries, 1);
+    end(io);
+}
+
+/* A locked file refuses a second lock, also within one process, until the first is let go. */
+void test_file__locks_exclude_each_other(void)
+{
+    struct io *io = begin();
+    struct file *first, *second;
+    assert_int_equal(file_lock(io, at(".lock"), &first), 0);
+    assert_int_equal(file_lock(io, at(".lock"), &second), -EWOULDBLOCK);
+    file_unref(first);
+    assert_int_equal(file_lock(io, at(".lock"), &second), 0);
+    file_unref(second);
+    end(io);
+}
+
+void test_file__directories_come_and_go(void)
+{
+    struct io *io = begin();
+    int64_t size;
+    assert_int_equal(directory_create(io, at("d")), 0);
+    assert_int_equal(directory_create(io, at("d")), -EEXIST);
+    assert_int_equal(directory_exists(io, at("d")), 0);
+    assert_int_equal(directory_exists(io, at("e")), -ENOENT);
+    assert_int_equal(file_rename(io, at("d"), at("e")), 0);
+    assert_int_equal(directory_exists(io, at("e")), 0);
+    assert_int_equal(directory_sync(io, place), 0);
+    assert_int_equal(directory_sync_all(io, place), 0);
+    assert_int_equal(directory_remove(io, at("e")), 0);
+    assert_int_equal(file_stat(io, at("e"), &size), -ENOENT);
+    assert_true(directory_free_bytes(io, place) > 0);
+    assert_true(directory_total_bytes(io, place) >= directory_free_bytes(io, place));
+    end(io);
+}
