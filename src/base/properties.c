@@ -299,10 +299,10 @@ static char *put_escaped(char *out, struct str text, bool is_key)
             *out++ = known[1];
         } else if (code < 0x20 || code > 0x7e) {
             if (code >= 0x10000) {
-                out += sprintf(out, "\\u%04X", 0xd800 + ((code - 0x10000) >> 10));
+                out += snprintf(out, sizeof "\\uFFFF", "\\u%04X", 0xd800 + ((code - 0x10000) >> 10));
                 code = 0xdc00 + ((code - 0x10000) & 0x3ff);
             }
-            out += sprintf(out, "\\u%04X", code);
+            out += snprintf(out, sizeof "\\uFFFF", "\\u%04X", code);
         } else {
             if (strchr("=:#!\\", (int)code) != NULL || (code == ' ' && (is_key || first)))
                 *out++ = '\\';
