@@ -17,7 +17,7 @@ struct settings_input;
 
 enum listener_protocol { LISTENER_PLAINTEXT, LISTENER_SSL, LISTENER_SASL_PLAINTEXT, LISTENER_SASL_SSL };
 
-struct listener_settings {
+struct node_listener {
     struct str name;            /* upper case */
     struct str host;            /* "": all interfaces */
     int32_t port;               /* 0: any free one */
@@ -27,7 +27,7 @@ struct listener_settings {
     bool is_controller;
 };
 
-struct endpoint_settings {
+struct node_endpoint {
     int32_t node_id; /* -1: not said */
     struct str host;
     int32_t port;
@@ -70,12 +70,12 @@ struct node_settings {
     struct str rack; /* null: none */
     struct str cluster_id; /* null: as the directories say, or a new one when they are formatted here */
 
-    struct listener_settings *listeners;
+    struct node_listener *listeners;
     int listener_count;
     struct str inter_broker_listener; /* a listener's name */
-    struct endpoint_settings *quorum_voters; /* static voters; none: the voters stand in the log */
+    struct node_endpoint *quorum_voters; /* static voters; none: the voters stand in the log */
     int quorum_voter_count;
-    struct endpoint_settings *quorum_bootstrap;
+    struct node_endpoint *quorum_bootstrap;
     int quorum_bootstrap_count;
     int32_t quorum_election_timeout_ms, quorum_fetch_timeout_ms, quorum_election_backoff_max_ms;
     int32_t quorum_request_timeout_ms, quorum_retry_backoff_ms, quorum_append_linger_ms;
