@@ -23,7 +23,7 @@ struct listener {
     struct socket *socket;
     struct socket_watch watch;
     struct timer retry;
-    struct listener_settings settings;
+    struct listener_options options;
     struct budget connections;
     struct listener_address *addresses;
     const struct listener_target *targets;
@@ -75,7 +75,7 @@ static struct budget *address_places(struct listener *listener, const char *peer
     struct listener_address *address;
     char text[CONN_PEER_SIZE];
 
-    if (listener->settings.connections_per_ip_max == INT32_MAX)
+    if (listener->options.connections_per_ip_max == INT32_MAX)
         return NULL;
     cut_port(peer, text);
     HASH_FIND_STR(listener->addresses, text, address);
@@ -83,7 +83,7 @@ static struct budget *address_places(struct listener *listener, const char *peer
         return &address->connections;
     forget_quiet_addresses(listener);
     address = memory_take(sizeof(*address));
-    budget_init(&address->connections, listener->settings.connections_per_ip_max);
+    budget_init(&address->connections, listener->options.connections_per_ip_max);
     memcpy(address->address, text, sizeof(text));
     HASH_ADD_STR(listener->addresses, address, address);
     return &address->connections;
@@ -161,19 +161,19 @@ static void listener_retry(struct timer *timer)
     accept_some(container_of(timer, struct listener, retry));
 }
 
-int listener_open(struct loop *loop, const struct listener_settings *settings, const struct listener_target *targets,
+int listener_open(struct loop *loop, const struct listener_options *options, const struct listener_target *targets,
     int target_count, struct listener **out_listener)
 {
     struct listener *listener = memory_take(sizeof(*listener));
 
     listener->loop = loop;
-    listener->settings = *settings;
+    listener->options = *options;
     listener->targets = targets;
     listener->target_count = target_count;
     listener->watch.ready = listener_ready;
     listener->retry.run = listener_retry;
-    budget_init(&listener->connections, settings->connections_max);
-    int status = socket_listen(loop, settings->host, settings->port, &listener->watch, &listener->socket);
+    budget_init(&listener->connections, options->connections_max);
+    int status = socket_listen(loop, options->host, options->port, &listener->watch, &listener->socket);
     if (status < 0) {
         memory_give(listener);
         return status;

@@ -9,7 +9,7 @@
 
 struct listener;
 
-struct listener_settings {
+struct listener_options {
     const char *host; /* NULL or "": every interface */
     int port;
     int32_t connections_max;        /* max.connections */
@@ -22,7 +22,7 @@ struct listener_target {
     struct conn_owner *owner;
 };
 
-int listener_open(struct loop *loop, const struct listener_settings *settings, const struct listener_target *targets,
+int listener_open(struct loop *loop, const struct listener_options *options, const struct listener_target *targets,
     int target_count, struct listener **out_listener); /* 0 or -errno */
 void listener_stop(struct listener *listener);  /* accepts no more; connections stay */
 void listener_close(struct listener *listener); /* after its connections are gone; NULL does nothing */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of what is served: one row an API. What has no row is not advertised, and closes the connection. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/request.h"
+
+struct message_schema;
+
+enum api_listener { API_ON_BROKER = 1, API_ON_CONTROLLER = 2 };
+
+struct api {
+    int16_t key, version_min, version_max;
+    int16_t advertised_min; /* Produce is advertised from 0 and refused below 3, as in Kafka */
+    unsigned listeners;     /* API_ON_ bits */
+    bool changes_image;     /* what comes behind it on the connection and reads the image must wait for it */
+    bool reads_image;
+    const struct message_schema *request, *response;
+    enum step (*handle)(struct request *request);
+    size_t request_size, response_size; /* of their structs */
+};
+
+extern const struct api apis[];
+extern const int api_count;
+
+const struct api *api_find(int16_t key, unsigned listener); /* NULL: not served there */
+
+enum step handle_api_versions(struct request *request);
+enum step handle_create_topics(struct request *request);
+enum step handle_delete_topics(struct request *request);
+enum step handle_describe_cluster(struct request *request);
+enum step handle_describe_topic_partitions(struct request *request);
+enum step handle_fetch(struct request *request);
+enum step handle_init_producer_id(struct request *request);
+enum step handle_list_offsets(struct request *request);
+enum step handle_metadata(struct request *request);
+enum step handle_offset_for_leader_epoch(struct request *request);
+enum step handle_produce(struct request *request);

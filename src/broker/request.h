@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A request from its frame to the last byte of its answer. It belongs to the shard of its connection and holds a place
+ * in the order of that connection's answers. Everything decoded or built for it lies in its arena; strings and records
+ * point into its frame. A handler is a step function: it is called again whenever something it waits for happened
+ * (request_resume()), always from a clean stack. Work on partitions is done by errands, at the shard that owns them.
+ *
+ * A handler of an API with keys k:
+ *     enum step handle_k(struct request *request);
+ * reads request->in.k, fills request->out.k (zeroed with the schema's defaults), keeps its stage in request->work.k. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "base/uuid.h"
+#include "error.h"
+#include "io/loop.h"
+#include "net/reply.h"
+
+struct api;
+struct buffer;
+struct errand;
+struct file;
+struct partition;
+struct shard;
+
+enum step {
+    STEP_ANSWER, /* request->out is complete */
+    STEP_PARK,   /* somebody will call request_resume() */
+    STEP_CLOSE,  /* the connection ends, without an answer */
+    STEP_SILENT, /* done, and there is no answer (acks=0) */
+};
+
+/* The decoded request. */
+union request_in {
+    void *message;
+    const struct api_versions_request *api_versions;
+    const struct create_topics_request *create_topics;
+    const struct delete_topics_request *delete_topics;
+    const struct describe_cluster_request *describe_cluster;
+    const struct describe_topic_partitions_request *describe_topic_partitions;
+    const struct fetch_request *fetch;
+    const struct init_producer_id_request *init_producer_id;
+    const struct list_offsets_request *list_offsets;
+    const struct metadata_request *metadata;
+    const struct offset_for_leader_epoch_request *offset_for_leader_epoch;
+    const struct produce_request *produce;
+};
+
+union request_out {
+    void *message;
+    struct api_versions_response *api_versions;
+    struct create_topics_response *create_topics;
+    struct delete_topics_response *delete_topics;
+    struct describe_cluster_response *describe_cluster;
+    struct describe_topic_partitions_response *describe_topic_partitions;
+    struct fetch_response *fetch;
+    struct init_producer_id_response *init_producer_id;
+    struct list_offsets_response *list_offsets;
+    struct metadata_response *metadata;
+    struct offset_for_leader_epoch_response *offset_for_leader_epoch;
+    struct produce_response *produce;
+};
+
+/* What a handler keeps between two steps; taken from the arena by itself, NULL at the first step. */
+union request_work {
+    struct create_topics_work *create_topics;
+    struct delete_topics_work *delete_topics;
+    struct fetch_work *fetch;
+    struct init_producer_id_work *init_producer_id;
+    struct list_offsets_work *list_offsets;
+    struct metadata_work *metadata;
+    struct offset_for_leader_epoch_work *offset_for_leader_epoch;
+    struct produce_work *produce;
+};
+
+/* A reference to a file that the answer holds until it is sent; the request's. */
+struct request_file {
+    struct request_file *next;
+    struct file *file;
+};
+
+struct request {
+    struct reply reply; /* first */
+    struct request *prev, *next; /* of the shard's requests in work */
+    struct request *held_next;
+    struct shard *shard;
+    struct task task;
+    struct arena arena;
+    struct buffer *frame;
+    const struct api *api; /* NULL until the header is read */
+    struct conn *conn_identity; /* compare only */
+    union request_in in;
+    union request_out out;
+    union request_work work;
+    void (*cleanup)(struct request *request); /* before the arena goes; NULL: nothing to undo */
+    struct request_file *files;
+    int64_t arrived_us;
+    int32_t correlation_id;
+    struct str client_id; /* null: none */
+    int32_t errands_out; /* errands that have not come home */
+    int16_t version;
+    bool stepping, resumed, ended, holds_mark, version_unsupported;
+};
+
+/* A piece of a request that is done at the shard which owns what it touches. While it is away only that shard may touch
+ * it and what it points to. run() is called there, and errand_finish() then or later. */
+struct errand {
+    struct mail mail;
+    struct request *request;
+    struct shard *there;
+    void (*run)(struct errand *errand);
+};
+
+/* Goes at once when there is here: then run() is called inside. Counts in request->errands_out until it is home; the
+ * last one resumes the request. */
+void request_send(struct request *request, struct errand *errand, struct shard *there);
+void errand_finish(struct errand *errand);
+
+/* Calls the handler again, from a clean stack in this pass. For a request that is parked. */
+void request_resume(struct request *request);
+
+/* The answer holds the file from now on (takes the reference). */
+void request_keep_file(struct request *request, struct file *file);
+
+/* The request as it stands in a sentence for people: api, version, client, peer. In the arena. */
+const char *request_describe(struct request *request);

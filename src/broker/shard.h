@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A shard is one loop and all that it owns: connections, requests, partitions, fetch sessions, and a reference to the
+ * newest image it heard of. The control loop has one too (index -1), for the controller listener; it owns no partition.
+ * Only its own loop touches a shard; others send mail. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/fetch_session.h"
+#include "metadata/image.h"
+#include "net/conn.h"
+#include "replica/partition.h"
+#include "storage/log_dir.h"
+
+struct control;
+struct decompressor;
+struct flusher;
+struct node_settings;
+struct io;
+struct request;
+
+enum { SHARD_OF_CONTROL = -1 };
+
+/* The shards of a node, in order of index; fixed once the node is created. */
+struct shard_list {
+    struct shard **list;
+    int32_t count;
+};
+
+/* A listener's side of a shard: which APIs its connections may use. */
+struct shard_desk {
+    struct conn_owner owner; /* first */
+    struct shard *shard;
+    unsigned listener;          /* API_ON_ bit */
+    struct str listener_name;   /* advertised endpoints of this listener are told to its clients */
+};
+
+struct shard {
+    int32_t index;
+    struct loop *loop;
+    const struct node_settings *settings;
+    const struct shard_list *shards;
+    struct control *control;
+    struct net net;
+    struct shard_desk *desks; /* one per listener */
+    int desk_count;
+    const struct image *image; /* NULL until the first is published */
+    struct partition *partitions; /* map by key */
+    struct flusher **flushers;    /* one per log directory */
+    struct log_dir **log_dirs;    /* read only here: their paths and identities */
+    int log_dir_count;
+    int next_log_dir;
+    struct decompressor *decompressor;
+    struct fetch_session_cache sessions;
+    struct request *requests;      /* utlist, all in work */
+    struct request *held;          /* wait for an admin request before them on their connection */
+    struct request *spare;         /* for reuse, with their arenas */
+    int32_t spare_count;
+    int64_t next_report_us;        /* reports about peers are rate limited */
+    int64_t reports_left_out;
+    struct producer_id_block {
+        int64_t next, end;
+    } producer_ids;
+};
+
+struct shard *shard_create(struct io *io, int32_t index, const struct node_settings *settings,
+    const struct shard_list *shards, struct budget *budget);
+void shard_destroy(struct shard *shard); /* its loop has ended */
+
+/* Whose partition it is. The same for every node run with as many shards. */
+struct shard *shard_of(const struct shard *shard, struct uuid topic_id, int32_t partition_index);
+struct partition *shard_partition(const struct shard *shard, struct uuid topic_id, int32_t partition_index); /* NULL */
+
+/* Takes the reference to a newer image: makes, changes and drops partitions so that they are as it says. */
+void shard_take_image(struct shard *shard, const struct image *image);
+
+/* True when something may be reported about a peer now; the count that was left out before is in *out_left_out. */
+bool shard_may_report(struct shard *shard, int64_t *out_left_out);
