@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The header of a record batch, format v2, as it stands on the wire and in the log: 61 bytes, then the records.
- * A batch is addressed as bytes; struct batch_header is a decoded copy of the fixed part. Base offset and leader
- * epoch lie outside the CRC and are rewritten in place; the calls that change more renew the CRC. */
+/* The header of a record batch, format v2, as it stands on the wire and in the log: 61 bytes, then
+ * the records. A batch is addressed as bytes; struct batch_header is a decoded copy of the fixed
+ * part. Base offset and leader epoch lie outside the CRC and are rewritten in place; the calls that
+ * change more renew the CRC. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,7 +10,8 @@
 #include "base/bytes.h"
 
 enum {
-    BATCH_PREFIX_SIZE = 12, /* base offset and length: what must be read to know how long a batch is */
+    BATCH_PREFIX_SIZE =
+        12, /* base offset and length: what must be read to know how long a batch is */
     BATCH_HEADER_SIZE = 61,
     BATCH_CRC_START = 21, /* the CRC covers everything from here */
     BATCH_MAGIC = 2,
@@ -43,9 +45,11 @@ enum batch_attribute {
 
 enum batch_status {
     BATCH_OK,
-    BATCH_INCOMPLETE, /* the bytes end before the batch does: a torn tail, or the cut end of a fetch */
+    BATCH_INCOMPLETE, /* the bytes end before the batch does: a torn tail, or the cut end of a fetch
+                       */
     BATCH_CORRUPT,    /* no batch can begin like this */
-    BATCH_OLD_MAGIC,  /* whole, but of format 0 or 1; only base_offset, length, magic and size are set */
+    BATCH_OLD_MAGIC,  /* whole, but of format 0 or 1; only base_offset, length, magic and size are
+                         set */
 };
 
 struct batch_header {
@@ -65,10 +69,12 @@ struct batch_header {
     size_t size; /* of the whole batch: length + BATCH_PREFIX_SIZE */
 };
 
-/* Reads the first batch of bytes, and checks that all of it is there; neither the CRC nor the records. */
+/* Reads the first batch of bytes, and checks that all of it is there; neither the CRC nor the
+ * records. */
 enum batch_status batch_parse(struct bytes bytes, struct batch_header *out_header);
 
-/* The same, where only the first BATCH_HEADER_SIZE bytes are in memory and `available` are in the file. */
+/* The same, where only the first BATCH_HEADER_SIZE bytes are in memory and `available` are in the
+ * file. */
 enum batch_status batch_parse_header(
     const uint8_t *bytes, size_t in_memory, uint64_t available, struct batch_header *out_header);
 
@@ -91,8 +97,9 @@ static inline int32_t sequence_add(int32_t sequence, int32_t increment)
 }
 static inline int32_t batch_last_sequence(const struct batch_header *header)
 {
-    return header->base_sequence < 0 ? -1
-                                     : sequence_add(header->base_sequence, header->last_offset_delta);
+    return header->base_sequence < 0
+               ? -1
+               : sequence_add(header->base_sequence, header->last_offset_delta);
 }
 static inline bool batch_is_transactional(const struct batch_header *header)
 {
@@ -106,7 +113,8 @@ static inline bool batch_is_log_append_time(const struct batch_header *header)
 {
     return (header->attributes & BATCH_LOG_APPEND_TIME) != 0;
 }
-static inline int batch_codec(const struct batch_header *header) /* enum codec when below CODEC_COUNT */
+static inline int batch_codec(
+    const struct batch_header *header) /* enum codec when below CODEC_COUNT */
 {
     return header->attributes & BATCH_CODEC_MASK;
 }
@@ -124,7 +132,8 @@ static inline void batch_set_leader_epoch(uint8_t *batch, int32_t leader_epoch)
 /* Writes all fields of header, in the order they stand; the CRC as it is in header. */
 void batch_write_header(uint8_t *batch, const struct batch_header *header);
 
-/* Sets timestamp type and maximum timestamp and renews the CRC when either changed; header is kept in step. */
+/* Sets timestamp type and maximum timestamp and renews the CRC when either changed; header is kept
+ * in step. */
 void batch_set_max_timestamp(
     uint8_t *batch, struct batch_header *header, bool log_append_time, int64_t max_timestamp);
 void batch_renew_crc(uint8_t *batch, struct batch_header *header);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What Produce may append: Kafka's rules for the one batch that a partition's records hold, with Kafka's codes, and
- * the rewriting that goes with them. Compressed records are checked as a stream with a window of a few KiB. Pure. */
+/* What Produce may append: Kafka's rules for the one batch that a partition's records hold, with
+ * Kafka's codes, and the rewriting that goes with them. Compressed records are checked as a stream
+ * with a window of a few KiB. Pure. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,10 +18,10 @@ struct batch_rules {
     size_t max_uncompressed_size; /* what one compressed batch may hold */
     int64_t timestamp_before_max_ms;
     int64_t timestamp_after_max_ms;
-    bool log_append_time;     /* message.timestamp.type */
-    bool keys_required;       /* cleanup.policy has compact */
-    bool header_only;         /* produce.validate=header: do not decompress */
-    bool allow_zstd;          /* Produce 7+ */
+    bool log_append_time; /* message.timestamp.type */
+    bool keys_required;   /* cleanup.policy has compact */
+    bool header_only;     /* produce.validate=header: do not decompress */
+    bool allow_zstd;      /* Produce 7+ */
 };
 
 struct record_error {
@@ -38,8 +39,10 @@ struct batch_verdict {
     struct batch_header header; /* of the batch, as it is after the rewriting */
 };
 
-/* Checks records, and on ERROR_NONE leaves the batch ready for the log but for base offset and leader epoch: log
- * append time (now_ms) or the true maximum timestamp is set, and the CRC with it. Bytes behind the batch that are not
- * a batch are ignored, as Kafka does: header.size is what counts. Errors of records live in the arena. */
-void batch_validate(struct decompressor *decompressor, const struct batch_rules *rules, int64_t now_ms,
-    uint8_t *records, size_t size, struct arena *arena, struct batch_verdict *out_verdict);
+/* Checks records, and on ERROR_NONE leaves the batch ready for the log but for base offset and
+ * leader epoch: log append time (now_ms) or the true maximum timestamp is set, and the CRC with it.
+ * Bytes behind the batch that are not a batch are ignored, as Kafka does: header.size is what
+ * counts. Errors of records live in the arena. */
+void batch_validate(struct decompressor *decompressor, const struct batch_rules *rules,
+    int64_t now_ms, uint8_t *records, size_t size, struct arena *arena,
+    struct batch_verdict *out_verdict);
