@@ -7,9 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/str.h"
 #include "base/uuid.h"
 #include "metadata/tree.h"
+#include "wire/message.h"
 
 /* Directory ids that are not directories. */
 #define DIRECTORY_LOST UUID_ZERO
@@ -36,7 +38,7 @@ struct image_partition {
     struct node_list replicas, isr, adding, removing;
     struct node_list elr, last_known_elr;   /* eligible leaders out of the ISR (KIP-966) */
     const struct uuid *directories;         /* parallel to replicas; NULL when the record had none */
-    struct bytes unknown_tags;              /* kept for snapshots */
+    const struct unknown_tags *unknown_tags; /* kept for snapshots; NULL: none */
 };
 
 struct image_topic {
@@ -46,7 +48,7 @@ struct image_topic {
     int32_t partition_count;
     struct image_partition **partitions;    /* none is NULL in a published image */
     int32_t partition_capacity;
-    struct bytes unknown_tags;
+    struct image_item *record;              /* the topic record, for snapshots */
 };
 
 struct image_endpoint {
@@ -69,8 +71,8 @@ struct image_broker {
     int32_t directory_count;
     const struct uuid *cordoned;
     int32_t cordoned_count;         /* -1: the record had none */
-    struct register_broker_record *record; /* as it would be written in a snapshot */
-    struct arena *arena;
+    const struct register_broker_record *record; /* as it would be written in a snapshot */
+    struct arena arena;
 };
 
 /* Everything else: kept as the encoded record under its key, decoded where it is needed. */
@@ -92,12 +94,14 @@ struct image {
     struct tree brokers;
     struct tree settings, features, acls, tokens, scram, quotas, controllers;
     int64_t next_producer_id;     /* -1: no block was ever given */
-    struct bytes producer_ids;    /* the record, for snapshots */
-    int8_t zk_migration_state;    /* -1: no record */
+    struct image_item *producer_ids; /* the record, for snapshots; NULL: none */
+    struct image_item *zk_migration; /* the record; NULL: none */
 };
 
 /* An empty image. The seed protects against names that were chosen to make trees deep. */
 struct image *image_create(uint64_t seed);
+/* A copy that shares everything, the caller's reference; the original may go on changing, the copy never does. */
+struct image *image_share(struct image *image);
 struct image *image_ref(const struct image *image);
 void image_unref(const struct image *image); /* NULL does nothing; any thread */
 
