@@ -7,12 +7,12 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/setting.h"
 #include "base/str.h"
 #include "error.h"
 
 struct image;
 struct log_settings;
-struct setting;
 struct settings_input;
 
 enum listener_protocol { LISTENER_PLAINTEXT, LISTENER_SSL, LISTENER_SASL_PLAINTEXT, LISTENER_SASL_SSL };
@@ -109,7 +109,7 @@ struct node_settings {
     int32_t offsets_topic_partitions, offsets_topic_replication_factor;
     int32_t transaction_topic_partitions, transaction_topic_replication_factor;
     int32_t broker_heartbeat_interval_ms, broker_session_timeout_ms;
-    int64_t initial_registration_timeout_ms;
+    int32_t initial_registration_timeout_ms;
     int32_t producer_id_expiration_ms, producer_id_expiration_check_interval_ms;
     int32_t transaction_max_timeout_ms;
     int64_t retention_check_interval_ms, high_watermark_checkpoint_interval_ms;
@@ -125,10 +125,10 @@ struct node_settings {
 /* The rows. A Kafka broker key that Strom does not use is known too, and bound to no field. */
 extern const struct setting topic_setting_rows[];
 extern const int topic_setting_count;
-const struct setting *topic_setting_find(struct str name); /* NULL: no such topic setting */
-const struct setting *node_setting_find(struct str name);  /* NULL: neither Kafka's nor ours */
-int node_setting_count(void);
-const struct setting *node_setting_at(int index);          /* in order of names */
+const struct setting *topic_setting_find(struct str name);    /* NULL: no such topic setting */
+const struct setting *node_setting_find(struct str name);     /* NULL: neither Kafka's nor ours */
+const struct setting *node_setting_nearest(struct str name);  /* NULL: none is near */
+void node_settings_visit(void (*visit)(void *context, const struct setting *row), void *context); /* by name */
 
 /* A topic's settings: its own override, else a live broker setting (this node's, then the default of all), else the
  * node's. Values that do not parse any more are passed over. image NULL: nothing is overridden. */

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rows of topic settings, and how a topic's values come together. */
+/* The rows of topic settings. */
 #include "broker/settings.h"
 
 #include <stddef.h>
 
 #include "base/setting.h"
-#include "metadata/image.h"
 
 /* Numbers of codecs are those of a batch's attributes. */
 static const struct setting_choice compressions[] = { { "uncompressed", 0 }, { "zstd", 4 },    { "lz4", 3 },
@@ -119,48 +118,6 @@ const int topic_setting_count = sizeof(topic_setting_rows) / sizeof(topic_settin
 const struct setting *topic_setting_find(struct str name)
 {
     return setting_find(topic_setting_rows, topic_setting_count, name);
-}
-
-/* The topic setting that a live broker setting speaks for: only the first of its synonyms can be live. */
-static const struct setting *find_by_broker_key(struct str key)
-{
-    for (int i = 0; i < topic_setting_count; i++) {
-        const struct setting_fallback *fallback = topic_setting_rows[i].fallbacks;
-        if (fallback != NULL && str_is(key, fallback->name))
-            return &topic_setting_rows[i];
-    }
-    return NULL;
-}
-
-static void apply_overrides(const struct image *image, enum setting_scope scope, struct str name,
-                            struct topic_settings *settings)
-{
-    struct str key = { 0 }, next, value, message;
-    struct arena arena;
-    arena_init(&arena);
-    while (image_setting_after(image, scope, name, key, &next, &value)) {
-        const struct setting *row = scope == SCOPE_TOPIC ? topic_setting_find(next) : find_by_broker_key(next);
-        /* What was stored by another version may not parse here: the value below it holds. */
-        if (row != NULL && !str_is_null(value))
-            setting_parse(row, value, &arena, settings, &message);
-        key = next;
-    }
-    arena_deinit(&arena);
-}
-
-void topic_settings_resolve(const struct node_settings *node, const struct image *image, struct str topic,
-                            struct topic_settings *out_settings)
-{
-    *out_settings = node->topic;
-    if (image == NULL)
-        return;
-    struct arena arena;
-    arena_init(&arena);
-    char *own = arena_format(&arena, "%d", node->node_id);
-    apply_overrides(image, SCOPE_BROKER, STR(""), out_settings);
-    apply_overrides(image, SCOPE_BROKER, str_from(own), out_settings);
-    apply_overrides(image, SCOPE_TOPIC, topic, out_settings);
-    arena_deinit(&arena);
 }
 
 enum error topic_setting_check(struct str name, struct str value, struct arena *arena, struct str *out_message)
