@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/sim.h"
+
+#include <string.h>
+
+#include "io/io.h"
+#include "sim/world.h"
+
+struct sim *sim_create(uint64_t seed)
+{
+    struct sim *sim = memory_take(sizeof(*sim));
+    struct prng root;
+    prng_init(&root, seed);
+    prng_init(&sim->schedule, prng_next(&root));
+    prng_init(&sim->network, prng_next(&root));
+    prng_init(&sim->disk, prng_next(&root));
+    prng_init(&sim->entropy, prng_next(&root));
+    prng_init(&sim->workload, prng_next(&root));
+    heap_init(&sim->events);
+    sim->now_us = 1000000;
+    sim->trace = 0x9e3779b97f4a7c15u ^ seed;
+    sim->faults = (struct sim_faults){ .short_socket_write = 20000, .cold_read = 20000, .pause = 2000 };
+    return sim;
+}
+
+void sim_destroy(struct sim *sim)
+{
+    struct machine *machine, *next;
+    LL_FOREACH(sim->machines, machine)
+        machine_kill(machine);
+    while (heap_first(&sim->events) != NULL) /* what is on its way to nobody frees itself */
+        sim_step(sim);
+    LL_FOREACH_SAFE(sim->machines, machine, next) {
+        disk_deinit(&machine->disk);
+        memory_give(machine->name);
+        memory_give(machine);
+    }
+    heap_deinit(&sim->events);
+    memory_give(sim);
+}
+
+struct sim_faults *sim_faults(struct sim *sim) { return &sim->faults; }
+int64_t sim_now_us(const struct sim *sim) { return sim->now_us; }
+uint64_t sim_trace(const struct sim *sim) { return sim->trace; }
+uint64_t sim_draw(struct sim *sim, uint64_t bound) { return prng_below(&sim->workload, bound); }
+
+void sim_mix(struct sim *sim, uint64_t value)
+{
+    uint64_t mixed = (sim->trace ^ value) * 0xff51afd7ed558ccdu;
+    mixed ^= mixed >> 33;
+    sim->trace = mixed * 0xc4ceb9fe1a85ec53u + value;
+}
+
+void sim_set(struct sim *sim, struct event *event, enum event_kind kind, int64_t at_us)
+{
+    assert(event->run != NULL);
+    heap_remove(&sim->events, &event->entry);
+    event->kind = kind;
+    heap_insert(&sim->events, &event->entry, at_us > sim->now_us ? at_us : sim->now_us);
+}
+
+void sim_cancel(struct sim *sim, struct event *event)
+{
+    heap_remove(&sim->events, &event->entry);
+}
+
+bool sim_step(struct sim *sim)
+{
+    struct heap_entry *first = heap_first(&sim->events);
+    if (first == NULL)
+        return false;
+    heap_remove(&sim->events, first);
+    struct event *event = container_of(first, struct event, entry);
+    assert(first->key >= sim->now_us);
+    sim->now_us = first->key;
+    sim_mix(sim, (uint64_t)sim->now_us << 4 | event->kind);
+    event->run(event);
+    return true;
+}
+
+bool sim_run(struct sim *sim, int64_t limit_us, bool (*is_done)(void *context), void *context)
+{
+    int64_t end_us = sim->now_us + limit_us;
+    while (!is_done(context)) {
+        const struct heap_entry *first = heap_first(&sim->events);
+        if (first == NULL || first->key > end_us)
+            return false;
+        sim_step(sim);
+    }
+    return true;
+}
+
+int64_t draw_between(struct prng *prng, int64_t least, int64_t most)
+{
+    return least + (int64_t)prng_below(prng, (uint64_t)(most - least + 1));
+}
+
+int64_t draw_lateness(struct sim *sim, int64_t usual_us)
+{
+    bool pauses = prng_chance(&sim->schedule, sim->faults.pause);
+    return draw_between(&sim->schedule, 1, pauses ? 20000 : usual_us);
+}
+
+struct machine *machine_create(struct sim *sim, const char *name)
+{
+    struct machine *machine = memory_take(sizeof(*machine));
+    machine->sim = sim;
+    machine->name = memory_copy_text(name);
+    disk_init(&machine->disk, sim);
+    LL_APPEND(sim->machines, machine);
+    return machine;
+}
+
+bool machine_is_running(const struct machine *machine) { return machine->process != NULL; }
+void machine_shift_clock(struct machine *machine, int64_t wall_ms) { machine->clock_shift_ms += wall_ms; }
+
+void machine_kill(struct machine *machine)
+{
+    if (machine->process != NULL)
+        io_destroy(machine->process);
+}
+
+void machine_cut_power(struct machine *machine)
+{
+    if (machine->process != NULL)
+        sockets_drop(machine->process, true);
+    machine_kill(machine);
+    disk_crash(&machine->disk);
+}
+
+static void step_worker(struct event *event);
+
+struct io *machine_boot(struct machine *machine, int worker_count)
+{
+    assert(machine->process == NULL && worker_count > 0);
+    struct io *io = memory_take(sizeof(*io));
+    *io = (struct io){ .machine = machine, .sim = machine->sim, .worker_count = worker_count };
+    io->workers = memory_take(sizeof(*io->workers) * (size_t)worker_count);
+    for (int i = 0; i < worker_count; i++)
+        io->workers[i] = (struct worker){ .event.run = step_worker, .io = io };
+    machine->process = io;
+    machine->boot_count++;
+    return io;
+}
+
+/* The end of a process, orderly or not: nothing that belongs to it may run or be seen again. */
+void io_destroy(struct io *io)
+{
+    if (io == NULL)
+        return;
+    assert(io->machine->process == io);
+    io->machine->process = NULL;
+    sockets_drop(io, false);
+    files_drop(io);
+    for (struct loop *loop = io->loops; loop != NULL; loop = loop->next) {
+        sim_cancel(io->sim, &loop->turn);
+        pass_deinit(&loop->pass);
+    }
+    for (int i = 0; i < io->worker_count; i++)
+        sim_cancel(io->sim, &io->workers[i].event);
+    struct loop *loop, *next;
+    LL_FOREACH_SAFE(io->loops, loop, next)
+        memory_give(loop);
+    memory_give(io->workers);
+    memory_give(io);
+}
+
+static void finish_job(struct mail *mail)
+{
+    struct job *job = container_of(mail, struct job, mail);
+    job->owner->job_count--;
+    job->done(job);
+}
+
+static void start_worker(struct io *io, struct worker *worker)
+{
+    if (worker->job != NULL || io->first_job == NULL)
+        return;
+    worker->job = container_of(io->first_job, struct job, mail);
+    io->first_job = io->first_job->next;
+    sim_set(io->sim, &worker->event, EVENT_STEP, io->sim->now_us + draw_lateness(io->sim, 300));
+}
+
+/* Each step is an event of its own, so that a crash can fall between any two. */
+static void step_worker(struct event *event)
+{
+    struct worker *worker = container_of(event, struct worker, event);
+    struct io *io = worker->io;
+    struct job *job = worker->job;
+    if (job->step(job) == JOB_AGAIN) {
+        sim_set(io->sim, event, EVENT_STEP, io->sim->now_us + draw_lateness(io->sim, 500));
+        return;
+    }
+    worker->job = NULL;
+    job->mail.deliver = finish_job;
+    mail_send(NULL, job->owner, &job->mail);
+    start_worker(io, worker);
+}
+
+void worker_submit(struct io *io, struct loop *owner, struct job *job)
+{
+    assert(job->step != NULL && job->done != NULL && owner->io == io);
+    job->owner = owner;
+    owner->job_count++;
+    job->mail.next = NULL;
+    if (io->first_job == NULL)
+        io->first_job = &job->mail;
+    else
+        io->last_job->next = &job->mail;
+    io->last_job = &job->mail;
+    for (int i = 0; i < io->worker_count; i++)
+        start_worker(io, &io->workers[i]);
+}
+
+void io_random(struct io *io, void *data, size_t size) { prng_fill(&io->sim->entropy, data, size); }
+int64_t io_monotonic_us(struct io *io) { return io->sim->now_us; }
+
+int64_t io_wall_ms(struct io *io)
+{
+    return 1760000000000 + io->sim->now_us / 1000 + io->machine->clock_shift_ms;
+}
+
+int64_t io_memory_size(struct io *io)
+{
+    (void)io;
+    return INT64_C(4) << 30;
+}
+
+int io_cpu_count(struct io *io)
+{
+    (void)io;
+    return 4;
+}
+
+int io_process_id(struct io *io) { return 100 + io->machine->boot_count; }

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The simulated world: the second implementation of io/. One thread, virtual time, one heap of events, everything
+ * drawn from one seed, so a run repeats itself exactly; the trace hash proves it. A machine has a name on the network
+ * and a disk, and runs at most one process (a struct io) at a time. A killed process never runs again, and its memory
+ * is left behind: only the world's own objects are freed. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct io;
+struct loop;
+struct machine;
+struct sim;
+
+/* Chances are of a million; 0 switches a fault off. Change them at any time. */
+struct sim_faults {
+    uint32_t connection_reset;   /* for each write to a socket */
+    uint32_t short_socket_write; /* the same */
+    uint32_t short_disk_write;   /* for each pwritev */
+    uint32_t cold_read;          /* file_is_cached() says no */
+    uint32_t pause;              /* a loop or worker is late by up to 20 ms, for each turn or step */
+    bool sync_lies;              /* file and directory syncs say ok and do nothing */
+};
+
+struct sim *sim_create(uint64_t seed);
+void sim_destroy(struct sim *sim);
+struct sim_faults *sim_faults(struct sim *sim);
+int64_t sim_now_us(const struct sim *sim);
+uint64_t sim_trace(const struct sim *sim);             /* hash of every event and every write so far */
+uint64_t sim_draw(struct sim *sim, uint64_t bound);    /* for the workload: a stream of its own, below bound */
+bool sim_step(struct sim *sim);                        /* one event; false: nothing will ever happen again */
+
+/* Steps until is_done() says so; false: it did not within limit_us of virtual time. */
+bool sim_run(struct sim *sim, int64_t limit_us, bool (*is_done)(void *context), void *context);
+
+struct machine *machine_create(struct sim *sim, const char *name); /* the world's; name is its host name */
+struct io *machine_boot(struct machine *machine, int worker_count); /* a new process; none is running */
+void machine_kill(struct machine *machine);      /* kill -9: what it wrote stays, its connections end */
+void machine_cut_power(struct machine *machine); /* and unsynced writes and names are kept, lost or torn */
+bool machine_is_running(const struct machine *machine);
+void machine_shift_clock(struct machine *machine, int64_t wall_ms); /* moves its wall clock */
+
+/* From here on the loop's passes are events; before, nothing runs it. What a thread is in the real world. */
+void sim_start_loop(struct loop *loop);
+bool sim_loop_has_ended(const struct loop *loop); /* it stopped, and all it was asked for has run */

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the simulator share. An event is embedded in what it happens to; the world runs it at its time,
+ * events of one time in the order in which they were set. Each kind of draw has its own stream of random numbers, so
+ * that a change in one does not reshuffle the others. */
+#pragma once
+#include <assert.h>
+#include <utlist.h>
+
+#include "base/container.h"
+#include "base/heap.h"
+#include "base/memory.h"
+#include "base/prng.h"
+#include "io/pass.h"
+#include "io/worker.h"
+#include "sim/sim.h"
+
+struct inode;
+struct name_change;
+struct socket;
+struct file;
+
+enum event_kind { EVENT_TURN = 1, EVENT_STEP, EVENT_ARRIVAL, EVENT_CONNECT, EVENT_RESET, EVENT_DISK };
+
+struct event {
+    struct heap_entry entry; /* key: virtual microseconds */
+    enum event_kind kind;
+    void (*run)(struct event *event);
+};
+
+struct sim {
+    struct heap events;
+    int64_t now_us;
+    uint64_t trace;
+    struct prng schedule, network, disk, entropy, workload;
+    struct sim_faults faults;
+    struct machine *machines;
+};
+
+/* Files and names as the running system sees them, and as they would be found after a power cut. */
+struct disk {
+    struct sim *sim;
+    struct inode *root;
+    struct inode *inodes;      /* all of them */
+    struct name_change *names; /* not yet durable, oldest first */
+    uint64_t next_number;
+};
+
+struct machine {
+    struct machine *next;
+    struct sim *sim;
+    char *name;
+    struct disk disk;
+    struct io *process; /* NULL: down */
+    int64_t clock_shift_ms;
+    int boot_count;
+};
+
+struct worker {
+    struct event event;
+    struct io *io;
+    struct job *job; /* NULL: idle */
+};
+
+struct io {
+    struct machine *machine;
+    struct sim *sim;
+    struct loop *loops;
+    struct socket *sockets;
+    struct file *files;
+    struct worker *workers;
+    int worker_count;
+    struct mail *first_job, *last_job;
+};
+
+struct loop {
+    struct event turn; /* set while there is something to do, or a timer */
+    struct pass pass;
+    struct io *io;
+    struct loop *next; /* of this io */
+    struct mail *first_mail, *last_mail;
+    struct socket *ready; /* to be called in this pass, or in the next when added meanwhile */
+    struct socket *running;
+    uint64_t socket_run;
+    int64_t job_count;
+    bool started, stopping, ended;
+};
+
+void sim_set(struct sim *sim, struct event *event, enum event_kind kind, int64_t at_us); /* moves it when set */
+void sim_cancel(struct sim *sim, struct event *event);
+void sim_mix(struct sim *sim, uint64_t value); /* into the trace */
+int64_t draw_between(struct prng *prng, int64_t least, int64_t most);
+int64_t draw_lateness(struct sim *sim, int64_t usual_us); /* 1 to usual_us, sometimes a pause */
+
+void loop_has_work(struct loop *loop); /* a pass soon, when it is started */
+void sockets_run(struct loop *loop);
+void sockets_drop(struct io *io, bool power_cut); /* the process is gone: peers will notice */
+
+void disk_init(struct disk *disk, struct sim *sim);
+void disk_deinit(struct disk *disk);
+void disk_crash(struct disk *disk);
+void files_drop(struct io *io); /* closes what a dead process had open */
