@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "broker/fetch_session.h"
+#include "broker/producer_ids.h"
 #include "metadata/image.h"
 #include "net/conn.h"
 #include "replica/partition.h"
@@ -58,9 +59,8 @@ struct shard {
     int32_t spare_count;
     int64_t next_report_us;        /* reports about peers are rate limited */
     int64_t reports_left_out;
-    struct producer_id_block {
-        int64_t next, end;
-    } producer_ids;
+    struct producer_ids producer_ids;
+    const char *cluster_id;
 };
 
 struct shard *shard_create(struct io *io, int32_t index, const struct node_settings *settings,

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ListOffsets: the offset that belongs to a time, or to one of the special times below zero. Nothing at or above what the
+ * client may read is told: the high watermark, or the last stable offset at read_committed. */
+#include <utlist.h>
+
+#include "base/container.h"
+#include "broker/apis.h"
+#include "broker/shard.h"
+#include "broker/visit.h"
+#include "storage/epochs.h"
+#include "wire/gen/list_offsets.h"
+
+enum special_time {
+    TIME_LATEST = -1,
+    TIME_EARLIEST = -2,
+    TIME_MAX = -3,             /* of the record with the largest timestamp (KIP-734) */
+    TIME_EARLIEST_LOCAL = -4,  /* KIP-405 */
+    TIME_LATEST_TIERED = -5,   /* KIP-1005; nothing is tiered here */
+    TIME_EARLIEST_PENDING = -6 /* KIP-1023; likewise */
+};
+enum { REPLICA_OF_CONSUMER = -1, READ_COMMITTED = 1 };
+
+struct list_offsets_visit {
+    struct visit visit; /* first */
+    struct list_offsets_work *work;
+    const struct list_offsets_partition *wish;
+    struct list_offsets_partition_response *answer;
+    struct partition *partition;
+    struct partition_watch watch; /* tells when the partition goes away while we search */
+    struct log_search *search;
+    struct task found;
+};
+
+struct list_offsets_work {
+    struct visits visits;
+    bool committed_only, is_consumer;
+};
+
+static int64_t readable_end(const struct list_offsets_visit *mine, const struct partition *partition)
+{
+    if (!mine->work->is_consumer)
+        return log_end(partition->log);
+    return mine->work->committed_only ? log_last_stable_offset(partition->log) : partition->high_watermark;
+}
+
+static void take_result(struct list_offsets_visit *mine)
+{
+    const struct log_search_result *result = log_search_result(mine->search);
+    struct list_offsets_partition_response *answer = mine->answer;
+    if (mine->watch.partition == NULL || mine->partition->log == NULL) {
+        answer->error_code = ERROR_NOT_LEADER_OR_FOLLOWER;
+    } else if (result->status < 0) {
+        answer->error_code = (int16_t)error_from_status(result->status);
+    } else if (result->found && result->offset < readable_end(mine, mine->partition)) {
+        answer->offset = result->offset;
+        answer->timestamp = result->timestamp;
+        answer->leader_epoch = result->leader_epoch;
+    }
+}
+
+static void search_found(struct task *task)
+{
+    struct list_offsets_visit *mine = container_of(task, struct list_offsets_visit, found);
+    take_result(mine);
+    partition_unwatch(&mine->watch);
+    log_search_destroy(mine->search);
+    visit_done(&mine->visit);
+}
+
+static void ignore_move(struct partition_watch *watch)
+{
+    (void)watch; /* whether the partition is still there is looked at when the search ends */
+}
+
+static bool start_search(struct list_offsets_visit *mine, struct partition *partition)
+{
+    mine->found.run = search_found;
+    mine->watch.moved = ignore_move;
+    mine->partition = partition;
+    partition_watch(partition, &mine->watch);
+    mine->search = mine->wish->timestamp == TIME_MAX
+                       ? log_search_max_start(partition->log, &mine->found)
+                       : log_search_start(partition->log, mine->wish->timestamp, &mine->found);
+    return false;
+}
+
+static bool look_offset_up(struct visit *visit, struct shard *shard, struct partition *partition)
+{
+    (void)shard;
+    struct list_offsets_visit *mine = (struct list_offsets_visit *)visit;
+    struct list_offsets_partition_response *answer = mine->answer;
+    enum error error = partition == NULL ? ERROR_NOT_LEADER_OR_FOLLOWER
+                                         : partition_check(partition, mine->wish->current_leader_epoch);
+    answer->error_code = (int16_t)error;
+    if (error != ERROR_NONE)
+        return true;
+    switch (mine->wish->timestamp) {
+    case TIME_LATEST:
+        answer->offset = readable_end(mine, partition);
+        answer->leader_epoch = partition->leader_epoch;
+        return true;
+    case TIME_EARLIEST:
+    case TIME_EARLIEST_LOCAL:
+        answer->offset = log_start(partition->log);
+        answer->leader_epoch = epochs_at(log_epochs(partition->log), answer->offset);
+        return true;
+    case TIME_LATEST_TIERED:
+    case TIME_EARLIEST_PENDING:
+        return true; /* nothing is tiered: no offset */
+    default:
+        return start_search(mine, partition);
+    }
+}
+
+static bool time_is_known(const struct list_offsets_request *in, int64_t timestamp)
+{
+    switch (timestamp) {
+    case TIME_MAX:
+        return in->knows_max_timestamp;
+    case TIME_EARLIEST_LOCAL:
+        return in->knows_earliest_local;
+    case TIME_LATEST_TIERED:
+        return in->knows_latest_tiered;
+    case TIME_EARLIEST_PENDING:
+        return in->knows_earliest_pending;
+    default:
+        return timestamp >= TIME_EARLIEST;
+    }
+}
+
+/* Kafka refuses every mention of a partition that is named twice. */
+static bool is_named_twice(const struct list_offsets_request *in, const struct list_offsets_topic *topic, int32_t index)
+{
+    int32_t count = 0;
+    for (int32_t t = 0; t < in->topics_count; t++) {
+        if (&in->topics[t] != topic && !str_equal(in->topics[t].name, topic->name))
+            continue;
+        for (int32_t p = 0; p < in->topics[t].partitions_count; p++)
+            count += in->topics[t].partitions[p].partition_index == index;
+    }
+    return count > 1;
+}
+
+static enum error check_wish(const struct list_offsets_request *in, const struct list_offsets_topic *wished,
+    const struct list_offsets_partition *wish, const struct image_topic *topic)
+{
+    if (is_named_twice(in, wished, wish->partition_index))
+        return ERROR_INVALID_REQUEST;
+    if (!time_is_known(in, wish->timestamp))
+        return ERROR_UNSUPPORTED_VERSION;
+    if (topic == NULL || image_partition(topic, wish->partition_index) == NULL)
+        return ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    return ERROR_NONE;
+}
+
+static void ask_topic(struct request *request, const struct list_offsets_topic *wished,
+    struct list_offsets_topic_response *answer)
+{
+    struct list_offsets_work *work = request->work.list_offsets;
+    const struct image *image = request->shard->image;
+    const struct image_topic *topic = image == NULL ? NULL : image_topic_by_name(image, wished->name);
+    answer->name = wished->name;
+    answer->partitions_count = wished->partitions_count;
+    answer->partitions = arena_take_array(&request->arena, (size_t)wished->partitions_count, sizeof(*answer->partitions));
+    for (int32_t i = 0; i < wished->partitions_count; i++) {
+        struct list_offsets_partition_response *part = &answer->partitions[i];
+        part->partition_index = wished->partitions[i].partition_index;
+        part->timestamp = part->offset = -1;
+        part->leader_epoch = -1;
+        part->error_code = (int16_t)check_wish(request->in.list_offsets, wished, &wished->partitions[i], topic);
+        if (part->error_code != ERROR_NONE)
+            continue;
+        struct list_offsets_visit *visit = arena_take(&request->arena, sizeof(*visit));
+        visit->visit.topic_id = topic->id;
+        visit->visit.partition_index = part->partition_index;
+        visit->work = work;
+        visit->wish = &wished->partitions[i];
+        visit->answer = part;
+        visits_add(&work->visits, &visit->visit);
+    }
+}
+
+enum step handle_list_offsets(struct request *request)
+{
+    const struct list_offsets_request *in = request->in.list_offsets;
+    struct list_offsets_response *out = request->out.list_offsets;
+    struct list_offsets_work *work = request->work.list_offsets;
+
+    if (work == NULL) {
+        work = request->work.list_offsets = arena_take(&request->arena, sizeof(*work));
+        visits_init(&work->visits, request);
+        work->is_consumer = in->replica_id == REPLICA_OF_CONSUMER;
+        work->committed_only = in->isolation_level == READ_COMMITTED;
+        out->topics_count = in->topics_count;
+        out->topics = arena_take_array(&request->arena, (size_t)in->topics_count, sizeof(*out->topics));
+        for (int32_t i = 0; i < in->topics_count; i++)
+            ask_topic(request, &in->topics[i], &out->topics[i]);
+        visits_send(&work->visits, look_offset_up);
+    }
+    return request->errands_out > 0 ? STEP_PARK : STEP_ANSWER;
+}
