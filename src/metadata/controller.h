@@ -7,9 +7,8 @@
 #include "metadata/image.h"
 #include "rsm/rsm.h"
 
-struct create_topics_request;
-struct creatable_topic;
 struct create_topics_creatable_topic;
+struct create_topics_creatable_topic_result;
 
 enum controller_request_type {
     CONTROLLER_CREATE_TOPICS,         /* struct create_topics_request / _response */
@@ -32,8 +31,6 @@ struct controller_request {
     enum controller_request_type type;
     const void *request;
     void *response;
-    int64_t wall_ms;
-    bool unclean;                        /* REGISTER_BROKER: its previous epoch was not cleanly shut down (Kafka: -1) */
 };
 
 /* What others must know of settings; every function may be NULL (then everything is valid). */
@@ -42,21 +39,19 @@ struct controller_hooks {
     /* value null: the key is removed. ERROR_NONE or INVALID_CONFIG and a message in the arena. */
     enum error (*validate_setting)(void *context, enum setting_scope scope, struct str name, struct str key,
                                    struct str value, struct arena *arena, struct str *out_message);
-    /* The effective settings for the answer of CreateTopics: fills result->configs. result: the generated
-     * creatable_topic_result, topic: the creatable_topic asked for. */
-    void (*describe_topic)(void *context, const struct image *image, const void *topic, struct arena *arena, void *result);
+    /* The effective settings for the answer of CreateTopics: fills result->configs. */
+    void (*describe_topic)(void *context, const struct image *image, const struct create_topics_creatable_topic *topic,
+                           struct arena *arena, struct create_topics_creatable_topic_result *result);
 };
 
 struct controller_settings {
     struct controller_hooks hooks;
-    int32_t node_id;
+    struct str cluster_id;
     int32_t default_partition_count;      /* num.partitions */
-    int16_t default_replication_factor;
-    int64_t next_bootstrap_level;         /* metadata.version for a log without bootstrap records */
-    struct bytes *bootstrap_records;      /* from the bootstrap snapshot; encoded */
-    int32_t bootstrap_record_count;
-    int32_t min_insync_replicas;          /* static default of min.insync.replicas, for the first activation with ELR */
-    bool unclean_leader_election;
+    int16_t default_replication_factor;   /* default.replication.factor */
+    int32_t min_insync_replicas;          /* static min.insync.replicas */
+    bool delete_topic_enable;
+    bool unclean_leader_election;         /* static unclean.leader.election.enable */
 };
 
 struct controller {
@@ -65,17 +60,21 @@ struct controller {
     struct image *working;      /* holds what is not committed yet */
     struct image *saved;        /* of the moment before a running metadata transaction; NULL: none runs */
     struct prng prng;
+    struct arena scratch;       /* of one apply */
+    struct bytes *bootstrap;    /* records for a log that has none yet; owned by the quorum */
+    int32_t bootstrap_count;
     int64_t failed_offset;      /* -1, or where a record could not be applied: the node must stop */
-    const char *failure;
-    struct directory_load *directory_loads; /* partitions by directory, for placement */
-    int64_t directory_loads_of;             /* working->edit when counted */
+    const char *failure;        /* constant text, or NULL */
 };
 
 void controller_init(struct controller *controller, const struct controller_settings *settings, uint64_t seed);
 void controller_deinit(struct controller *controller);
 
+/* One record of the log or of a snapshot; see failed_offset. Records of control batches do not come here. */
+void controller_apply(struct controller *controller, int64_t offset, struct bytes record);
+
 /* A frozen copy of the working image for publishing once its offset is committed; the caller's reference. NULL while
  * a metadata transaction runs. */
 struct image *controller_freeze(struct controller *controller);
-/* Replaces the state, on loading a snapshot; takes the reference. */
-void controller_restore(struct controller *controller, struct image *image);
+/* Forgets everything: an empty image, for loading a snapshot or starting over. */
+void controller_reset(struct controller *controller);

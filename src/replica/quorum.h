@@ -8,8 +8,8 @@
 #include "metadata/controller.h"
 #include "metadata/image.h"
 
+struct flusher;
 struct io;
-struct loop;
 struct quorum;
 
 struct quorum_endpoint {
@@ -24,9 +24,8 @@ struct quorum_voter {
 };
 
 struct quorum_settings {
-    const char *directory;                /* the metadata log directory; __cluster_metadata-0 lies in it */
+    struct flusher *flusher;              /* of the control loop in the metadata directory, which is open and formatted */
     int32_t node_id;
-    struct uuid directory_id;             /* of its meta.properties */
     const struct quorum_voter *voters;    /* controller.quorum.voters, for kraft.version 0; may be empty */
     int32_t voter_count;
     int64_t segment_bytes, segment_ms;    /* metadata.log.segment.* */
@@ -47,9 +46,9 @@ struct quorum_hooks {
 
 /* Opens or fails with -errno, after reporting what and where. Replays the newest snapshot and the log. The first
  * image is published when the node's own epoch is committed (a quorum of one: in the next pass). */
-int quorum_open(struct loop *loop, const struct quorum_settings *settings, const struct quorum_hooks *hooks,
-                struct quorum **out_quorum);
-void quorum_close(struct quorum *quorum); /* syncs; fails what waits */
+int quorum_open(const struct quorum_settings *settings, const struct quorum_hooks *hooks, struct quorum **out_quorum);
+/* Fails what waits and closes the log; flusher_stop() comes first when all is to be durable. NULL does nothing. */
+void quorum_close(struct quorum *quorum);
 
 void quorum_submit(struct quorum *quorum, struct controller_request *request); /* done is called later, never inside */
 bool quorum_leads(const struct quorum *quorum);
