@@ -138,11 +138,11 @@ static void encode_tags(struct encoder *encoder, const struct message_shape *sha
     const struct unknown_tags *unknown = (const void *)(message + shape->unknown_tags_offset);
     writer_uvarint(&encoder->writer, (uint32_t)(known_count + unknown->count));
     for (int32_t i = 0, j = 0; i < known_count || j < unknown->count;) {
-        const struct unknown_tag *tag = &unknown->entries[j];
-        if (i < known_count && (j == unknown->count || (uint32_t)known[i]->tag < tag->tag)) {
+        if (i < known_count && (j == unknown->count || (uint32_t)known[i]->tag < unknown->entries[j].tag)) {
             encode_tag(encoder, known[i++], message);
             continue;
         }
+        const struct unknown_tag *tag = &unknown->entries[j];
         writer_uvarint(&encoder->writer, tag->tag);
         writer_uvarint(&encoder->writer, (uint32_t)tag->value.size);
         writer_put(&encoder->writer, tag->value.data, tag->value.size);
