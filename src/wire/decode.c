@@ -19,7 +19,8 @@ struct decoder {
 
 static bool decode_shape(struct decoder *decoder, const struct message_shape *shape, char *message);
 
-/* A length or count: -1 for null. short_form: the 16-bit length of a text outside flexible versions. */
+/* A length or count: -1 for null. short_form: the 16-bit length of a text outside flexible
+ * versions. */
 static int64_t take_length(struct decoder *decoder, bool flexible, bool short_form)
 {
     if (flexible)
@@ -53,18 +54,29 @@ static bool decode_run(struct decoder *decoder, const struct field *field, bool 
 }
 
 /* One value of the field's type: the field itself, or one element of its array. */
-static bool decode_value(struct decoder *decoder, const struct field *field, bool nullable, void *out)
+static bool decode_value(
+    struct decoder *decoder, const struct field *field, bool nullable, void *out)
 {
     struct reader *reader = &decoder->reader;
     switch (field->type) {
-    case FIELD_BOOL: *(bool *)out = reader_u8(reader) != 0; return !reader->failed;
-    case FIELD_INT8: *(int8_t *)out = reader_i8(reader); return !reader->failed;
+    case FIELD_BOOL:
+        *(bool *)out = reader_u8(reader) != 0;
+        return !reader->failed;
+    case FIELD_INT8:
+        *(int8_t *)out = reader_i8(reader);
+        return !reader->failed;
     case FIELD_INT16:
-    case FIELD_UINT16: *(int16_t *)out = reader_i16(reader); return !reader->failed;
+    case FIELD_UINT16:
+        *(int16_t *)out = reader_i16(reader);
+        return !reader->failed;
     case FIELD_INT32:
-    case FIELD_UINT32: *(int32_t *)out = reader_i32(reader); return !reader->failed;
+    case FIELD_UINT32:
+        *(int32_t *)out = reader_i32(reader);
+        return !reader->failed;
     case FIELD_INT64:
-    case FIELD_FLOAT64: *(int64_t *)out = reader_i64(reader); return !reader->failed;
+    case FIELD_FLOAT64:
+        *(int64_t *)out = reader_i64(reader);
+        return !reader->failed;
     case FIELD_UUID: {
         const uint8_t *data = reader_take(reader, sizeof(struct uuid));
         if (data == NULL)
@@ -74,9 +86,12 @@ static bool decode_value(struct decoder *decoder, const struct field *field, boo
     }
     case FIELD_STRING:
     case FIELD_BYTES:
-    case FIELD_RECORDS: return decode_run(decoder, field, nullable, out);
-    case FIELD_STRUCT: return decode_shape(decoder, field->shape, out);
-    case FIELD_RULE: break;
+    case FIELD_RECORDS:
+        return decode_run(decoder, field, nullable, out);
+    case FIELD_STRUCT:
+        return decode_shape(decoder, field->shape, out);
+    case FIELD_RULE:
+        break;
     }
     __builtin_unreachable();
 }
@@ -85,15 +100,20 @@ static bool decode_value(struct decoder *decoder, const struct field *field, boo
 static size_t smallest_element(const struct field *field, bool flexible)
 {
     switch (field->type) {
-    case FIELD_STRING: return flexible ? 1 : 2;
+    case FIELD_STRING:
+        return flexible ? 1 : 2;
     case FIELD_BYTES:
-    case FIELD_RECORDS: return flexible ? 1 : 4;
-    case FIELD_STRUCT: return field->shape->smallest;
-    default: return field_element_size(field);
+    case FIELD_RECORDS:
+        return flexible ? 1 : 4;
+    case FIELD_STRUCT:
+        return field->shape->smallest;
+    default:
+        return field_element_size(field);
     }
 }
 
-static bool decode_array(struct decoder *decoder, const struct field *field, bool nullable, char *message)
+static bool decode_array(
+    struct decoder *decoder, const struct field *field, bool nullable, char *message)
 {
     int64_t count = take_length(decoder, decoder->flexible, false);
     if (decoder->reader.failed || (count < 0 && !nullable) || count > MESSAGE_MAX_ARRAY)
@@ -132,7 +152,8 @@ static bool decode_field(struct decoder *decoder, const struct field *field, cha
     return decode_shape(decoder, field->shape, inner);
 }
 
-static const struct field *find_tagged(const struct decoder *decoder, const struct message_shape *shape, uint32_t tag)
+static const struct field *find_tagged(
+    const struct decoder *decoder, const struct message_shape *shape, uint32_t tag)
 {
     for (int i = 0; i < shape->tagged_count; i++) {
         const struct field *field = &shape->fields[shape->tagged[i]];
@@ -142,7 +163,8 @@ static const struct field *find_tagged(const struct decoder *decoder, const stru
     return NULL;
 }
 
-/* Known tags must fill exactly the size they give. Kept ones must ascend, or they could not be written again. */
+/* Known tags must fill exactly the size they give. Kept ones must ascend, or they could not be
+ * written again. */
 static bool decode_tags(struct decoder *decoder, const struct message_shape *shape, char *message)
 {
     struct reader *reader = &decoder->reader;
@@ -195,8 +217,8 @@ static bool decode_shape(struct decoder *decoder, const struct message_shape *sh
     return !decoder->flexible || decode_tags(decoder, shape, message);
 }
 
-bool message_decode(const struct message_schema *schema, int16_t version, struct bytes input, struct arena *arena,
-                    void *out_message, size_t *out_used)
+bool message_decode(const struct message_schema *schema, int16_t version, struct bytes input,
+    struct arena *arena, void *out_message, size_t *out_used)
 {
     assert(schema_has_version(schema, version));
     struct decoder decoder = {

@@ -17,7 +17,8 @@ struct encoder {
     bool flexible;
 };
 
-static void encode_shape(struct encoder *encoder, const struct message_shape *shape, const char *message);
+static void encode_shape(
+    struct encoder *encoder, const struct message_shape *shape, const char *message);
 
 /* length -1: null. */
 static void put_length(struct encoder *encoder, int64_t length, bool flexible, bool short_form)
@@ -42,13 +43,15 @@ static void encode_records(struct encoder *encoder, const struct records *record
     }
     if (encoder->writer.out != NULL) {
         assert(encoder->holes != NULL);
-        encoder->holes[encoder->hole_count] = (struct hole){ encoder->writer.size, size, records->hole };
+        encoder->holes[encoder->hole_count] =
+            (struct hole){ encoder->writer.size, size, records->hole };
     }
     encoder->hole_count++;
     encoder->hole_size += (size_t)size;
 }
 
-static void encode_run(struct encoder *encoder, const struct field *field, bool nullable, const void *value)
+static void encode_run(
+    struct encoder *encoder, const struct field *field, bool nullable, const void *value)
 {
     bool flexible = encoder->flexible && !field->never_flexible;
     const void *data;
@@ -64,28 +67,49 @@ static void encode_run(struct encoder *encoder, const struct field *field, bool 
         size = bytes->size;
         assert(size < INT32_MAX);
     }
-    put_length(encoder, data == NULL && nullable ? -1 : (int64_t)size, flexible, field->type == FIELD_STRING);
+    put_length(encoder, data == NULL && nullable ? -1 : (int64_t)size, flexible,
+        field->type == FIELD_STRING);
     writer_put(&encoder->writer, data, size);
 }
 
-static void encode_value(struct encoder *encoder, const struct field *field, bool nullable, const void *value)
+static void encode_value(
+    struct encoder *encoder, const struct field *field, bool nullable, const void *value)
 {
     struct writer *writer = &encoder->writer;
     switch (field->type) {
-    case FIELD_BOOL: writer_u8(writer, *(const bool *)value ? 1 : 0); return;
-    case FIELD_INT8: writer_u8(writer, *(const uint8_t *)value); return;
+    case FIELD_BOOL:
+        writer_u8(writer, *(const bool *)value ? 1 : 0);
+        return;
+    case FIELD_INT8:
+        writer_u8(writer, *(const uint8_t *)value);
+        return;
     case FIELD_INT16:
-    case FIELD_UINT16: writer_i16(writer, *(const int16_t *)value); return;
+    case FIELD_UINT16:
+        writer_i16(writer, *(const int16_t *)value);
+        return;
     case FIELD_INT32:
-    case FIELD_UINT32: writer_i32(writer, *(const int32_t *)value); return;
+    case FIELD_UINT32:
+        writer_i32(writer, *(const int32_t *)value);
+        return;
     case FIELD_INT64:
-    case FIELD_FLOAT64: writer_i64(writer, *(const int64_t *)value); return;
-    case FIELD_UUID: writer_put(writer, value, sizeof(struct uuid)); return;
+    case FIELD_FLOAT64:
+        writer_i64(writer, *(const int64_t *)value);
+        return;
+    case FIELD_UUID:
+        writer_put(writer, value, sizeof(struct uuid));
+        return;
     case FIELD_STRING:
-    case FIELD_BYTES: encode_run(encoder, field, nullable, value); return;
-    case FIELD_RECORDS: encode_records(encoder, value, nullable); return;
-    case FIELD_STRUCT: encode_shape(encoder, field->shape, value); return;
-    case FIELD_RULE: break;
+    case FIELD_BYTES:
+        encode_run(encoder, field, nullable, value);
+        return;
+    case FIELD_RECORDS:
+        encode_records(encoder, value, nullable);
+        return;
+    case FIELD_STRUCT:
+        encode_shape(encoder, field->shape, value);
+        return;
+    case FIELD_RULE:
+        break;
     }
     __builtin_unreachable();
 }
@@ -125,7 +149,8 @@ static void encode_tag(struct encoder *encoder, const struct field *field, const
 }
 
 /* Known and unknown tags share one ascending order. */
-static void encode_tags(struct encoder *encoder, const struct message_shape *shape, const char *message)
+static void encode_tags(
+    struct encoder *encoder, const struct message_shape *shape, const char *message)
 {
     const struct field *known[64];
     int32_t known_count = 0;
@@ -138,7 +163,8 @@ static void encode_tags(struct encoder *encoder, const struct message_shape *sha
     const struct unknown_tags *unknown = (const void *)(message + shape->unknown_tags_offset);
     writer_uvarint(&encoder->writer, (uint32_t)(known_count + unknown->count));
     for (int32_t i = 0, j = 0; i < known_count || j < unknown->count;) {
-        if (i < known_count && (j == unknown->count || (uint32_t)known[i]->tag < unknown->entries[j].tag)) {
+        if (i < known_count &&
+            (j == unknown->count || (uint32_t)known[i]->tag < unknown->entries[j].tag)) {
             encode_tag(encoder, known[i++], message);
             continue;
         }
@@ -150,7 +176,8 @@ static void encode_tags(struct encoder *encoder, const struct message_shape *sha
     }
 }
 
-static void encode_shape(struct encoder *encoder, const struct message_shape *shape, const char *message)
+static void encode_shape(
+    struct encoder *encoder, const struct message_shape *shape, const char *message)
 {
     for (int i = 0; i < shape->field_count; i++) {
         const struct field *field = &shape->fields[i];
@@ -163,10 +190,12 @@ static void encode_shape(struct encoder *encoder, const struct message_shape *sh
         encode_tags(encoder, shape, message);
 }
 
-struct message_extent message_measure(const struct message_schema *schema, int16_t version, const void *message)
+struct message_extent message_measure(
+    const struct message_schema *schema, int16_t version, const void *message)
 {
     assert(schema_has_version(schema, version));
-    struct encoder encoder = { .version = version, .flexible = schema_is_flexible(schema, version) };
+    struct encoder encoder = { .version = version,
+        .flexible = schema_is_flexible(schema, version) };
     encode_shape(&encoder, schema->shape, message);
     return (struct message_extent){
         .wire_size = encoder.writer.size + encoder.hole_size,
@@ -180,8 +209,8 @@ size_t message_size(const struct message_schema *schema, int16_t version, const 
     return message_measure(schema, version, message).wire_size;
 }
 
-size_t message_encode(const struct message_schema *schema, int16_t version, const void *message, uint8_t *out,
-                      size_t capacity, struct hole *holes)
+size_t message_encode(const struct message_schema *schema, int16_t version, const void *message,
+    uint8_t *out, size_t capacity, struct hole *holes)
 {
     assert(schema_has_version(schema, version) && out != NULL);
     struct encoder encoder = {

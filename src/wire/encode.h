@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages to bytes, for every schema: measure, take a buffer, encode. Fields that a version lacks are left
- * out; tagged fields at their default too. A text that is NULL where null is not allowed goes out as empty. Where
- * a records field has a size but no data, a hole is left: its bytes are counted in lengths, but not written. */
+/* Messages to bytes, for every schema: measure, take a buffer, encode. Fields that a version lacks
+ * are left out; tagged fields at their default too. A text that is NULL where null is not allowed
+ * goes out as empty. Where a records field has a size but no data, a hole is left: its bytes are
+ * counted in lengths, but not written. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -21,10 +22,12 @@ struct message_extent {
     int32_t hole_count;
 };
 
-struct message_extent message_measure(const struct message_schema *schema, int16_t version, const void *message);
-size_t message_size(const struct message_schema *schema, int16_t version, const void *message); /* wire_size */
+struct message_extent message_measure(
+    const struct message_schema *schema, int16_t version, const void *message);
+size_t message_size(
+    const struct message_schema *schema, int16_t version, const void *message); /* wire_size */
 
-/* Returns the bytes written. capacity and the room in holes must be what message_measure() said, or more.
- * holes may be NULL when there are none; they come out in ascending order of position. */
-size_t message_encode(const struct message_schema *schema, int16_t version, const void *message, uint8_t *out,
-                      size_t capacity, struct hole *holes);
+/* Returns the bytes written. capacity and the room in holes must be what message_measure() said, or
+ * more. holes may be NULL when there are none; they come out in ascending order of position. */
+size_t message_encode(const struct message_schema *schema, int16_t version, const void *message,
+    uint8_t *out, size_t capacity, struct hole *holes);

@@ -14,7 +14,8 @@ struct printer {
     enum print_tagged tagged;
 };
 
-static json_t *print_shape(const struct printer *printer, const struct message_shape *shape, const char *message);
+static json_t *print_shape(
+    const struct printer *printer, const struct message_shape *shape, const char *message);
 
 /* Bytes that begin no valid UTF-8 sequence become U+FFFD, one each. */
 static json_t *print_damaged_text(struct str text)
@@ -72,8 +73,10 @@ static json_t *print_records(const struct records *records)
 {
     if (records->size > 0 && records->data == NULL)
         return json_sprintf("<%d bytes>", (int)records->size); /* a hole */
-    return records->size < 0 ? json_null() : print_base64(records->data == NULL ? (const uint8_t *)"" : records->data,
-                                                          (size_t)records->size);
+    return records->size < 0
+               ? json_null()
+               : print_base64(records->data == NULL ? (const uint8_t *)"" : records->data,
+                     (size_t)records->size);
 }
 
 static json_t *print_uuid(const struct uuid *id)
@@ -83,21 +86,32 @@ static json_t *print_uuid(const struct uuid *id)
     return json_string(text);
 }
 
-static json_t *print_value(const struct printer *printer, const struct field *field, bool nullable, const void *value)
+static json_t *print_value(
+    const struct printer *printer, const struct field *field, bool nullable, const void *value)
 {
     switch (field->type) {
-    case FIELD_BOOL: return json_boolean(*(const bool *)value);
-    case FIELD_INT8: return json_integer(*(const int8_t *)value);
-    case FIELD_INT16: return json_integer(*(const int16_t *)value);
-    case FIELD_UINT16: return json_integer(*(const uint16_t *)value);
-    case FIELD_INT32: return json_integer(*(const int32_t *)value);
-    case FIELD_UINT32: return json_integer(*(const uint32_t *)value);
-    case FIELD_INT64: return json_integer(*(const int64_t *)value);
+    case FIELD_BOOL:
+        return json_boolean(*(const bool *)value);
+    case FIELD_INT8:
+        return json_integer(*(const int8_t *)value);
+    case FIELD_INT16:
+        return json_integer(*(const int16_t *)value);
+    case FIELD_UINT16:
+        return json_integer(*(const uint16_t *)value);
+    case FIELD_INT32:
+        return json_integer(*(const int32_t *)value);
+    case FIELD_UINT32:
+        return json_integer(*(const uint32_t *)value);
+    case FIELD_INT64:
+        return json_integer(*(const int64_t *)value);
     case FIELD_FLOAT64: {
         json_t *json = json_real(*(const double *)value);
-        return json != NULL ? json : json_sprintf("%f", *(const double *)value); /* not a number, or infinite */
+        return json != NULL
+                   ? json
+                   : json_sprintf("%f", *(const double *)value); /* not a number, or infinite */
     }
-    case FIELD_UUID: return print_uuid(value);
+    case FIELD_UUID:
+        return print_uuid(value);
     case FIELD_STRING: {
         struct str text = *(const struct str *)value;
         return print_text(text.data == NULL && !nullable ? STR("") : text);
@@ -107,14 +121,18 @@ static json_t *print_value(const struct printer *printer, const struct field *fi
         bool empty = bytes->data == NULL && !nullable;
         return print_base64(empty ? (const uint8_t *)"" : bytes->data, bytes->size);
     }
-    case FIELD_RECORDS: return print_records(value);
-    case FIELD_STRUCT: return print_shape(printer, field->shape, value);
-    case FIELD_RULE: break;
+    case FIELD_RECORDS:
+        return print_records(value);
+    case FIELD_STRUCT:
+        return print_shape(printer, field->shape, value);
+    case FIELD_RULE:
+        break;
     }
     __builtin_unreachable();
 }
 
-static json_t *print_field(const struct printer *printer, const struct field *field, const char *message)
+static json_t *print_field(
+    const struct printer *printer, const struct field *field, const char *message)
 {
     bool nullable = printer->version >= field->nullable_since;
     const void *at = message + field->offset;
@@ -135,7 +153,8 @@ static json_t *print_field(const struct printer *printer, const struct field *fi
     return print_value(printer, field, nullable, at);
 }
 
-static json_t *print_shape(const struct printer *printer, const struct message_shape *shape, const char *message)
+static json_t *print_shape(
+    const struct printer *printer, const struct message_shape *shape, const char *message)
 {
     json_t *object = json_object();
     for (int i = 0; i < shape->field_count; i++) {
@@ -151,7 +170,7 @@ static json_t *print_shape(const struct printer *printer, const struct message_s
 }
 
 json_t *message_to_json(const struct message_schema *schema, int16_t version, const void *message,
-                        enum print_tagged tagged)
+    enum print_tagged tagged)
 {
     assert(schema_has_version(schema, version));
     struct printer printer = { version, schema_is_flexible(schema, version), tagged };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages as JSON, for people, logs and tests. Names are those of the schemas, in their order; bytes and records
- * are base64, uuids Kafka's text. Text that is not UTF-8 is shown with replacement characters. */
+/* Messages as JSON, for people, logs and tests. Names are those of the schemas, in their order;
+ * bytes and records are base64, uuids Kafka's text. Text that is not UTF-8 is shown with
+ * replacement characters. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,8 +10,12 @@
 
 struct message_schema;
 
-enum print_tagged { PRINT_TAGGED_SET, PRINT_TAGGED_ALL }; /* tagged fields at their default: left out, or shown */
+enum print_tagged {
+    PRINT_TAGGED_SET,
+    PRINT_TAGGED_ALL
+}; /* tagged fields at their default: left out, or shown */
 
 json_t *message_to_json(const struct message_schema *schema, int16_t version, const void *message,
-                        enum print_tagged tagged); /* a new object, the caller's */
-char *message_print(const struct message_schema *schema, int16_t version, const void *message); /* one line; free() */
+    enum print_tagged tagged); /* a new object, the caller's */
+char *message_print(const struct message_schema *schema, int16_t version,
+    const void *message); /* one line; free() */

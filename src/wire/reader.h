@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Takes integers and runs of bytes off the front of an input. Reading beyond the end, or an overlong varint,
- * sets failed, which stays set, and gives zeros; so a caller may check once after several reads. */
+/* Takes integers and runs of bytes off the front of an input. Reading beyond the end, or an
+ * overlong varint, sets failed, which stays set, and gives zeros; so a caller may check once after
+ * several reads. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,7 +20,10 @@ static inline struct reader reader_of(struct bytes input)
     const uint8_t *at = input.data == NULL ? nothing : input.data;
     return (struct reader){ at, at + input.size, false };
 }
-static inline size_t reader_left(const struct reader *reader) { return (size_t)(reader->end - reader->at); }
+static inline size_t reader_left(const struct reader *reader)
+{
+    return (size_t)(reader->end - reader->at);
+}
 
 /* NULL, and failed, when fewer bytes are left. */
 static inline const uint8_t *reader_take(struct reader *reader, size_t size)
@@ -38,7 +42,10 @@ static inline uint8_t reader_u8(struct reader *reader)
     const uint8_t *at = reader_take(reader, 1);
     return at == NULL ? 0 : *at;
 }
-static inline int8_t reader_i8(struct reader *reader) { return (int8_t)reader_u8(reader); }
+static inline int8_t reader_i8(struct reader *reader)
+{
+    return (int8_t)reader_u8(reader);
+}
 static inline int16_t reader_i16(struct reader *reader)
 {
     const uint8_t *at = reader_take(reader, 2);

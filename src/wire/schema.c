@@ -43,7 +43,8 @@ int16_t api_request_header_version(const struct api_schema *api, int16_t version
 
 int16_t api_response_header_version(const struct api_schema *api, int16_t version)
 {
-    /* A client reads the ApiVersions answer before it knows what the broker speaks, so its header never changes. */
+    /* A client reads the ApiVersions answer before it knows what the broker speaks, so its header
+     * never changes. */
     return api->key != API_API_VERSIONS && schema_is_flexible(api->response, version) ? 1 : 0;
 }
 
@@ -51,19 +52,29 @@ size_t field_element_size(const struct field *field)
 {
     switch (field->type) {
     case FIELD_BOOL:
-    case FIELD_INT8: return 1;
+    case FIELD_INT8:
+        return 1;
     case FIELD_INT16:
-    case FIELD_UINT16: return 2;
+    case FIELD_UINT16:
+        return 2;
     case FIELD_INT32:
-    case FIELD_UINT32: return 4;
+    case FIELD_UINT32:
+        return 4;
     case FIELD_INT64:
-    case FIELD_FLOAT64: return 8;
-    case FIELD_UUID: return sizeof(struct uuid);
-    case FIELD_STRING: return sizeof(struct str);
-    case FIELD_BYTES: return sizeof(struct bytes);
-    case FIELD_RECORDS: return sizeof(struct records);
-    case FIELD_STRUCT: return field->shape->size;
-    case FIELD_RULE: break;
+    case FIELD_FLOAT64:
+        return 8;
+    case FIELD_UUID:
+        return sizeof(struct uuid);
+    case FIELD_STRING:
+        return sizeof(struct str);
+    case FIELD_BYTES:
+        return sizeof(struct bytes);
+    case FIELD_RECORDS:
+        return sizeof(struct records);
+    case FIELD_STRUCT:
+        return field->shape->size;
+    case FIELD_RULE:
+        break;
     }
     __builtin_unreachable();
 }
@@ -72,14 +83,25 @@ static void set_integer(const struct field *field, char *at)
 {
     switch (field->type) {
     case FIELD_BOOL:
-    case FIELD_RULE: *(bool *)at = field->unset != 0; break;
-    case FIELD_INT8: *(int8_t *)at = (int8_t)field->unset; break;
+    case FIELD_RULE:
+        *(bool *)at = field->unset != 0;
+        break;
+    case FIELD_INT8:
+        *(int8_t *)at = (int8_t)field->unset;
+        break;
     case FIELD_INT16:
-    case FIELD_UINT16: *(uint16_t *)(void *)at = (uint16_t)field->unset; break;
+    case FIELD_UINT16:
+        *(uint16_t *)(void *)at = (uint16_t)field->unset;
+        break;
     case FIELD_INT32:
-    case FIELD_UINT32: *(uint32_t *)(void *)at = (uint32_t)field->unset; break;
-    case FIELD_INT64: *(int64_t *)(void *)at = field->unset; break;
-    default: assert(false);
+    case FIELD_UINT32:
+        *(uint32_t *)(void *)at = (uint32_t)field->unset;
+        break;
+    case FIELD_INT64:
+        *(int64_t *)(void *)at = field->unset;
+        break;
+    default:
+        assert(false);
     }
 }
 
@@ -115,15 +137,23 @@ static int64_t integer_at(const struct field *field, const char *at)
 {
     switch (field->type) {
     case FIELD_BOOL:
-    case FIELD_RULE: return *(const bool *)at;
-    case FIELD_INT8: return *(const int8_t *)at;
-    case FIELD_INT16: return *(const int16_t *)(const void *)at;
-    case FIELD_UINT16: return *(const uint16_t *)(const void *)at;
-    case FIELD_INT32: return *(const int32_t *)(const void *)at;
-    case FIELD_UINT32: return *(const uint32_t *)(const void *)at;
+    case FIELD_RULE:
+        return *(const bool *)at;
+    case FIELD_INT8:
+        return *(const int8_t *)at;
+    case FIELD_INT16:
+        return *(const int16_t *)(const void *)at;
+    case FIELD_UINT16:
+        return *(const uint16_t *)(const void *)at;
+    case FIELD_INT32:
+        return *(const int32_t *)(const void *)at;
+    case FIELD_UINT32:
+        return *(const uint32_t *)(const void *)at;
     case FIELD_INT64:
-    case FIELD_FLOAT64: return *(const int64_t *)(const void *)at; /* only the zero with no sign is a default */
-    default: break;
+    case FIELD_FLOAT64:
+        return *(const int64_t *)(const void *)at; /* only the zero with no sign is a default */
+    default:
+        break;
     }
     __builtin_unreachable();
 }
@@ -140,12 +170,14 @@ bool field_is_default(const struct field *field, const void *message)
 {
     const char *at = (const char *)message + field->offset;
     if (field->array) {
-        int32_t count = *(const int32_t *)(const void *)((const char *)message + field->count_offset);
+        int32_t count =
+            *(const int32_t *)(const void *)((const char *)message + field->count_offset);
         return field->unset_null ? count < 0 : count == 0;
     }
     switch (field->type) {
     case FIELD_STRUCT:
-        return field->pointer ? *(void *const *)(const void *)at == NULL : shape_is_default(field->shape, at);
+        return field->pointer ? *(void *const *)(const void *)at == NULL
+                              : shape_is_default(field->shape, at);
     case FIELD_STRING: {
         const struct str *text = (const void *)at;
         return run_is_default(field, text->data, text->size == 0);
@@ -154,9 +186,12 @@ bool field_is_default(const struct field *field, const void *message)
         const struct bytes *bytes = (const void *)at;
         return run_is_default(field, bytes->data, bytes->size == 0);
     }
-    case FIELD_RECORDS: return ((const struct records *)(const void *)at)->size == (field->unset_null ? -1 : 0);
-    case FIELD_UUID: return uuid_is_zero(*(const struct uuid *)(const void *)at);
-    default: return integer_at(field, at) == field->unset;
+    case FIELD_RECORDS:
+        return ((const struct records *)(const void *)at)->size == (field->unset_null ? -1 : 0);
+    case FIELD_UUID:
+        return uuid_is_zero(*(const struct uuid *)(const void *)at);
+    default:
+        return integer_at(field, at) == field->unset;
     }
 }
 
@@ -165,7 +200,9 @@ bool shape_is_default(const struct message_shape *shape, const void *message)
     for (int i = 0; i < shape->field_count; i++)
         if (!field_is_default(&shape->fields[i], message))
             return false;
-    return ((const struct unknown_tags *)(const void *)((const char *)message + shape->unknown_tags_offset))->count == 0;
+    return ((const struct unknown_tags *)(const void *)((const char *)message +
+                                                        shape->unknown_tags_offset))
+               ->count == 0;
 }
 
 void message_defaults(const struct message_schema *schema, void *message)

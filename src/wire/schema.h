@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tables that tools/schemac makes from schemas/, read by decode, encode and print. A schema is one request,
- * response, record key or record value with its versions; a shape is one struct; a field is one member of it.
- * All are constant. Field names are those of the schema files, which JSON shows too. */
+/* The tables that tools/schemac makes from schemas/, read by decode, encode and print. A schema is
+ * one request, response, record key or record value with its versions; a shape is one struct; a
+ * field is one member of it. All are constant. Field names are those of the schema files, which
+ * JSON shows too. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,8 +49,9 @@ struct message_shape {
     const struct field *fields;
     const uint8_t *tagged; /* indexes of the tagged fields, in ascending order of tag */
     uint16_t field_count, tagged_count;
-    uint16_t smallest; /* bytes on the wire that one of these takes at least, in any version; never 0 */
-    uint16_t size;     /* of the struct */
+    uint16_t
+        smallest;  /* bytes on the wire that one of these takes at least, in any version; never 0 */
+    uint16_t size; /* of the struct */
     uint16_t unknown_tags_offset;
 };
 
@@ -75,7 +77,7 @@ struct api_schema {
 struct record_schema {
     const char *name;
     enum record_topic topic;
-    int16_t type; /* -1: not told apart by type */
+    int16_t type;                             /* -1: not told apart by type */
     const struct message_schema *key, *value; /* key NULL: the record has none of its own */
 };
 
@@ -84,9 +86,10 @@ extern const int32_t api_schema_count;
 extern const struct record_schema record_schemas[];
 extern const int32_t record_schema_count;
 
-const struct api_schema *api_schema_find(int16_t key);                                   /* NULL: no such API */
-const struct record_schema *record_schema_find(enum record_topic topic, int16_t type);   /* NULL: no such type */
-const struct record_schema *record_schema_named(const char *name);                       /* NULL: no such name */
+const struct api_schema *api_schema_find(int16_t key); /* NULL: no such API */
+const struct record_schema *record_schema_find(
+    enum record_topic topic, int16_t type);                        /* NULL: no such type */
+const struct record_schema *record_schema_named(const char *name); /* NULL: no such name */
 
 static inline bool schema_has_version(const struct message_schema *schema, int16_t version)
 {
@@ -101,13 +104,16 @@ static inline bool field_exists(const struct field *field, int16_t version)
     return version >= field->since && version <= field->until;
 }
 
-size_t field_element_size(const struct field *field); /* in memory, of one value of the field's type */
+size_t field_element_size(
+    const struct field *field); /* in memory, of one value of the field's type */
 
-/* Which version of schemas/records/other/{request,response}_header a request and its answer carry. */
+/* Which version of schemas/records/other/{request,response}_header a request and its answer carry.
+ */
 int16_t api_request_header_version(const struct api_schema *api, int16_t version);
 int16_t api_response_header_version(const struct api_schema *api, int16_t version);
 
-/* Sets every field to its default. Needed where a default is not zero: an answer's -1 offsets and epochs. */
+/* Sets every field to its default. Needed where a default is not zero: an answer's -1 offsets and
+ * epochs. */
 void shape_set_defaults(const struct message_shape *shape, void *message);
 void message_defaults(const struct message_schema *schema, void *message);
 

@@ -10,7 +10,10 @@ static void put_varint(struct writer *writer, uint64_t value)
     writer_u8(writer, (uint8_t)value);
 }
 
-void writer_uvarint(struct writer *writer, uint32_t value) { put_varint(writer, value); }
+void writer_uvarint(struct writer *writer, uint32_t value)
+{
+    put_varint(writer, value);
+}
 
 void writer_varint(struct writer *writer, int32_t value)
 {

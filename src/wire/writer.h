@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Puts integers and runs of bytes behind each other into memory of known capacity, or, with out NULL, only
- * counts them. Writing beyond the capacity is a bug: measure first. */
+/* Puts integers and runs of bytes behind each other into memory of known capacity, or, with out
+ * NULL, only counts them. Writing beyond the capacity is a bug: measure first. */
 #pragma once
 #include <assert.h>
 #include <stdbool.h>
@@ -32,7 +32,10 @@ static inline void writer_put(struct writer *writer, const void *data, size_t si
     if (at != NULL && size > 0)
         memcpy(at, data, size);
 }
-static inline void writer_u8(struct writer *writer, uint8_t value) { writer_put(writer, &value, 1); }
+static inline void writer_u8(struct writer *writer, uint8_t value)
+{
+    writer_put(writer, &value, 1);
+}
 static inline void writer_i16(struct writer *writer, int16_t value)
 {
     uint8_t *at = writer_room(writer, 2);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes to any message. The first two bytes choose the schema, the third the version, the rest is the message. What
- * decodes must print, and encode to bytes that decode and encode to themselves; and what it takes is
- * bounded by what came in. */
+/* Any bytes to any message. The first two bytes choose the schema, the third the version, the rest
+ * is the message. What decodes must print, and encode to bytes that decode and encode to
+ * themselves; and what it takes is bounded by what came in. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +27,8 @@ static const struct message_schema *choose(unsigned number)
     return record->key == NULL || second ? record->value : record->key;
 }
 
-static struct bytes encode(const struct message_schema *schema, int16_t version, const void *message,
-                           struct arena *arena)
+static struct bytes encode(
+    const struct message_schema *schema, int16_t version, const void *message, struct arena *arena)
 {
     struct message_extent extent = message_measure(schema, version, message);
     assert(extent.hole_count == 0);
@@ -43,7 +43,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 3)
         return 0;
     const struct message_schema *schema = choose((unsigned)data[0] << 8 | data[1]);
-    int16_t version = (int16_t)(schema->min_version + data[2] % (schema->max_version - schema->min_version + 1));
+    int16_t version =
+        (int16_t)(schema->min_version + data[2] % (schema->max_version - schema->min_version + 1));
     struct bytes input = { data + 3, size - 3 };
     struct arena arena;
     arena_init(&arena);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* golden DIR: checks every line below DIR against the codec. Files in apis/ and records/ are named as schemas
- * are; their lines are `role, version, filling, hex, JSON`, parted by tabs. Those in live/ begin with the name of an
- * API, and their lines are `role, version, hex`, as a broker answered. A line passes when its bytes decode to the
- * end, print as JSON of the same values, and encode to the same bytes. */
+/* golden DIR: checks every line below DIR against the codec. Files in apis/ and records/ are named
+ * as schemas are; their lines are `role, version, filling, hex, JSON`, parted by tabs. Those in
+ * live/ begin with the name of an API, and their lines are `role, version, hex`, as a broker
+ * answered. A line passes when its bytes decode to the end, print as JSON of the same values, and
+ * encode to the same bytes. */
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
@@ -29,7 +30,8 @@ struct line {
     const char *json; /* NULL: not given */
 };
 
-static const struct message_schema *find_schema(const char *folder, const char *file, const char *role)
+static const struct message_schema *find_schema(
+    const char *folder, const char *file, const char *role)
 {
     if (strcmp(folder, "records") == 0) {
         const struct record_schema *record = record_schema_named(file);
@@ -54,7 +56,8 @@ static bool is_part_of(const json_t *part, const json_t *whole)
 {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)part, name, value) {
+    json_object_foreach((json_t *)(uintptr_t)part, name, value)
+    {
         const json_t *other = json_object_get(whole, name);
         if (other == NULL || !same_value(value, other))
             return false;
@@ -91,8 +94,8 @@ static bool same_value(const json_t *one, const json_t *other)
     return json_equal((json_t *)(uintptr_t)one, (json_t *)(uintptr_t)other) == 1;
 }
 
-/* A tagged field at its default may be shown or not: what we must show is in the golden text, and that in what we
- * can show. */
+/* A tagged field at its default may be shown or not: what we must show is in the golden text, and
+ * that in what we can show. */
 static bool check_json(const struct line *line, const void *message, char **out_text)
 {
     json_t *least = message_to_json(line->schema, line->version, message, PRINT_TAGGED_SET);
@@ -167,7 +170,8 @@ static void check_line(const char *folder, const char *file, long number, char *
         line.version = (int16_t)atoi(columns[1]);
         line.json = columns[4];
         if (live && line.schema != NULL && line.version > line.schema->max_version)
-            line.version = line.schema->min_version; /* a version that is not there is answered so */
+            line.version =
+                line.schema->min_version; /* a version that is not there is answered so */
         wrong = check(&line, &arena, &shown);
     }
     if (wrong == NULL) {
@@ -202,7 +206,10 @@ static void check_file(const char *directory, const char *folder, const char *fi
     fclose(stream);
 }
 
-static int is_file_name(const struct dirent *entry) { return entry->d_name[0] != '.'; }
+static int is_file_name(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
 
 static void check_folder(const char *directory, const char *folder)
 {

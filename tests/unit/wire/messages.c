@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the codec promises beyond golden bytes: defaults, tags it does not know, holes, rules, limits. */
+/* What the codec promises beyond golden bytes: defaults, tags it does not know, holes, rules,
+ * limits. */
 #include "test.h"
 
 #include <stdlib.h>
@@ -16,8 +17,8 @@
 #include "wire/gen/topic_record.h"
 #include "wire/print.h"
 
-static struct bytes encode(struct arena *arena, const struct message_schema *schema, int16_t version,
-                           const void *message)
+static struct bytes encode(
+    struct arena *arena, const struct message_schema *schema, int16_t version, const void *message)
 {
     struct message_extent extent = message_measure(schema, version, message);
     uint8_t *out = arena_take(arena, extent.wire_size);
@@ -72,11 +73,12 @@ void test_messages__unknown_tags_of_records_are_kept(void)
 {
     struct arena arena;
     arena_init(&arena);
-    static const uint8_t wire[] = { 2, 'a', 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                                    2, 5, 2, 0xaa, 0xbb, 0x81, 0x01, 0 };
+    static const uint8_t wire[] = { 2, 'a', 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 5, 2,
+        0xaa, 0xbb, 0x81, 0x01, 0 };
     struct topic_record record;
     size_t used;
-    assert_true(message_decode(&topic_record_schema, 0, (struct bytes){ wire, sizeof(wire) }, &arena, &record, &used));
+    assert_true(message_decode(
+        &topic_record_schema, 0, (struct bytes){ wire, sizeof(wire) }, &arena, &record, &used));
     assert_int_equal(used, sizeof(wire));
     assert_int_equal(record.unknown_tags.count, 2);
     assert_int_equal(record.unknown_tags.entries[1].tag, 129);
@@ -93,8 +95,8 @@ void test_messages__unknown_tags_of_requests_are_skipped(void)
     static const uint8_t wire[] = { 2, 'a', 2, 'b', 1, 9, 3, 1, 2, 3, 0xee };
     struct api_versions_request request;
     size_t used;
-    assert_true(message_decode(&api_versions_request_schema, 3, (struct bytes){ wire, sizeof(wire) }, &arena, &request,
-                               &used));
+    assert_true(message_decode(&api_versions_request_schema, 3,
+        (struct bytes){ wire, sizeof(wire) }, &arena, &request, &used));
     assert_int_equal(used, sizeof(wire) - 1); /* the last byte is not the message's */
     assert_int_equal(request.unknown_tags.count, 0);
     arena_deinit(&arena);
@@ -110,7 +112,9 @@ void test_messages__records_without_data_leave_a_hole(void)
         { .index = 1, .records = { .size = 300, .hole = &source } },
         { .index = 2, .records = { .size = -1 } },
     };
-    struct produce_topic_produce_data topic = { .name = STR("t"), .partition_data = partitions, .partition_data_count = 2 };
+    struct produce_topic_produce_data topic = {
+        .name = STR("t"), .partition_data = partitions, .partition_data_count = 2
+    };
     struct produce_request request = { .acks = -1, .topic_data = &topic, .topic_data_count = 1 };
     struct message_extent extent = message_measure(&produce_request_schema, 9, &request);
     assert_int_equal(extent.hole_count, 1);
@@ -120,14 +124,16 @@ void test_messages__records_without_data_leave_a_hole(void)
     struct hole hole;
     size_t capacity = extent.wire_size - extent.hole_size;
     uint8_t *out = arena_take(&arena, capacity), *whole = arena_take(&arena, extent.wire_size);
-    assert_int_equal(message_encode(&produce_request_schema, 9, &request, out, capacity, &hole), capacity);
+    assert_int_equal(
+        message_encode(&produce_request_schema, 9, &request, out, capacity, &hole), capacity);
     assert_ptr_equal(hole.source, &source);
     memcpy(whole, out, hole.position);
     memset(whole + hole.position, 0x55, 300);
     memcpy(whole + hole.position + 300, out + hole.position, capacity - hole.position);
 
     struct produce_request read;
-    assert_true(message_decode(&produce_request_schema, 9, (struct bytes){ whole, extent.wire_size }, &arena, &read, NULL));
+    assert_true(message_decode(&produce_request_schema, 9,
+        (struct bytes){ whole, extent.wire_size }, &arena, &read, NULL));
     assert_int_equal(read.topic_data->partition_data[0].records.size, 300);
     assert_ptr_equal(read.topic_data->partition_data[0].records.data, whole + hole.position);
     assert_int_equal(read.topic_data->partition_data[1].records.size, -1);
@@ -139,8 +145,9 @@ void test_messages__the_client_id_is_never_flexible(void)
 {
     struct arena arena;
     arena_init(&arena);
-    struct request_header_record header = { .request_api_key = 3, .request_api_version = 12, .correlation_id = 9,
-                                            .client_id = STR("me") };
+    struct request_header_record header = {
+        .request_api_key = 3, .request_api_version = 12, .correlation_id = 9, .client_id = STR("me")
+    };
     static const uint8_t expected[] = { 0, 3, 0, 12, 0, 0, 0, 9, 0, 2, 'm', 'e', 0 };
     struct bytes wire = encode(&arena, &request_header_record_schema, 2, &header);
     assert_true(bytes_equal(wire, (struct bytes){ expected, sizeof(expected) }));
@@ -161,14 +168,25 @@ struct ruled {
 void test_messages__a_rule_is_set_by_the_version(void)
 {
     static const struct field fields[] = {
-        { .name = "requires_member_id", .type = FIELD_RULE, .offset = offsetof(struct ruled, requires_member_id),
-          .since = 4, .until = FIELD_FOR_EVER, .nullable_since = FIELD_FOR_EVER, .tag = -1 },
-        { .name = "value", .type = FIELD_INT8, .offset = offsetof(struct ruled, value), .since = 0,
-          .until = FIELD_FOR_EVER, .nullable_since = FIELD_FOR_EVER, .tag = -1 },
+        { .name = "requires_member_id",
+            .type = FIELD_RULE,
+            .offset = offsetof(struct ruled, requires_member_id),
+            .since = 4,
+            .until = FIELD_FOR_EVER,
+            .nullable_since = FIELD_FOR_EVER,
+            .tag = -1 },
+        { .name = "value",
+            .type = FIELD_INT8,
+            .offset = offsetof(struct ruled, value),
+            .since = 0,
+            .until = FIELD_FOR_EVER,
+            .nullable_since = FIELD_FOR_EVER,
+            .tag = -1 },
     };
-    static const struct message_shape shape = { "ruled", fields, NULL, 2, 0, 1, sizeof(struct ruled),
-                                                offsetof(struct ruled, unknown_tags) };
-    static const struct message_schema schema = { "ruled", &shape, -1, 0, 5, FIELD_FOR_EVER, FIELD_FOR_EVER, false };
+    static const struct message_shape shape = { "ruled", fields, NULL, 2, 0, 1,
+        sizeof(struct ruled), offsetof(struct ruled, unknown_tags) };
+    static const struct message_schema schema = { "ruled", &shape, -1, 0, 5, FIELD_FOR_EVER,
+        FIELD_FOR_EVER, false };
     struct arena arena;
     arena_init(&arena);
     static const uint8_t wire[] = { 7 };
@@ -190,10 +208,12 @@ void test_messages__an_array_of_more_than_a_million_is_refused(void)
     struct arena arena;
     arena_init(&arena);
     store_i32(wire, MESSAGE_MAX_ARRAY); /* empty names of two bytes each */
-    assert_true(message_decode(&metadata_request_schema, 1, (struct bytes){ wire, size }, &arena, &request, NULL));
+    assert_true(message_decode(
+        &metadata_request_schema, 1, (struct bytes){ wire, size }, &arena, &request, NULL));
     store_i32(wire, MESSAGE_MAX_ARRAY + 1);
     arena_reset(&arena);
-    assert_false(message_decode(&metadata_request_schema, 1, (struct bytes){ wire, size }, &arena, &request, NULL));
+    assert_false(message_decode(
+        &metadata_request_schema, 1, (struct bytes){ wire, size }, &arena, &request, NULL));
     assert_int_equal(arena.taken, 0);
     arena_deinit(&arena);
     free(wire);
@@ -206,7 +226,9 @@ void test_messages__more_than_ten_thousand_tags_are_refused(void)
     uint8_t *wire = calloc(1, size);
     wire[0] = wire[1] = 1;
     for (int i = 0; i <= MESSAGE_MAX_TAGS; i++) {
-        uint8_t *tag = wire + 4 + 5 * i; /* three bytes of tag, one of size, none of value: then one byte to spare */
+        uint8_t *tag =
+            wire + 4 +
+            5 * i; /* three bytes of tag, one of size, none of value: then one byte to spare */
         tag[0] = (uint8_t)(0x80 | (i & 0x7f));
         tag[1] = (uint8_t)(0x80 | (i >> 7 & 0x7f));
         tag[2] = 0x04;
@@ -218,7 +240,8 @@ void test_messages__more_than_ten_thousand_tags_are_refused(void)
     for (int more = 0; more <= 1; more++) {
         wire[2] = (uint8_t)(0x80 | ((MESSAGE_MAX_TAGS + more) & 0x7f));
         wire[3] = (uint8_t)((MESSAGE_MAX_TAGS + more) >> 7);
-        bool ok = message_decode(&api_versions_request_schema, 3, (struct bytes){ wire, size }, &arena, &request, NULL);
+        bool ok = message_decode(
+            &api_versions_request_schema, 3, (struct bytes){ wire, size }, &arena, &request, NULL);
         assert_int_equal(ok, more == 0);
     }
     arena_deinit(&arena);
@@ -230,7 +253,8 @@ void test_messages__text_that_is_not_utf8_is_shown_all_the_same(void)
 {
     struct topic_record record = { .name = { "a\xff\xc3\xa9", 4 } };
     char *text = message_print(&topic_record_schema, 0, &record);
-    assert_string_equal(text, "{\"name\":\"a\xef\xbf\xbd\xc3\xa9\",\"topic_id\":\"AAAAAAAAAAAAAAAAAAAAAA\"}");
+    assert_string_equal(
+        text, "{\"name\":\"a\xef\xbf\xbd\xc3\xa9\",\"topic_id\":\"AAAAAAAAAAAAAAAAAAAAAA\"}");
     free(text);
 }
 
@@ -241,7 +265,7 @@ void test_messages__a_varint_beyond_32_bits_is_refused(void)
     arena_init(&arena);
     static const uint8_t wire[] = { 0x81, 0x80, 0x80, 0x80, 0x10, 1, 0, 0, 0 };
     struct api_versions_request request;
-    assert_false(message_decode(&api_versions_request_schema, 3, (struct bytes){ wire, sizeof(wire) }, &arena,
-                                &request, NULL));
+    assert_false(message_decode(&api_versions_request_schema, 3,
+        (struct bytes){ wire, sizeof(wire) }, &arena, &request, NULL));
     arena_deinit(&arena);
 }
