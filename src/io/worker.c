@@ -32,7 +32,10 @@ static void *work(void *context)
         while (job->step(job) == JOB_AGAIN)
             continue;
         job->mail.deliver = finish_job;
+        /* The loop may end with this mail: the lock keeps it until the wake-up is through. See loop_destroy(). */
+        pthread_mutex_lock(&io->lock);
         mail_send(NULL, job->owner, &job->mail);
+        pthread_mutex_unlock(&io->lock);
     }
     return NULL;
 }
