@@ -41,9 +41,9 @@ struct loop {
     bool stopping;
     char name[16];
 
-    /* Written by other threads. */
-    _Alignas(64) _Atomic(struct mail *) mailbox; /* newest first */
-    _Atomic bool sleeping;                       /* in the poll, or about to be: mail needs a wake-up */
+    char apart[64]; /* what follows is written by other threads, so it has a cache line of its own */
+    _Atomic(struct mail *) mailbox; /* newest first */
+    _Atomic bool sleeping;          /* in the poll, or about to be: mail needs a wake-up */
 };
 
 int loop_poll(struct loop *loop, int descriptor, uint32_t events, struct poll_source *source); /* 0 or -errno */

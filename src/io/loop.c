@@ -47,9 +47,7 @@ static void must(int status, const char *what)
 
 struct loop *loop_create(struct io *io, const char *name)
 {
-    struct loop *loop = aligned_alloc(64, (sizeof(*loop) + 63) / 64 * 64);
-    if (loop == NULL)
-        must(-ENOMEM, "aligned_alloc");
+    struct loop *loop = memory_take(sizeof(*loop));
     *loop = (struct loop){ .io = io };
     snprintf(loop->name, sizeof(loop->name), "%s", name);
     pass_init(&loop->pass);
@@ -75,7 +73,7 @@ void loop_destroy(struct loop *loop)
     close(loop->poll_descriptor);
     pass_deinit(&loop->pass);
     memory_give(loop->wakes);
-    free(loop);
+    memory_give(loop);
 }
 
 struct io *loop_io(struct loop *loop) { return loop->io; }

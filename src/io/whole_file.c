@@ -2,8 +2,6 @@
 /* Small state files, read and replaced as a whole. Built from the calls of io/file.h alone, so both implementations
  * share it and a simulated crash falls between its steps as a real one would. */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -52,22 +50,20 @@ static int write_new(struct io *io, const char *path, const void *data, size_t s
 
 int file_replace(struct io *io, const char *path, const void *data, size_t size)
 {
-    char *temporary, *directory = memory_copy_text(path);
-    if (asprintf(&temporary, "%s.tmp", path) < 0) {
-        memory_give(directory);
-        return -ENOMEM;
-    }
-    char *slash = strrchr(directory, '/');
-    if (slash == NULL)
-        strcpy(directory, "."); /* an empty path cannot be opened, so there is room for it */
-    else
-        slash[slash == directory ? 1 : 0] = '\0';
-    int status = path[0] == '\0' ? -ENOENT : write_new(io, temporary, data, size);
+    size_t length = strlen(path);
+    const char *slash = strrchr(path, '/');
+    size_t directory_length = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
+    char *temporary = memory_take(length + sizeof(".tmp"));
+    char *directory = memory_take(directory_length + sizeof("."));
+    memcpy(temporary, path, length);
+    memcpy(temporary + length, ".tmp", sizeof(".tmp"));
+    memcpy(directory, slash == NULL ? "." : path, slash == NULL ? 1 : directory_length);
+    int status = write_new(io, temporary, data, size);
     if (status == 0)
         status = file_rename(io, temporary, path);
     if (status == 0)
         status = directory_sync(io, directory);
-    free(temporary);
+    memory_give(temporary);
     memory_give(directory);
     return status;
 }

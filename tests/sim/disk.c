@@ -133,7 +133,7 @@ static void remove_name(struct disk *disk, struct name **names, const char *text
 static void add_name(struct name **names, const char *text, struct inode *inode)
 {
     struct name *name = memory_take(sizeof(*name) + strlen(text) + 1);
-    strcpy(name->text, text);
+    memcpy(name->text, text, strlen(text) + 1);
     name->inode = inode;
     inode_ref(inode);
     LL_APPEND(*names, name);
