@@ -24,6 +24,7 @@ struct errand;
 struct file;
 struct partition;
 struct shard;
+struct shard_desk;
 
 enum step {
     STEP_ANSWER, /* request->out is complete */
@@ -86,6 +87,7 @@ struct request {
     struct request *prev, *next; /* of the shard's requests in work */
     struct request *held_next;
     struct shard *shard;
+    const struct shard_desk *desk; /* the listener it came in by */
     struct task task;
     struct arena arena;
     struct buffer *frame;

@@ -46,6 +46,8 @@ struct shard {
     struct shard_desk *desks; /* one per listener */
     int desk_count;
     const struct image *image; /* NULL until the first is published */
+    int16_t kraft_version;     /* as of that image */
+    bool stopping;             /* nothing is appended any more */
     struct partition *partitions; /* map by key */
     struct flusher **flushers;    /* one per log directory */
     struct log_dir **log_dirs;    /* read only here: their paths and identities */
@@ -61,11 +63,31 @@ struct shard {
     int64_t reports_left_out;
     struct producer_ids producer_ids;
     const char *cluster_id;
+    struct task *stopped; /* of shard_stop() */
+    struct task flusher_stopped;
+    int flushers_running;
 };
 
-struct shard *shard_create(struct io *io, int32_t index, const struct node_settings *settings,
-    const struct shard_list *shards, struct budget *budget);
-void shard_destroy(struct shard *shard); /* its loop has ended */
+struct shard_start {
+    struct io *io;
+    int32_t index;
+    const char *name;
+    const struct node_settings *settings;
+    const struct shard_list *shards;
+    struct control *control;
+    struct budget *budget;
+    struct log_dir **log_dirs;
+    int log_dir_count;
+};
+
+/* Makes the loop, too. A shard of the control loop gets no flushers. */
+struct shard *shard_create(const struct shard_start *start);
+void shard_destroy(struct shard *shard); /* its loop has ended, shard_close() ran; NULL does nothing */
+
+/* A clean stop on its own loop: refuses appends, makes everything durable, then enqueues stopped. */
+void shard_stop(struct shard *shard, struct task *stopped);
+void shard_close(struct shard *shard); /* then, or at the end: ends connections and requests, closes the partitions */
+void shard_directory_failed(struct shard *shard, int log_dir_index, int status);
 
 /* Whose partition it is. The same for every node run with as many shards. */
 struct shard *shard_of(const struct shard *shard, struct uuid topic_id, int32_t partition_index);

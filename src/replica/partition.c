@@ -128,6 +128,7 @@ struct partition *partition_create(struct loop *loop, struct partition_key key, 
     partition->log = log;
     partition->settings = *settings;
     partition->leader_epoch = -1;
+    partition->log_dir_index = -1;
     partition->write.run = write_staged;
     partition->durable.run = durable_moved;
     if (log == NULL)
@@ -304,7 +305,9 @@ bool partition_append(struct partition *partition, struct append *append, struct
     append->error = partition_check(partition, -1);
     if (append->error != ERROR_NONE)
         return false;
-    batch_validate(decompressor, &partition->settings.rules, loop_wall_ms(partition->loop), append->records,
+    struct batch_rules rules = partition->settings.rules;
+    rules.allow_zstd = append->allow_zstd;
+    batch_validate(decompressor, &rules, loop_wall_ms(partition->loop), append->records,
         append->size, arena, &verdict);
     append->error = verdict.error;
     append->message = verdict.message;

@@ -38,6 +38,7 @@ struct append {
     uint8_t *records;
     size_t size;
     int16_t acks;
+    bool allow_zstd; /* the producer speaks a version that knows it */
     void (*done)(struct append *append); /* from a clean stack or a finish hook; must only note and enqueue */
     /* the answer */
     enum error error;
@@ -62,6 +63,7 @@ struct partition {
     int64_t high_watermark;
     int32_t leader_epoch;
     bool leads; /* the image says that this broker leads it */
+    int log_dir_index; /* the owner's number of the log's directory; -1: not known */
     struct append *staged;  /* in order; written at the end of the pass */
     struct append *waiting; /* for the high watermark, in order of last_offset */
     struct partition_watch *watches;

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/request.h"
+
+#include <assert.h>
+#include <utlist.h>
+
+#include "base/buffer.h"
+#include "base/bytes.h"
+#include "base/container.h"
+#include "base/memory.h"
+#include "base/report.h"
+#include "broker/apis.h"
+#include "broker/server.h"
+#include "broker/shard.h"
+#include "io/file.h"
+#include "wire/decode.h"
+#include "wire/encode.h"
+#include "wire/gen/request_header.h"
+
+enum { SPARE_MAX = 256, HEADER_SIZE_MIN = 10, RESPONSE_HEADER_MAX = 9 };
+
+/* The owner's mark on a connection: how many requests that change the image are in work, and whether it is to end. */
+enum { MARK_CHANGE = 1, MARK_DOOMED = 1 << 30 };
+
+static void request_run(struct task *task);
+static void release(struct reply *reply);
+
+static struct request *take_request(struct shard *shard)
+{
+    struct request *request = shard->spare;
+
+    if (request != NULL) {
+        shard->spare = request->next;
+        shard->spare_count--;
+    } else {
+        request = memory_take(sizeof(*request));
+        arena_init(&request->arena);
+    }
+    request->reply = (struct reply){ .done = release };
+    request->shard = shard;
+    request->task = (struct task){ .run = request_run };
+    DL_APPEND(shard->requests, request);
+    return request;
+}
+
+static void give_request(struct request *request)
+{
+    struct shard *shard = request->shard;
+    struct arena arena = request->arena;
+
+    DL_DELETE(shard->requests, request);
+    if (request->cleanup != NULL)
+        request->cleanup(request);
+    for (struct request_file *file = request->files; file != NULL; file = file->next)
+        file_unref(file->file);
+    buffer_unref(request->frame);
+    arena_reset(&arena);
+    *request = (struct request){ .arena = arena };
+    if (shard->spare_count >= SPARE_MAX) {
+        arena_deinit(&request->arena);
+        memory_give(request);
+        return;
+    }
+    request->next = shard->spare;
+    shard->spare = request;
+    shard->spare_count++;
+}
+
+static void release(struct reply *reply)
+{
+    give_request(container_of(reply, struct request, reply));
+}
+
+static void resume_held(struct shard *shard, const struct conn *conn)
+{
+    struct request **link = &shard->held;
+
+    while (*link != NULL) {
+        struct request *request = *link;
+        if (request->conn_identity != conn) {
+            link = &request->held_next;
+            continue;
+        }
+        *link = request->held_next;
+        loop_enqueue(shard->loop, &request->task);
+    }
+}
+
+/* Nothing of the handler's runs after this. */
+static void end_request(struct request *request)
+{
+    struct conn *conn = request->reply.conn;
+
+    request->ended = true;
+    if (!request->holds_mark)
+        return;
+    if (conn != NULL)
+        conn_set_mark(conn, conn_mark(conn) - MARK_CHANGE);
+    resume_held(request->shard, request->conn_identity);
+}
+
+static void close_connection(struct request *request)
+{
+    if (request->reply.conn != NULL)
+        conn_set_mark(request->reply.conn, conn_mark(request->reply.conn) | MARK_DOOMED);
+    end_request(request);
+    request->reply.closes = true;
+    reply_ready(&request->reply, NULL, 0);
+}
+
+static void refuse(struct request *request, const char *reason)
+{
+    int64_t left_out;
+
+    if (shard_may_report(request->shard, &left_out))
+        report_warn("request_refused", "request=\"%s\" reason=\"%s\" left_out=%lld consequence=\"connection closed\"",
+            request_describe(request), reason, (long long)left_out);
+    close_connection(request);
+}
+
+/* The answer as one run of memory, cut where records of a file go between. */
+static void answer(struct request *request)
+{
+    const struct api *api = request->api;
+    int16_t version = request->version_unsupported ? 0 : request->version;
+    const void *message = request->out.message;
+    struct message_extent extent = message_measure(api->response, version, message);
+    size_t written = extent.wire_size - extent.hole_size;
+    uint8_t *memory = arena_take(&request->arena, written + RESPONSE_HEADER_MAX);
+    struct hole *holes = arena_take_array(&request->arena, (size_t)extent.hole_count + 1, sizeof(*holes));
+    struct span *spans = arena_take_array(&request->arena, 2 * (size_t)extent.hole_count + 1, sizeof(*spans));
+    bool tags = schema_is_flexible(api->response, version) && api->key != API_API_VERSIONS;
+    size_t header_size = tags ? RESPONSE_HEADER_MAX : RESPONSE_HEADER_MAX - 1;
+    int32_t span_count = 0;
+    size_t sent = 0;
+
+    assert(header_size - 4 + extent.wire_size <= INT32_MAX);
+    store_i32(memory, (int32_t)(header_size - 4 + extent.wire_size));
+    store_i32(memory + 4, request->correlation_id);
+    memory[8] = 0; /* no tags; overwritten when the header has none */
+    message_encode(api->response, version, message, memory + header_size, written, holes);
+    for (int32_t i = 0; i < extent.hole_count; i++) {
+        size_t until = header_size + holes[i].position;
+        if (until > sent)
+            spans[span_count++] = (struct span){ .data = memory + sent, .size = until - sent };
+        sent = until;
+        spans[span_count++] = *(const struct span *)holes[i].source;
+    }
+    if (header_size + written > sent)
+        spans[span_count++] = (struct span){ .data = memory + sent, .size = header_size + written - sent };
+    end_request(request);
+    reply_ready(&request->reply, spans, span_count);
+}
+
+/* False: not a request; reason says why. */
+static bool read_header(struct request *request, size_t *out_used, const char **out_reason)
+{
+    struct bytes frame = { request->frame->data, request->frame->size };
+    struct request_header_record header;
+
+    *out_reason = "malformed header";
+    if (frame.size < HEADER_SIZE_MIN)
+        return false;
+    int16_t key = load_i16(frame.data);
+    request->version = load_i16(frame.data + 2);
+    request->api = api_find(key, request->desk->listener);
+    if (request->api == NULL) {
+        *out_reason = "api is not served here";
+        return false;
+    }
+    request->version_unsupported =
+        request->version < request->api->version_min || request->version > request->api->version_max;
+    if (request->version_unsupported && key != API_API_VERSIONS) {
+        *out_reason = "version is not served";
+        return false;
+    }
+    int16_t header_version = schema_is_flexible(request->api->request, request->version) ? 2 : 1;
+    if (!message_decode(&request_header_record_schema, header_version, frame, &request->arena, &header, out_used))
+        return false;
+    request->correlation_id = header.correlation_id;
+    request->client_id = header.client_id;
+    return true;
+}
+
+static bool start(struct request *request)
+{
+    const struct api *api;
+    const char *reason;
+    size_t used;
+
+    if (!read_header(request, &used, &reason)) {
+        refuse(request, reason);
+        return false;
+    }
+    api = request->api;
+    request->in.message = arena_take(&request->arena, api->request->shape->size);
+    request->out.message = shape_take(api->response->shape, &request->arena, 1);
+    if (request->version_unsupported)
+        return true; /* answered without looking at what cannot be understood */
+    struct bytes body = { request->frame->data + used, request->frame->size - used };
+    if (!message_decode(api->request, request->version, body, &request->arena, request->in.message, NULL)) {
+        refuse(request, "malformed body");
+        return false;
+    }
+    if (api->changes_image && request->reply.conn != NULL) {
+        request->holds_mark = true;
+        conn_set_mark(request->reply.conn, conn_mark(request->reply.conn) + MARK_CHANGE);
+    }
+    return true;
+}
+
+/* One that reads the image waits for what changes it and came before on its connection. */
+static bool must_be_held(struct request *request)
+{
+    struct conn *conn = request->reply.conn;
+
+    if (!request->api->reads_image || conn == NULL || (conn_mark(conn) & ~(uint64_t)MARK_DOOMED) == 0)
+        return false;
+    request->held_next = request->shard->held;
+    request->shard->held = request;
+    return true;
+}
+
+static void step(struct request *request)
+{
+    request->stepping = true;
+    request->resumed = false;
+    enum step outcome = request->api->handle(request);
+    request->stepping = false;
+    switch (outcome) {
+    case STEP_ANSWER: answer(request); break;
+    case STEP_CLOSE: close_connection(request); break;
+    case STEP_SILENT:
+        end_request(request);
+        reply_ready(&request->reply, NULL, 0);
+        break;
+    case STEP_PARK:
+        if (request->resumed && !request->task.queued)
+            loop_enqueue(request->shard->loop, &request->task);
+        break;
+    }
+}
+
+static void request_run(struct task *task)
+{
+    struct request *request = container_of(task, struct request, task);
+
+    if (request->api == NULL) {
+        /* One whose peer has left runs all the same: it was sent. */
+        if (request->reply.conn != NULL && (conn_mark(request->reply.conn) & MARK_DOOMED)) {
+            request->ended = true;
+            reply_ready(&request->reply, NULL, 0);
+            return;
+        }
+        if (!start(request) || must_be_held(request))
+            return;
+    }
+    step(request);
+}
+
+void request_arrive(const struct shard_desk *desk, struct conn *conn, struct buffer *frame)
+{
+    struct shard *shard = desk->shard;
+    struct request *request = take_request(shard);
+
+    request->desk = desk;
+    request->frame = frame;
+    request->arrived_us = loop_now_us(shard->loop);
+    request->conn_identity = conn;
+    conn_expect(conn, &request->reply);
+    loop_enqueue(shard->loop, &request->task);
+}
+
+void request_abandon_all(struct shard *shard)
+{
+    while (shard->requests != NULL)
+        give_request(shard->requests);
+    for (struct request *request = shard->spare, *next; request != NULL; request = next) {
+        next = request->next;
+        arena_deinit(&request->arena);
+        memory_give(request);
+    }
+    shard->spare = NULL;
+}
+
+void request_resume(struct request *request)
+{
+    assert(!request->ended);
+    if (request->stepping)
+        request->resumed = true;
+    else if (!request->task.queued)
+        loop_enqueue(request->shard->loop, &request->task);
+}
+
+static void errand_home(struct mail *mail)
+{
+    struct errand *errand = container_of(mail, struct errand, mail);
+    struct request *request = errand->request;
+
+    assert(request->errands_out > 0);
+    request->errands_out--;
+    if (request->errands_out == 0 && !request->stepping)
+        request_resume(request);
+}
+
+static void errand_arrive(struct mail *mail)
+{
+    struct errand *errand = container_of(mail, struct errand, mail);
+
+    errand->run(errand);
+}
+
+void request_send(struct request *request, struct errand *errand, struct shard *there)
+{
+    errand->request = request;
+    errand->there = there;
+    request->errands_out++;
+    if (there == request->shard) {
+        errand->run(errand);
+        return;
+    }
+    errand->mail.deliver = errand_arrive;
+    mail_send(request->shard->loop, there->loop, &errand->mail);
+}
+
+void errand_finish(struct errand *errand)
+{
+    struct shard *home = errand->request->shard;
+
+    if (errand->there == home) {
+        errand_home(&errand->mail);
+        return;
+    }
+    errand->mail.deliver = errand_home;
+    mail_send(errand->there->loop, home->loop, &errand->mail);
+}
+
+void request_keep_file(struct request *request, struct file *file)
+{
+    struct request_file *kept = arena_take(&request->arena, sizeof(*kept));
+
+    kept->file = file;
+    kept->next = request->files;
+    request->files = kept;
+}
+
+const char *request_describe(struct request *request)
+{
+    const struct conn *conn = request->reply.conn;
+    int16_t key = request->frame->size >= 2 ? load_i16(request->frame->data) : -1;
+    const struct api_schema *schema = api_schema_find(key);
+
+    return arena_format(&request->arena, "%s key %d version %d client %.*s peer %s", schema == NULL ? "unknown" : schema->name,
+        key, request->version, STR_PRINT(request->client_id), conn == NULL ? "gone" : conn_peer(conn));
+}

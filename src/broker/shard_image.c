@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From one image to the next: the partitions of a shard become what the newest image says of them. */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/container.h"
+#include "base/memory.h"
+#include "base/report.h"
+#include "base/str.h"
+#include "broker/settings.h"
+#include "broker/shard.h"
+#include "storage/flusher.h"
+
+struct image_step {
+    struct image_watch watch; /* first */
+    struct shard *shard;
+    const struct image *image; /* the new one */
+    bool all_settings; /* a broker's settings changed: every topic may be meant */
+};
+
+static void translate_settings(const struct shard *shard, const struct topic_settings *topic,
+    struct partition_settings *out)
+{
+    int level = CODEC_LEVEL_DEFAULT;
+
+    switch (topic->compression) {
+    case CODEC_GZIP: level = topic->gzip_level; break;
+    case CODEC_LZ4: level = topic->lz4_level; break;
+    case CODEC_ZSTD: level = topic->zstd_level; break;
+    }
+    *out = (struct partition_settings){
+        .rules = {
+            .max_message_bytes = topic->max_message_bytes,
+            .max_uncompressed_size = (size_t)topic->max_decompressed_message_bytes,
+            .timestamp_before_max_ms = topic->timestamp_before_max_ms,
+            .timestamp_after_max_ms = topic->timestamp_after_max_ms,
+            .log_append_time = topic->timestamp_type == TIMESTAMP_LOG_APPEND_TIME,
+            .keys_required = (topic->cleanup_policy & CLEANUP_COMPACT) != 0,
+            .header_only = shard->settings->produce_validate == PRODUCE_VALIDATE_HEADER,
+        },
+        .codec = topic->compression,
+        .level = level,
+        .page_cache = topic->ack_durability == ACK_PAGE_CACHE,
+    };
+}
+
+static void resolve(const struct image_step *step, struct str topic, struct partition_settings *out_partition,
+    struct log_settings *out_log)
+{
+    struct topic_settings settings;
+
+    topic_settings_resolve(step->shard->settings, step->image, topic, &settings);
+    translate_settings(step->shard, &settings, out_partition);
+    log_settings_defaults(out_log);
+    topic_settings_to_log(&settings, step->shard->settings, out_log);
+}
+
+/* The directory that the metadata names, or the one where the partition lies already, or the next in turn. */
+static int choose_directory(struct shard *shard, const struct image_partition *partition, const char *topic, int32_t index)
+{
+    struct uuid id = image_partition_directory(partition, shard->settings->node_id);
+
+    for (int i = 0; i < shard->log_dir_count; i++)
+        if (uuid_equal(log_dir_identity(shard->log_dirs[i])->directory_id, id))
+            return i;
+    for (int i = 0; i < shard->log_dir_count; i++)
+        if (log_dir_find(shard->log_dirs[i], topic, index) != NULL)
+            return i;
+    for (int i = 0; i < shard->log_dir_count; i++) {
+        int candidate = shard->next_log_dir++ % shard->log_dir_count;
+        if (!flusher_is_failed(shard->flushers[candidate]))
+            return candidate;
+    }
+    return 0;
+}
+
+/* What lies there under our name but belongs to an older topic goes. */
+static void drop_older_topic(struct flusher *flusher, const struct log_place *place, const struct log_settings *settings)
+{
+    struct log *log;
+    int status = log_open(flusher, place, settings, &log);
+
+    report_warn("older_topic_dropped", "path=%s reason=\"the metadata names another topic id\"", place->path);
+    if (status == 0)
+        status = log_delete(log);
+    if (status < 0)
+        report_error("older_topic_stays", "path=%s reason=%s", place->path, strerror(-status));
+}
+
+static struct log *open_log(struct shard *shard, int directory, const struct image_topic *topic, const char *name,
+    int32_t index, const struct log_settings *settings)
+{
+    struct flusher *flusher = shard->flushers[directory];
+    struct log_dir *log_dir = shard->log_dirs[directory];
+    const struct log_place *place = shard->image == NULL ? log_dir_find(log_dir, name, index) : NULL;
+    struct log *log = NULL;
+    int status;
+
+    if (flusher_is_failed(flusher))
+        return NULL;
+    if (place != NULL && !uuid_is_zero(place->topic_id) && !uuid_equal(place->topic_id, topic->id)) {
+        drop_older_topic(flusher, place, settings);
+        place = NULL;
+    }
+    if (place != NULL)
+        status = log_open(flusher, place, settings, &log);
+    else
+        status = log_create(flusher, log_dir_path(log_dir), name, index, topic->id, settings, &log);
+    if (status == 0)
+        return log;
+    report_error("partition_offline", "partition=%s-%d directory=%s reason=\"%s\"", name, index, log_dir_path(log_dir),
+        status == -EUCLEAN ? "damage below the recovery point" : strerror(-status));
+    if (status == -EIO)
+        flusher_fail(flusher, status);
+    return NULL;
+}
+
+static void add_partition(const struct image_step *step, const struct image_topic *topic, int32_t index)
+{
+    struct shard *shard = step->shard;
+    const struct image_partition *from = topic->partitions[index];
+    struct partition_settings settings;
+    struct log_settings log_settings;
+    char name[256];
+
+    assert(topic->name.size < (int32_t)sizeof(name));
+    memcpy(name, topic->name.data, (size_t)topic->name.size);
+    name[topic->name.size] = 0;
+    resolve(step, topic->name, &settings, &log_settings);
+    int directory = choose_directory(shard, from, name, index);
+    struct log *log = open_log(shard, directory, topic, name, index, &log_settings);
+    struct partition *partition =
+        partition_create(shard->loop, (struct partition_key){ topic->id, index }, log, &settings);
+    partition->log_dir_index = directory;
+    partition_lead(partition, from->leader == shard->settings->node_id, from->leader_epoch);
+    HASH_ADD(hh, shard->partitions, key, sizeof(partition->key), partition);
+}
+
+static void drop_partition(struct shard *shard, struct partition *partition, bool deleted)
+{
+    HASH_DEL(shard->partitions, partition);
+    partition_destroy(partition, ERROR_UNKNOWN_TOPIC_OR_PARTITION, deleted);
+}
+
+static void topic_changed(struct image_watch *watch, const struct image_topic *old_topic, const struct image_topic *new_topic)
+{
+    struct image_step *step = container_of(watch, struct image_step, watch);
+    struct shard *shard = step->shard;
+    const struct image_topic *any = new_topic != NULL ? new_topic : old_topic;
+    int32_t count = any->partition_count;
+
+    for (int32_t i = 0; i < count; i++) {
+        if (shard_of(shard, any->id, i) != shard)
+            continue;
+        struct partition *partition = shard_partition(shard, any->id, i);
+        const struct image_partition *now = new_topic == NULL ? NULL : image_partition(new_topic, i);
+        bool ours = now != NULL && node_list_has(now->replicas, shard->settings->node_id);
+        if (!ours) {
+            if (partition != NULL)
+                drop_partition(shard, partition, true);
+        } else if (partition == NULL) {
+            add_partition(step, new_topic, i);
+        } else {
+            partition_lead(partition, now->leader == shard->settings->node_id, now->leader_epoch);
+        }
+    }
+}
+
+static void refresh_topic(const struct image_step *step, const struct image_topic *topic)
+{
+    struct partition_settings settings;
+    struct log_settings log_settings;
+
+    resolve(step, topic->name, &settings, &log_settings);
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        struct partition *partition = shard_partition(step->shard, topic->id, i);
+        if (partition == NULL)
+            continue;
+        partition_set_settings(partition, &settings);
+        if (partition->log != NULL)
+            log_set_settings(partition->log, &log_settings);
+    }
+}
+
+static void setting_changed(struct image_watch *watch, enum setting_scope scope, struct str name, struct str key,
+    struct str value)
+{
+    struct image_step *step = container_of(watch, struct image_step, watch);
+    const struct image_topic *topic;
+
+    (void)key;
+    (void)value;
+    if (step->shard->image == NULL)
+        return; /* the first image: everything was made with the right settings */
+    if (scope == SCOPE_BROKER)
+        step->all_settings = true;
+    if (scope == SCOPE_TOPIC && (topic = image_topic_by_name(step->image, name)) != NULL)
+        refresh_topic(step, topic);
+}
+
+void shard_take_image(struct shard *shard, const struct image *image)
+{
+    struct image_step step = {
+        .watch = { .topic = topic_changed, .setting = setting_changed },
+        .shard = shard,
+        .image = image,
+    };
+    const struct image *old_image = shard->image;
+
+    if (shard->index != SHARD_OF_CONTROL && !shard->stopping) {
+        image_difference(old_image, image, &step.watch);
+        if (step.all_settings)
+            for (const struct image_topic *topic = image_topic_after(image, (struct str){ 0 }); topic != NULL;
+                 topic = image_topic_after(image, topic->name))
+                refresh_topic(&step, topic);
+    }
+    shard->image = image;
+    image_unref(old_image);
+}
