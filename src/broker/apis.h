@@ -12,13 +12,11 @@ enum api_listener { API_ON_BROKER = 1, API_ON_CONTROLLER = 2 };
 
 struct api {
     int16_t key, version_min, version_max;
-    int16_t advertised_min; /* Produce is advertised from 0 and refused below 3, as in Kafka */
     unsigned listeners;     /* API_ON_ bits */
     bool changes_image;     /* what comes behind it on the connection and reads the image must wait for it */
     bool reads_image;
     const struct message_schema *request, *response;
     enum step (*handle)(struct request *request);
-    size_t request_size, response_size; /* of their structs */
 };
 
 extern const struct api apis[];

@@ -81,7 +81,6 @@ static void deliver_errand(struct mail *mail)
     struct control_errand *errand = container_of(mail, struct control_errand, mail);
     struct control *control = errand->control;
 
-    errand->wish.wall_ms = loop_wall_ms(control->loop);
     errand->wish.rsm.done = wish_done;
     if (control->quorum == NULL || control->stage == CONTROL_LEFT)
         wish_done(&errand->wish.rsm, ERROR_NOT_CONTROLLER);
@@ -168,7 +167,7 @@ int control_open(struct control *control, const struct quorum_settings *quorum_s
 {
     struct quorum_hooks hooks = { control, publish, leader_changed, failed };
 
-    return quorum_open(control->loop, quorum_settings, &hooks, &control->quorum);
+    return quorum_open(quorum_settings, &hooks, &control->quorum);
 }
 
 void control_deinit(struct control *control)

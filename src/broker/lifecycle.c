@@ -7,8 +7,8 @@
 #include "base/memory.h"
 #include "base/report.h"
 #include "broker/control.h"
-#include "broker/features.h"
 #include "broker/settings.h"
+#include "metadata/feature.h"
 #include "wire/gen/broker_heartbeat.h"
 #include "wire/gen/broker_registration.h"
 #include "wire/gen/controller_registration.h"
@@ -161,14 +161,13 @@ static void send_registration(struct control *control)
         request->listeners[i].port = endpoint->port;
         request->listeners[i].security_protocol = endpoint->security_protocol;
     }
-    request->features_count = feature_support_count;
-    request->features = MESSAGE_TAKE(broker_registration_feature, &life->arena, feature_support_count);
-    for (int32_t i = 0; i < feature_support_count; i++) {
-        request->features[i].name = feature_supports[i].name;
-        request->features[i].min_supported_version = feature_supports[i].min_level;
-        request->features[i].max_supported_version = feature_supports[i].max_level;
+    request->features_count = feature_range_count;
+    request->features = MESSAGE_TAKE(broker_registration_feature, &life->arena, feature_range_count);
+    for (int32_t i = 0; i < feature_range_count; i++) {
+        request->features[i].name = str_from(feature_ranges[i].name);
+        request->features[i].min_supported_version = feature_ranges[i].min;
+        request->features[i].max_supported_version = feature_ranges[i].max;
     }
-    life->errand.wish.unclean = identity->previous_epoch < 0;
     control_send(control, control->loop, &life->errand);
 }
 
@@ -204,12 +203,12 @@ static void send_controller_registration(struct control *control)
         request->listeners[i].port = endpoint->port;
         request->listeners[i].security_protocol = endpoint->security_protocol;
     }
-    request->features_count = feature_support_count;
-    request->features = MESSAGE_TAKE(controller_registration_feature, &life->arena, feature_support_count);
-    for (int32_t i = 0; i < feature_support_count; i++) {
-        request->features[i].name = feature_supports[i].name;
-        request->features[i].min_supported_version = feature_supports[i].min_level;
-        request->features[i].max_supported_version = feature_supports[i].max_level;
+    request->features_count = feature_range_count;
+    request->features = MESSAGE_TAKE(controller_registration_feature, &life->arena, feature_range_count);
+    for (int32_t i = 0; i < feature_range_count; i++) {
+        request->features[i].name = str_from(feature_ranges[i].name);
+        request->features[i].min_supported_version = feature_ranges[i].min;
+        request->features[i].max_supported_version = feature_ranges[i].max;
     }
     control_send(control, control->loop, &life->errand);
 }

@@ -15,7 +15,7 @@
 #include "io/file.h"
 #include "wire/decode.h"
 #include "wire/encode.h"
-#include "wire/gen/request_header.h"
+#include "wire/gen/request_header_record.h"
 
 enum { SPARE_MAX = 256, HEADER_SIZE_MIN = 10, RESPONSE_HEADER_MAX = 9 };
 

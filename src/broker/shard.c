@@ -47,6 +47,7 @@ struct shard *shard_create(const struct shard_start *start)
     shard->settings = settings;
     shard->shards = start->shards;
     shard->control = start->control;
+    shard->cluster_id = start->cluster_id;
     net_init(&shard->net, shard->loop, start->budget, &net);
     make_desks(shard);
     shard->log_dirs = start->log_dirs;
@@ -73,6 +74,7 @@ void shard_destroy(struct shard *shard)
     for (int i = 0; shard->flushers != NULL && i < shard->log_dir_count; i++)
         flusher_destroy(shard->flushers[i]);
     memory_give(shard->flushers);
+    producer_ids_deinit(&shard->producer_ids);
     decompressor_destroy(shard->decompressor);
     image_unref(shard->image);
     loop_destroy(shard->loop);

@@ -75,6 +75,7 @@ struct shard_start {
     const struct node_settings *settings;
     const struct shard_list *shards;
     struct control *control;
+    const char *cluster_id; /* lives as long as the shard */
     struct budget *budget;
     struct log_dir **log_dirs;
     int log_dir_count;

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/apis.h"
+
+#include "wire/schema.h"
+
+#include "wire/gen/api_versions.h"
+#include "wire/gen/create_topics.h"
+#include "wire/gen/delete_topics.h"
+#include "wire/gen/describe_cluster.h"
+#include "wire/gen/describe_topic_partitions.h"
+#include "wire/gen/fetch.h"
+#include "wire/gen/init_producer_id.h"
+#include "wire/gen/list_offsets.h"
+#include "wire/gen/metadata.h"
+#include "wire/gen/offset_for_leader_epoch.h"
+#include "wire/gen/produce.h"
+
+#define BOTH (API_ON_BROKER | API_ON_CONTROLLER)
+#define ROW(api_key, from, to, where, name) \
+    .key = (api_key), .version_min = (from), .version_max = (to), .listeners = (where), \
+    .request = &name##_request_schema, .response = &name##_response_schema, .handle = handle_##name
+
+/* Ascending by key. What reads the image waits for what changes it and came before on its connection. */
+const struct api apis[] = {
+    { ROW(API_PRODUCE, 3, 13, API_ON_BROKER, produce), .reads_image = true },
+    { ROW(API_FETCH, 4, 18, API_ON_BROKER, fetch), .reads_image = true },
+    { ROW(API_LIST_OFFSETS, 1, 11, API_ON_BROKER, list_offsets), .reads_image = true },
+    { ROW(API_METADATA, 0, 13, API_ON_BROKER, metadata), .reads_image = true },
+    { ROW(API_API_VERSIONS, 0, 5, BOTH, api_versions) },
+    { ROW(API_CREATE_TOPICS, 2, 7, BOTH, create_topics), .changes_image = true },
+    { ROW(API_DELETE_TOPICS, 1, 6, BOTH, delete_topics), .changes_image = true },
+    { ROW(API_INIT_PRODUCER_ID, 0, 5, API_ON_BROKER, init_producer_id) },
+    { ROW(API_OFFSET_FOR_LEADER_EPOCH, 2, 4, API_ON_BROKER, offset_for_leader_epoch), .reads_image = true },
+    { ROW(API_DESCRIBE_CLUSTER, 0, 2, BOTH, describe_cluster), .reads_image = true },
+    { ROW(API_DESCRIBE_TOPIC_PARTITIONS, 0, 0, API_ON_BROKER, describe_topic_partitions), .reads_image = true },
+};
+const int api_count = (int)(sizeof(apis) / sizeof(apis[0]));
+
+const struct api *api_find(int16_t key, unsigned listener)
+{
+    for (int i = 0; i < api_count; i++)
+        if (apis[i].key == key)
+            return (apis[i].listeners & listener) != 0 ? &apis[i] : NULL;
+    return NULL;
+}
