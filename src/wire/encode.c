@@ -148,32 +148,43 @@ static void encode_tag(struct encoder *encoder, const struct field *field, const
     encode_field(encoder, field, message);
 }
 
+static bool is_tag_set(
+    const struct encoder *encoder, const struct field *field, const char *message)
+{
+    return field_exists(field, encoder->version) && !field_is_default(field, message);
+}
+
+static void put_unknown_tag(struct encoder *encoder, const struct unknown_tag *tag)
+{
+    writer_uvarint(&encoder->writer, tag->tag);
+    writer_uvarint(&encoder->writer, (uint32_t)tag->value.size);
+    writer_put(&encoder->writer, tag->value.data, tag->value.size);
+}
+
 /* Known and unknown tags share one ascending order. */
 static void encode_tags(
     struct encoder *encoder, const struct message_shape *shape, const char *message)
 {
-    const struct field *known[64];
-    int32_t known_count = 0;
-    assert(shape->tagged_count <= sizeof(known) / sizeof(known[0]));
+    const struct unknown_tags *unknown = (const void *)(message + shape->unknown_tags_offset);
+    int32_t count = unknown->count, next_unknown = 0;
+    for (int i = 0; i < shape->tagged_count; i++)
+        count += is_tag_set(encoder, &shape->fields[shape->tagged[i]], message);
+    writer_uvarint(&encoder->writer, (uint32_t)count);
+    if (count == 0)
+        return;
     for (int i = 0; i < shape->tagged_count; i++) {
         const struct field *field = &shape->fields[shape->tagged[i]];
-        if (field_exists(field, encoder->version) && !field_is_default(field, message))
-            known[known_count++] = field;
-    }
-    const struct unknown_tags *unknown = (const void *)(message + shape->unknown_tags_offset);
-    writer_uvarint(&encoder->writer, (uint32_t)(known_count + unknown->count));
-    for (int32_t i = 0, j = 0; i < known_count || j < unknown->count;) {
-        if (i < known_count &&
-            (j == unknown->count || (uint32_t)known[i]->tag < unknown->entries[j].tag)) {
-            encode_tag(encoder, known[i++], message);
+        if (!is_tag_set(encoder, field, message))
             continue;
+        for (; next_unknown < unknown->count; next_unknown++) {
+            if (unknown->entries[next_unknown].tag > (uint32_t)field->tag)
+                break;
+            put_unknown_tag(encoder, &unknown->entries[next_unknown]);
         }
-        const struct unknown_tag *tag = &unknown->entries[j];
-        writer_uvarint(&encoder->writer, tag->tag);
-        writer_uvarint(&encoder->writer, (uint32_t)tag->value.size);
-        writer_put(&encoder->writer, tag->value.data, tag->value.size);
-        j++;
+        encode_tag(encoder, field, message);
     }
+    for (; next_unknown < unknown->count; next_unknown++)
+        put_unknown_tag(encoder, &unknown->entries[next_unknown]);
 }
 
 static void encode_shape(

@@ -10,12 +10,10 @@
 
 struct message_schema;
 
-enum print_tagged {
-    PRINT_TAGGED_SET,
-    PRINT_TAGGED_ALL
-}; /* tagged fields at their default: left out, or shown */
+/* Tagged fields at their default: left out, or shown. */
+enum print_tagged { PRINT_TAGGED_SET, PRINT_TAGGED_ALL };
 
 json_t *message_to_json(const struct message_schema *schema, int16_t version, const void *message,
     enum print_tagged tagged); /* a new object, the caller's */
-char *message_print(const struct message_schema *schema, int16_t version,
-    const void *message); /* one line; free() */
+/* One line; the caller gives it to free(). */
+char *message_print(const struct message_schema *schema, int16_t version, const void *message);

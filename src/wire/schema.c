@@ -79,60 +79,6 @@ size_t field_element_size(const struct field *field)
     __builtin_unreachable();
 }
 
-static void set_integer(const struct field *field, char *at)
-{
-    switch (field->type) {
-    case FIELD_BOOL:
-    case FIELD_RULE:
-        *(bool *)at = field->unset != 0;
-        break;
-    case FIELD_INT8:
-        *(int8_t *)at = (int8_t)field->unset;
-        break;
-    case FIELD_INT16:
-    case FIELD_UINT16:
-        *(uint16_t *)(void *)at = (uint16_t)field->unset;
-        break;
-    case FIELD_INT32:
-    case FIELD_UINT32:
-        *(uint32_t *)(void *)at = (uint32_t)field->unset;
-        break;
-    case FIELD_INT64:
-        *(int64_t *)(void *)at = field->unset;
-        break;
-    default:
-        assert(false);
-    }
-}
-
-/* The message is zeroed already. */
-static void set_default(const struct field *field, char *message)
-{
-    char *at = message + field->offset;
-    if (field->array) {
-        if (field->unset_null)
-            *(int32_t *)(void *)(message + field->count_offset) = -1;
-    } else if (field->type == FIELD_STRUCT) {
-        if (!field->pointer)
-            shape_set_defaults(field->shape, at);
-    } else if (field->type == FIELD_STRING) {
-        ((struct str *)(void *)at)->data = field->unset_null ? NULL : "";
-    } else if (field->type == FIELD_BYTES) {
-        ((struct bytes *)(void *)at)->data = field->unset_null ? NULL : (const uint8_t *)"";
-    } else if (field->type == FIELD_RECORDS) {
-        ((struct records *)(void *)at)->size = field->unset_null ? -1 : 0;
-    } else if (field->unset != 0) {
-        set_integer(field, at);
-    }
-}
-
-void shape_set_defaults(const struct message_shape *shape, void *message)
-{
-    memset(message, 0, shape->size);
-    for (int i = 0; i < shape->field_count; i++)
-        set_default(&shape->fields[i], message);
-}
-
 static int64_t integer_at(const struct field *field, const char *at)
 {
     switch (field->type) {
@@ -197,17 +143,14 @@ bool field_is_default(const struct field *field, const void *message)
 
 bool shape_is_default(const struct message_shape *shape, const void *message)
 {
+    if (memcmp(message, shape->unset, shape->size) == 0)
+        return true;
     for (int i = 0; i < shape->field_count; i++)
         if (!field_is_default(&shape->fields[i], message))
             return false;
     return ((const struct unknown_tags *)(const void *)((const char *)message +
                                                         shape->unknown_tags_offset))
                ->count == 0;
-}
-
-void message_defaults(const struct message_schema *schema, void *message)
-{
-    shape_set_defaults(schema->shape, message);
 }
 
 void *shape_take(const struct message_shape *shape, struct arena *arena, int32_t count)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "wire/gen/apis.h"
 #include "wire/gen/records.h"
@@ -46,12 +47,12 @@ struct field {
 
 struct message_shape {
     const char *name;
+    const void *unset; /* one of these structs, with every field at its default */
     const struct field *fields;
     const uint8_t *tagged; /* indexes of the tagged fields, in ascending order of tag */
     uint16_t field_count, tagged_count;
-    uint16_t
-        smallest;  /* bytes on the wire that one of these takes at least, in any version; never 0 */
-    uint16_t size; /* of the struct */
+    uint16_t smallest; /* bytes that one takes on the wire at least, in any version; never 0 */
+    uint16_t size;     /* of the struct */
     uint16_t unknown_tags_offset;
 };
 
@@ -86,10 +87,10 @@ extern const int32_t api_schema_count;
 extern const struct record_schema record_schemas[];
 extern const int32_t record_schema_count;
 
-const struct api_schema *api_schema_find(int16_t key); /* NULL: no such API */
-const struct record_schema *record_schema_find(
-    enum record_topic topic, int16_t type);                        /* NULL: no such type */
-const struct record_schema *record_schema_named(const char *name); /* NULL: no such name */
+/* NULL: there is no such. */
+const struct api_schema *api_schema_find(int16_t key);
+const struct record_schema *record_schema_find(enum record_topic topic, int16_t type);
+const struct record_schema *record_schema_named(const char *name);
 
 static inline bool schema_has_version(const struct message_schema *schema, int16_t version)
 {
@@ -104,18 +105,23 @@ static inline bool field_exists(const struct field *field, int16_t version)
     return version >= field->since && version <= field->until;
 }
 
-size_t field_element_size(
-    const struct field *field); /* in memory, of one value of the field's type */
+/* In memory, of one value of the field's type. */
+size_t field_element_size(const struct field *field);
 
-/* Which version of schemas/records/other/{request,response}_header a request and its answer carry.
- */
+/* Which version of records/other/{request,response}_header a request and its answer carry. */
 int16_t api_request_header_version(const struct api_schema *api, int16_t version);
 int16_t api_response_header_version(const struct api_schema *api, int16_t version);
 
 /* Sets every field to its default. Needed where a default is not zero: an answer's -1 offsets and
  * epochs. */
-void shape_set_defaults(const struct message_shape *shape, void *message);
-void message_defaults(const struct message_schema *schema, void *message);
+static inline void shape_set_defaults(const struct message_shape *shape, void *message)
+{
+    memcpy(message, shape->unset, shape->size);
+}
+static inline void message_defaults(const struct message_schema *schema, void *message)
+{
+    shape_set_defaults(schema->shape, message);
+}
 
 /* Whether a field holds its default, so that a tagged one is left out. */
 bool field_is_default(const struct field *field, const void *message);

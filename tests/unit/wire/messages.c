@@ -183,8 +183,14 @@ void test_messages__a_rule_is_set_by_the_version(void)
             .nullable_since = FIELD_FOR_EVER,
             .tag = -1 },
     };
-    static const struct message_shape shape = { "ruled", fields, NULL, 2, 0, 1,
-        sizeof(struct ruled), offsetof(struct ruled, unknown_tags) };
+    static const struct ruled unset;
+    static const struct message_shape shape = { .name = "ruled",
+        .unset = &unset,
+        .fields = fields,
+        .field_count = 2,
+        .smallest = 1,
+        .size = sizeof(struct ruled),
+        .unknown_tags_offset = offsetof(struct ruled, unknown_tags) };
     static const struct message_schema schema = { "ruled", &shape, -1, 0, 5, FIELD_FOR_EVER,
         FIELD_FOR_EVER, false };
     struct arena arena;
