@@ -14,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MAX_GROWTH = 128, MAX_START = 1024 };
+enum { MAX_GROWTH = 64, MAX_START = 1024 };
 
 static const struct message_schema *choose(unsigned number)
 {

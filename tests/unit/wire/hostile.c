@@ -19,7 +19,7 @@
 
 /* The arrays of structs that a few bytes stand for are larger than those bytes, but never by more
  * than this. */
-enum { MAX_GROWTH = 128, MAX_START = 1024, ROOM_SIZE = 1 << 16 };
+enum { MAX_GROWTH = 64, MAX_START = 1024, ROOM_SIZE = 1 << 16 };
 
 struct room {
     uint8_t *end; /* of the readable part */
