@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every client suite sends and must find again: 300 keyed records with headers over three partitions, one topic a codec.
+The wrapper of each client starts a broker, runs the client, then reads the topic once more by hand and looks into the log itself."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+import kafka_wire  # noqa: E402
+import node  # noqa: E402
+
+COUNT, PARTITIONS, FIRST_MS, STEP_MS = 300, 3, 1700000000000, 1000
+
+
+def record(i):
+    """(key, value, headers, timestamp) of record i; it belongs to partition i % 3"""
+    value = f"value-{i}-".encode() + b"abcdefghij" * (i % 50)
+    return f"key-{i}".encode(), value, [("number", str(i).encode()), ("empty", b"")], FIRST_MS + i * STEP_MS
+
+
+def expected(partition):
+    return [record(i) for i in range(partition, COUNT, PARTITIONS)]
+
+
+def segments(broker, topic, partition):
+    for directory in broker.directories:
+        folder = os.path.join(directory, f"{topic}-{partition}")
+        if os.path.isdir(folder):
+            for name in sorted(os.listdir(folder)):
+                if name.endswith(".log"):
+                    with open(os.path.join(folder, name), "rb") as file:
+                        yield from kafka_wire.batches(file.read())
+
+
+def check_topic(broker, topic, codec, idempotent=True):
+    """The topic holds exactly the content, over the wire and in the log, in batches of that codec."""
+    connection = broker.connect()
+    for partition in range(PARTITIONS):
+        wanted = [(offset, at, key, value, headers) for offset, (key, value, headers, at) in enumerate(expected(partition))]
+        found = [one for batch in connection.read(topic, partition) for one in batch.records()]
+        assert found == wanted, f"{topic}-{partition}: {len(found)} records, first difference {next((p for p in zip(found, wanted) if p[0] != p[1]), None)}"
+        stored = list(segments(broker, topic, partition))
+        assert [one for batch in stored for one in batch.records()] == wanted, f"{topic}-{partition}: the log differs"
+        for batch in stored:
+            assert batch.whole(), f"{topic}-{partition}: damaged batch at {batch.base}"
+            assert batch.codec == codec, f"{topic}-{partition}: {kafka_wire.CODECS[batch.codec]} is stored, {kafka_wire.CODECS[codec]} was sent"
+            assert not idempotent or batch.pid >= 0, f"{topic}-{partition}: no producer id at {batch.base}"
+        at, offset, _ = connection.list_offset(topic, partition, expected(partition)[50][3] - 1)
+        assert (at, offset) == (expected(partition)[50][3], 50), f"{topic}-{partition}: by time {at} {offset}"
+    connection.close()
+
+
+def codecs(broker, librdkafka=False):
+    """All codecs; librdkafka uses lz4 only where FindCoordinator is advertised."""
+    connection = broker.connect()
+    lz4 = not librdkafka or 10 in connection.api_versions()
+    connection.close()
+    return [codec for codec in range(5) if codec != kafka_wire.LZ4 or lz4]

@@ -1,0 +1,399 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kafka's protocol by hand, for the tests only: a second opinion that shares no code with the broker nor with a client library.
+
+One blocking connection; Produce v7, Fetch v11, ListOffsets v5, Metadata v8, CreateTopics v4, DeleteTopics v3, ApiVersions v0 (the last
+versions before the flexible ones); record batches v2 in all codecs. The codecs come from the system's libraries through ctypes."""
+import ctypes
+import ctypes.util
+import gzip
+import socket
+import struct
+import time
+import zlib
+
+NONE, GZIP, SNAPPY, LZ4, ZSTD = range(5)
+CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
+ERRORS = {1: "OFFSET_OUT_OF_RANGE", 3: "UNKNOWN_TOPIC_OR_PARTITION", 5: "LEADER_NOT_AVAILABLE", 6: "NOT_LEADER_OR_FOLLOWER", 36: "TOPIC_ALREADY_EXISTS",
+          56: "KAFKA_STORAGE_ERROR"}
+
+
+def library(name):
+    return ctypes.CDLL(ctypes.util.find_library(name) or f"lib{name}.so")
+
+
+def crc32c(data, _state={}):
+    if "isal" not in _state:
+        _state["isal"] = library("isal")
+        _state["isal"].crc32_iscsi.restype = ctypes.c_uint32
+        _state["isal"].crc32_iscsi.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.c_uint32]
+    return ~_state["isal"].crc32_iscsi(bytes(data), len(data), 0xFFFFFFFF) & 0xFFFFFFFF
+
+
+# codecs ---------------------------------------------------------------------------------------------------------------------
+
+def snappy_raw(data):
+    lib = library("snappy")
+    size = ctypes.c_size_t()
+    if lib.snappy_uncompressed_length(data, ctypes.c_size_t(len(data)), ctypes.byref(size)):
+        raise ValueError("snappy length")
+    out = ctypes.create_string_buffer(max(1, size.value))
+    if lib.snappy_uncompress(data, ctypes.c_size_t(len(data)), out, ctypes.byref(size)):
+        raise ValueError("snappy data")
+    return out.raw[:size.value]
+
+
+def snappy(data):
+    if not data.startswith(b"\x82SNAPPY\x00"):
+        return snappy_raw(data)
+    at, out = 16, []
+    while at < len(data):
+        size, = struct.unpack_from(">i", data, at)
+        out.append(snappy_raw(data[at + 4:at + 4 + size]))
+        at += 4 + size
+    return b"".join(out)
+
+
+def lz4(data):
+    lib = library("lz4")
+    context = ctypes.c_void_p()
+    lib.LZ4F_createDecompressionContext(ctypes.byref(context), 100)
+    lib.LZ4F_decompress.restype = ctypes.c_size_t
+    out, at, chunk = [], 0, ctypes.create_string_buffer(1 << 18)
+    while at < len(data):
+        made, used = ctypes.c_size_t(len(chunk)), ctypes.c_size_t(len(data) - at)
+        code = lib.LZ4F_decompress(context, chunk, ctypes.byref(made), data[at:], ctypes.byref(used), None)
+        if code > (1 << 63):
+            raise ValueError("lz4 data")
+        out.append(chunk.raw[:made.value])
+        at += used.value
+        if used.value == 0 and made.value == 0:
+            break
+    lib.LZ4F_freeDecompressionContext(context)
+    return b"".join(out)
+
+
+class ZstdBuffer(ctypes.Structure):
+    _fields_ = [("data", ctypes.c_void_p), ("size", ctypes.c_size_t), ("position", ctypes.c_size_t)]
+
+
+def zstd(data):
+    lib = library("zstd")
+    lib.ZSTD_createDStream.restype = ctypes.c_void_p
+    lib.ZSTD_decompressStream.restype = ctypes.c_size_t
+    stream = ctypes.c_void_p(lib.ZSTD_createDStream())
+    source, chunk = ctypes.create_string_buffer(data, len(data)), ctypes.create_string_buffer(1 << 18)
+    given, out = ZstdBuffer(ctypes.cast(source, ctypes.c_void_p), len(data), 0), []
+    while True:
+        made = ZstdBuffer(ctypes.cast(chunk, ctypes.c_void_p), len(chunk), 0)
+        code = lib.ZSTD_decompressStream(stream, ctypes.byref(made), ctypes.byref(given))
+        if code > (1 << 63):
+            raise ValueError("zstd data")
+        out.append(chunk.raw[:made.position])
+        if given.position == len(data) and made.position < len(chunk):
+            break
+    lib.ZSTD_freeDStream(stream)
+    return b"".join(out)
+
+
+def decompress(codec, data):
+    data = bytes(data)
+    return {NONE: lambda d: d, GZIP: lambda d: zlib.decompress(d, 31), SNAPPY: snappy, LZ4: lz4, ZSTD: zstd}[codec](data)
+
+
+def compress(codec, data):
+    """What a client would make: frames for lz4 and zstd, Kafka's framed form for snappy."""
+    if codec == GZIP:
+        return gzip.compress(data)
+    if codec == SNAPPY:
+        lib, size = library("snappy"), ctypes.c_size_t()
+        lib.snappy_max_compressed_length.restype = ctypes.c_size_t
+        size.value = lib.snappy_max_compressed_length(ctypes.c_size_t(len(data)))
+        out = ctypes.create_string_buffer(size.value)
+        lib.snappy_compress(data, ctypes.c_size_t(len(data)), out, ctypes.byref(size))
+        return b"\x82SNAPPY\x00" + struct.pack(">iii", 1, 1, size.value) + out.raw[:size.value]
+    if codec == LZ4:
+        lib = library("lz4")
+        lib.LZ4F_compressFrameBound.restype = lib.LZ4F_compressFrame.restype = ctypes.c_size_t
+        blocks = ctypes.create_string_buffer(struct.pack("=IIIIQIIiII12x", 4, 1, 0, 0, 0, 0, 0, 0, 0, 0))     # 64 KiB, independent
+        bound = lib.LZ4F_compressFrameBound(ctypes.c_size_t(len(data)), blocks)
+        out = ctypes.create_string_buffer(bound)
+        made = lib.LZ4F_compressFrame(out, ctypes.c_size_t(bound), data, ctypes.c_size_t(len(data)), blocks)
+        return out.raw[:made]
+    if codec == ZSTD:
+        lib = library("zstd")
+        lib.ZSTD_compressBound.restype = lib.ZSTD_compress.restype = ctypes.c_size_t
+        bound = lib.ZSTD_compressBound(ctypes.c_size_t(len(data)))
+        out = ctypes.create_string_buffer(bound)
+        made = lib.ZSTD_compress(out, ctypes.c_size_t(bound), data, ctypes.c_size_t(len(data)), 3)
+        return out.raw[:made]
+    return data
+
+
+# record batches -------------------------------------------------------------------------------------------------------------
+
+def varint(value):
+    value = (value << 1) ^ (value >> 63)
+    value &= (1 << 64) - 1
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+class Reader:
+    def __init__(self, data, at=0):
+        self.data, self.at = data, at
+
+    def take(self, form):
+        values = struct.unpack_from(">" + form, self.data, self.at)
+        self.at += struct.calcsize(">" + form)
+        return values[0] if len(values) == 1 else values
+
+    def raw(self, size):
+        if size < 0:
+            return None
+        if self.at + size > len(self.data):
+            raise ValueError("cut short")
+        self.at += size
+        return bytes(self.data[self.at - size:self.at])
+
+    def string(self):
+        found = self.raw(self.take("h"))
+        return None if found is None else found.decode()
+
+    def array(self, one):
+        return [one() for _ in range(self.take("i"))]
+
+    def varint(self):
+        value = shift = 0
+        while True:
+            byte = self.data[self.at]
+            self.at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return (value >> 1) ^ -(value & 1)
+
+
+class Batch:
+    """The header of a batch as it stands, and its records when asked for."""
+    SIZE = 61
+
+    def __init__(self, data, at=0):
+        (self.base, self.length, self.epoch, self.magic, self.crc, self.attributes, self.last_delta, self.base_ts, self.max_ts, self.pid,
+         self.pepoch, self.seq, self.count) = struct.unpack_from(">qiibIhiqqqhii", data, at)
+        self.size = self.length + 12
+        self.data = bytes(data[at:at + self.size])
+        self.codec, self.log_append = self.attributes & 7, bool(self.attributes & 8)
+        self.transactional, self.control = bool(self.attributes & 16), bool(self.attributes & 32)
+        self.last = self.base + self.last_delta
+
+    def whole(self):
+        return len(self.data) == self.size and self.magic == 2 and crc32c(self.data[21:]) == self.crc
+
+    def records(self):
+        """[(offset, timestamp, key, value, [(header name, value)])]"""
+        reader, out = Reader(decompress(self.codec, self.data[Batch.SIZE:])), []
+        for _ in range(self.count):
+            reader.varint()
+            reader.take("b")
+            timestamp, offset = self.base_ts + reader.varint(), self.base + reader.varint()
+            key, value = reader.raw(reader.varint()), reader.raw(reader.varint())
+            headers = [(reader.raw(reader.varint()).decode(), reader.raw(reader.varint())) for _ in range(reader.varint())]
+            out.append((offset, self.max_ts if self.log_append else timestamp, key, value, headers))
+        return out
+
+
+def batches(data):
+    """All whole batches in the bytes of a fetch or of a segment; a cut last one is left out."""
+    at, out = 0, []
+    while at + Batch.SIZE <= len(data):
+        size = struct.unpack_from(">i", data, at + 8)[0] + 12
+        if size < Batch.SIZE or at + size > len(data):
+            break
+        out.append(Batch(data, at))
+        at += size
+    return out
+
+
+def batch(records, codec=NONE, pid=-1, pepoch=-1, seq=-1):
+    """records: [(key, value, headers, timestamp)]"""
+    base_ts = records[0][3]
+    body = bytearray()
+    for delta, (key, value, headers, timestamp) in enumerate(records):
+        one = b"\0" + varint(timestamp - base_ts) + varint(delta)
+        for part in (key, value):
+            one += varint(-1) if part is None else varint(len(part)) + part
+        one += varint(len(headers))
+        for name, content in headers:
+            one += varint(len(name.encode())) + name.encode() + (varint(-1) if content is None else varint(len(content)) + content)
+        body += varint(len(one)) + one
+    packed = compress(codec, bytes(body))
+    tail = struct.pack(">hiqqqhii", codec, len(records) - 1, base_ts, max(r[3] for r in records), pid, pepoch, seq, len(records)) + packed
+    return struct.pack(">qiibI", 0, len(tail) + 9, -1, 2, crc32c(tail)) + tail
+
+
+# connection -----------------------------------------------------------------------------------------------------------------
+
+class KafkaError(Exception):
+    def __init__(self, code):
+        super().__init__(f"{code} {ERRORS.get(code, '')}")
+        self.code = code
+
+
+def check(code):
+    if code:
+        raise KafkaError(code)
+
+
+def text(value):
+    return b"\xff\xff" if value is None else struct.pack(">h", len(value.encode())) + value.encode()
+
+
+class Connection:
+    def __init__(self, port, timeout=30, host="127.0.0.1"):
+        self.socket = socket.create_connection((host, port), timeout=timeout)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.correlation = 0
+
+    def close(self):
+        self.socket.close()
+
+    def send(self, key, version, body):
+        self.correlation += 1
+        head = struct.pack(">hhi", key, version, self.correlation) + text("e2e")
+        self.socket.sendall(struct.pack(">i", len(head) + len(body)) + head + body)
+        return self.correlation
+
+    def receive(self):
+        """(correlation id, body)"""
+        size = struct.unpack(">i", self.exactly(4))[0]
+        frame = self.exactly(size)
+        return struct.unpack_from(">i", frame)[0], frame[4:]
+
+    def exactly(self, size):
+        parts = []
+        while size:
+            part = self.socket.recv(min(size, 1 << 20))
+            if not part:
+                raise ConnectionError("closed by the broker")
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def call(self, key, version, body):
+        sent = self.send(key, version, body)
+        got, answer = self.receive()
+        if got != sent:
+            raise ValueError(f"answer {got} to request {sent}")
+        return Reader(answer)
+
+    def api_versions(self):
+        r = self.call(18, 0, b"")
+        check(r.take("h"))
+        return {key: (low, high) for key, low, high in r.array(lambda: r.take("hhh"))}
+
+    def metadata(self, topics=None, create=False):
+        names = struct.pack(">i", -1) if topics is None else struct.pack(">i", len(topics)) + b"".join(text(t) for t in topics)
+        r = self.call(3, 8, names + struct.pack(">bbb", create, 0, 0))
+        r.take("i")
+        out = {"brokers": r.array(lambda: (r.take("i"), r.string(), r.take("i"), r.string())), "cluster": r.string(), "controller": r.take("i")}
+        ints = lambda: r.array(lambda: r.take("i"))
+
+        def partition():
+            error, index, leader, epoch = r.take("hiii")
+            return {"error": error, "index": index, "leader": leader, "epoch": epoch, "replicas": ints(), "isr": ints(), "offline": ints()}
+
+        def topic():
+            error, name, internal = r.take("h"), r.string(), r.take("b")
+            found = {"error": error, "internal": bool(internal), "partitions": r.array(partition)}
+            r.take("i")
+            return name, found
+        out["topics"] = dict(r.array(topic))
+        return out
+
+    def create_topic(self, name, partitions=1, configs=None):
+        pairs = list((configs or {}).items())
+        body = struct.pack(">i", 1) + text(name) + struct.pack(">ihii", partitions, 1, 0, len(pairs)) + b"".join(text(k) + text(v) for k, v in pairs)
+        r = self.call(19, 4, body + struct.pack(">ib", 30000, 0))
+        r.take("i")
+        for _, code, message in r.array(lambda: (r.string(), r.take("h"), r.string())):
+            if code:
+                raise KafkaError(code) if not message else ValueError(f"{code}: {message}")
+
+    def delete_topic(self, name):
+        r = self.call(20, 3, struct.pack(">i", 1) + text(name) + struct.pack(">i", 30000))
+        r.take("i")
+        for _, code in r.array(lambda: (r.string(), r.take("h"))):
+            check(code)
+
+    @staticmethod
+    def produce_body(topic, partition, records, acks=-1):
+        return (text(None) + struct.pack(">hii", acks, 30000, 1) + text(topic) + struct.pack(">iii", 1, partition, len(records)) + records)
+
+    @staticmethod
+    def produce_answer(r):
+        """(error, base offset, append time)"""
+        r = r if isinstance(r, Reader) else Reader(r)
+        found = r.array(lambda: (r.string(), r.array(lambda: r.take("ihqqq"))))[0][1][0]
+        return found[1], found[2], found[3]
+
+    def produce(self, topic, partition, records, acks=-1):
+        code, base, _ = self.produce_answer(self.call(0, 7, self.produce_body(topic, partition, records, acks)))
+        check(code)
+        return base
+
+    def fetch(self, topic, partition, offset, max_bytes=1 << 20, wait_ms=0, min_bytes=1, committed=False, epoch=-1):
+        """error code, high watermark, last stable offset, log start, bytes"""
+        body = struct.pack(">iiiibiii", -1, wait_ms, min_bytes, max_bytes, committed, 0, -1, 1) + text(topic)
+        body += struct.pack(">iiiqqii", 1, partition, epoch, offset, -1, max_bytes, 0) + text("")
+        r = self.call(1, 11, body)
+        _, error, _ = r.take("ihi")
+        check(error)
+
+        def one():
+            _, code, high, stable, start = r.take("ihqqq")
+            aborted = r.array(lambda: r.take("qq"))
+            r.take("i")
+            return code, high, stable, start, r.raw(r.take("i")) or b"", aborted
+        return r.array(lambda: (r.string(), r.array(one)))[0][1][0]
+
+    def read(self, topic, partition, start=None, end=None):
+        """All batches from the start to the high watermark (or to end)."""
+        offset = self.list_offset(topic, partition, -2)[1] if start is None else start
+        out = []
+        while True:
+            code, high, _, _, data, _ = self.fetch(topic, partition, offset)
+            check(code)
+            limit = high if end is None else min(end, high)
+            got = [b for b in batches(data) if b.last >= offset and b.base < limit]
+            if not got or offset >= limit:
+                return out
+            out += got
+            offset = got[-1].last + 1
+
+    def list_offset(self, topic, partition, timestamp, committed=False):
+        """(timestamp, offset, leader epoch)"""
+        body = struct.pack(">ibi", -1, committed, 1) + text(topic) + struct.pack(">iiiq", 1, partition, -1, timestamp)
+        r = self.call(2, 5, body)
+        r.take("i")
+        _, code, at, offset, epoch = r.array(lambda: (r.string(), r.array(lambda: r.take("ihqqi"))))[0][1][0]
+        check(code)
+        return at, offset, epoch
+
+
+def wait_for(condition, seconds, what):
+    """Polls until the condition holds; the exceptions of a broker that is not there yet do not count."""
+    end = time.monotonic() + seconds
+    last = None
+    while time.monotonic() < end:
+        try:
+            found = condition()
+            if found:
+                return found
+        except (OSError, KafkaError, ConnectionError) as error:
+            last = error
+        time.sleep(0.02)
+    raise TimeoutError(f"{what} within {seconds} s ({last})")

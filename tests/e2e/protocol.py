@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""One node, spoken to by hand: what stock clients rarely do, hostile input, and a controlled stop and start."""
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+
+import kafka_wire as wire
+import node
+
+SERVED = {0: (0, 13), 1: (4, 18), 2: (1, 11), 3: (0, 13), 18: (0, 5), 19: (2, 7), 20: (1, 6), 22: (0, 5), 23: (2, 4), 60: (0, 2), 75: (0, 0)}
+OUT_OF_ORDER, CORRUPT, TOO_LARGE, INVALID_RECORD, INVALID_TIMESTAMP, OFFSET_OUT_OF_RANGE = 45, 2, 10, 87, 32, 1
+
+
+def one(key=b"k", value=b"v", at=1700000000000):
+    return (key, value, [], at)
+
+
+class Suite:
+    def __init__(self, broker):
+        self.broker = broker
+
+    def topic(self, name, partitions=1, **configs):
+        connection = self.broker.connect()
+        connection.create_topic(name, partitions, {key.replace("_", "."): value for key, value in configs.items()})
+        for partition in range(partitions):
+            wire.wait_for(lambda p=partition: connection.fetch(name, p, 0)[0] == 0, 20, f"{name}-{partition} is served")
+        return connection
+
+    def refused(self, connection, topic, records, code, partition=0):
+        try:
+            connection.produce(topic, partition, records)
+        except wire.KafkaError as error:
+            assert error.code == code, f"error {error.code}, not {code}"
+            return
+        raise AssertionError(f"taken, not refused with {code}")
+
+    def check_versions(self):
+        """What is advertised is what is served, with Kafka's ranges."""
+        found = self.broker.connect().api_versions()
+        if self.broker.kind == "kafka":
+            found = {key: found[key] for key in SERVED}
+        assert {key: span for key, span in found.items() if key in SERVED} == SERVED, {k: v for k, v in found.items() if SERVED.get(k) != v}
+        assert set(found) == set(SERVED), f"advertised besides: {set(found) - set(SERVED)}"
+
+    def check_every_codec_is_kept(self):
+        connection = self.topic("codecs")
+        for codec in range(5):
+            records = [(b"k%d" % i, b"v" * 500 * (i % 3), [("h", b"x"), ("none", None)], 1700000000000 + i) for i in range(50)]
+            assert connection.produce("codecs", 0, wire.batch(records, codec)) == codec * 50
+        found = connection.read("codecs", 0)
+        assert [batch.codec for batch in found] == [0, 1, 2, 3, 4] and all(batch.whole() for batch in found)
+        for batch in found:
+            assert batch.records() == [(batch.base + i, 1700000000000 + i, b"k%d" % i, b"v" * 500 * (i % 3), [("h", b"x"), ("none", None)]) for i in range(50)]
+
+    def check_idempotence(self):
+        """A duplicate gets the first offset again, a gap is refused."""
+        connection = self.topic("idempotent")
+        send = lambda seq: connection.produce("idempotent", 0, wire.batch([one()], pid=4000, pepoch=0, seq=seq))
+        assert [send(seq) for seq in range(6)] == [0, 1, 2, 3, 4, 5]
+        assert [send(seq) for seq in range(1, 6)] == [1, 2, 3, 4, 5]
+        self.refused(connection, "idempotent", wire.batch([one()], pid=4000, pepoch=0, seq=9), OUT_OF_ORDER)
+        assert send(6) == 6
+
+    def check_refusals(self):
+        connection = self.topic("strict", max_message_bytes="2000")
+        damaged = bytearray(wire.batch([one(value=b"x" * 100)]))
+        damaged[-3] ^= 1
+        self.refused(connection, "strict", bytes(damaged), CORRUPT)
+        self.refused(connection, "strict", wire.batch([one(value=b"x" * 3000)]), TOO_LARGE)
+        self.refused(connection, "nowhere", wire.batch([one()]), 3)
+        self.refused(connection, "strict", wire.batch([one()]), 3, partition=7)
+        self.topic("keyed", cleanup_policy="compact")
+        self.refused(connection, "keyed", wire.batch([one(key=None)]), INVALID_RECORD)
+        self.topic("timely", message_timestamp_before_max_ms="1000")
+        self.refused(connection, "timely", wire.batch([one()]), INVALID_TIMESTAMP)
+        assert connection.produce("strict", 0, wire.batch([one()])) == 0
+
+    def check_append_time_and_topic_codec(self):
+        connection = self.topic("stamped", message_timestamp_type="LogAppendTime", compression_type="zstd")
+        before = int(time.time() * 1000)
+        code, base, at = connection.produce_answer(connection.call(0, 7, connection.produce_body("stamped", 0, wire.batch([one(), one()], wire.GZIP))))
+        assert (code, base) == (0, 0) and before <= at <= time.time() * 1000 + 1
+        batch, = connection.read("stamped", 0)
+        assert batch.codec == wire.ZSTD and batch.log_append and batch.whole() and [r[1] for r in batch.records()] == [at, at]
+
+    def check_fetch_limits(self):
+        connection = self.topic("limits")
+        for _ in range(10):
+            connection.produce("limits", 0, wire.batch([one(value=b"x" * 1000) for _ in range(5)]))
+        whole = wire.batches(connection.fetch("limits", 0, 7, max_bytes=1)[4])
+        assert [batch.base for batch in whole] == [5], "a whole batch, though it is larger than asked and begins before the offset"
+        assert len(connection.fetch("limits", 0, 0, max_bytes=12000)[4]) <= 12000
+        code, high, stable, start, data, _ = connection.fetch("limits", 0, 50)
+        assert (code, high, stable, start, data) == (0, 50, 50, 0, b"")
+        assert connection.fetch("limits", 0, 51)[0] == OFFSET_OUT_OF_RANGE
+        assert connection.list_offset("limits", 0, -2)[1] == 0 and connection.list_offset("limits", 0, -1)[1] == 50
+
+    def check_long_poll(self):
+        """A poll waits its time when nothing comes, and is woken by an append at once."""
+        connection, other = self.topic("polled"), self.broker.connect()
+        start = time.monotonic()
+        connection.fetch("polled", 0, 0, wait_ms=300)
+        assert 0.28 < time.monotonic() - start < 2, "an empty poll waits"
+        timer = threading.Timer(0.2, lambda: other.produce("polled", 0, wire.batch([one()])))
+        start = time.monotonic()
+        timer.start()
+        data = connection.fetch("polled", 0, 0, wait_ms=10000)[4]
+        assert len(wire.batches(data)) == 1 and time.monotonic() - start < 2, "an append wakes the poll"
+
+    def check_pipelining(self):
+        connection = self.topic("pipelined")
+        sent = [connection.send(0, 7, connection.produce_body("pipelined", 0, wire.batch([one(value=b"%d" % i)]))) for i in range(200)]
+        got = [connection.receive() for _ in sent]
+        assert [correlation for correlation, _ in got] == sent
+        assert [connection.produce_answer(body)[1] for _, body in got] == list(range(200))
+
+    def check_null_records(self):
+        connection = self.topic("nothing")
+        body = wire.text(None) + struct.pack(">hii", -1, 3000, 1) + wire.text("nothing") + struct.pack(">iii", 1, 0, -1)
+        if self.broker.kind != "kafka":                         # Kafka 4.4.0 hangs here
+            assert connection.produce_answer(connection.call(0, 7, body))[0] in (INVALID_RECORD, CORRUPT, 42)
+
+    def check_hostile_input(self):
+        """Each ends its own connection and no other."""
+        bystander = self.broker.connect()
+        for name, data in {
+            "a frame too large": struct.pack(">i", 0x7FFFFFFF) + b"x" * 100,
+            "a negative size": struct.pack(">i", -5),
+            "an unknown api": struct.pack(">ihhi", 10, 999, 0, 1) + wire.text(None),
+            "an api not served, or a body that cannot be": struct.pack(">ihhi", 14, 0, 7, 1) + wire.text(None) + b"\x7f\xff\xff\xff",
+            "an array that lies": struct.pack(">ihhi", 14, 3, 8, 1) + wire.text(None) + b"\x7f\xff\xff\xff",
+            "a version out of range": struct.pack(">ihhi", 10, 0, 99, 1) + wire.text(None),
+        }.items():
+            hostile = socket.create_connection(("127.0.0.1", self.broker.port), timeout=10)
+            hostile.sendall(data)
+            try:
+                left = hostile.recv(100)
+            except ConnectionResetError:
+                left = b""
+            assert left == b"", f"{name}: answered {left!r}"
+            hostile.close()
+            assert bystander.api_versions(), name
+
+    def check_never_reads(self):
+        """A client that asks and never reads costs the others nothing."""
+        connection = self.topic("flood")
+        for _ in range(20):
+            connection.produce("flood", 0, wire.batch([one(value=b"x" * 100000)]))
+        greedy = self.broker.connect()
+        greedy.socket.settimeout(0.5)
+        body = struct.pack(">iiiibiii", -1, 0, 1, 10 << 20, 0, 0, -1, 1) + wire.text("flood") + struct.pack(">iiiqqii", 1, 0, -1, 0, -1, 10 << 20, 0) + wire.text("")
+        try:
+            for _ in range(2000):
+                greedy.send(1, 11, body)
+        except OSError:
+            pass
+        start = time.monotonic()
+        assert connection.api_versions() and len(connection.read("flood", 0)) == 20
+        assert time.monotonic() - start < 5
+        greedy.close()
+
+    def check_restart(self):
+        """SIGTERM leaves the clean mark; the same records are there after the start, and appends go on."""
+        connection = self.topic("kept", 3)
+        for partition in range(3):
+            for i in range(20):
+                connection.produce("kept", partition, wire.batch([one(value=b"%d" % i)], i % 5))
+        before = [[b.records() for b in connection.read("kept", p)] for p in range(3)]
+        idempotent = wire.batch([one()], pid=77, pepoch=0, seq=0)
+        assert connection.produce("kept", 0, idempotent) == 20
+        self.broker.stop()
+        assert os.path.exists(os.path.join(self.broker.directories[0], ".kafka_cleanshutdown")), "no clean mark"
+        self.broker.start()
+        connection = self.broker.connect()
+        wire.wait_for(lambda: connection.fetch("kept", 2, 0)[0] == 0, 20, "served again")
+        assert [[b.records() for b in connection.read("kept", p, 0, 20)] for p in range(3)] == before
+        assert connection.produce("kept", 0, idempotent) == 20, "the producer's state outlives the stop"
+        assert connection.produce("kept", 1, wire.batch([one()])) == 20
+
+    def check_delete(self):
+        connection = self.topic("gone", 2)
+        connection.produce("gone", 0, wire.batch([one()]))
+        connection.delete_topic("gone")
+        assert connection.metadata(["gone"])["topics"]["gone"]["error"] == 3
+        wire.wait_for(lambda: not os.path.isdir(os.path.join(self.broker.directories[0], "gone-0")), 10, "the directory goes")
+        again = self.topic("gone")
+        assert again.list_offset("gone", 0, -1)[1] == 0
+
+
+def main():
+    with node.Node().start() as broker:
+        suite = Suite(broker)
+        checks = [(name[6:].replace("_", " "), getattr(suite, name)) for name in vars(Suite) if name.startswith("check_")]
+        return node.run(checks + [("stop", broker.stop)], broker)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
