@@ -19,7 +19,7 @@ def create(broker, topic, partitions=content.PARTITIONS, **config):
         future.result(30)
     connection = broker.connect()
     for partition in range(partitions):             # acks=0 would lose what is sent before the partition is there
-        kafka_wire.wait_for(lambda p=partition: connection.fetch(topic, p, 0)[0] == 0, 20, f"{topic}-{partition} is served")
+        kafka_wire.wait_for(lambda p=partition: connection.list_offset(topic, p, -1), 20, f"{topic}-{partition} is served")
     connection.close()
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kafka's protocol by hand, for the tests only: a second opinion that shares no code with the broker nor with a client library.
 
-One blocking connection; Produce v7, Fetch v11, ListOffsets v5, Metadata v8, CreateTopics v4, DeleteTopics v3, ApiVersions v0 (the last
-versions before the flexible ones); record batches v2 in all codecs. The codecs come from the system's libraries through ctypes."""
+One blocking connection; Produce v7, Fetch v11, Metadata v8, CreateTopics v4, DeleteTopics v3, ApiVersions v0 (the last versions
+before the flexible ones), ListOffsets v7, Metadata v12 and ApiVersions v3 among those; record batches v2 in all codecs. The codecs come from the system's libraries through ctypes."""
+import base64
 import ctypes
 import ctypes.util
 import gzip
@@ -177,6 +178,28 @@ class Reader:
                 return (value >> 1) ^ -(value & 1)
 
 
+    # the flexible versions' forms
+    def uvarint(self):
+        value = shift = 0
+        while True:
+            byte = self.data[self.at]
+            self.at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    def compact_string(self):
+        found = self.raw(self.uvarint() - 1)
+        return None if found is None else found.decode()
+
+    def compact_array(self, one):
+        return [one() for _ in range(self.uvarint() - 1)]
+
+    def tags(self):
+        return {self.uvarint(): self.raw(self.uvarint()) for _ in range(self.uvarint())}
+
+
 class Batch:
     """The header of a batch as it stands, and its records when asked for."""
     SIZE = 61
@@ -314,6 +337,47 @@ class Connection:
         out["topics"] = dict(r.array(topic))
         return out
 
+    def call_flexible(self, key, version, body, answer_header=True):
+        self.correlation += 1
+        head = struct.pack(">hhi", key, version, self.correlation) + text("e2e") + b"\0"
+        self.socket.sendall(struct.pack(">i", len(head) + len(body)) + head + body)
+        got, answer = self.receive()
+        if got != self.correlation:
+            raise ValueError(f"answer {got} to request {self.correlation}")
+        r = Reader(answer)
+        if answer_header:
+            r.tags()
+        return r
+
+    def features(self):
+        """Finalized features, from ApiVersions v3: {name: level}"""
+        name = b"\x04e2e"
+        r = self.call_flexible(18, 3, name + name + b"\0", answer_header=False)
+        check(r.take("h"))
+        r.compact_array(lambda: (r.take("hhh"), r.tags()))
+        r.take("i")
+        tagged = r.tags()
+        f = Reader(tagged.get(2, b"\1"))
+        return dict(f.compact_array(lambda: (f.compact_string(), f.take("hh")[0], f.tags())[:2]))
+
+    def topic_ids(self):
+        """{name: (uuid as Kafka prints it, internal)} of all topics, from Metadata v12"""
+        r = self.call_flexible(3, 12, b"\0\0\0\0")
+        r.take("i")
+        r.compact_array(lambda: (r.take("i"), r.compact_string(), r.take("i"), r.compact_string(), r.tags()))
+        r.compact_string(), r.take("i")
+        ints = lambda: r.compact_array(lambda: r.take("i"))
+        out = {}
+
+        def topic():
+            error, name, uuid, internal = r.take("h"), r.compact_string(), r.raw(16), r.take("b")
+            r.compact_array(lambda: (r.take("hiii"), ints(), ints(), ints(), r.tags()))
+            r.take("i"), r.tags()
+            check(error)
+            out[name] = (base64.urlsafe_b64encode(uuid).decode().rstrip("="), bool(internal))
+        r.compact_array(topic)
+        return out
+
     def create_topic(self, name, partitions=1, configs=None):
         pairs = list((configs or {}).items())
         body = struct.pack(">i", 1) + text(name) + struct.pack(">ihii", partitions, 1, 0, len(pairs)) + b"".join(text(k) + text(v) for k, v in pairs)
@@ -374,12 +438,35 @@ class Connection:
             out += got
             offset = got[-1].last + 1
 
+    def read_committed(self, topic, partition, start):
+        """What a read_committed consumer delivers: batches without those of aborted transactions, up to the last stable offset."""
+        offset, out = start, []
+        while True:
+            code, _, stable, _, data, aborted = self.fetch(topic, partition, offset, committed=True)
+            check(code)
+            got = [b for b in batches(data) if b.last >= offset and b.base < stable]
+            if not got or offset >= stable:
+                return out
+            begins, dead = sorted(aborted, key=lambda one: one[1]), set()
+            for b in got:
+                while begins and begins[0][1] <= b.last:
+                    dead.add(begins.pop(0)[0])
+                if b.control:
+                    if b.count and b.records()[0][2][2:4] == b"\0\0":           # an abort marker ends what was aborted
+                        dead.discard(b.pid)
+                elif not (b.transactional and b.pid in dead):
+                    out.append(b)
+            offset = got[-1].last + 1
+
     def list_offset(self, topic, partition, timestamp, committed=False):
-        """(timestamp, offset, leader epoch)"""
-        body = struct.pack(">ibi", -1, committed, 1) + text(topic) + struct.pack(">iiiq", 1, partition, -1, timestamp)
-        r = self.call(2, 5, body)
+        """(timestamp, offset, leader epoch), from ListOffsets v7"""
+        size = len(topic) + 1
+        size = bytes([size]) if size < 0x80 else bytes([size & 0x7F | 0x80, size >> 7])
+        body = struct.pack(">ibb", -1, committed, 2) + size + topic.encode() + b"\2" + struct.pack(">iiq", partition, -1, timestamp) + b"\0\0\0"
+        r = self.call_flexible(2, 7, body)
         r.take("i")
-        _, code, at, offset, epoch = r.array(lambda: (r.string(), r.array(lambda: r.take("ihqqi"))))[0][1][0]
+        one = lambda: (r.take("ihqqi"), r.tags())[0]
+        _, code, at, offset, epoch = r.compact_array(lambda: (r.compact_string(), r.compact_array(one), r.tags()))[0][1][0]
         check(code)
         return at, offset, epoch
 

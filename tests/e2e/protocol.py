@@ -27,7 +27,7 @@ class Suite:
         connection = self.broker.connect()
         connection.create_topic(name, partitions, {key.replace("_", "."): value for key, value in configs.items()})
         for partition in range(partitions):
-            wire.wait_for(lambda p=partition: connection.fetch(name, p, 0)[0] == 0, 20, f"{name}-{partition} is served")
+            wire.wait_for(lambda p=partition: connection.list_offset(name, p, -1), 20, f"{name}-{partition} is served")
         return connection
 
     def refused(self, connection, topic, records, code, partition=0):
@@ -170,7 +170,7 @@ class Suite:
             for i in range(20):
                 connection.produce("kept", partition, wire.batch([one(value=b"%d" % i)], i % 5))
         before = [[b.records() for b in connection.read("kept", p)] for p in range(3)]
-        idempotent = wire.batch([one()], pid=77, pepoch=0, seq=0)
+        idempotent = wire.batch([one(at=int(time.time() * 1000))], pid=77, pepoch=0, seq=0)
         assert connection.produce("kept", 0, idempotent) == 20
         self.broker.stop()
         assert os.path.exists(os.path.join(self.broker.directories[0], ".kafka_cleanshutdown")), "no clean mark"
