@@ -54,7 +54,7 @@ void socket_tune(int descriptor)
     setsockopt(descriptor, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
 }
 
-int socket_connect(const char *host, int port, bool blocking)
+int socket_try(const char *host, int port)
 {
     char service[16];
     snprintf(service, sizeof(service), "%d", port);
@@ -64,10 +64,23 @@ int socket_connect(const char *host, int port, bool blocking)
     if (status != 0)
         bench_fail("%s: %s", host, gai_strerror(status));
     int descriptor = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (descriptor < 0 || connect(descriptor, found->ai_addr, found->ai_addrlen) < 0)
-        bench_fail("cannot connect to %s:%d: %s", host, port, strerror(errno));
+    if (descriptor < 0)
+        bench_fail("socket: %s", strerror(errno));
+    if (connect(descriptor, found->ai_addr, found->ai_addrlen) < 0) {
+        close(descriptor);
+        descriptor = -1;
+    } else {
+        socket_tune(descriptor);
+    }
     freeaddrinfo(found);
-    socket_tune(descriptor);
+    return descriptor;
+}
+
+int socket_connect(const char *host, int port, bool blocking)
+{
+    int descriptor = socket_try(host, port);
+    if (descriptor < 0)
+        bench_fail("cannot connect to %s:%d: %s", host, port, strerror(errno));
     if (!blocking)
         fcntl(descriptor, F_SETFL, O_NONBLOCK);
     return descriptor;
@@ -88,12 +101,14 @@ void receive_all(int descriptor, void *data, size_t size)
     for (size_t done = 0; done < size;) {
         ssize_t got = recv(descriptor, (uint8_t *)data + done, size - done, 0);
         if (got <= 0)
-            bench_fail("receive: %s", got == 0 ? "the broker closed the connection" : strerror(errno));
+            bench_fail(
+                "receive: %s", got == 0 ? "the broker closed the connection" : strerror(errno));
         done += (size_t)got;
     }
 }
 
-struct buffer *frame_build(int16_t api_key, int16_t version, int32_t correlation_id, const void *request)
+struct buffer *frame_build(
+    int16_t api_key, int16_t version, int32_t correlation_id, const void *request)
 {
     const struct api_schema *api = api_schema_find(api_key);
     size_t body = message_size(api->request, version, request);
@@ -113,17 +128,20 @@ struct buffer *frame_build(int16_t api_key, int16_t version, int32_t correlation
     return frame;
 }
 
-int32_t answer_decode(int16_t api_key, int16_t version, struct bytes answer, struct arena *arena, void *out_response)
+int32_t answer_decode(
+    int16_t api_key, int16_t version, struct bytes answer, struct arena *arena, void *out_response)
 {
     const struct api_schema *api = api_schema_find(api_key);
     size_t header = api_response_header_version(api, version) >= 1 ? 5 : 4;
     struct bytes body = { answer.data + header, answer.size - header };
-    if (answer.size < header || !message_decode(api->response, version, body, arena, out_response, NULL))
+    if (answer.size < header ||
+        !message_decode(api->response, version, body, arena, out_response, NULL))
         bench_fail("the answer to %s does not decode", api->name);
     return load_i32(answer.data);
 }
 
-void call(int descriptor, int16_t api_key, int16_t version, const void *request, struct arena *arena, void *out_response)
+void call(int descriptor, int16_t api_key, int16_t version, const void *request,
+    struct arena *arena, void *out_response)
 {
     struct buffer *frame = frame_build(api_key, version, 1, request);
     send_all(descriptor, frame->data, frame->size);
@@ -143,12 +161,18 @@ static void create_topic(int descriptor, const struct options *options, struct a
         const char *equals = strchr(options->configs[i], '=');
         if (equals == NULL)
             bench_fail("--config wants key=value");
-        configs[i].name = (struct str){ options->configs[i], (int32_t)(equals - options->configs[i]) };
+        configs[i].name =
+            (struct str){ options->configs[i], (int32_t)(equals - options->configs[i]) };
         configs[i].value = str_from(equals + 1);
     }
-    struct create_topics_creatable_topic topic = { .name = str_from(options->topic), .num_partitions = options->partitions,
-        .replication_factor = 1, .configs = configs, .configs_count = options->config_count };
-    struct create_topics_request request = { .topics = &topic, .topics_count = 1, .timeout_ms = LEADER_WAIT_MS };
+    struct create_topics_creatable_topic topic = { .name = str_from(options->topic),
+        .num_partitions = options->partitions,
+        .replication_factor = 1,
+        .configs = configs,
+        .configs_count = options->config_count };
+    struct create_topics_request request = {
+        .topics = &topic, .topics_count = 1, .timeout_ms = LEADER_WAIT_MS
+    };
     struct create_topics_response response;
     call(descriptor, API_CREATE_TOPICS, CREATE_TOPICS_VERSION, &request, arena, &response);
     if (response.topics_count != 1)
@@ -202,7 +226,8 @@ struct buffer *batch_of_records(int count, int value_size, size_t *out_payload_a
     clock_gettime(CLOCK_REALTIME, &wall);
     for (int i = 0; i < count; i++) {
         records[i].timestamp = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000;
-        records[i].value = (struct bytes){ values + (size_t)i * (size_t)value_size, (size_t)value_size };
+        records[i].value =
+            (struct bytes){ values + (size_t)i * (size_t)value_size, (size_t)value_size };
     }
     struct batch_options options = batch_options_plain();
     struct buffer *batch = batch_build(&options, records, count);
@@ -210,7 +235,8 @@ struct buffer *batch_of_records(int count, int value_size, size_t *out_payload_a
     struct record_reader reader;
     struct record first;
     batch_parse((struct bytes){ batch->data, batch->size }, &header);
-    records_begin(&reader, &header, (struct bytes){ batch->data + BATCH_HEADER_SIZE, batch->size - BATCH_HEADER_SIZE });
+    records_begin(&reader, &header,
+        (struct bytes){ batch->data + BATCH_HEADER_SIZE, batch->size - BATCH_HEADER_SIZE });
     if (records_next(&reader, &first) != RECORD_OK)
         bench_fail("the batch does not read back");
     *out_payload_at = (size_t)(first.value.data - batch->data);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Open loop: one connection produces a record at each intended time, whether or not the last is answered, and writes
- * that time into the payload; another keeps a Fetch parked. The time counted runs from the intended sending to the
- * record's arrival, so a stall is paid by all who waited in it. The program spins: what is measured is the broker. */
+/* Open loop: one connection produces a record at each intended time, whether or not the last is
+ * answered, and writes that time into the payload; another keeps a Fetch parked. The time counted
+ * runs from the intended sending to the record's arrival, so a stall is paid by all who waited in
+ * it. The program spins: what is measured is the broker. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,10 +43,15 @@ static void course_init(struct course *course, const struct options *options)
     course->topic = topic_prepare(options);
     size_t payload_in_batch;
     struct buffer *batch = batch_of_records(1, options->record_size, &payload_in_batch);
-    struct produce_partition_produce_data data = { .records = { .data = batch->data, .size = (int32_t)batch->size } };
-    struct produce_topic_produce_data topic = { .topic_id = course->topic, .name = str_from(options->topic),
-        .partition_data = &data, .partition_data_count = 1 };
-    struct produce_request request = { .acks = (int16_t)options->acks, .timeout_ms = 30000, .topic_data = &topic,
+    struct produce_partition_produce_data data = { .records = { .data = batch->data,
+                                                       .size = (int32_t)batch->size } };
+    struct produce_topic_produce_data topic = { .topic_id = course->topic,
+        .name = str_from(options->topic),
+        .partition_data = &data,
+        .partition_data_count = 1 };
+    struct produce_request request = { .acks = (int16_t)options->acks,
+        .timeout_ms = 30000,
+        .topic_data = &topic,
         .topic_data_count = 1 };
     course->frame = frame_build(API_PRODUCE, PRODUCE_VERSION, 0, &request);
     uint8_t *found = memmem(course->frame->data, course->frame->size, batch->data, batch->size);
@@ -64,8 +70,11 @@ static void course_init(struct course *course, const struct options *options)
 
 static void fetch_next(struct course *course)
 {
-    struct fetch_position position = { .topic = course->topic, .offset = course->next_offset, .max_bytes = MAX_FETCH,
-        .max_wait_ms = FETCH_WAIT_MS, .correlation_id = 1 };
+    struct fetch_position position = { .topic = course->topic,
+        .offset = course->next_offset,
+        .max_bytes = MAX_FETCH,
+        .max_wait_ms = FETCH_WAIT_MS,
+        .correlation_id = 1 };
     struct buffer *frame = fetch_frame(&position);
     send_all(course->consuming, frame->data, frame->size);
     buffer_unref(frame);
@@ -81,7 +90,8 @@ static void send_due(struct course *course, int64_t now)
         uint8_t *frame = course->frame->data;
         store_u32(frame + 8, course->correlation_id++);
         store_i64(frame + course->payload_at, intended);
-        store_u32(frame + course->batch_at + BATCH_AT_CRC, batch_crc(frame + course->batch_at, course->batch_size));
+        store_u32(frame + course->batch_at + BATCH_AT_CRC,
+            batch_crc(frame + course->batch_at, course->batch_size));
         send_all(course->producing, frame, course->frame->size);
         course->sent++;
     }
@@ -90,8 +100,8 @@ static void send_due(struct course *course, int64_t now)
 /* Answers to Produce are only looked at for errors. */
 static void receive_answers(struct course *course)
 {
-    ssize_t got = recv(course->producing, course->answers + course->answers_size, ANSWERS_SIZE - course->answers_size,
-        MSG_DONTWAIT);
+    ssize_t got = recv(course->producing, course->answers + course->answers_size,
+        ANSWERS_SIZE - course->answers_size, MSG_DONTWAIT);
     if (got <= 0) {
         if (got == 0 || errno != EAGAIN)
             bench_fail("the broker closed the producer's connection");
@@ -99,13 +109,15 @@ static void receive_answers(struct course *course)
     }
     course->answers_size += (size_t)got;
     size_t used = 0;
-    while (course->answers_size - used >= 4 && course->answers_size - used - 4 >= load_u32(course->answers + used)) {
+    while (course->answers_size - used >= 4 &&
+           course->answers_size - used - 4 >= load_u32(course->answers + used)) {
         size_t size = load_u32(course->answers + used);
         struct produce_response response;
-        answer_decode(API_PRODUCE, PRODUCE_VERSION, (struct bytes){ course->answers + used + 4, size }, &course->arena,
-            &response);
+        answer_decode(API_PRODUCE, PRODUCE_VERSION,
+            (struct bytes){ course->answers + used + 4, size }, &course->arena, &response);
         if (response.responses[0].partition_responses[0].error_code != ERROR_NONE)
-            bench_fail("Produce: error %d", response.responses[0].partition_responses[0].error_code);
+            bench_fail(
+                "Produce: error %d", response.responses[0].partition_responses[0].error_code);
         arena_reset(&course->arena);
         used += 4 + size;
     }
@@ -123,7 +135,8 @@ static void take_records(struct course *course, struct bytes records, int64_t no
                 (long long)course->next_offset);
         course->next_offset = batch_next_offset(&header);
         if (course->measurement.counting) {
-            histogram_add(&course->measurement.times, (uint64_t)(now > intended ? now - intended : 0));
+            histogram_add(
+                &course->measurement.times, (uint64_t)(now > intended ? now - intended : 0));
             course->measurement.requests++;
             course->measurement.records++;
             course->measurement.bytes += (uint64_t)course->options->record_size;
@@ -135,8 +148,8 @@ static void take_records(struct course *course, struct bytes records, int64_t no
 
 static void receive_records(struct course *course)
 {
-    ssize_t got = recv(course->consuming, course->receiving + course->received, RECEIVE_SIZE - course->received,
-        MSG_DONTWAIT);
+    ssize_t got = recv(course->consuming, course->receiving + course->received,
+        RECEIVE_SIZE - course->received, MSG_DONTWAIT);
     if (got <= 0) {
         if (got == 0 || errno != EAGAIN)
             bench_fail("the broker closed the consumer's connection");

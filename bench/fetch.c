@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fetch in a closed loop: each connection reads the topic's partitions from their start to their end and over again,
- * and looks at batch headers only. */
+/* Fetch in a closed loop: each connection reads the topic's partitions from their start to their
+ * end and over again, and looks at batch headers only. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,13 +72,17 @@ struct bytes fetched_records(struct bytes answer, struct arena *arena, int64_t *
     if (data->error_code != ERROR_NONE)
         bench_fail("Fetch: partition error %d", data->error_code);
     *out_high_watermark = data->high_watermark;
-    return (struct bytes){ data->records.data, data->records.size > 0 ? (size_t)data->records.size : 0 };
+    return (struct bytes){ data->records.data,
+        data->records.size > 0 ? (size_t)data->records.size : 0 };
 }
 
 static void lane_send(struct fetcher *fetcher, struct lane *lane)
 {
-    struct fetch_position position = { .topic = fetcher->topic, .partition = lane->partition,
-        .offset = lane->next_offset, .max_bytes = fetcher->options->max_bytes, .max_wait_ms = 500,
+    struct fetch_position position = { .topic = fetcher->topic,
+        .partition = lane->partition,
+        .offset = lane->next_offset,
+        .max_bytes = fetcher->options->max_bytes,
+        .max_wait_ms = 500,
         .correlation_id = (int32_t)++lane->correlation_id };
     struct buffer *frame = fetch_frame(&position);
     lane->sent_at = now_ns();
@@ -86,7 +90,8 @@ static void lane_send(struct fetcher *fetcher, struct lane *lane)
     buffer_unref(frame);
 }
 
-static void take_answer(struct fetcher *fetcher, struct lane *lane, struct bytes answer, int64_t now)
+static void take_answer(
+    struct fetcher *fetcher, struct lane *lane, struct bytes answer, int64_t now)
 {
     struct measurement *measurement = &fetcher->measurement;
     int64_t high_watermark;
@@ -113,7 +118,8 @@ static void take_answer(struct fetcher *fetcher, struct lane *lane, struct bytes
 
 static void lane_receive(struct fetcher *fetcher, struct lane *lane, int64_t now)
 {
-    ssize_t got = recv(lane->descriptor, lane->receiving + lane->received, lane->capacity - lane->received, MSG_DONTWAIT);
+    ssize_t got = recv(lane->descriptor, lane->receiving + lane->received,
+        lane->capacity - lane->received, MSG_DONTWAIT);
     if (got == 0 || (got < 0 && errno != EAGAIN))
         bench_fail("receive: %s", got == 0 ? "the broker closed the connection" : strerror(errno));
     if (got < 0)
@@ -144,7 +150,8 @@ void run_fetch(const struct options *options)
         struct lane *lane = &fetcher->lanes[i];
         lane->partition = i % options->partitions;
         lane->descriptor = socket_connect(options->host, options->port, true);
-        lane->capacity = (size_t)options->max_bytes + (1 << 20) + ANSWER_ROOM; /* at least one batch comes whole */
+        lane->capacity = (size_t)options->max_bytes + (1 << 20) +
+                         ANSWER_ROOM; /* at least one batch comes whole */
         lane->receiving = memory_take(lane->capacity);
         struct epoll_event event = { .events = EPOLLIN, .data.ptr = lane };
         epoll_ctl(fetcher->poll, EPOLL_CTL_ADD, lane->descriptor, &event);

@@ -19,4 +19,5 @@ struct fetch_position {
 };
 
 struct buffer *fetch_frame(const struct fetch_position *position);
-struct bytes fetched_records(struct bytes answer, struct arena *arena, int64_t *out_high_watermark); /* maybe cut */
+struct bytes fetched_records(
+    struct bytes answer, struct arena *arena, int64_t *out_high_watermark); /* maybe cut */

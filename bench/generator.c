@@ -37,14 +37,19 @@ void measurement_print(const struct measurement *measurement, const char *worklo
         printf("{\"workload\": \"%s\", \"filled\": true}\n", workload);
         return;
     }
-    printf("{\"workload\": \"%s\", \"seconds\": %.3f, \"requests\": %llu, \"records\": %llu, \"bytes\": %llu, ", workload,
-        (double)(measurement->ended_at - measurement->began_at) / 1e9, (unsigned long long)measurement->requests,
-        (unsigned long long)measurement->records, (unsigned long long)measurement->bytes);
-    printf("\"cpu_seconds\": %.6f, \"machine_seconds\": %.3f, \"own_seconds\": %.6f, \"switches\": %llu, "
+    printf("{\"workload\": \"%s\", \"seconds\": %.3f, \"requests\": %llu, \"records\": %llu, "
+           "\"bytes\": %llu, ",
+        workload, (double)(measurement->ended_at - measurement->began_at) / 1e9,
+        (unsigned long long)measurement->requests, (unsigned long long)measurement->records,
+        (unsigned long long)measurement->bytes);
+    printf("\"cpu_seconds\": %.6f, \"machine_seconds\": %.3f, \"own_seconds\": %.6f, \"switches\": "
+           "%llu, "
            "\"faults\": %llu, \"resident_bytes\": %llu, ",
         after->cpu_seconds - before->cpu_seconds, after->machine_seconds - before->machine_seconds,
-        after->own_seconds - before->own_seconds, (unsigned long long)(after->switches - before->switches),
-        (unsigned long long)(after->faults - before->faults), (unsigned long long)after->resident_bytes);
+        after->own_seconds - before->own_seconds,
+        (unsigned long long)(after->switches - before->switches),
+        (unsigned long long)(after->faults - before->faults),
+        (unsigned long long)after->resident_bytes);
     printf("\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f}\n",
         (double)histogram_at(times, 0.5) / 1e3, (double)histogram_at(times, 0.99) / 1e3,
         (double)histogram_at(times, 0.999) / 1e3, (double)times->largest / 1e3);
@@ -55,7 +60,8 @@ static void usage_print(FILE *out)
     fputs("usage: generator WORKLOAD [options]\n"
           "  produce      closed loop of Produce requests\n"
           "  fetch        closed loop of Fetch requests over what the topic holds\n"
-          "  end_to_end   open loop of single records to a parked consumer\n\n"
+          "  end_to_end   open loop of single records to a parked consumer\n"
+          "  first        the time from --since until a first record is durable\n\n"
           "  --server HOST:PORT     127.0.0.1:9092\n"
           "  --pid N                the broker's process, for its CPU time\n"
           "  --topic NAME           bench\n"
@@ -71,24 +77,53 @@ static void usage_print(FILE *out)
           "  --rate N               requests a second of the open loop: 1000\n"
           "  --seconds S            measured: 5\n"
           "  --warmup S             before: 1\n"
-          "  --fill BYTES           produce so much and stop\n\n"
+          "  --fill BYTES           produce so much and stop\n"
+          "  --since NS             a reading of the monotonic clock\n\n"
           "  generator produce --create --connections 8 --window 5 --records 16\n",
         out);
 }
 
-enum option_key { SERVER, PID, TOPIC, CREATE, CONFIG, PARTITIONS, CONNECTIONS, WINDOW, RECORDS, RECORD_SIZE, ACKS,
-    MAX_BYTES, RATE, SECONDS, WARMUP, FILL, HELP };
+enum option_key {
+    SERVER,
+    PID,
+    TOPIC,
+    CREATE,
+    CONFIG,
+    PARTITIONS,
+    CONNECTIONS,
+    WINDOW,
+    RECORDS,
+    RECORD_SIZE,
+    ACKS,
+    MAX_BYTES,
+    RATE,
+    SECONDS,
+    WARMUP,
+    FILL,
+    SINCE,
+    HELP
+};
 
 static const struct option long_options[] = {
-    { "server", required_argument, NULL, SERVER }, { "pid", required_argument, NULL, PID },
-    { "topic", required_argument, NULL, TOPIC }, { "create", no_argument, NULL, CREATE },
-    { "config", required_argument, NULL, CONFIG }, { "partitions", required_argument, NULL, PARTITIONS },
-    { "connections", required_argument, NULL, CONNECTIONS }, { "window", required_argument, NULL, WINDOW },
-    { "records", required_argument, NULL, RECORDS }, { "record-size", required_argument, NULL, RECORD_SIZE },
-    { "acks", required_argument, NULL, ACKS }, { "max-bytes", required_argument, NULL, MAX_BYTES },
-    { "rate", required_argument, NULL, RATE }, { "seconds", required_argument, NULL, SECONDS },
-    { "warmup", required_argument, NULL, WARMUP }, { "fill", required_argument, NULL, FILL },
-    { "help", no_argument, NULL, HELP }, { 0 },
+    { "server", required_argument, NULL, SERVER },
+    { "pid", required_argument, NULL, PID },
+    { "topic", required_argument, NULL, TOPIC },
+    { "create", no_argument, NULL, CREATE },
+    { "config", required_argument, NULL, CONFIG },
+    { "partitions", required_argument, NULL, PARTITIONS },
+    { "connections", required_argument, NULL, CONNECTIONS },
+    { "window", required_argument, NULL, WINDOW },
+    { "records", required_argument, NULL, RECORDS },
+    { "record-size", required_argument, NULL, RECORD_SIZE },
+    { "acks", required_argument, NULL, ACKS },
+    { "max-bytes", required_argument, NULL, MAX_BYTES },
+    { "rate", required_argument, NULL, RATE },
+    { "seconds", required_argument, NULL, SECONDS },
+    { "warmup", required_argument, NULL, WARMUP },
+    { "fill", required_argument, NULL, FILL },
+    { "since", required_argument, NULL, SINCE },
+    { "help", no_argument, NULL, HELP },
+    { 0 },
 };
 
 static void set_server(struct options *options, char *text)
@@ -104,40 +139,88 @@ static void set_server(struct options *options, char *text)
 static void set_option(struct options *options, int key, char *value)
 {
     switch (key) {
-    case SERVER: set_server(options, value); break;
-    case PID: options->pid = atoi(value); break;
-    case TOPIC: options->topic = value; break;
-    case CREATE: options->create = true; break;
+    case SERVER:
+        set_server(options, value);
+        break;
+    case PID:
+        options->pid = atoi(value);
+        break;
+    case TOPIC:
+        options->topic = value;
+        break;
+    case CREATE:
+        options->create = true;
+        break;
     case CONFIG:
         if (options->config_count == MAX_CONFIGS)
             bench_fail("more than %d settings", MAX_CONFIGS);
         options->configs[options->config_count++] = value;
         break;
-    case PARTITIONS: options->partitions = atoi(value); break;
-    case CONNECTIONS: options->connections = atoi(value); break;
-    case WINDOW: options->window = atoi(value); break;
-    case RECORDS: options->record_count = atoi(value); break;
-    case RECORD_SIZE: options->record_size = atoi(value); break;
-    case ACKS: options->acks = atoi(value); break;
-    case MAX_BYTES: options->max_bytes = atoi(value); break;
-    case RATE: options->rate = atof(value); break;
-    case SECONDS: options->seconds = atof(value); break;
-    case WARMUP: options->warmup = atof(value); break;
-    case FILL: options->total_bytes = atoll(value); break;
-    case HELP: usage_print(stdout); exit(0);
-    default: usage_print(stderr); exit(2);
+    case PARTITIONS:
+        options->partitions = atoi(value);
+        break;
+    case CONNECTIONS:
+        options->connections = atoi(value);
+        break;
+    case WINDOW:
+        options->window = atoi(value);
+        break;
+    case RECORDS:
+        options->record_count = atoi(value);
+        break;
+    case RECORD_SIZE:
+        options->record_size = atoi(value);
+        break;
+    case ACKS:
+        options->acks = atoi(value);
+        break;
+    case MAX_BYTES:
+        options->max_bytes = atoi(value);
+        break;
+    case RATE:
+        options->rate = atof(value);
+        break;
+    case SECONDS:
+        options->seconds = atof(value);
+        break;
+    case WARMUP:
+        options->warmup = atof(value);
+        break;
+    case FILL:
+        options->total_bytes = atoll(value);
+        break;
+    case SINCE:
+        options->since_ns = atoll(value);
+        break;
+    case HELP:
+        usage_print(stdout);
+        exit(0);
+    default:
+        usage_print(stderr);
+        exit(2);
     }
 }
 
 int main(int argc, char **argv)
 {
-    struct options options = { .host = "127.0.0.1", .port = 9092, .topic = "bench", .partitions = 1, .connections = 1,
-        .window = 1, .record_count = 1, .record_size = 1024, .acks = 1, .max_bytes = 1 << 20, .rate = 1000,
-        .seconds = 5, .warmup = 1 };
+    struct options options = { .host = "127.0.0.1",
+        .port = 9092,
+        .topic = "bench",
+        .partitions = 1,
+        .connections = 1,
+        .window = 1,
+        .record_count = 1,
+        .record_size = 1024,
+        .acks = 1,
+        .max_bytes = 1 << 20,
+        .rate = 1000,
+        .seconds = 5,
+        .warmup = 1 };
     for (int key; (key = getopt_long(argc, argv, "h", long_options, NULL)) != -1;)
         set_option(&options, key, optarg);
-    if (optind + 1 != argc || options.partitions < 1 || options.partitions > MAX_PARTITIONS || options.connections < 1 ||
-        options.window < 1 || options.record_count < 1 || options.record_size < 16 || options.rate <= 0 ||
+    if (optind + 1 != argc || options.partitions < 1 || options.partitions > MAX_PARTITIONS ||
+        options.connections < 1 || options.window < 1 || options.record_count < 1 ||
+        options.record_size < 16 || options.rate <= 0 ||
         (options.acks != 1 && options.acks != -1)) {
         usage_print(stderr);
         return 2;
@@ -148,6 +231,8 @@ int main(int argc, char **argv)
         run_produce(&options);
     else if (strcmp(argv[optind], "fetch") == 0)
         run_fetch(&options);
+    else if (strcmp(argv[optind], "first") == 0)
+        run_first(&options);
     else if (strcmp(argv[optind], "end_to_end") == 0)
         run_end_to_end(&options);
     else

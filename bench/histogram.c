@@ -3,7 +3,8 @@
 
 enum { SUB_COUNT = 1 << HISTOGRAM_SUB_BITS };
 
-/* Values below SUB_COUNT have a slot each; above, every power of two is cut into SUB_COUNT slots. */
+/* Values below SUB_COUNT have a slot each; above, every power of two is cut into SUB_COUNT slots.
+ */
 static uint32_t slot_of(uint64_t value)
 {
     if (value < SUB_COUNT)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counts of times in nanoseconds, each within 1.6 % of its true value, from 1 ns to centuries, in fixed memory. */
+/* Counts of times in nanoseconds, each within 1.6 % of its true value, from 1 ns to centuries, in
+ * fixed memory. */
 #pragma once
 #include <stdint.h>
 

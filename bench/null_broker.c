@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A broker without anything that makes one: receive, check the CRC, append, answer; find, sendfile. One thread, one
- * topic, no limits and no defence. What it needs for a workload is what the kernel asks of any broker in the same run,
- * so it is the ceiling that a real one is read against. */
+/* A broker without anything that makes one: receive, check the CRC, append, answer; find, sendfile.
+ * One thread, one topic, no limits and no defence. What it needs for a workload is what the kernel
+ * asks of any broker in the same run, so it is the ceiling that a real one is read against. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,12 +27,20 @@
 #include "wire/gen/produce.h"
 #include "wire/schema.h"
 
-enum { FIRST_ROOM = 16 * 1024, OUT_ROOM = 64 * 1024, EVENTS_A_PASS = 1024, TEMPLATES = MAX_PARTITIONS, PASS_MS = 50 };
+enum {
+    FIRST_ROOM = 16 * 1024,
+    OUT_ROOM = 64 * 1024,
+    EVENTS_A_PASS = 1024,
+    TEMPLATES = MAX_PARTITIONS,
+    PASS_MS = 50
+};
 
 static const struct uuid topic_id = { { 'n', 'u', 'l', 'l' } };
 
-/* Produce frames repeat but for their correlation id and records: the first of a kind is decoded, the rest recognised. */
-struct template {
+/* Produce frames repeat but for their correlation id and records: the first of a kind is decoded,
+ * the rest recognised. */
+struct template
+{
     uint8_t *prefix;
     size_t prefix_size; /* up to the records */
     size_t frame_size;
@@ -65,6 +73,7 @@ struct link {
 struct null_broker {
     int poll, listener, port;
     const char *directory;
+    int64_t segment_bytes;
     bool durable;
     int partitions;
     struct null_log *logs[MAX_PARTITIONS];
@@ -83,7 +92,8 @@ static struct null_log *log_of(struct null_broker *broker, int32_t partition)
         bench_fail("no partition %d", partition);
     if (broker->logs[partition] == NULL) {
         broker->logs[partition] = memory_take(sizeof(struct null_log));
-        null_log_init(broker->logs[partition], broker->directory, broker->durable);
+        null_log_init(
+            broker->logs[partition], broker->directory, broker->segment_bytes, broker->durable);
     }
     return broker->logs[partition];
 }
@@ -107,7 +117,8 @@ static void touch(struct null_broker *broker, struct link *link)
 }
 
 /* Length and response header; returns where the body goes. */
-static uint8_t *answer_begin(struct link *link, int16_t key, int16_t version, int32_t correlation_id, size_t body)
+static uint8_t *answer_begin(
+    struct link *link, int16_t key, int16_t version, int32_t correlation_id, size_t body)
 {
     size_t header = api_response_header_version(api_schema_find(key), version) >= 1 ? 5 : 4;
     uint8_t *at = link->out + link->out_size;
@@ -118,7 +129,8 @@ static uint8_t *answer_begin(struct link *link, int16_t key, int16_t version, in
     return at + 4 + header;
 }
 
-static void answer(struct link *link, int16_t key, int16_t version, int32_t correlation_id, const void *response)
+static void answer(
+    struct link *link, int16_t key, int16_t version, int32_t correlation_id, const void *response)
 {
     const struct message_schema *schema = api_schema_find(key)->response;
     size_t size = message_size(schema, version, response);
@@ -127,34 +139,49 @@ static void answer(struct link *link, int16_t key, int16_t version, int32_t corr
     link->out_size = (size_t)(body + size - link->out);
 }
 
-static void answer_metadata(struct null_broker *broker, struct link *link, int32_t correlation_id, struct bytes body)
+static void answer_metadata(
+    struct null_broker *broker, struct link *link, int32_t correlation_id, struct bytes body)
 {
     struct metadata_request request;
-    if (!message_decode(&metadata_request_schema, METADATA_VERSION, body, &broker->arena, &request, NULL))
+    if (!message_decode(
+            &metadata_request_schema, METADATA_VERSION, body, &broker->arena, &request, NULL))
         bench_fail("Metadata does not decode");
-    struct metadata_response_broker self = { .node_id = 1, .host = STR("127.0.0.1"), .port = broker->port };
+    struct metadata_response_broker self = {
+        .node_id = 1, .host = STR("127.0.0.1"), .port = broker->port
+    };
     struct metadata_response_partition *partitions =
         MESSAGE_TAKE(metadata_response_partition, &broker->arena, broker->partitions);
     for (int i = 0; i < broker->partitions; i++) {
         partitions[i].partition_index = i;
         partitions[i].leader_id = 1;
     }
-    struct metadata_response_topic topic = { .name = request.topics_count > 0 ? request.topics[0].name : STR("bench"),
-        .topic_id = topic_id, .partitions = partitions, .partitions_count = broker->partitions };
-    struct metadata_response response = { .brokers = &self, .brokers_count = 1, .controller_id = 1, .topics = &topic,
+    struct metadata_response_topic topic = {
+        .name = request.topics_count > 0 ? request.topics[0].name : STR("bench"),
+        .topic_id = topic_id,
+        .partitions = partitions,
+        .partitions_count = broker->partitions
+    };
+    struct metadata_response response = { .brokers = &self,
+        .brokers_count = 1,
+        .controller_id = 1,
+        .topics = &topic,
         .topics_count = 1 };
     answer(link, API_METADATA, METADATA_VERSION, correlation_id, &response);
 }
 
-static void answer_create(struct null_broker *broker, struct link *link, int32_t correlation_id, struct bytes body)
+static void answer_create(
+    struct null_broker *broker, struct link *link, int32_t correlation_id, struct bytes body)
 {
     struct create_topics_request request;
-    if (!message_decode(&create_topics_request_schema, CREATE_TOPICS_VERSION, body, &broker->arena, &request, NULL) ||
+    if (!message_decode(&create_topics_request_schema, CREATE_TOPICS_VERSION, body, &broker->arena,
+            &request, NULL) ||
         request.topics_count != 1)
         bench_fail("CreateTopics does not decode, or wants not one topic");
     broker->partitions = request.topics[0].num_partitions;
-    struct create_topics_creatable_topic_result result = { .name = request.topics[0].name, .topic_id = topic_id,
-        .num_partitions = broker->partitions, .replication_factor = 1 };
+    struct create_topics_creatable_topic_result result = { .name = request.topics[0].name,
+        .topic_id = topic_id,
+        .num_partitions = broker->partitions,
+        .replication_factor = 1 };
     struct create_topics_response response = { .topics = &result, .topics_count = 1 };
     answer(link, API_CREATE_TOPICS, CREATE_TOPICS_VERSION, correlation_id, &response);
 }
@@ -165,10 +192,12 @@ static bool template_fits(const struct template *template, const uint8_t *frame,
            memcmp(template->prefix + 12, frame + 12, template->prefix_size - 12) == 0;
 }
 
-static struct template *template_make(struct null_broker *broker, const uint8_t *frame, size_t size, struct bytes body)
+static struct template *template_make(
+    struct null_broker *broker, const uint8_t *frame, size_t size, struct bytes body)
 {
     struct produce_request request;
-    if (!message_decode(&produce_request_schema, PRODUCE_VERSION, body, &broker->arena, &request, NULL) ||
+    if (!message_decode(
+            &produce_request_schema, PRODUCE_VERSION, body, &broker->arena, &request, NULL) ||
         request.topic_data_count != 1 || request.topic_data[0].partition_data_count != 1)
         bench_fail("Produce does not decode, or speaks not of one partition");
     if (broker->template_count == TEMPLATES)
@@ -185,10 +214,13 @@ static struct template *template_make(struct null_broker *broker, const uint8_t 
     int64_t mark = 0x123456789abcdef0;
     uint8_t mark_bytes[8];
     store_i64(mark_bytes, mark);
-    struct produce_partition_produce_response partition = { .index = data->index, .base_offset = mark,
-        .log_append_time_ms = -1, .current_leader = { -1, -1 } };
-    struct produce_topic_produce_response topic = { .topic_id = topic_id, .partition_responses = &partition,
-        .partition_responses_count = 1 };
+    struct produce_partition_produce_response partition = { .index = data->index,
+        .base_offset = mark,
+        .log_append_time_ms = -1,
+        .current_leader = { -1, -1 } };
+    struct produce_topic_produce_response topic = {
+        .topic_id = topic_id, .partition_responses = &partition, .partition_responses_count = 1
+    };
     struct produce_response response = { .responses = &topic, .responses_count = 1 };
     struct link scratch = { .out = template->answer };
     answer(&scratch, API_PRODUCE, PRODUCE_VERSION, 0, &response);
@@ -199,8 +231,8 @@ static struct template *template_make(struct null_broker *broker, const uint8_t 
     return template;
 }
 
-static struct template *template_for(
-    struct null_broker *broker, struct link *link, const uint8_t *frame, size_t size, struct bytes body)
+static struct template *template_for(struct null_broker *broker, struct link *link,
+    const uint8_t *frame, size_t size, struct bytes body)
 {
     for (int i = 0; i < broker->template_count; i++) {
         int index = (link->template_index + i) % broker->template_count;
@@ -224,7 +256,8 @@ static void answer_produce(
     uint8_t *out = link->out + link->out_size;
     memcpy(out, template->answer, template->answer_size);
     memcpy(out + 4, frame + 8, 4);
-    store_i64(out + template->offset_at, null_log_stage(template->log, batch, template->records_size));
+    store_i64(
+        out + template->offset_at, null_log_stage(template->log, batch, template->records_size));
     link->out_size += template->answer_size;
 }
 
@@ -238,19 +271,24 @@ static void answer_fetch(struct null_broker *broker, struct link *link, struct n
     shape_set_defaults(&fetch_fetchable_topic_response_shape, &topic);
     message_defaults(&fetch_response_schema, &response);
     data.partition_index = link->fetch.partition;
-    data.high_watermark = data.last_stable_offset = log_of(broker, link->fetch.partition)->written_offset;
+    data.high_watermark = data.last_stable_offset =
+        log_of(broker, link->fetch.partition)->written_offset;
     data.log_start_offset = 0;
     static const uint8_t nothing[1];
-    data.records = (struct records){ .data = range.size > 0 ? NULL : nothing, .size = (int32_t)range.size };
+    data.records =
+        (struct records){ .data = range.size > 0 ? NULL : nothing, .size = (int32_t)range.size };
     topic.topic_id = topic_id;
     topic.partitions = &data;
     topic.partitions_count = 1;
     response.responses = &topic;
     response.responses_count = 1;
-    struct message_extent extent = message_measure(&fetch_response_schema, FETCH_VERSION, &response);
+    struct message_extent extent =
+        message_measure(&fetch_response_schema, FETCH_VERSION, &response);
     struct hole hole = { 0 };
-    uint8_t *body = answer_begin(link, API_FETCH, FETCH_VERSION, link->fetch.correlation_id, extent.wire_size);
-    size_t written = message_encode(&fetch_response_schema, FETCH_VERSION, &response, body, extent.wire_size, &hole);
+    uint8_t *body =
+        answer_begin(link, API_FETCH, FETCH_VERSION, link->fetch.correlation_id, extent.wire_size);
+    size_t written = message_encode(
+        &fetch_response_schema, FETCH_VERSION, &response, body, extent.wire_size, &hole);
     size_t head = range.size > 0 ? hole.position : written;
     link->tail_size = written - head;
     memcpy(link->tail, body + head, link->tail_size);
@@ -259,10 +297,12 @@ static void answer_fetch(struct null_broker *broker, struct link *link, struct n
     link->fetch.parked = false;
 }
 
-static void take_fetch(struct null_broker *broker, struct link *link, int32_t correlation_id, struct bytes body)
+static void take_fetch(
+    struct null_broker *broker, struct link *link, int32_t correlation_id, struct bytes body)
 {
     struct fetch_request request;
-    if (!message_decode(&fetch_request_schema, FETCH_VERSION, body, &broker->arena, &request, NULL) ||
+    if (!message_decode(
+            &fetch_request_schema, FETCH_VERSION, body, &broker->arena, &request, NULL) ||
         request.topics_count != 1 || request.topics[0].partitions_count != 1)
         bench_fail("Fetch does not decode, or speaks not of one partition");
     const struct fetch_partition *partition = &request.topics[0].partitions[0];
@@ -271,8 +311,8 @@ static void take_fetch(struct null_broker *broker, struct link *link, int32_t co
     link->fetch.offset = partition->fetch_offset;
     link->fetch.max_bytes = partition->partition_max_bytes;
     link->fetch.deadline = now_ns() + request.max_wait_ms * 1000000ll;
-    struct null_range range =
-        null_log_find(log_of(broker, partition->partition), partition->fetch_offset, partition->partition_max_bytes);
+    struct null_range range = null_log_find(log_of(broker, partition->partition),
+        partition->fetch_offset, partition->partition_max_bytes);
     if (range.size > 0) {
         answer_fetch(broker, link, range);
         return;
@@ -327,7 +367,8 @@ static void link_receive(struct null_broker *broker, struct link *link)
     touch(broker, link);
 }
 
-/* After the write: what was taken goes, what is half there moves to the front; room for a few frames of that size. */
+/* After the write: what was taken goes, what is half there moves to the front; room for a few
+ * frames of that size. */
 static void link_compact(struct link *link)
 {
     size_t left = link->in_size - link->in_used;
@@ -359,11 +400,13 @@ static bool send_some(struct link *link, const uint8_t *data, size_t size, size_
 
 static bool link_send_all(struct link *link)
 {
-    if (!send_some(link, link->out, link->out_size, &link->out_sent, link->file.size > 0 ? MSG_MORE : 0))
+    if (!send_some(
+            link, link->out, link->out_size, &link->out_sent, link->file.size > 0 ? MSG_MORE : 0))
         return false;
     while (link->file.size > 0) {
         off_t position = link->file.position;
-        ssize_t sent = sendfile(link->descriptor, link->file.descriptor, &position, (size_t)link->file.size);
+        ssize_t sent =
+            sendfile(link->descriptor, link->file.descriptor, &position, (size_t)link->file.size);
         if (sent <= 0)
             return false;
         link->file.position += sent;
@@ -391,8 +434,8 @@ static void wake_parked(struct null_broker *broker)
     int64_t now = broker->parked_count > 0 ? now_ns() : 0;
     for (int i = 0; i < broker->parked_count; i++) {
         struct link *link = broker->parked[i];
-        struct null_range range =
-            null_log_find(log_of(broker, link->fetch.partition), link->fetch.offset, link->fetch.max_bytes);
+        struct null_range range = null_log_find(
+            log_of(broker, link->fetch.partition), link->fetch.offset, link->fetch.max_bytes);
         if (range.size == 0 && now < link->fetch.deadline)
             continue;
         broker->parked[i--] = broker->parked[--broker->parked_count];
@@ -420,7 +463,8 @@ static void finish_pass(struct null_broker *broker)
 
 static void accept_all(struct null_broker *broker)
 {
-    for (int descriptor; (descriptor = accept4(broker->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) {
+    for (int descriptor;
+         (descriptor = accept4(broker->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) {
         socket_tune(descriptor);
         struct link *link = memory_take(sizeof(*link));
         link->descriptor = descriptor;
@@ -435,11 +479,13 @@ static void accept_all(struct null_broker *broker)
 static void listen_on(struct null_broker *broker)
 {
     int one = 1;
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)broker->port),
+    struct sockaddr_in address = { .sin_family = AF_INET,
+        .sin_port = htons((uint16_t)broker->port),
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     broker->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     setsockopt(broker->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    if (bind(broker->listener, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(broker->listener, 4096) < 0)
+    if (bind(broker->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        listen(broker->listener, 4096) < 0)
         bench_fail("cannot listen on port %d: %s", broker->port, strerror(errno));
     struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
     epoll_ctl(broker->poll, EPOLL_CTL_ADD, broker->listener, &event);
@@ -447,13 +493,19 @@ static void listen_on(struct null_broker *broker)
 
 int main(int argc, char **argv)
 {
-    if (argc < 3) {
-        fputs("usage: null_broker PORT DIRECTORY [durable]\n", stderr);
+    if (argc < 4) {
+        fputs("usage: null_broker PORT DIRECTORY SEGMENT_BYTES [durable]\n", stderr);
         return 2;
     }
     struct null_broker *broker = memory_take(sizeof(*broker));
-    *broker = (struct null_broker){ .port = atoi(argv[1]), .directory = argv[2], .durable = argc > 3, .partitions = 1,
+    *broker = (struct null_broker){ .port = atoi(argv[1]),
+        .directory = argv[2],
+        .segment_bytes = atoll(argv[3]),
+        .durable = argc > 4,
+        .partitions = 1,
         .poll = epoll_create1(EPOLL_CLOEXEC) };
+    if (broker->segment_bytes < 1 || broker->segment_bytes > NULL_LOG_LARGEST)
+        bench_fail("segments of 1 to %d bytes", NULL_LOG_LARGEST);
     arena_init(&broker->arena);
     listen_on(broker);
     struct epoll_event events[EVENTS_A_PASS / 2];

@@ -27,28 +27,32 @@ static void add_segment(struct null_log *log)
     segment->descriptor = open(log->directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (segment->descriptor < 0)
         bench_fail("cannot write in %s: %s", log->directory, strerror(errno));
-    fallocate(segment->descriptor, FALLOC_FL_KEEP_SIZE, 0, NULL_LOG_SEGMENT);
+    fallocate(segment->descriptor, FALLOC_FL_KEEP_SIZE, 0, log->segment_bytes);
     log->segments[log->segment_count++] = segment;
 }
 
-void null_log_init(struct null_log *log, const char *directory, bool durable)
+void null_log_init(struct null_log *log, const char *directory, int64_t segment_bytes, bool durable)
 {
-    *log = (struct null_log){ .directory = directory, .durable = durable };
+    *log = (struct null_log){
+        .directory = directory, .segment_bytes = segment_bytes, .durable = durable
+    };
     add_segment(log);
 }
 
 int64_t null_log_stage(struct null_log *log, uint8_t *batch, size_t size)
 {
     struct null_segment *segment = log->segments[log->segment_count - 1];
-    if (log->queued == NULL_LOG_QUEUE || segment->size + log->queued_size + (int64_t)size > NULL_LOG_SEGMENT) {
+    if (log->queued == NULL_LOG_QUEUE ||
+        segment->size + log->queued_size + (int64_t)size > log->segment_bytes) {
         null_log_write(log);
-        if (segment->size + (int64_t)size > NULL_LOG_SEGMENT)
+        if (segment->size + (int64_t)size > log->segment_bytes)
             add_segment(log);
         segment = log->segments[log->segment_count - 1];
     }
     int64_t base_offset = log->staged_offset;
     int64_t position = segment->size + log->queued_size;
-    if (segment->index_count == 0 || position - segment->index[segment->index_count - 1].position >= INDEX_INTERVAL) {
+    if (segment->index_count == 0 ||
+        position - segment->index[segment->index_count - 1].position >= INDEX_INTERVAL) {
         segment->index[segment->index_count].offset = base_offset;
         segment->index[segment->index_count++].position = position;
     }

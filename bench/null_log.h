@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The least that can be called a partition's log: appended batches go to a file, the last 128 MiB are kept. Files have
- * no name, so nothing is left behind. Positions are found through a sparse index and the batch headers behind it. */
+/* The least that can be called a partition's log: appended batches go to a file, the last five
+ * segments are kept. Files have no name, so nothing is left behind. Positions are found through a
+ * sparse index and the batch headers behind it. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
-enum { NULL_LOG_SEGMENT = 32 << 20, NULL_LOG_SEGMENTS = 5, NULL_LOG_INDEX = NULL_LOG_SEGMENT / 4096 + 1, NULL_LOG_QUEUE = 1024 };
+enum {
+    NULL_LOG_LARGEST = 32 << 20,
+    NULL_LOG_SEGMENTS = 5,
+    NULL_LOG_INDEX = NULL_LOG_LARGEST / 4096 + 1,
+    NULL_LOG_QUEUE = 1024
+};
 
 struct null_segment {
     int descriptor;
@@ -22,7 +28,8 @@ struct null_segment {
 
 struct null_log {
     const char *directory;
-    bool durable; /* fdatasync before a write counts as done */
+    int64_t segment_bytes;                            /* at most NULL_LOG_LARGEST */
+    bool durable;                                     /* fdatasync before a write counts as done */
     struct null_segment *segments[NULL_LOG_SEGMENTS]; /* oldest first */
     int segment_count;
     int64_t staged_offset;  /* of the next batch to come */
@@ -38,8 +45,10 @@ struct null_range {
     int64_t size;
 };
 
-void null_log_init(struct null_log *log, const char *directory, bool durable);
-int64_t null_log_stage(struct null_log *log, uint8_t *batch, size_t size); /* the base offset; bytes stay until the write */
+void null_log_init(
+    struct null_log *log, const char *directory, int64_t segment_bytes, bool durable);
+int64_t null_log_stage(struct null_log *log, uint8_t *batch,
+    size_t size); /* the base offset; bytes stay until the write */
 void null_log_write(struct null_log *log);
 
 /* What a Fetch from offset gets; size 0 when there is nothing yet. */

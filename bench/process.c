@@ -14,9 +14,11 @@ static double machine_seconds(void)
     FILE *file = fopen("/proc/stat", "r");
     if (file == NULL)
         return 0;
-    int count = fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &wait, &irq, &soft);
+    int count = fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle,
+        &wait, &irq, &soft);
     fclose(file);
-    return count < 7 ? 0 : (double)(user + nice + system + irq + soft) / (double)sysconf(_SC_CLK_TCK);
+    return count < 7 ? 0
+                     : (double)(user + nice + system + irq + soft) / (double)sysconf(_SC_CLK_TCK);
 }
 
 static void take_thread(int pid, const char *thread, struct usage *usage)
@@ -50,8 +52,11 @@ static void take_memory(int pid, struct usage *usage)
         unsigned long faults = 0;
         long pages = 0;
         const char *behind_name = strrchr(line, ')');
-        if (behind_name != NULL && sscanf(behind_name + 2, "%*c %*d %*d %*d %*d %*d %*u %lu %*u %*u %*u %*u %*u %*d %*d %*d "
-                                                           "%*d %*d %*d %*u %*u %ld", &faults, &pages) == 2) {
+        if (behind_name != NULL &&
+            sscanf(behind_name + 2,
+                "%*c %*d %*d %*d %*d %*d %*u %lu %*u %*u %*u %*u %*u %*d %*d %*d "
+                "%*d %*d %*d %*u %*u %ld",
+                &faults, &pages) == 2) {
             usage->faults = faults;
             usage->resident_bytes = (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
         }

@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 struct usage {
-    double cpu_seconds;     /* all threads, user and system; nanoseconds where the kernel tells them */
+    double cpu_seconds; /* all threads, user and system; nanoseconds where the kernel tells them */
     double machine_seconds; /* busy time of all cores, so that kernel threads cannot hide work */
     double own_seconds;     /* of the calling process */
     uint64_t switches;      /* of context, voluntary and not */

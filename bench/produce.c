@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Closed loop: every connection keeps `window` requests in flight. Frames are built once for each partition; only the
- * correlation id, in the first 12 bytes, differs from sending to sending. */
+/* Closed loop: every connection keeps `window` requests in flight. Frames are built once for each
+ * partition; only the correlation id, in the first 12 bytes, differs from sending to sending. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,21 +44,27 @@ static struct buffer *produce_frame(
 {
     struct produce_partition_produce_data data = { .index = partition,
         .records = { .data = batch->data, .size = (int32_t)batch->size } };
-    struct produce_topic_produce_data topic_data = { .topic_id = topic, .name = str_from(options->topic),
-        .partition_data = &data, .partition_data_count = 1 };
-    struct produce_request request = { .acks = (int16_t)options->acks, .timeout_ms = 30000,
-        .topic_data = &topic_data, .topic_data_count = 1 };
+    struct produce_topic_produce_data topic_data = { .topic_id = topic,
+        .name = str_from(options->topic),
+        .partition_data = &data,
+        .partition_data_count = 1 };
+    struct produce_request request = { .acks = (int16_t)options->acks,
+        .timeout_ms = 30000,
+        .topic_data = &topic_data,
+        .topic_data_count = 1 };
     return frame_build(API_PRODUCE, PRODUCE_VERSION, 0, &request);
 }
 
 static void watch(struct producer *producer, struct lane *lane, int operation)
 {
-    struct epoll_event event = { .events = EPOLLIN | (lane->wants_to_write ? EPOLLOUT : 0u), .data.ptr = lane };
+    struct epoll_event event = { .events = EPOLLIN | (lane->wants_to_write ? EPOLLOUT : 0u),
+        .data.ptr = lane };
     if (epoll_ctl(producer->poll, operation, lane->descriptor, &event) < 0)
         bench_fail("epoll_ctl: %s", strerror(errno));
 }
 
-/* Everything that the window allows, in one call; what does not fit goes on from where it stopped. */
+/* Everything that the window allows, in one call; what does not fit goes on from where it stopped.
+ */
 static void lane_send(struct producer *producer, struct lane *lane, int64_t now)
 {
     uint8_t heads[FRAMES_A_CALL][FRAME_HEAD_SIZE];
@@ -66,12 +72,15 @@ static void lane_send(struct producer *producer, struct lane *lane, int64_t now)
     const struct options *options = producer->options;
     int count = 0;
     size_t wanted = 0;
-    for (uint32_t n = lane->sending; n != lane->answered + (uint32_t)options->window && count < FRAMES_A_CALL; n++) {
-        struct buffer *frame = producer->frames[((uint32_t)lane->index + n) % (uint32_t)options->partitions];
+    for (uint32_t n = lane->sending;
+         n != lane->answered + (uint32_t)options->window && count < FRAMES_A_CALL; n++) {
+        struct buffer *frame =
+            producer->frames[((uint32_t)lane->index + n) % (uint32_t)options->partitions];
         memcpy(heads[count], frame->data, FRAME_HEAD_SIZE);
         store_u32(heads[count] + 8, n);
         pieces[count * 2] = (struct iovec){ heads[count], FRAME_HEAD_SIZE };
-        pieces[count * 2 + 1] = (struct iovec){ frame->data + FRAME_HEAD_SIZE, frame->size - FRAME_HEAD_SIZE };
+        pieces[count * 2 + 1] =
+            (struct iovec){ frame->data + FRAME_HEAD_SIZE, frame->size - FRAME_HEAD_SIZE };
         wanted += frame->size;
         lane->sent_at[n % (uint32_t)options->window] = now;
         count++;
@@ -85,13 +94,16 @@ static void lane_send(struct producer *producer, struct lane *lane, int64_t now)
     pieces[first].iov_base = (uint8_t *)pieces[first].iov_base + skip;
     pieces[first].iov_len -= skip;
     wanted -= lane->sent_of_it;
-    struct msghdr message = { .msg_iov = pieces + first, .msg_iovlen = (size_t)(count * 2 - first) };
+    struct msghdr message = { .msg_iov = pieces + first,
+        .msg_iovlen = (size_t)(count * 2 - first) };
     ssize_t sent = sendmsg(lane->descriptor, &message, MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN)
         bench_fail("send: %s", strerror(errno));
     lane->sent_of_it += sent > 0 ? (size_t)sent : 0;
     for (;;) {
-        struct buffer *frame = producer->frames[((uint32_t)lane->index + lane->sending) % (uint32_t)options->partitions];
+        struct buffer *frame =
+            producer
+                ->frames[((uint32_t)lane->index + lane->sending) % (uint32_t)options->partitions];
         if (lane->sent_of_it < frame->size)
             break;
         lane->sent_of_it -= frame->size;
@@ -104,13 +116,15 @@ static void lane_send(struct producer *producer, struct lane *lane, int64_t now)
     }
 }
 
-static void take_answer(struct producer *producer, struct lane *lane, struct bytes answer, int64_t now)
+static void take_answer(
+    struct producer *producer, struct lane *lane, struct bytes answer, int64_t now)
 {
     const struct options *options = producer->options;
     struct measurement *measurement = &producer->measurement;
     struct produce_response response;
     arena_reset(&producer->arena);
-    int32_t correlation_id = answer_decode(API_PRODUCE, PRODUCE_VERSION, answer, &producer->arena, &response);
+    int32_t correlation_id =
+        answer_decode(API_PRODUCE, PRODUCE_VERSION, answer, &producer->arena, &response);
     if (correlation_id != (int32_t)lane->answered)
         bench_fail("answers out of order");
     if (response.responses_count != 1 || response.responses[0].partition_responses_count != 1)
@@ -120,7 +134,8 @@ static void take_answer(struct producer *producer, struct lane *lane, struct byt
     uint64_t bytes = (uint64_t)options->record_count * (uint64_t)options->record_size;
     producer->bytes_in_all += bytes;
     if (measurement->counting) {
-        histogram_add(&measurement->times, (uint64_t)(now - lane->sent_at[lane->answered % (uint32_t)options->window]));
+        histogram_add(&measurement->times,
+            (uint64_t)(now - lane->sent_at[lane->answered % (uint32_t)options->window]));
         measurement->requests++;
         measurement->records += (uint64_t)options->record_count;
         measurement->bytes += bytes;
@@ -130,7 +145,8 @@ static void take_answer(struct producer *producer, struct lane *lane, struct byt
 
 static void lane_receive(struct producer *producer, struct lane *lane, int64_t now)
 {
-    ssize_t got = recv(lane->descriptor, lane->receiving + lane->received, RECEIVE_SIZE - lane->received, 0);
+    ssize_t got =
+        recv(lane->descriptor, lane->receiving + lane->received, RECEIVE_SIZE - lane->received, 0);
     if (got == 0 || (got < 0 && errno != EAGAIN))
         bench_fail("receive: %s", got == 0 ? "the broker closed the connection" : strerror(errno));
     if (got < 0)
@@ -155,7 +171,8 @@ static void producer_init(struct producer *producer, const struct options *optio
     size_t payload_at;
     producer->options = options;
     struct uuid topic = topic_prepare(options);
-    struct buffer *batch = batch_of_records(options->record_count, options->record_size, &payload_at);
+    struct buffer *batch =
+        batch_of_records(options->record_count, options->record_size, &payload_at);
     producer->frames = memory_take((size_t)options->partitions * sizeof(struct buffer *));
     for (int i = 0; i < options->partitions; i++)
         producer->frames[i] = produce_frame(options, topic, i, batch);

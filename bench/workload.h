@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The workloads, and the one line of JSON each prints. A workload runs until its measured time is over. */
+/* The workloads, and the one line of JSON each prints. A workload runs until its measured time is
+ * over. */
 #pragma once
 #include <stdint.h>
 
@@ -21,9 +22,11 @@ struct measurement {
 };
 
 void measurement_init(struct measurement *measurement, const struct options *options);
-void measurement_turn(struct measurement *measurement, int64_t now); /* once a pass: begins and ends the counting */
+void measurement_turn(
+    struct measurement *measurement, int64_t now); /* once a pass: begins and ends the counting */
 void measurement_print(const struct measurement *measurement, const char *workload);
 
 void run_produce(const struct options *options);
 void run_fetch(const struct options *options);
+void run_first(const struct options *options);
 void run_end_to_end(const struct options *options);
