@@ -21,6 +21,7 @@ struct image *image_create(uint64_t seed)
     tree_init(&image->topics_by_name, topic_name_key, seed);
     tree_init(&image->topics_by_id, topic_id_key, seed);
     tree_init(&image->brokers, broker_key, seed);
+    tree_init(&image->directories, directory_key, seed);
     struct tree *plain[] = { &image->settings, &image->features, &image->acls,  &image->tokens,
                              &image->scram,    &image->quotas,   &image->controllers };
     for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
@@ -36,6 +37,7 @@ struct image *image_share(struct image *image)
     tree_share(&copy->topics_by_name, &image->topics_by_name);
     tree_share(&copy->topics_by_id, &image->topics_by_id);
     tree_share(&copy->brokers, &image->brokers);
+    tree_share(&copy->directories, &image->directories);
     tree_share(&copy->settings, &image->settings);
     tree_share(&copy->features, &image->features);
     tree_share(&copy->acls, &image->acls);
@@ -69,7 +71,7 @@ void image_unref(const struct image *image)
         return;
     struct tree *trees[] = { &shared->topics_by_name, &shared->topics_by_id, &shared->brokers, &shared->settings,
                              &shared->features,       &shared->acls,         &shared->tokens,  &shared->scram,
-                             &shared->quotas,         &shared->controllers };
+                             &shared->quotas,         &shared->controllers,  &shared->directories };
     for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++)
         tree_deinit(trees[i]);
     if (shared->producer_ids != NULL)
@@ -89,7 +91,7 @@ static const struct image_topic *as_topic(const struct tree_value *value)
     return (const struct image_topic *)value; /* value is the first member of every image_… */
 }
 _Static_assert(offsetof(struct image_topic, value) == 0 && offsetof(struct image_broker, value) == 0 &&
-                   offsetof(struct image_item, value) == 0 && offsetof(struct image_partition, value) == 0,
+                   offsetof(struct image_item, value) == 0 && offsetof(struct image_directory, value) == 0 && offsetof(struct image_partition, value) == 0,
                "a tree_value is the head of what lies in a tree");
 
 const struct image_topic *image_topic_by_name(const struct image *image, struct str name)
@@ -156,6 +158,13 @@ const struct image_endpoint *image_broker_endpoint(const struct image_broker *br
         if (str_equal(broker->endpoints[i].name, listener))
             return &broker->endpoints[i];
     return NULL;
+}
+
+int64_t image_directory_replicas(const struct image *image, struct uuid directory_id)
+{
+    const struct image_directory *directory = (const struct image_directory *)tree_find(
+        &image->directories, (struct bytes){ directory_id.bytes, sizeof(directory_id.bytes) });
+    return directory == NULL ? 0 : directory->replica_count;
 }
 
 struct str image_setting(const struct image *image, enum setting_scope scope, struct str name, struct str key)

@@ -83,6 +83,13 @@ struct image_item {
     int16_t level;   /* a feature's level */
 };
 
+/* How many replicas a directory holds, for placing more. */
+struct image_directory {
+    struct tree_value value;
+    struct uuid id;
+    int64_t replica_count;
+};
+
 struct image {
     _Atomic int32_t references;
     uint64_t seed, edit;
@@ -92,6 +99,7 @@ struct image {
     int64_t partition_total;
     struct tree topics_by_name, topics_by_id;
     struct tree brokers;
+    struct tree directories; /* those that hold a replica */
     struct tree settings, features, acls, tokens, scram, quotas, controllers;
     int64_t next_producer_id;     /* -1: no block was ever given */
     struct image_item *producer_ids; /* the record, for snapshots; NULL: none */
@@ -118,6 +126,8 @@ bool node_list_has(struct node_list list, int32_t id);
 const struct image_broker *image_broker(const struct image *image, int32_t id);
 const struct image_broker *image_broker_after(const struct image *image, int32_t id); /* -1: the first */
 const struct image_endpoint *image_broker_endpoint(const struct image_broker *broker, struct str listener);
+
+int64_t image_directory_replicas(const struct image *image, struct uuid directory_id);
 
 /* The value set for exactly this resource; broker name "" is the cluster-wide default. Null: not set. */
 struct str image_setting(const struct image *image, enum setting_scope scope, struct str name, struct str key);

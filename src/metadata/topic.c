@@ -20,6 +20,12 @@ struct bytes topic_id_key(const struct tree_value *value)
     return (struct bytes){ topic->id.bytes, sizeof(topic->id.bytes) };
 }
 
+struct bytes directory_key(const struct tree_value *value)
+{
+    const struct image_directory *directory = (const struct image_directory *)value;
+    return (struct bytes){ directory->id.bytes, sizeof(directory->id.bytes) };
+}
+
 static void partition_destroy(struct tree_value *value)
 {
     memory_give(value);
@@ -205,9 +211,46 @@ void image_add_topic(struct image *image, struct str name, struct uuid id, struc
     put_topic(image, topic);
 }
 
+static void directory_destroy(struct tree_value *value)
+{
+    memory_give(value);
+}
+
+static void count_in_directory(struct image *image, struct uuid id, int64_t change)
+{
+    struct bytes key = { id.bytes, sizeof(id.bytes) };
+    struct image_directory *directory = (struct image_directory *)tree_find(&image->directories, key);
+    int64_t count = (directory == NULL ? 0 : directory->replica_count) + change;
+    assert(count >= 0);
+    if (count == 0) {
+        tree_remove(&image->directories, image->edit, key);
+        return;
+    }
+    if (directory == NULL || directory->value.edit != image->edit) {
+        directory = memory_take(sizeof(*directory));
+        atomic_init(&directory->value.references, 1);
+        directory->value.edit = image->edit;
+        directory->value.destroy = directory_destroy;
+        directory->id = id;
+        tree_set(&image->directories, image->edit, &directory->value);
+    }
+    directory->replica_count = count;
+}
+
+static void count_partition(struct image *image, const struct image_partition *partition, int64_t change)
+{
+    if (partition == NULL || partition->directories == NULL)
+        return;
+    for (int32_t i = 0; i < partition->replicas.count; i++)
+        if (directory_is_real(partition->directories[i]))
+            count_in_directory(image, partition->directories[i], change);
+}
+
 void image_remove_topic(struct image *image, const struct image_topic *topic)
 {
     struct uuid id = topic->id;
+    for (int32_t i = 0; i < topic->partition_count; i++)
+        count_partition(image, topic->partitions[i], -1);
     image->partition_total -= topic->partition_count;
     tree_remove(&image->topics_by_name, image->edit, topic_name_key(&topic->value));
     bool removed = tree_remove(&image->topics_by_id, image->edit, (struct bytes){ id.bytes, sizeof(id.bytes) });
@@ -256,6 +299,8 @@ void image_set_partition(struct image *image, const struct image_topic *topic, i
     assert(index >= 0);
     struct image_topic *owned = own_topic(image, topic);
     make_room(image, owned, index);
+    count_partition(image, partition, 1);
+    count_partition(image, owned->partitions[index], -1);
     if (owned->partitions[index] != NULL)
         tree_value_unref(&owned->partitions[index]->value);
     owned->partitions[index] = partition;

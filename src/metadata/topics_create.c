@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* CreateTopics: one topic is refused or made as a whole; the messages are Kafka's, for people compare them. */
+#include <assert.h>
+
+#include "metadata/decide.h"
+#include "metadata/feature.h"
+#include "metadata/placement.h"
+#include "wire/gen/config_record.h"
+#include "wire/gen/create_topics.h"
+#include "wire/gen/partition_record.h"
+#include "wire/gen/topic_record.h"
+
+enum { TOPIC_NAME_MAX = 249, PARTITIONS_PER_REQUEST_MAX = 10000, NODE_LIST_MAX = INT16_MAX };
+
+/* One topic on its way. */
+struct creation {
+    struct decider *decider;
+    struct placement *placement;
+    const struct create_topics_creatable_topic *wish;
+    struct create_topics_creatable_topic_result *result;
+    struct partition_record *partitions;
+    int32_t partition_count;
+    int16_t replication_factor;
+};
+
+static enum error refuse(struct creation *creation, enum error error, const char *message)
+{
+    creation->result->error_code = (int16_t)error;
+    creation->result->error_message = str_from(message);
+    return error;
+}
+
+static const char *name_fault(struct arena *arena, struct str name)
+{
+    if (name.size == 0)
+        return "Topic name is illegal, it can't be empty";
+    if (str_is(name, ".") || str_is(name, ".."))
+        return "Topic name cannot be \".\" or \"..\"";
+    if (name.size > TOPIC_NAME_MAX)
+        return arena_format(arena, "Topic name is illegal, it can't be longer than %d characters, topic name: %.*s",
+                            TOPIC_NAME_MAX, STR_PRINT(name));
+    for (int32_t i = 0; i < name.size; i++) {
+        char c = name.data[i];
+        bool legal = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+                     c == '_' || c == '-';
+        if (!legal)
+            return arena_format(arena,
+                                "Topic name \"%.*s\" is illegal, it contains a character other than ASCII "
+                                "alphanumerics, '.', '_' and '-'",
+                                STR_PRINT(name));
+    }
+    return NULL;
+}
+
+static bool collides(struct str a, struct str b)
+{
+    if (a.size != b.size)
+        return false;
+    for (int32_t i = 0; i < a.size; i++) {
+        char x = a.data[i] == '.' ? '_' : a.data[i], y = b.data[i] == '.' ? '_' : b.data[i];
+        if (x != y)
+            return false;
+    }
+    return true;
+}
+
+/* Metrics names have '_' for '.', so two topics may not differ in that only. With few such characters every other
+ * spelling is looked up; with many, all topics are walked. */
+static const struct image_topic *colliding_topic(const struct image *image, struct str name)
+{
+    enum { TRIED_MAX = 8 };
+    char spelling[TOPIC_NAME_MAX];
+    int32_t places[TRIED_MAX], count = 0, found = 0;
+    for (int32_t i = 0; i < name.size; i++) {
+        if (name.data[i] != '.' && name.data[i] != '_')
+            continue;
+        if (found < TRIED_MAX)
+            places[count++] = i;
+        found++;
+    }
+    if (found > TRIED_MAX) {
+        const struct image_topic *topic = image_topic_after(image, (struct str){ 0 });
+        while (topic != NULL && !collides(topic->name, name))
+            topic = image_topic_after(image, topic->name);
+        return topic;
+    }
+    assert(name.size > 0 && name.size <= TOPIC_NAME_MAX); /* name_fault() saw to that */
+    memcpy(spelling, name.data, (size_t)name.size);
+    for (uint32_t bits = 0; count > 0 && bits < 1u << count; bits++) {
+        for (int32_t i = 0; i < count; i++)
+            spelling[places[i]] = bits >> i & 1 ? '.' : '_';
+        const struct image_topic *topic = image_topic_by_name(image, (struct str){ spelling, name.size });
+        if (topic != NULL)
+            return topic;
+    }
+    return NULL;
+}
+
+static enum error check_name(struct creation *creation)
+{
+    const struct image *image = creation->decider->image;
+    struct str name = creation->wish->name;
+    const char *fault = name_fault(creation->decider->arena, name);
+    if (fault != NULL)
+        return refuse(creation, ERROR_INVALID_TOPIC_EXCEPTION, fault);
+    if (str_is(name, "__cluster_metadata"))
+        return refuse(creation, ERROR_INVALID_REQUEST,
+                      "Creation of internal topic __cluster_metadata is prohibited.");
+    if (image_topic_by_name(image, name) != NULL)
+        return refuse(creation, ERROR_TOPIC_ALREADY_EXISTS,
+                      arena_format(creation->decider->arena, "Topic '%.*s' already exists.", STR_PRINT(name)));
+    const struct image_topic *other = colliding_topic(image, name);
+    if (other != NULL)
+        return refuse(creation, ERROR_INVALID_TOPIC_EXCEPTION,
+                      arena_format(creation->decider->arena, "Topic '%.*s' collides with existing topic: %.*s",
+                                   STR_PRINT(name), STR_PRINT(other->name)));
+    return ERROR_NONE;
+}
+
+static enum error check_settings(struct creation *creation)
+{
+    const struct controller_hooks *hooks = &creation->decider->settings->hooks;
+    struct arena *arena = creation->decider->arena;
+    for (int32_t i = 0; i < creation->wish->configs_count; i++) {
+        const struct create_topics_creatable_topic_config *config = &creation->wish->configs[i];
+        if (str_is_null(config->value))
+            return refuse(creation, ERROR_INVALID_CONFIG,
+                          arena_format(arena, "Null value not supported for topic configs: %.*s", STR_PRINT(config->name)));
+        struct str message = { 0 };
+        enum error error = hooks->validate_setting == NULL
+                               ? ERROR_NONE
+                               : hooks->validate_setting(hooks->context, SCOPE_TOPIC, creation->wish->name,
+                                                         config->name, config->value, arena, &message);
+        if (error != ERROR_NONE) {
+            creation->result->error_code = (int16_t)error;
+            creation->result->error_message = message;
+            return error;
+        }
+    }
+    return ERROR_NONE;
+}
+
+/* What all replicas of a new partition begin with; the ISR is those who can serve now, in the order of replicas. */
+static void fill_partition(struct creation *creation, int32_t index, const int32_t *broker_ids, int32_t count)
+{
+    struct arena *arena = creation->decider->arena;
+    struct partition_record *record = &creation->partitions[index];
+    message_defaults(&partition_record_schema, record);
+    record->partition_id = index;
+    record->replicas = arena_copy(arena, broker_ids, (size_t)count * sizeof(*broker_ids));
+    record->isr = arena_take_array(arena, (size_t)count, sizeof(*record->isr));
+    record->directories = arena_take_array(arena, (size_t)count, sizeof(*record->directories));
+    record->replicas_count = record->directories_count = count;
+    record->isr_count = 0;
+    for (int32_t i = 0; i < count; i++) {
+        record->directories[i] = placement_directory(creation->placement, broker_ids[i]);
+        if (broker_is_active(image_broker(creation->decider->image, broker_ids[i])))
+            record->isr[record->isr_count++] = broker_ids[i];
+    }
+    record->leader = record->isr_count > 0 ? record->isr[0] : -1;
+    record->leader_epoch = 0;
+    record->partition_epoch = 0;
+}
+
+static enum error place_automatically(struct creation *creation)
+{
+    const struct create_topics_creatable_topic *wish = creation->wish;
+    const struct controller_settings *settings = creation->decider->settings;
+    struct arena *arena = creation->decider->arena;
+    if (wish->replication_factor < -1 || wish->replication_factor == 0)
+        return refuse(creation, ERROR_INVALID_REPLICATION_FACTOR,
+                      "Replication factor must be larger than 0, or -1 to use the default value.");
+    if (wish->num_partitions < -1 || wish->num_partitions == 0)
+        return refuse(creation, ERROR_INVALID_PARTITIONS,
+                      "Number of partitions was set to an invalid non-positive value.");
+    creation->partition_count = wish->num_partitions == -1 ? settings->default_partition_count : wish->num_partitions;
+    creation->replication_factor =
+        wish->replication_factor == -1 ? settings->default_replication_factor : wish->replication_factor;
+    const char *refusal = placement_refusal(creation->placement, creation->replication_factor);
+    if (refusal != NULL)
+        return refuse(creation, ERROR_INVALID_REPLICATION_FACTOR, refusal);
+
+    creation->partitions =
+        arena_take_array(arena, (size_t)creation->partition_count, sizeof(*creation->partitions));
+    int32_t *ids = arena_take_array(arena, (size_t)creation->replication_factor, sizeof(*ids));
+    for (int32_t i = 0; i < creation->partition_count; i++) {
+        placement_next(creation->placement, creation->replication_factor, ids);
+        fill_partition(creation, i, ids, creation->replication_factor);
+    }
+    /* A broker that leaves may be the whole ISR; then the partition would begin without a leader. */
+    for (int32_t i = 0; i < creation->partition_count; i++)
+        if (creation->partitions[i].isr_count == 0)
+            return refuse(creation, ERROR_INVALID_REPLICATION_FACTOR,
+                          arena_format(arena,
+                                       "Unable to replicate the partition %d time(s): All brokers are currently fenced "
+                                       "or in controlled shutdown.",
+                                       creation->replication_factor));
+    return ERROR_NONE;
+}
+
+static enum error check_assignment(struct creation *creation, const struct create_topics_creatable_replica_assignment *wish,
+                                   int32_t expected)
+{
+    struct arena *arena = creation->decider->arena;
+    if (wish->broker_ids_count <= 0)
+        return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
+                      "The manual partition assignment includes an empty replica list.");
+    if (wish->broker_ids_count > NODE_LIST_MAX)
+        return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
+                      "The manual partition assignment includes more replicas than there can be brokers.");
+    for (int32_t i = 0; i < wish->broker_ids_count; i++) {
+        int32_t id = wish->broker_ids[i];
+        if (image_broker(creation->decider->image, id) == NULL)
+            return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
+                          arena_format(arena,
+                                       "The manual partition assignment includes broker %d, but no such broker is "
+                                       "registered.",
+                                       id));
+        if (node_list_has((struct node_list){ wish->broker_ids, i }, id))
+            return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
+                          arena_format(arena,
+                                       "The manual partition assignment includes the broker %d more than once.", id));
+    }
+    if (expected >= 0 && wish->broker_ids_count != expected)
+        return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
+                      arena_format(arena,
+                                   "The manual partition assignment includes a partition with %d replica(s), but this is "
+                                   "not consistent with previous partitions, which have %d replica(s).",
+                                   wish->broker_ids_count, expected));
+    return ERROR_NONE;
+}
+
+static enum error place_manually(struct creation *creation)
+{
+    const struct create_topics_creatable_topic *wish = creation->wish;
+    struct arena *arena = creation->decider->arena;
+    if (wish->replication_factor != -1)
+        return refuse(creation, ERROR_INVALID_REQUEST,
+                      "A manual partition assignment was specified, but replication factor was not set to -1.");
+    if (wish->num_partitions != -1)
+        return refuse(creation, ERROR_INVALID_REQUEST,
+                      "A manual partition assignment was specified, but numPartitions was not set to -1.");
+    int32_t count = wish->assignments_count;
+    bool *filled = arena_take_array(arena, (size_t)count, sizeof(*filled));
+    creation->partitions = arena_take_array(arena, (size_t)count, sizeof(*creation->partitions));
+    int32_t expected = -1;
+    for (int32_t i = 0; i < count; i++) {
+        const struct create_topics_creatable_replica_assignment *assignment = &wish->assignments[i];
+        int32_t index = assignment->partition_index;
+        if (index < 0 || index >= count)
+            return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
+                          "partitions should be a consecutive 0-based integer sequence");
+        if (filled[index])
+            return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
+                          arena_format(arena, "Found multiple manual partition assignments for partition %d", index));
+        enum error error = check_assignment(creation, assignment, expected);
+        if (error != ERROR_NONE)
+            return error;
+        filled[index] = true;
+        expected = assignment->broker_ids_count;
+        fill_partition(creation, index, assignment->broker_ids, assignment->broker_ids_count);
+        if (creation->partitions[index].isr_count == 0)
+            return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
+                          arena_format(arena,
+                                       "All brokers specified in the manual partition assignment for partition %d are "
+                                       "fenced or in controlled shutdown.",
+                                       index));
+    }
+    creation->partition_count = count;
+    creation->replication_factor = (int16_t)expected;
+    return ERROR_NONE;
+}
+
+static struct uuid fresh_topic_id(struct decider *decider)
+{
+    for (;;) {
+        uint8_t random[16];
+        prng_fill(decider->prng, random, sizeof(random));
+        struct uuid id = uuid_from_random(random);
+        if (image_topic_by_id(decider->image, id) == NULL)
+            return id;
+    }
+}
+
+static void write_topic(struct creation *creation, struct uuid topic_id)
+{
+    struct decider *decider = creation->decider;
+    int16_t version = partition_version(decider->image);
+    struct topic_record topic = { .name = creation->wish->name, .topic_id = topic_id };
+    decide_record(decider, &topic_record_schema, 0, &topic);
+    for (int32_t i = 0; i < creation->wish->configs_count; i++) {
+        struct config_record config = { .resource_type = SCOPE_TOPIC,
+                                        .resource_name = creation->wish->name,
+                                        .name = creation->wish->configs[i].name,
+                                        .value = creation->wish->configs[i].value };
+        decide_record(decider, &config_record_schema, 0, &config);
+    }
+    for (int32_t i = 0; i < creation->partition_count; i++) {
+        creation->partitions[i].topic_id = topic_id;
+        decide_record(decider, &partition_record_schema, version, &creation->partitions[i]);
+    }
+}
+
+static void create_topic(struct creation *creation, bool validate_only)
+{
+    if (check_name(creation) != ERROR_NONE || check_settings(creation) != ERROR_NONE)
+        return;
+    enum error error =
+        creation->wish->assignments_count > 0 ? place_manually(creation) : place_automatically(creation);
+    if (error != ERROR_NONE)
+        return;
+    struct create_topics_creatable_topic_result *result = creation->result;
+    result->num_partitions = creation->partition_count;
+    result->replication_factor = creation->replication_factor;
+    result->topic_id = fresh_topic_id(creation->decider);
+    const struct controller_hooks *hooks = &creation->decider->settings->hooks;
+    if (hooks->describe_topic != NULL)
+        hooks->describe_topic(hooks->context, creation->decider->image, creation->wish, creation->decider->arena, result);
+    if (!validate_only)
+        write_topic(creation, result->topic_id);
+}
+
+static int64_t partitions_asked_for(const struct decider *decider, const struct create_topics_request *request)
+{
+    int64_t total = 0;
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        const struct create_topics_creatable_topic *wish = &request->topics[i];
+        int32_t count = wish->num_partitions == -1 ? decider->settings->default_partition_count : wish->num_partitions;
+        total += wish->assignments_count > 0 ? wish->assignments_count : count > 0 ? count : 0;
+    }
+    return total;
+}
+
+void decide_create_topics(struct decider *decider, const struct create_topics_request *request,
+                          struct create_topics_response *response)
+{
+    struct placement *placement = placement_create(decider->arena, decider->prng, decider->image);
+    bool too_many = partitions_asked_for(decider, request) > PARTITIONS_PER_REQUEST_MAX;
+    int32_t capacity = request->topics_count > 0 ? request->topics_count : 0;
+    response->topics = MESSAGE_TAKE(create_topics_creatable_topic_result, decider->arena, capacity);
+    response->topics_count = 0;
+    struct str *names = arena_take_array(decider->arena, (size_t)capacity, sizeof(*names));
+    for (int32_t i = 0; i < capacity; i++)
+        names[i] = request->topics[i].name;
+    const int32_t *first = decide_first_of_name(decider->arena, names, capacity);
+    for (int32_t i = 0; i < capacity; i++) {
+        if (first[i] >= 0 && first[i] != i)
+            continue;
+        struct create_topics_creatable_topic_result *result = &response->topics[response->topics_count++];
+        struct creation creation = { .decider = decider, .placement = placement, .wish = &request->topics[i],
+                                     .result = result };
+        result->name = creation.wish->name;
+        result->configs_count = -1;
+        if (first[i] == i)
+            refuse(&creation, ERROR_INVALID_REQUEST, "Duplicate topic name.");
+        else if (too_many)
+            refuse(&creation, ERROR_POLICY_VIOLATION, "Excessively large number of partitions per request.");
+        else
+            create_topic(&creation, request->validate_only);
+    }
+}
