@@ -15,6 +15,7 @@
 enum { FETCH_SESSION_NONE = 0, FETCH_EPOCH_FULL = 0, FETCH_EPOCH_FINAL = -1 };
 
 struct fetch_session;
+struct fetch_visit;
 
 /* What one request asks of one partition. topic is null when the request names topics by id. */
 struct fetch_wish {
@@ -31,6 +32,7 @@ struct fetch_wish {
 struct fetch_session_partition {
     struct fetch_wish wish; /* topic points into this struct */
     struct fetch_session *session;
+    struct fetch_visit *visit; /* of a request in work; NULL: none */
     int64_t sent_high_watermark; /* as in the last answer that named it; -1: none or an error */
     int64_t sent_log_start;
     struct fetch_session_partition *previous, *next;             /* of the session */

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a Fetch keeps while it waits. A round reads every partition that may have news, at its owner. When a round gave too
+ * little, the watches that it left on the partitions, or the time, start the next one. Before the answer leaves, watches at
+ * other shards are taken back by one more round, so that nothing is under way any more when the arena goes. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "broker/fetch_session.h"
+#include "broker/visit.h"
+#include "replica/partition.h"
+
+struct fetch_response;
+struct request;
+
+struct fetch_visit {
+    struct visit visit; /* first */
+    struct fetch_visit *next;
+    struct request *request;
+    struct fetch_wish wish;
+    struct fetch_session_partition *remembered; /* NULL: no session, or it forgot this one meanwhile */
+    enum error error; /* found before anybody was asked; then it is not visited */
+    struct partition_read read;
+    struct arena arena; /* of the shard that reads */
+    struct shard *there;
+    struct partition_watch watch;
+    struct mail wake; /* from another shard, home */
+    bool wake_sent;
+    struct log_warm *warm;
+    struct task warmed;
+    bool warmed_once;
+};
+
+/* Of the partitions that one shard reads in one round. */
+struct fetch_quota {
+    int64_t left;
+    bool has_records;
+};
+
+enum fetch_stage { FETCH_READING, FETCH_WAITING, FETCH_UNWATCHING };
+
+struct fetch_work {
+    enum fetch_stage stage;
+    struct request *request;
+    struct visits visits;
+    struct fetch_visit *list, **last;
+    struct fetch_quota *quotas; /* by shard */
+    struct timer deadline;
+    int64_t deadline_us;
+    int64_t min_bytes, max_bytes;
+    bool may_wait, committed_only;
+    bool incremental;
+    int32_t session_id; /* 0: none */
+    bool woken;
+};
+
+/* broker/fetch_read.c. True: all done already. */
+bool fetch_round(struct fetch_work *work);
+bool fetch_unwatch(struct fetch_work *work); /* all watches; the same */
+int64_t fetch_bytes(struct fetch_work *work, bool *out_urgent); /* what the round gave; an error or the like is urgent */
+void fetch_release(struct fetch_work *work); /* the slices of the last round */
+
+/* broker/fetch_plan.c. Which partitions: from the request, or the session that it names. Sets the response's error and
+ * returns false when the session is not what the client thinks. */
+bool fetch_plan(struct request *request, struct fetch_work *work);
+void fetch_forget_plan(struct fetch_work *work); /* lets go of the session's partitions */
