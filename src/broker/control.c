@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/control.h"
 
-#include <assert.h>
-
 #include "base/container.h"
 #include "base/memory.h"
 #include "base/report.h"
@@ -172,11 +170,11 @@ int control_open(struct control *control, const struct quorum_settings *quorum_s
 
 void control_deinit(struct control *control)
 {
-    assert(control->life == NULL || control->stage != CONTROL_LEFT);
     timer_cancel(control->loop, &control->heartbeat);
     if (control->quorum != NULL)
         quorum_close(control->quorum);
     control->quorum = NULL;
+    control_abandon_life(control);
     memory_give(control->arrived);
     control->arrived = NULL;
 }

@@ -78,7 +78,7 @@ enum step handle_describe_cluster(struct request *request)
 {
     struct describe_cluster_response *out = request->out.describe_cluster;
     struct shard *shard = request->shard;
-    struct shard_desk *desk = (struct shard_desk *)conn_owner(request->reply.conn);
+    const struct shard_desk *desk = request->desk;
     bool on_controller = shard->index == SHARD_OF_CONTROL;
     out->brokers_count = 0;
     if (refuse_endpoint_type(request, on_controller ? ENDPOINT_CONTROLLER : ENDPOINT_BROKER))

@@ -46,7 +46,7 @@ static void set_cursor(struct page *page, struct str name, int32_t partition_ind
 static void fill_partition(struct page *page, const struct image_partition *partition, int32_t index,
     struct describe_topic_partitions_response_partition *out)
 {
-    struct shard_desk *desk = (struct shard_desk *)conn_owner(page->request->reply.conn);
+    const struct shard_desk *desk = page->request->desk;
     struct partition_view view;
     partition_view_fill(page->request->shard->image, partition, desk->listener_name, &page->request->arena, &view);
     out->partition_index = index;

@@ -57,6 +57,12 @@ static void life_end(struct control_life *life)
     memory_give(life);
 }
 
+void control_abandon_life(struct control *control)
+{
+    if (control->life != NULL)
+        life_end(control->life);
+}
+
 static void try_again_in(struct control *control, int64_t delay_us)
 {
     control->heartbeat.run = beat;

@@ -11,7 +11,7 @@ struct loop;
 struct node;
 struct node_settings;
 
-/* Opens, locks and recovers the directories and replays the metadata. The settings must outlive the node.
+/* Opens and locks the directories, replays the metadata and binds the listeners. The settings must outlive the node.
  * 0 or -errno; what is wrong was reported. */
 int node_create(struct io *io, const struct node_settings *settings, struct node **out_node);
 void node_destroy(struct node *node); /* after every loop's last turn; NULL does nothing */
@@ -20,7 +20,7 @@ int node_loop_count(const struct node *node);
 struct loop *node_loop(const struct node *node, int index);
 const char *node_loop_name(const struct node *node, int index); /* at most 15 bytes */
 
-int node_start(struct node *node);        /* listens at once; serves when the broker is registered. 0 or -errno */
+int node_start(struct node *node);         /* registers the broker, then accepts connections. 0 or -errno */
 void node_stop(struct node *node);        /* a clean stop: every loop stops itself when its part is done */
 bool node_failed(const struct node *node); /* after the loops ended: whether it stopped for a fault */
 int node_port(const struct node *node, int listener_index); /* in order of the listeners setting; for port 0 */

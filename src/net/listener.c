@@ -29,6 +29,7 @@ struct listener {
     const struct listener_target *targets;
     int target_count, next_target;
     int64_t reported_us;
+    bool accepting;
 };
 
 struct arrival {
@@ -152,8 +153,11 @@ static void accept_some(struct listener *listener)
 
 static void listener_ready(struct socket_watch *watch, unsigned events)
 {
+    struct listener *listener = container_of(watch, struct listener, watch);
+
     (void)events;
-    accept_some(container_of(watch, struct listener, watch));
+    if (listener->accepting)
+        accept_some(listener);
 }
 
 static void listener_retry(struct timer *timer)
@@ -182,8 +186,17 @@ int listener_open(struct loop *loop, const struct listener_options *options, con
     return 0;
 }
 
+void listener_accept(struct listener *listener)
+{
+    if (listener->socket == NULL)
+        return;
+    listener->accepting = true;
+    accept_some(listener);
+}
+
 void listener_stop(struct listener *listener)
 {
+    listener->accepting = false;
     timer_cancel(listener->loop, &listener->retry);
     socket_close(listener->socket);
     listener->socket = NULL;

@@ -24,6 +24,7 @@ struct listener_target {
 
 int listener_open(struct loop *loop, const struct listener_options *options, const struct listener_target *targets,
     int target_count, struct listener **out_listener); /* 0 or -errno */
+void listener_accept(struct listener *listener); /* accepts from now on; until then peers wait in the backlog */
 void listener_stop(struct listener *listener);  /* accepts no more; connections stay */
 void listener_close(struct listener *listener); /* after its connections are gone; NULL does nothing */
 int listener_port(const struct listener *listener);

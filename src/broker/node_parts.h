@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of a node: what node.c makes, and node_stop.c starts and takes down in order. Everything but the shards'
+ * own is touched by the control loop only, while loops turn. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/budget.h"
+#include "broker/control.h"
+#include "broker/shard.h"
+#include "storage/log_dir.h"
+
+struct flusher;
+struct listener;
+struct listener_target;
+
+struct node_directory {
+    struct node *node;
+    struct log_dir *dir;
+    struct task failed; /* on the control loop, once */
+    int index;
+};
+
+/* What travels between the control loop and a shard when the node starts to serve and when it ends. */
+struct node_shard {
+    struct node *node;
+    struct shard *shard;
+    struct mail open, stop; /* there, and stop comes back */
+    struct task stopped;
+    char name[24];
+};
+
+struct node_listening {
+    struct loop *loop;
+    struct listener *listener;
+    struct listener_target *targets;
+    struct image_endpoint endpoint;
+};
+
+enum node_stage { NODE_STARTING, NODE_SERVING, NODE_LEAVING, NODE_STOPPED };
+
+struct node {
+    struct io *io;
+    const struct node_settings *settings;
+    struct arena arena;
+    struct budget budget;
+    struct shard_list shards;
+    struct node_shard *parts; /* by shard */
+    struct shard *control_shard;
+    struct control control;
+    struct control_identity identity;
+    struct flusher *metadata_flusher;
+    struct node_directory *directories;
+    struct log_dir **log_dirs; /* the same, for the shards */
+    int directory_count, data_directory_count, metadata_index;
+    struct node_listening *listening; /* by listener */
+    enum node_stage stage;
+    int32_t shards_stopping;
+    struct task metadata_stopped;
+    bool failed;
+};
+
+void node_control_init(struct node *node);
+void node_directory_failed(struct task *task);
