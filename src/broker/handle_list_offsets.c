@@ -116,13 +116,13 @@ static bool time_is_known(const struct list_offsets_request *in, int64_t timesta
 {
     switch (timestamp) {
     case TIME_MAX:
-        return in->knows_max_timestamp;
+        return in->allows_max_timestamp;
     case TIME_EARLIEST_LOCAL:
-        return in->knows_earliest_local;
+        return in->allows_earliest_local;
     case TIME_LATEST_TIERED:
-        return in->knows_latest_tiered;
+        return in->allows_latest_tiered;
     case TIME_EARLIEST_PENDING:
-        return in->knows_earliest_pending;
+        return in->allows_earliest_pending_upload;
     default:
         return timestamp >= TIME_EARLIEST;
     }
