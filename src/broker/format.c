@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/format.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "io/file.h"
+#include "io/io.h"
+#include "storage/log_dir.h"
+
+static int refuse_log(void *context, const char *name)
+{
+    (void)context;
+    struct str text = str_from(name);
+    bool is_snapshot = text.size > 11 && memcmp(text.data + text.size - 11, ".checkpoint", 11) == 0;
+    return is_snapshot || strstr(name, ".checkpoint.") != NULL ? 0 : -ENOTEMPTY;
+}
+
+struct emptiness {
+    struct io *io;
+    const char *directory;
+};
+
+/* What a format that did not end may leave behind, and what mkfs makes, is nothing. */
+static int refuse_content(void *context, const char *name)
+{
+    struct emptiness *emptiness = context;
+    if (strcmp(name, "lost+found") == 0 || strcmp(name, ".lock") == 0 || strstr(name, "meta.properties.") == name)
+        return 0;
+    if (strcmp(name, "__cluster_metadata-0") != 0)
+        return -ENOTEMPTY;
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/%s", emptiness->directory, name);
+    return directory_list(emptiness->io, path, refuse_log, NULL);
+}
+
+enum format_state format_state_of(struct io *io, const char *directory, char *reason, int reason_size)
+{
+    struct log_dir_identity identity;
+    int status = log_dir_identify(io, directory, &identity, reason, reason_size);
+    if (status == 0)
+        return FORMAT_DONE;
+    if (status != -ENOENT) {
+        if (status != -EBADMSG)
+            snprintf(reason, (size_t)reason_size, "%s: %s", directory, strerror(-status));
+        return FORMAT_FOREIGN;
+    }
+    struct emptiness emptiness = { io, directory };
+    status = directory_list(io, directory, refuse_content, &emptiness);
+    if (status == 0 || status == -ENOENT)
+        return FORMAT_NONE;
+    snprintf(reason, (size_t)reason_size, status == -ENOTEMPTY ? "%s holds files but no meta.properties" : "%s: %s",
+             directory, strerror(-status));
+    return FORMAT_FOREIGN;
+}
+
+int format_list_directories(const struct node_settings *node, struct arena *arena, const char ***out_paths)
+{
+    const char **paths = arena_take_array(arena, (size_t)node->log_dir_count + 1, sizeof(*paths));
+    int count = 0;
+    paths[count++] = node->metadata_log_dir.data;
+    for (int i = 0; i < node->log_dir_count; i++) {
+        if (!str_equal(node->log_dirs[i], node->metadata_log_dir))
+            paths[count++] = node->log_dirs[i].data;
+    }
+    *out_paths = paths;
+    return count;
+}
+
+void format_random_uuid(struct io *io, char text[UUID_TEXT_SIZE + 1])
+{
+    uint8_t random[16];
+    io_random(io, random, sizeof(random));
+    uuid_print(uuid_from_random(random), text);
+}
+
+/* The directory and what it stands in. */
+static int create_path(struct io *io, const char *path)
+{
+    char part[PATH_MAX];
+    if (strlen(path) >= sizeof(part))
+        return -ENAMETOOLONG;
+    for (const char *at = path + 1;; at++) {
+        if (*at != '/' && *at != 0)
+            continue;
+        snprintf(part, sizeof(part), "%.*s", (int)(at - path), path);
+        int status = directory_exists(io, part);
+        if (status == -ENOENT)
+            status = directory_create(io, part);
+        if (status < 0 && status != -EEXIST)
+            return status;
+        if (*at == 0)
+            return 0;
+    }
+}
+
+/* One formatting: who asked for what, and where it says why not. */
+struct formatting {
+    struct io *io;
+    const struct node_settings *node;
+    const struct format_wish *wish;
+    struct arena arena;
+    char *reason;
+    int reason_size;
+    char cluster_id[64];
+};
+
+static int fail(struct formatting *formatting, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int fail(struct formatting *formatting, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(formatting->reason, (size_t)formatting->reason_size, format, arguments);
+    va_end(arguments);
+    return -1;
+}
+
+static int format_metadata(struct formatting *formatting, struct uuid directory_id)
+{
+    const struct node_settings *node = formatting->node;
+    const struct format_wish *wish = formatting->wish;
+    struct quorum_endpoint *endpoints =
+        arena_take_array(&formatting->arena, (size_t)node->listener_count, sizeof(*endpoints));
+    struct quorum_voter self = { .id = node->node_id, .directory_id = directory_id, .endpoints = endpoints };
+    for (int i = 0; i < node->listener_count; i++) {
+        const struct node_listener *listener = &node->listeners[i];
+        if (listener->is_controller)
+            endpoints[self.endpoint_count++] = (struct quorum_endpoint){
+                .name = listener->name.data,
+                .host = listener->advertised_host.data,
+                .port = (uint16_t)listener->advertised_port,
+            };
+    }
+    struct quorum_format format = {
+        .directory = node->metadata_log_dir.data,
+        .metadata_version = wish->metadata_version,
+        .kraft_version = wish->without_voters ? 0 : 1,
+        .voters = wish->voters != NULL ? wish->voters : &self,
+        .voter_count = wish->without_voters ? 0 : wish->voters != NULL ? wish->voter_count : 1,
+        .features = wish->features,
+        .feature_count = wish->feature_count,
+    };
+    const char *reason = NULL;
+    int status = quorum_format(formatting->io, &format, &reason);
+    if (status < 0)
+        return fail(formatting, "cannot format %s: %s", format.directory, reason != NULL ? reason : strerror(-status));
+    return 0;
+}
+
+/* The id that the voters give this node's metadata directory, when they name one. */
+static struct uuid directory_id_for(const struct formatting *formatting, bool holds_metadata)
+{
+    const struct format_wish *wish = formatting->wish;
+    for (int32_t i = 0; holds_metadata && i < wish->voter_count; i++) {
+        if (wish->voters[i].id == formatting->node->node_id && !uuid_is_zero(wish->voters[i].directory_id))
+            return wish->voters[i].directory_id;
+    }
+    uint8_t random[16];
+    io_random(formatting->io, random, sizeof(random));
+    return uuid_from_random(random);
+}
+
+static int format_one(struct formatting *formatting, const char *path)
+{
+    bool holds_metadata = str_is(formatting->node->metadata_log_dir, path);
+    struct log_dir_identity identity = { .node_id = formatting->node->node_id };
+    identity.directory_id = directory_id_for(formatting, holds_metadata);
+    snprintf(identity.cluster_id, sizeof(identity.cluster_id), "%s", formatting->cluster_id);
+    int status = create_path(formatting->io, path);
+    if (status == 0 && holds_metadata && format_metadata(formatting, identity.directory_id) < 0)
+        return -1;
+    if (status == 0)
+        status = log_dir_format(formatting->io, path, &identity);
+    return status < 0 ? fail(formatting, "cannot format %s: %s", path, strerror(-status)) : 0;
+}
+
+/* Whether a directory is to be formatted; takes the cluster's id from one that is. -1 with a reason. */
+static int choose(struct formatting *formatting, const char *path, bool *out_todo)
+{
+    char reason[512];
+    struct log_dir_identity identity;
+    enum format_state state = format_state_of(formatting->io, path, reason, sizeof(reason));
+    *out_todo = state == FORMAT_NONE;
+    if (state == FORMAT_FOREIGN)
+        return fail(formatting, "will not format: %s", reason);
+    if (state == FORMAT_NONE)
+        return 0;
+    if (!formatting->wish->ignore_formatted)
+        return fail(formatting, "%s is already formatted; --ignore-formatted formats the others only", path);
+    if (log_dir_identify(formatting->io, path, &identity, reason, sizeof(reason)) < 0)
+        return fail(formatting, "%s", reason);
+    if (formatting->cluster_id[0] != 0 && strcmp(formatting->cluster_id, identity.cluster_id) != 0)
+        return fail(formatting, "%s belongs to cluster %s, not %s", path, identity.cluster_id, formatting->cluster_id);
+    snprintf(formatting->cluster_id, sizeof(formatting->cluster_id), "%s", identity.cluster_id);
+    return 0;
+}
+
+int format_directories(struct io *io, const struct node_settings *node, const struct format_wish *wish, char *reason,
+                       int reason_size)
+{
+    struct formatting formatting = {
+        .io = io, .node = node, .wish = wish, .reason = reason, .reason_size = reason_size
+    };
+    const char **paths;
+    int status = 0;
+    arena_init(&formatting.arena);
+    int count = format_list_directories(node, &formatting.arena, &paths);
+    bool *todo = arena_take_array(&formatting.arena, (size_t)count, sizeof(*todo));
+    if (wish->cluster_id != NULL)
+        snprintf(formatting.cluster_id, sizeof(formatting.cluster_id), "%s", wish->cluster_id);
+
+    for (int i = 0; i < count && status == 0; i++)
+        status = choose(&formatting, paths[i], &todo[i]);
+    if (formatting.cluster_id[0] == 0)
+        format_random_uuid(io, formatting.cluster_id);
+    /* The metadata directory stands first and goes last: only then is the node's format complete. */
+    for (int i = count - 1; i >= 0 && status == 0; i--) {
+        if (todo[i])
+            status = format_one(&formatting, paths[i]);
+    }
+    arena_deinit(&formatting.arena);
+    return status;
+}
