@@ -27,7 +27,7 @@ static bool wants_all(const struct metadata_request *in)
 
 static struct str listener_of(const struct request *request)
 {
-    return request->desk->listener_name;
+    return (request->desk)->listener_name;
 }
 
 static void creation_ended(struct control_errand *errand)

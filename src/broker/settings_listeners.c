@@ -27,7 +27,7 @@ static bool parse_address(struct str text, struct str *out_host, int32_t *out_po
 
 static struct str upper_case(struct arena *arena, struct str text)
 {
-    char *copy = arena_copy(arena, text.data, (size_t)text.size);
+    char *copy = (char *)str_copy(arena, text).data;
     for (int32_t i = 0; i < text.size; i++)
         copy[i] = (char)toupper((unsigned char)copy[i]);
     return (struct str){ copy, text.size };

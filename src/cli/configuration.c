@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/configuration.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/report.h"
+#include "cli/verb.h"
+#include "io/file.h"
+#include "io/io.h"
+
+enum { FILE_LIMIT = 1 << 20 };
+
+static bool load_file(struct configuration *configuration, struct io *io, const char *path)
+{
+    char *text;
+    size_t size;
+    int status = file_load(io, path, FILE_LIMIT, &text, &size);
+    if (status < 0) {
+        complain("cannot read %s: %s", path, strerror(-status));
+        return false;
+    }
+    settings_input_file(&configuration->input, str_from(path), (struct str){ text, (int32_t)size });
+    memory_give(text);
+    return true;
+}
+
+static struct str host_name(struct configuration *configuration, struct io *io)
+{
+    char *text;
+    size_t size;
+    if (file_load(io, "/proc/sys/kernel/hostname", 4096, &text, &size) < 0)
+        return STR("localhost");
+    struct str name = str_copy(&configuration->input.arena, str_trim((struct str){ text, (int32_t)size }));
+    memory_give(text);
+    return name.size > 0 ? name : STR("localhost");
+}
+
+bool configuration_load(struct configuration *configuration, struct io *io, const char *file,
+                        const struct arguments *arguments)
+{
+    *configuration = (struct configuration){ 0 };
+    settings_input_init(&configuration->input);
+    if (file != NULL && !load_file(configuration, io, file))
+        return false;
+    settings_input_environment(&configuration->input, environ);
+    const char *pair;
+    for (int position = 0; (pair = argument_after(arguments, "override", &position)) != NULL;)
+        settings_input_override(&configuration->input, str_from(pair));
+
+    struct settings_machine machine = { .cpu_count = io_cpu_count(io),
+                                        .memory_size = io_memory_size(io),
+                                        .host_name = host_name(configuration, io) };
+    bool valid = settings_read(&configuration->input, &machine, &configuration->node);
+    for (const struct settings_text *warning = configuration->input.warnings; warning != NULL; warning = warning->next)
+        report_warn("setting", "%s", warning->text);
+    for (const struct settings_text *problem = configuration->input.problems; problem != NULL; problem = problem->next)
+        complain("%s", problem->text);
+    return valid;
+}
+
+void configuration_deinit(struct configuration *configuration)
+{
+    node_settings_deinit(&configuration->node);
+    settings_input_deinit(&configuration->input);
+}
+
+static const char *source_name(const struct settings_said *said)
+{
+    switch (said->source) {
+    case SETTINGS_FILE: return "file";
+    case SETTINGS_ENVIRONMENT: return "environment";
+    case SETTINGS_OVERRIDE: break;
+    }
+    return "override";
+}
+
+static void print_one(void *context, const struct setting *row)
+{
+    const struct configuration *configuration = context;
+    const struct settings_said *said = settings_input_find(&configuration->input, str_from(row->name));
+    struct arena arena;
+    arena_init(&arena);
+    if (row->type == SETTING_PASSWORD && said != NULL) {
+        printf("%s=(hidden)  # %s\n", row->name, source_name(said));
+    } else if (said != NULL) {
+        printf("%s=%.*s  # %s\n", row->name, STR_PRINT(said->value), source_name(said));
+    } else {
+        struct str value = setting_print(row, &configuration->node, &arena);
+        if (str_is_null(value) && row->unset != NULL)
+            value = str_from(row->unset);
+        if (!str_is_null(value) && (row->flags & SETTING_INTERNAL) == 0)
+            printf("%s=%.*s\n", row->name, STR_PRINT(value));
+    }
+    arena_deinit(&arena);
+}
+
+void configuration_print(const struct configuration *configuration)
+{
+    node_settings_visit(print_one, (void *)configuration);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/verb.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "base/str.h"
+
+static const struct option help_option = { "help", 'h', NULL, "Print this." };
+
+void complain(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("strom: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+}
+
+static void print_option(const struct option *option)
+{
+    char left[64];
+    int size = option->letter != 0 ? snprintf(left, sizeof(left), "-%c, --%s", option->letter, option->name)
+                                   : snprintf(left, sizeof(left), "    --%s", option->name);
+    if (option->argument != NULL)
+        snprintf(left + size, sizeof(left) - (size_t)size, " %s", option->argument);
+    printf("  %-34s %s\n", left, option->doc);
+}
+
+void verb_help(const struct verb *verb)
+{
+    printf("%s\n\nusage: strom %s%s%s%s\n", verb->summary, verb->name, verb->words[0] == 0 ? "" : " ", verb->words,
+           " [options]");
+    puts("\noptions:");
+    for (const struct option *option = verb->options; option != NULL && option->name != NULL; option++)
+        print_option(option);
+    print_option(&help_option);
+    if (verb->detail != NULL)
+        printf("\n%s", verb->detail);
+}
+
+static const struct option *find_option(const struct verb *verb, struct str name, char letter)
+{
+    for (const struct option *option = verb->options; option != NULL && option->name != NULL; option++) {
+        if (letter != 0 ? option->letter == letter : str_is(name, option->name))
+            return option;
+    }
+    return (letter != 0 ? letter == 'h' : str_is(name, "help")) ? &help_option : NULL;
+}
+
+static void complain_of_option(const struct verb *verb, const char *text, struct str name)
+{
+    const char *nearest = NULL;
+    int best = name.size / 2 + 1;
+    for (const struct option *option = verb->options; option != NULL && option->name != NULL; option++) {
+        int distance = str_distance(name, str_from(option->name));
+        if (distance < best) {
+            best = distance;
+            nearest = option->name;
+        }
+    }
+    if (nearest != NULL)
+        complain("unknown option %s; did you mean --%s? See strom %s --help", text, nearest, verb->name);
+    else
+        complain("unknown option %s. See strom %s --help", text, verb->name);
+}
+
+/* One option at argv[*at], with its argument when it takes one. */
+static int take_option(const struct verb *verb, int argc, char **argv, int *at, struct arguments *arguments)
+{
+    const char *text = argv[*at];
+    struct str value = { 0 }, name = { 0 };
+    const struct option *option;
+    if (text[1] == '-') {
+        value = str_from(text + 2);
+        str_split(&value, '=', &name);
+        option = find_option(verb, name, 0);
+    } else {
+        name = (struct str){ text + 1, 1 };
+        option = find_option(verb, name, text[1]);
+        if (text[2] != 0)
+            value = str_from(text[2] == '=' ? text + 3 : text + 2);
+    }
+    if (option == NULL) {
+        complain_of_option(verb, text, name);
+        return EXIT_MISUSED;
+    }
+    if (option == &help_option) {
+        verb_help(verb);
+        return EXIT_DONE;
+    }
+    if (option->argument == NULL && !str_is_null(value)) {
+        complain("--%s takes no argument", option->name);
+        return EXIT_MISUSED;
+    }
+    const char *argument_text = value.data;
+    if (option->argument != NULL && argument_text == NULL) {
+        if (*at + 1 >= argc) {
+            complain("--%s needs an argument: %s", option->name, option->argument);
+            return EXIT_MISUSED;
+        }
+        argument_text = argv[++*at];
+    }
+    arguments->values[arguments->value_count++] = (struct option_value){ option, argument_text };
+    return -1;
+}
+
+int arguments_parse(const struct verb *verb, int argc, char **argv, struct arguments *out_arguments)
+{
+    *out_arguments = (struct arguments){ .verb = verb };
+    out_arguments->values = memory_take((size_t)(argc + 1) * sizeof(struct option_value));
+    out_arguments->words = memory_take((size_t)(argc + 1) * sizeof(const char *));
+    bool options_ended = false;
+    for (int at = 0; at < argc; at++) {
+        if (!options_ended && str_is(str_from(argv[at]), "--")) {
+            options_ended = true;
+        } else if (!options_ended && argv[at][0] == '-' && argv[at][1] != 0) {
+            int code = take_option(verb, argc, argv, &at, out_arguments);
+            if (code >= 0)
+                return code;
+        } else {
+            out_arguments->words[out_arguments->word_count++] = argv[at];
+        }
+    }
+    if (out_arguments->word_count < verb->word_min || out_arguments->word_count > verb->word_max) {
+        complain("%s: usage: strom %s%s%s [options]",
+                 out_arguments->word_count < verb->word_min ? "something is missing" : "too many words", verb->name,
+                 verb->words[0] == 0 ? "" : " ", verb->words);
+        return EXIT_MISUSED;
+    }
+    return -1;
+}
+
+void arguments_deinit(struct arguments *arguments)
+{
+    memory_give(arguments->values);
+    memory_give(arguments->words);
+    *arguments = (struct arguments){ 0 };
+}
+
+const char *argument_after(const struct arguments *arguments, const char *name, int *position)
+{
+    while (*position < arguments->value_count) {
+        const struct option_value *value = &arguments->values[(*position)++];
+        if (str_is(str_from(name), value->option->name))
+            return value->text == NULL ? "" : value->text;
+    }
+    return NULL;
+}
+
+const char *argument(const struct arguments *arguments, const char *name)
+{
+    const char *last = NULL, *next;
+    int position = 0;
+    while ((next = argument_after(arguments, name, &position)) != NULL)
+        last = next;
+    return last;
+}
+
+bool argument_given(const struct arguments *arguments, const char *name)
+{
+    return argument(arguments, name) != NULL;
+}
+
+bool argument_number(const struct arguments *arguments, const char *name, int64_t low, int64_t high, int64_t *out_value)
+{
+    const char *text = argument(arguments, name);
+    if (text == NULL)
+        return true;
+    int64_t value;
+    if (!str_to_int64(str_from(text), &value) || value < low || value > high) {
+        complain("--%s %s: it must be a whole number from %" PRId64 " to %" PRId64, name, text, low, high);
+        return false;
+    }
+    *out_value = value;
+    return true;
+}
