@@ -50,11 +50,15 @@ static struct fetch_visit *add_visit(struct fetch_work *work, const struct fetch
     return mine;
 }
 
-static void forget_visit(struct fetch_session_partition *partition)
+static void forget_partition(struct fetch_session_partition *partition)
 {
     if (partition->visit != NULL)
         partition->visit->remembered = NULL;
     partition->visit = NULL;
+    if (partition->watch != NULL)
+        partition_unwatch(&partition->watch->watch);
+    memory_give(partition->watch);
+    partition->watch = NULL;
 }
 
 static void remember(struct fetch_visit *mine, struct fetch_session_partition *partition)
@@ -123,7 +127,8 @@ static void plan_full(struct fetch_work *work)
             random);
     }
     if (session != NULL) {
-        session->on_drop = forget_visit;
+        session->on_drop = forget_partition;
+        session->work = work;
         work->session_id = session->id;
     }
     plan_named(work, session);
@@ -135,7 +140,6 @@ static enum error plan_incremental(struct fetch_work *work)
     struct fetch_session_cache *sessions = &request->shard->sessions;
     const struct fetch_request *in = request->in.fetch;
     struct fetch_session *session = fetch_session_find(sessions, in->session_id);
-    struct fetch_session_partition *partition;
 
     if (session == NULL)
         return ERROR_FETCH_SESSION_ID_NOT_FOUND;
@@ -143,6 +147,8 @@ static enum error plan_incremental(struct fetch_work *work)
         return ERROR_INVALID_FETCH_SESSION_EPOCH;
     if (session->by_topic_id != by_topic_id(request))
         return ERROR_FETCH_SESSION_TOPIC_ID_ERROR;
+    if (session->work != NULL)
+        return ERROR_INVALID_FETCH_SESSION_EPOCH; /* a request of this session is still in work */
     for (int32_t i = 0; i < in->topics_count; i++)
         for (int32_t j = 0; j < in->topics[i].partitions_count; j++) {
             struct fetch_wish wish = read_wish(in, &in->topics[i], &in->topics[i].partitions[j]);
@@ -154,13 +160,10 @@ static enum error plan_incremental(struct fetch_work *work)
             fetch_session_forget(session, by_topic_id(request) ? (struct str){ 0 } : topic->topic, topic->topic_id,
                 topic->partitions[j]);
     }
-    DL_FOREACH(session->partitions, partition) {
-        if (partition->visit != NULL)
-            return ERROR_INVALID_FETCH_SESSION_EPOCH; /* a request of this session is still in work */
-        remember(add_visit(work, &partition->wish), partition);
-    }
     work->session_id = session->id;
     work->incremental = true;
+    session->work = work;
+    fetch_plan_moved(work);
     fetch_session_advance(sessions, session, loop_now_ms(request->shard->loop));
     if (session->partitions == NULL) {
         fetch_session_drop(sessions, session);
@@ -184,10 +187,25 @@ bool fetch_plan(struct request *request, struct fetch_work *work)
     return error == ERROR_NONE;
 }
 
+void fetch_plan_moved(struct fetch_work *work)
+{
+    struct fetch_session *session = fetch_session_find(&work->request->shard->sessions, work->session_id);
+    struct fetch_session_partition *partition;
+
+    if (session == NULL || !work->incremental)
+        return;
+    DL_FOREACH2(session->dirty, partition, dirty_next)
+        if (partition->visit == NULL)
+            remember(add_visit(work, &partition->wish), partition);
+}
+
 void fetch_forget_plan(struct fetch_work *work)
 {
+    struct fetch_session *session = fetch_session_find(&work->request->shard->sessions, work->session_id);
     struct fetch_visit *mine;
 
+    if (session != NULL && session->work == work)
+        session->work = NULL;
     LL_FOREACH(work->list, mine) {
         if (mine->remembered != NULL)
             mine->remembered->visit = NULL;

@@ -5,6 +5,7 @@
 #include <utlist.h>
 
 #include "base/container.h"
+#include "base/memory.h"
 #include "broker/fetch_work.h"
 #include "broker/request.h"
 #include "broker/shard.h"
@@ -38,6 +39,42 @@ static void partition_moved(struct partition_watch *watch)
     }
 }
 
+static void remembered_moved(struct partition_watch *watch)
+{
+    struct fetch_session_partition *partition = container_of(watch, struct fetch_watch, watch)->partition;
+    struct fetch_work *work = partition->session->work;
+
+    fetch_session_mark_dirty(partition);
+    if (work == NULL)
+        return;
+    work->woken = true;
+    if (work->stage == FETCH_WAITING)
+        request_resume(work->request);
+}
+
+/* From here on the session hears of every move, so the partition is clean until the next. */
+static void watch_for_session(struct fetch_session_partition *remembered, struct partition *partition)
+{
+    struct fetch_watch *mine = remembered->watch;
+
+    if (mine == NULL) {
+        mine = remembered->watch = memory_take(sizeof(*mine));
+        mine->partition = remembered;
+        mine->watch.moved = remembered_moved;
+    }
+    if (mine->watch.partition != partition) {
+        partition_unwatch(&mine->watch);
+        partition_watch(partition, &mine->watch);
+    }
+    fetch_session_mark_clean(remembered);
+}
+
+static void take_from_quota(struct fetch_quota *quota, const struct log_slice *slice)
+{
+    quota->left -= slice->size;
+    quota->has_records = quota->has_records || slice->size > 0;
+}
+
 /* True: read. False: the range must be warmed first (mine->read.slice). */
 static bool read_now(struct fetch_visit *mine, struct partition *partition, struct fetch_quota *quota)
 {
@@ -65,8 +102,7 @@ static bool read_now(struct fetch_visit *mine, struct partition *partition, stru
     }
     if (!mine->warmed_once && !log_slice_is_cached(&read->slice))
         return false;
-    quota->left -= read->slice.size;
-    quota->has_records = quota->has_records || read->slice.size > 0;
+    take_from_quota(quota, &read->slice);
     return true;
 }
 
@@ -81,7 +117,9 @@ static bool read_there(struct fetch_visit *mine, struct shard *shard, struct par
             .high_watermark = -1, .last_stable_offset = -1, .log_start = -1, .diverging_epoch = -1 };
         return true;
     }
-    if (work->may_wait && mine->watch.partition == NULL) {
+    if (shard == mine->request->shard && mine->remembered != NULL) {
+        watch_for_session(mine->remembered, partition);
+    } else if (work->may_wait && mine->watch.partition == NULL) {
         mine->watch.moved = partition_moved;
         partition_watch(partition, &mine->watch);
     }
@@ -122,20 +160,46 @@ static bool visit_read(struct visit *visit, struct shard *shard, struct partitio
     return read_there(mine, shard, partition);
 }
 
+static void release_slice(struct fetch_visit *mine)
+{
+    if (mine->read.slice.file != NULL)
+        log_slice_release(&mine->read.slice);
+    mine->read.slice = (struct log_slice){ 0 };
+    arena_reset(&mine->arena);
+}
+
+/* What the session watches and did not move keeps what it read in the round before. */
+static void release_moved(struct fetch_work *work)
+{
+    struct fetch_visit *mine;
+
+    LL_FOREACH(work->list, mine) {
+        mine->settled = mine->there == work->request->shard && mine->remembered != NULL && !mine->remembered->dirty;
+        if (!mine->settled)
+            release_slice(mine);
+    }
+}
+
 bool fetch_round(struct fetch_work *work)
 {
     struct request *request = work->request;
     struct fetch_visit *mine;
 
-    fetch_release(work);
+    fetch_plan_moved(work);
+    release_moved(work);
     work->stage = FETCH_READING;
     work->woken = false;
     visits_init(&work->visits, request);
     for (int32_t i = 0; i < request->shard->shards->count; i++)
         work->quotas[i] = (struct fetch_quota){ .left = work->max_bytes };
-    LL_FOREACH(work->list, mine)
-        if (mine->error == ERROR_NONE)
+    LL_FOREACH(work->list, mine) {
+        if (mine->error != ERROR_NONE)
+            continue;
+        if (mine->settled)
+            take_from_quota(&work->quotas[mine->there->index], &mine->read.slice);
+        else
             visits_add(&work->visits, &mine->visit);
+    }
     return visits_send(&work->visits, visit_read);
 }
 
@@ -175,16 +239,4 @@ int64_t fetch_bytes(struct fetch_work *work, bool *out_urgent)
             *out_urgent = true;
     }
     return bytes;
-}
-
-void fetch_release(struct fetch_work *work)
-{
-    struct fetch_visit *mine;
-
-    LL_FOREACH(work->list, mine) {
-        if (mine->read.slice.file != NULL)
-            log_slice_release(&mine->read.slice);
-        mine->read.slice = (struct log_slice){ 0 };
-        arena_reset(&mine->arena);
-    }
 }

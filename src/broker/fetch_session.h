@@ -16,6 +16,8 @@ enum { FETCH_SESSION_NONE = 0, FETCH_EPOCH_FULL = 0, FETCH_EPOCH_FINAL = -1 };
 
 struct fetch_session;
 struct fetch_visit;
+struct fetch_watch;
+struct fetch_work;
 
 /* What one request asks of one partition. topic is null when the request names topics by id. */
 struct fetch_wish {
@@ -33,6 +35,7 @@ struct fetch_session_partition {
     struct fetch_wish wish; /* topic points into this struct */
     struct fetch_session *session;
     struct fetch_visit *visit; /* of a request in work; NULL: none */
+    struct fetch_watch *watch; /* of its user, who frees it in on_drop; NULL: none */
     int64_t sent_high_watermark; /* as in the last answer that named it; -1: none or an error */
     int64_t sent_log_start;
     struct fetch_session_partition *previous, *next;             /* of the session */
@@ -50,6 +53,7 @@ struct fetch_session {
     bool privileged; /* a follower's: never pushed out by a consumer's */
     int64_t created_ms, used_ms;
     int32_t partition_count;
+    struct fetch_work *work; /* the request of this session that is in work; NULL: none */
     struct fetch_session_partition *by_key;
     struct fetch_session_partition *partitions, *dirty; /* utlist heads */
     void (*on_drop)(struct fetch_session_partition *partition); /* before a partition leaves; NULL: nobody cares */

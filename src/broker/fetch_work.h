@@ -30,6 +30,14 @@ struct fetch_visit {
     struct log_warm *warm;
     struct task warmed;
     bool warmed_once;
+    bool settled; /* read in an earlier round, and nothing moved since */
+};
+
+/* The watch that a session keeps on a partition of its own shard, from one request to the next: while it is quiet nobody
+ * looks at that partition. */
+struct fetch_watch {
+    struct partition_watch watch;
+    struct fetch_session_partition *partition;
 };
 
 /* Of the partitions that one shard reads in one round. */
@@ -59,9 +67,9 @@ struct fetch_work {
 bool fetch_round(struct fetch_work *work);
 bool fetch_unwatch(struct fetch_work *work); /* all watches; the same */
 int64_t fetch_bytes(struct fetch_work *work, bool *out_urgent); /* what the round gave; an error or the like is urgent */
-void fetch_release(struct fetch_work *work); /* the slices of the last round */
 
 /* broker/fetch_plan.c. Which partitions: from the request, or the session that it names. Sets the response's error and
  * returns false when the session is not what the client thinks. */
 bool fetch_plan(struct request *request, struct fetch_work *work);
+void fetch_plan_moved(struct fetch_work *work);  /* adds the session's partitions that moved since */
 void fetch_forget_plan(struct fetch_work *work); /* lets go of the session's partitions */

@@ -140,10 +140,14 @@ static bool belongs_in(struct fetch_work *work, struct fetch_visit *mine)
 
     if (mine->remembered == NULL)
         return true;
-    bool news = fetch_session_has_news(mine->remembered, failed, has_records, read->diverging_epoch >= 0,
-        read->high_watermark, read->log_start);
+    bool diverges = read->diverging_epoch >= 0;
+    int64_t upper = work->committed_only ? read->last_stable_offset : read->high_watermark;
+    bool news = fetch_session_has_news(mine->remembered, failed, has_records, diverges, read->high_watermark,
+        read->log_start);
     if (has_records)
         fetch_session_served(mine->remembered);
+    else if (failed || diverges || mine->wish.fetch_offset < upper)
+        fetch_session_mark_dirty(mine->remembered); /* there was no room, or it must be looked at again */
     return news || !work->incremental;
 }
 
@@ -210,7 +214,7 @@ static bool is_enough(struct fetch_work *work)
     bool urgent;
     int64_t bytes = fetch_bytes(work, &urgent);
 
-    return !work->may_wait || urgent || work->list == NULL || bytes >= work->min_bytes ||
+    return !work->may_wait || urgent || (work->list == NULL && !work->incremental) || bytes >= work->min_bytes ||
            loop_now_us(work->request->shard->loop) >= work->deadline_us;
 }
 
