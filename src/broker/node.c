@@ -10,6 +10,7 @@
 #include "base/report.h"
 #include "broker/node_parts.h"
 #include "broker/settings.h"
+#include "broker/topic_describe.h"
 #include "io/io.h"
 #include "net/listener.h"
 #include "storage/flusher.h"
@@ -196,6 +197,14 @@ static enum error check_setting(void *context, enum setting_scope scope, struct 
     return topic_setting_check(key, value, arena, out_message);
 }
 
+static void describe_topic(void *context, const struct image *image, const struct create_topics_creatable_topic *topic,
+    struct arena *arena, struct create_topics_creatable_topic_result *result)
+{
+    const struct node *node = context;
+
+    topic_describe(node->settings, image, topic, arena, result);
+}
+
 static void quorum_settings_fill(struct node *node, struct quorum_settings *out)
 {
     const struct node_settings *settings = node->settings;
@@ -220,7 +229,8 @@ static void quorum_settings_fill(struct node *node, struct quorum_settings *out)
         .election_backoff_max_ms = settings->quorum_election_backoff_max_ms,
         .fetch_timeout_ms = settings->quorum_fetch_timeout_ms,
         .controller = {
-            .hooks = { .context = node, .validate_setting = check_setting },
+            .hooks = { .context = node, .validate_setting = check_setting,
+                .describe_topic = describe_topic },
             .cluster_id = str_from(log_dir_identity(node->log_dirs[0])->cluster_id),
             .default_partition_count = settings->num_partitions,
             .default_replication_factor = (int16_t)settings->default_replication_factor,
