@@ -40,8 +40,8 @@ int log_dir_format(struct io *io, const char *path, const struct log_dir_identit
  * -EWOULDBLOCK: another process has it. */
 int log_dir_open(struct loop *owner, const char *path, const struct log_dir_settings *settings, struct log_dir **out_dir,
                  char *reason, int reason_size);
-/* Clean stop, after the flushers have stopped: checkpoint files, clean-shutdown file, lock removed. Blocking. A failed
- * directory is only let go. broker_epoch -1: unknown. Frees. */
+/* Clean stop, when the flushers have stopped and the owner loop has run out of mail: checkpoint files, clean-shutdown file,
+ * lock removed. Blocking. A failed directory is only let go, which is -errno too. broker_epoch -1: unknown. Frees. */
 int log_dir_close(struct log_dir *dir, int64_t broker_epoch);
 
 const char *log_dir_path(const struct log_dir *dir);

@@ -37,7 +37,7 @@ enum producer_verdict {
     PRODUCER_DUPLICATE,           /* answer with the original's offset and timestamp, once that is as durable as asked */
     PRODUCER_OUT_OF_ORDER,        /* OUT_OF_ORDER_SEQUENCE_NUMBER */
     PRODUCER_FENCED,              /* INVALID_PRODUCER_EPOCH */
-    PRODUCER_NO_TRANSACTION,      /* INVALID_TXN_STATE: a transactional batch, where none can begin here */
+    PRODUCER_NO_TRANSACTION,      /* INVALID_TXN_STATE: a transactional batch, and no transaction can begin here yet */
 };
 
 void producers_deinit(struct producers *producers);
@@ -54,6 +54,10 @@ void producers_restore(struct producers *producers, const struct producer *befor
 int64_t producers_first_open(const struct producers *producers); /* first offset of the oldest open transaction; -1: none */
 void producers_expire(struct producers *producers, int64_t before_ms); /* those silent since, without an open transaction */
 void producers_forget(struct producers *producers);                   /* all */
+
+/* What a control batch says about its producer's transaction. *out_coordinator_epoch is set when there is one. */
+enum marker { MARKER_NONE = -1, MARKER_ABORT, MARKER_COMMIT };
+enum marker producers_marker(const struct batch_header *header, const uint8_t *batch, int32_t *out_coordinator_epoch);
 
 /* The snapshot file, byte for byte Kafka's. Print gives heap memory; load refuses anything damaged and is then empty. */
 uint8_t *producers_print(const struct producers *producers, size_t *out_size);

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/memory.h"
+#include "io/file.h"
+#include "io/io.h"
+#include "storage/flush.h"
+#include "storage/log_dir.h"
+#include "storage/log_dir_mail.h"
+#include "storage/log_state.h"
+
+/* From so many logs on, one sync of the whole file system is cheaper than one each. */
+enum { SYNC_ALL_FROM = 32 };
+
+/* ---- Building: which logs, and how far. ---- */
+
+static struct flush_mark *mark_log(struct flush_run *run, struct log *log)
+{
+    assert(log->mark_index[run->is_checkpoint] < 0);
+    if (run->mark_count == run->mark_capacity) {
+        run->mark_capacity = run->mark_capacity == 0 ? 16 : run->mark_capacity * 2;
+        run->marks = memory_resize(run->marks, (size_t)run->mark_capacity * sizeof(*run->marks));
+    }
+    log->mark_index[run->is_checkpoint] = run->mark_count;
+    struct flush_mark *mark = &run->marks[run->mark_count++];
+    *mark = (struct flush_mark){ .log = log, .generation = log->generation, .recovery_point = -1, .snapshot_offset = -1 };
+    mark->end = (struct log_boundary_mark){ log->durable_end, -1, 0 };
+    return mark;
+}
+
+static void mark_whole(struct flush_mark *mark)
+{
+    const struct log *log = mark->log;
+    mark->end = (struct log_boundary_mark){ log->tail.end_offset, log->tail.base_offset, log->tail.size };
+}
+
+static bool flush_is_due(const struct log *log, int64_t now_ms)
+{
+    return log->settings.flush_ms < INT64_MAX && now_ms - log->last_flush_ms >= log->settings.flush_ms;
+}
+
+/* A page-cache log is flushed up to its active segment only, unless flush.ms or the last checkpoint want more. */
+static void mark_for_checkpoint(struct flush_run *run, struct log *log, int64_t now_ms)
+{
+    struct flush_mark *mark = mark_log(run, log);
+    bool whole = !log->settings.page_cache || run->flusher->final;
+    if (whole || flush_is_due(log, now_ms))
+        mark_whole(mark);
+    else if (log->tail.base_offset > mark->end.offset)
+        mark->end.offset = log->tail.base_offset;
+    mark->recovery_point = whole ? log->tail.end_offset : log->tail.base_offset;
+    if (mark->recovery_point < log->recovery_point)
+        mark->recovery_point = log->recovery_point;
+}
+
+static void take_dirty(struct flush_run *run)
+{
+    struct flusher *flusher = run->flusher;
+    int64_t now_ms = loop_now_ms(flusher->loop);
+    struct log *log = flusher->dirty, *kept = NULL;
+    flusher->dirty = NULL;
+    while (log != NULL) {
+        struct log *next = log->dirty_next;
+        bool later = log->staging != NULL; /* its producers are ahead of what is written */
+        bool again = later;
+        if (!later) {
+            mark_for_checkpoint(run, log, now_ms);
+            again = !flusher->final && log->settings.page_cache && log->settings.flush_ms < INT64_MAX &&
+                    log->tail.end_offset > run->marks[run->mark_count - 1].end.offset;
+        }
+        log->is_dirty = again;
+        log->dirty_next = again ? kept : NULL;
+        kept = again ? log : kept;
+        log = next;
+    }
+    flusher->dirty = kept;
+    if (kept != NULL && !flusher->final)
+        timer_set(flusher->loop, &flusher->checkpoint_timer,
+                  loop_now_us(flusher->loop) + log_dir_settings(flusher->dir)->checkpoint_ms * 1000);
+}
+
+static void take_waiting(struct flush_run *run)
+{
+    struct log *log, *next;
+    for (log = run->flusher->waiting; log != NULL; log = next) {
+        next = log->waiting_next;
+        log->is_waiting = false;
+        if (log->tail.end_offset > log->durable_end)
+            mark_whole(mark_log(run, log));
+    }
+    run->flusher->waiting = NULL;
+}
+
+/* ---- Building: the data. ---- */
+
+static bool needs_sync(const struct flush_mark *mark)
+{
+    return mark->end.offset > mark->log->durable_end || mark->log->names_made != mark->log->names_synced;
+}
+
+static void add_segment_sync(struct work *work, struct log *log, const struct segment *segment)
+{
+    char path[SEGMENT_PATH_SIZE];
+    if (segment->is_new)
+        return;
+    if (segment->file != NULL) {
+        work_add(work, WORK_SYNC)->file = file_ref(segment->file);
+        return;
+    }
+    segment_path(path, log->path, segment->base_offset, ".log");
+    work_add_path(work, WORK_SYNC_PATH, path);
+}
+
+static void add_data(struct work *work, struct flush_mark *mark, bool one_by_one, bool *parent_dirty)
+{
+    struct log *log = mark->log;
+    char path[SEGMENT_PATH_SIZE];
+    int32_t first = log_segment_at(log, log->durable_end);
+    for (int32_t i = first < 0 ? 0 : first; one_by_one && i < log->segment_count; i++)
+        if (log->segments[i].base_offset < mark->end.offset)
+            add_segment_sync(work, log, &log->segments[i]);
+    mark->names = log->names_made;
+    mark->directory_new = log->directory_new;
+    if (one_by_one && mark->directory_new && !uuid_is_zero(log->topic_id)) {
+        path_in(path, log->path, "partition.metadata");
+        work_add_path(work, WORK_SYNC_PATH, path);
+    }
+    if (one_by_one && mark->names != log->names_synced)
+        work_add_path(work, WORK_SYNC_DIRECTORY, log->path);
+    *parent_dirty = *parent_dirty || mark->directory_new;
+}
+
+/* ---- Building: what recovery wants to find. ---- */
+
+static void add_index(struct work *work, struct log *log, struct segment *segment, enum index_kind kind, bool sealed)
+{
+    char path[SEGMENT_PATH_SIZE];
+    struct index *index = &segment->indexes[kind];
+    int32_t size = index_entry_size[kind];
+    index->writing = index->count;
+    if (!index->loaded || (index->saved == index->count && !index->cut))
+        return;
+    segment_path(path, log->path, segment->base_offset, index_suffix[kind]);
+    work_add_path(work, WORK_WRITE, path);
+    struct work_item *item = &work->items[work->count - 1];
+    item->position = (int64_t)index->saved * size;
+    item->size = (size_t)(index->count - index->saved) * (size_t)size;
+    item->data = memory_take_raw(item->size);
+    if (item->size > 0)
+        memcpy(item->data, index->data + item->position, item->size);
+    if (sealed)
+        work_add_path(work, WORK_SYNC_PATH, path);
+}
+
+static void add_indexes(struct work *work, struct log *log, bool final)
+{
+    for (int32_t i = log->segment_count - 1; i >= 0; i--) {
+        struct segment *segment = &log->segments[i];
+        bool sealed = i < log->segment_count - 1;
+        if (sealed && log->segments[i + 1].base_offset <= log->recovery_point)
+            return; /* was sealed and saved before */
+        if (segment->indexes == NULL || segment->is_new)
+            continue;
+        if (final && !sealed)
+            index_add_time(&segment->indexes[INDEX_TIME], segment->base_offset, segment->max_timestamp,
+                           segment->max_timestamp_offset);
+        for (int kind = 0; kind < INDEX_KIND_COUNT; kind++)
+            add_index(work, log, segment, (enum index_kind)kind, sealed);
+        if ((sealed || (final && log->reserved > segment->size)) && segment->file != NULL) {
+            struct work_item *item = work_add(work, WORK_TRUNCATE); /* gives back what was reserved behind the end */
+            item->file = file_ref(segment->file);
+            item->position = segment->size;
+        }
+    }
+}
+
+static void add_snapshot_file(struct work *work, const struct log *log, int64_t offset, uint8_t *data, size_t size, bool one_by_one)
+{
+    char path[SEGMENT_PATH_SIZE];
+    segment_path(path, log->path, offset, ".snapshot");
+    work_add_path(work, one_by_one ? WORK_REPLACE : WORK_WRITE, path);
+    work->items[work->count - 1].data = data;
+    work->items[work->count - 1].size = size;
+}
+
+static bool is_segment_base(const struct log *log, int64_t offset)
+{
+    int32_t place = log_segment_at(log, offset);
+    return place >= 0 && log->segments[place].base_offset == offset;
+}
+
+/* The producers as they are at the recovery point. Snapshots at segment bases stay, others make room for the newest. */
+static void add_snapshots(struct work *work, struct flush_mark *mark, bool one_by_one)
+{
+    struct log *log = mark->log;
+    char path[SEGMENT_PATH_SIZE];
+    int64_t before = log->snapshot_offset;
+    if (log->roll_snapshot != NULL) {
+        add_snapshot_file(work, log, log->tail.base_offset, log->roll_snapshot, log->roll_snapshot_size, one_by_one);
+        mark->snapshot = true;
+        mark->snapshot_offset = log->tail.base_offset;
+        log->roll_snapshot = NULL;
+    }
+    bool at_end = mark->recovery_point == log->tail.end_offset && log->tail.end_offset != before &&
+                  log->tail.end_offset != mark->snapshot_offset;
+    if (at_end && (log->producers.dirty || log->producers.count > 0)) {
+        uint8_t *data;
+        size_t size;
+        mark->snapshot = true;
+        log_take_snapshot(log, &data, &size);
+        add_snapshot_file(work, log, log->tail.end_offset, data, size, one_by_one);
+        mark->snapshot_offset = log->tail.end_offset;
+    }
+    if (mark->snapshot_offset >= 0 && before >= 0 && before != mark->snapshot_offset && !is_segment_base(log, before)) {
+        segment_path(path, log->path, before, ".snapshot");
+        work_add_path(work, WORK_UNLINK, path);
+    }
+}
+
+/* Few: each replaced durably. Many: written beside, one sync, renamed, and the caller syncs once more. */
+static void add_epochs(struct work *work, struct flush_mark *mark, bool few)
+{
+    struct log *log = mark->log;
+    char path[SEGMENT_PATH_SIZE];
+    int32_t size;
+    if (!log->epochs.dirty)
+        return;
+    path_in(path, log->path, few ? "leader-epoch-checkpoint" : "leader-epoch-checkpoint.tmp");
+    work_add_path(work, few ? WORK_REPLACE : WORK_WRITE, path);
+    work->items[work->count - 1].data = (uint8_t *)epochs_print(&log->epochs, &size);
+    work->items[work->count - 1].size = (size_t)size;
+    log->epochs.dirty = false;
+    mark->epochs = true;
+}
+
+static void add_epoch_renames(struct flush_run *run)
+{
+    char path[SEGMENT_PATH_SIZE];
+    struct work *work = &run->work;
+    for (int32_t i = 0; i < run->mark_count; i++) {
+        if (!run->marks[i].epochs)
+            continue;
+        path_in(path, run->marks[i].log->path, "leader-epoch-checkpoint.tmp");
+        work_add_path(work, WORK_RENAME, path);
+        path_in(path, run->marks[i].log->path, "leader-epoch-checkpoint");
+        work->items[work->count - 1].target = memory_copy_text(path);
+    }
+}
+
+static void build_data(struct flush_run *run)
+{
+    int32_t sync_count = 0;
+    bool parent_dirty = false;
+    const char *directory = log_dir_path(run->flusher->dir);
+    for (int32_t i = 0; i < run->mark_count; i++)
+        sync_count += needs_sync(&run->marks[i]);
+    bool one_by_one = sync_count < SYNC_ALL_FROM;
+    for (int32_t i = 0; i < run->mark_count; i++) {
+        run->marks[i].names = run->marks[i].log->names_synced;
+        if (needs_sync(&run->marks[i]))
+            add_data(&run->work, &run->marks[i], one_by_one, &parent_dirty);
+    }
+    if (!one_by_one)
+        work_add_path(&run->work, WORK_SYNC_ALL, directory);
+    else if (parent_dirty)
+        work_add_path(&run->work, WORK_SYNC_DIRECTORY, directory);
+    run->data_count = run->work.count;
+}
+
+static void build_checkpoint(struct flush_run *run)
+{
+    struct work *work = &run->work;
+    const char *directory = log_dir_path(run->flusher->dir);
+    bool few = run->mark_count < SYNC_ALL_FROM;
+    for (int32_t i = 0; i < run->mark_count; i++) {
+        struct flush_mark *mark = &run->marks[i];
+        add_indexes(work, mark->log, run->flusher->final);
+        add_epochs(work, mark, few);
+        add_snapshots(work, mark, few);
+    }
+    if (few || work->count == run->data_count)
+        return;
+    work_add_path(work, WORK_SYNC_ALL, directory);
+    int32_t before = work->count;
+    add_epoch_renames(run);
+    if (work->count > before)
+        work_add_path(work, WORK_SYNC_ALL, directory);
+}
+
+bool checkpoint_build(struct flush_run *run)
+{
+    struct flusher *flusher = run->flusher;
+    run->mark_count = 0;
+    if (run->is_checkpoint) {
+        timer_cancel(flusher->loop, &flusher->checkpoint_timer);
+        flusher->wants_checkpoint = false;
+        flusher->written = 0;
+        take_dirty(run);
+    } else {
+        take_waiting(run);
+    }
+    build_data(run);
+    if (run->is_checkpoint)
+        build_checkpoint(run);
+    return run->mark_count > 0;
+}
+
+/* ---- Afterwards. ---- */
+
+static void apply_data(struct flusher *flusher, const struct flush_mark *mark)
+{
+    struct log *log = mark->log;
+    if ((int32_t)(mark->names - log->names_synced) > 0)
+        log->names_synced = mark->names;
+    if (mark->directory_new)
+        log->directory_new = false;
+    log->last_flush_ms = loop_now_ms(flusher->loop);
+    if (log->generation != mark->generation || mark->end.offset <= log->durable_end)
+        return;
+    log->durable_end = mark->end.offset;
+    log->durable_boundary = (struct log_boundary){ mark->end.offset, mark->end.base_offset, mark->end.position };
+    assert(log->durable_end <= log->tail.end_offset);
+    if (log->durable_task != NULL)
+        loop_enqueue(flusher->loop, log->durable_task);
+}
+
+static void apply_checkpoint(const struct flush_mark *mark)
+{
+    struct log *log = mark->log;
+    if (mark->snapshot_offset >= 0)
+        log->snapshot_offset = mark->snapshot_offset;
+    if (log->generation != mark->generation)
+        return;
+    log->recovery_point = mark->recovery_point;
+    for (int32_t i = log->segment_count - 1; i >= 0; i--) {
+        struct segment *segment = &log->segments[i];
+        for (int kind = 0; segment->indexes != NULL && !segment->is_new && kind < INDEX_KIND_COUNT; kind++) {
+            struct index *index = &segment->indexes[kind];
+            if (index->writing < 0)
+                continue;
+            index->saved = index->writing;
+            index->writing = -1;
+            index->cut = false;
+        }
+    }
+}
+
+/* Nothing counts as done: the next checkpoint says all of it again. */
+static void take_back(struct flush_mark *mark)
+{
+    struct log *log = mark->log;
+    log->epochs.dirty = log->epochs.dirty || mark->epochs;
+    log->producers.dirty = log->producers.dirty || mark->snapshot;
+    flush_note_dirty(log);
+}
+
+void checkpoint_apply(struct flush_run *run)
+{
+    bool data_done = run->work.next >= run->data_count;
+    bool all_done = run->work.status == 0;
+    for (int32_t i = 0; i < run->mark_count; i++) {
+        struct flush_mark *mark = &run->marks[i];
+        if (mark->log == NULL)
+            continue;
+        mark->log->mark_index[run->is_checkpoint] = -1;
+        if (data_done)
+            apply_data(run->flusher, mark);
+        if (all_done && run->is_checkpoint)
+            apply_checkpoint(mark);
+        if (!all_done)
+            take_back(mark);
+    }
+    run->mark_count = 0;
+}
+
+void checkpoint_publish(struct flusher *flusher)
+{
+    int64_t began_us = io_monotonic_us(flusher->io);
+    struct checkpoint_mail *mail = memory_take(sizeof(*mail));
+    struct log *log;
+    DL_FOREACH(flusher->logs, log) {
+        if (!log->is_listed)
+            continue;
+        checkpoint_text_add(&mail->texts[CHECKPOINT_RECOVERY], log->topic, log->partition, log->recovery_point);
+        checkpoint_text_add(&mail->texts[CHECKPOINT_HIGH_WATERMARK], log->topic, log->partition, log->high_watermark);
+        if (log->start > log->segments[0].base_offset)
+            checkpoint_text_add(&mail->texts[CHECKPOINT_START], log->topic, log->partition, log->start);
+    }
+    mail->dir = flusher->dir;
+    mail->from = flusher;
+    mail->claimed = flusher->claimed;
+    mail->claimed_count = flusher->claimed_count;
+    flusher->claimed = NULL;
+    flusher->claimed_count = flusher->claimed_capacity = 0;
+    log_dir_mail_checkpoint(mail, flusher->loop);
+    /* Spaced so that it costs less than a half percent of a core, here and at the directory's owner. */
+    int64_t cost_us = io_monotonic_us(flusher->io) - began_us;
+    flusher->publish_not_before_us = loop_now_us(flusher->loop) + cost_us * 400;
+}

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/flusher.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <utlist.h>
+
+#include "base/container.h"
+#include "base/memory.h"
+#include "io/io.h"
+#include "storage/flush.h"
+#include "storage/log_dir.h"
+#include "storage/log_dir_mail.h"
+#include "storage/log_state.h"
+
+static bool is_running(const struct flusher *flusher)
+{
+    return flusher->runs[RUN_FLUSH].running || flusher->runs[RUN_CHECKPOINT].running;
+}
+
+static void start_run(struct flush_run *run)
+{
+    if (!run->running && checkpoint_build(run)) {
+        run->running = true;
+        work_submit(&run->work);
+    }
+}
+
+static void start(struct flusher *flusher)
+{
+    if (flusher->failure != 0 || flusher->is_stopped)
+        return;
+    if (flusher->waiting != NULL)
+        start_run(&flusher->runs[RUN_FLUSH]);
+    if (flusher->wants_checkpoint)
+        start_run(&flusher->runs[RUN_CHECKPOINT]);
+}
+
+static bool deletions_run(const struct flusher *flusher)
+{
+    const struct deletion *deletion;
+    DL_FOREACH(flusher->deletions, deletion)
+        if (deletion->running)
+            return true;
+    return false;
+}
+
+/* After flusher_stop(): the last checkpoint is over, or can never be. */
+static void maybe_stopped(struct flusher *flusher)
+{
+    if (flusher->stopped == NULL || is_running(flusher) || deletions_run(flusher))
+        return;
+    if (flusher->failure == 0 && (flusher->dirty != NULL || flusher->waiting != NULL)) {
+        flusher->wants_checkpoint = true;
+        start(flusher);
+        if (is_running(flusher))
+            return;
+    }
+    if (flusher->failure == 0)
+        checkpoint_publish(flusher);
+    flusher->is_stopped = true;
+    struct task *stopped = flusher->stopped;
+    flusher->stopped = NULL;
+    loop_enqueue(flusher->loop, stopped);
+}
+
+static void run_start(struct task *task)
+{
+    struct flusher *flusher = container_of(task, struct flusher, start_task);
+    if (flusher->stopped != NULL)
+        maybe_stopped(flusher);
+    else
+        start(flusher);
+}
+
+static void start_soon(struct flusher *flusher)
+{
+    if (flusher->failure == 0 && !flusher->start_task.queued)
+        loop_enqueue(flusher->loop, &flusher->start_task);
+}
+
+static void remove_doomed(struct flusher *flusher)
+{
+    struct log *log = flusher->doomed;
+    flusher->doomed = NULL;
+    while (log != NULL) {
+        struct log *next = log->waiting_next;
+        log->is_doomed = false;
+        int status = log_delete(log); /* comes back to the list while a run works for it */
+        if (status < 0 && status != -ENOENT)
+            flush_note_failure(flusher, status);
+        log = next;
+    }
+}
+
+static void work_is_done(struct work *work)
+{
+    struct flush_run *run = container_of(work, struct flush_run, work);
+    struct flusher *flusher = run->flusher;
+    int status = work->status;
+    if (status < 0 && (work->next < run->data_count || status == -EIO || flusher->stopped != NULL))
+        flush_note_failure(flusher, status); /* also when stopping: a stop that is not clean must not look like one */
+    checkpoint_apply(run);
+    run->running = false;
+    work_reset(work);
+    remove_doomed(flusher);
+    if (run->is_checkpoint && status == 0)
+        flush_publish_soon(flusher);
+    if (flusher->stopped != NULL)
+        maybe_stopped(flusher);
+    else if (flusher->waiting != NULL || flusher->wants_checkpoint)
+        start_soon(flusher);
+}
+
+/* ---- Timers. ---- */
+
+static void checkpoint_due(struct timer *timer)
+{
+    struct flusher *flusher = container_of(timer, struct flusher, checkpoint_timer);
+    flusher->wants_checkpoint = true;
+    start_soon(flusher);
+}
+
+static void publish_due(struct timer *timer)
+{
+    struct flusher *flusher = container_of(timer, struct flusher, publish_timer);
+    if (flusher->failure == 0)
+        checkpoint_publish(flusher);
+}
+
+static void set_timer_in(struct flusher *flusher, struct timer *timer, int64_t delay_ms)
+{
+    timer_set(flusher->loop, timer, loop_now_us(flusher->loop) + delay_ms * 1000);
+}
+
+/* Lets logs that nobody touched go to rest. The newest time goes into the index first, as Kafka does on closing. */
+static void rest_due(struct timer *timer)
+{
+    struct flusher *flusher = container_of(timer, struct flusher, rest_timer);
+    int64_t rest_ms = log_dir_settings(flusher->dir)->rest_ms;
+    int64_t before_ms = loop_now_ms(flusher->loop) - rest_ms;
+    bool awake = false;
+    struct log *log;
+    DL_FOREACH(flusher->logs, log) {
+        if (!log->is_awake)
+            continue;
+        if (log->touched_ms > before_ms || log_is_busy(log) || log->staging != NULL) {
+            awake = true;
+            continue;
+        }
+        struct segment *active = log_active(log);
+        if (active->indexes != NULL && active->max_timestamp >= 0) {
+            index_add_time(&active->indexes[INDEX_TIME], active->base_offset, active->max_timestamp,
+                           active->max_timestamp_offset);
+        }
+        bool rested = true;
+        for (int32_t i = 0; i < log->segment_count; i++)
+            rested = segment_rest(&log->segments[i]) && rested;
+        if (!rested)
+            flush_note_dirty(log);
+        log->is_awake = !rested;
+        awake = awake || !rested;
+    }
+    if (awake)
+        set_timer_in(flusher, &flusher->rest_timer, rest_ms);
+}
+
+static void retention_due(struct timer *timer)
+{
+    struct flusher *flusher = container_of(timer, struct flusher, retention_timer);
+    int64_t wall_ms = loop_wall_ms(flusher->loop);
+    struct log *log;
+    if (flusher->failure != 0)
+        return;
+    DL_FOREACH(flusher->logs, log) {
+        producers_expire(&log->producers, wall_ms - log->settings.producer_expiry_ms);
+        int status = log_retain(log, wall_ms);
+        if (status == -EIO)
+            flush_note_failure(flusher, status);
+    }
+    set_timer_in(flusher, &flusher->retention_timer, log_dir_settings(flusher->dir)->retention_check_ms);
+}
+
+/* ---- Life. ---- */
+
+struct flusher *flusher_create(struct loop *loop, struct log_dir *dir)
+{
+    struct flusher *flusher = memory_take(sizeof(*flusher));
+    flusher->loop = loop;
+    flusher->io = loop_io(loop);
+    flusher->dir = dir;
+    flusher->start_task.run = run_start;
+    flusher->checkpoint_timer.run = checkpoint_due;
+    flusher->publish_timer.run = publish_due;
+    flusher->rest_timer.run = rest_due;
+    flusher->retention_timer.run = retention_due;
+    for (int i = 0; i < RUN_COUNT; i++) {
+        flusher->runs[i].flusher = flusher;
+        flusher->runs[i].is_checkpoint = i == RUN_CHECKPOINT;
+        work_init(&flusher->runs[i].work, flusher->io, loop, work_is_done);
+    }
+    return flusher;
+}
+
+static void stop_timers(struct flusher *flusher)
+{
+    timer_cancel(flusher->loop, &flusher->checkpoint_timer);
+    timer_cancel(flusher->loop, &flusher->publish_timer);
+    timer_cancel(flusher->loop, &flusher->rest_timer);
+    timer_cancel(flusher->loop, &flusher->retention_timer);
+}
+
+void flusher_stop(struct flusher *flusher, struct task *stopped)
+{
+    struct log *log;
+    assert(flusher->stopped == NULL && !flusher->is_stopped);
+    stop_timers(flusher);
+    flusher->stopped = stopped;
+    flusher->final = true;
+    DL_FOREACH(flusher->logs, log)
+        if (log->is_awake || log->durable_end < log->tail.end_offset || log->producers.dirty)
+            flush_note_dirty(log);
+    timer_cancel(flusher->loop, &flusher->checkpoint_timer);
+    loop_enqueue(flusher->loop, &flusher->start_task);
+}
+
+static void deletion_destroy(struct deletion *deletion)
+{
+    timer_cancel(deletion->flusher->loop, &deletion->timer);
+    DL_DELETE(deletion->flusher->deletions, deletion);
+    work_deinit(&deletion->work);
+    memory_give(deletion);
+}
+
+void flusher_destroy(struct flusher *flusher)
+{
+    if (flusher == NULL)
+        return;
+    assert(flusher->logs == NULL && !is_running(flusher));
+    stop_timers(flusher);
+    while (flusher->deletions != NULL)
+        deletion_destroy(flusher->deletions);
+    while (flusher->free_staging != NULL) {
+        struct staging *staging = flusher->free_staging;
+        flusher->free_staging = staging->next;
+        memory_give(staging->items);
+        memory_give(staging->vectors);
+        memory_give(staging);
+    }
+    for (int i = 0; i < RUN_COUNT; i++) {
+        work_deinit(&flusher->runs[i].work);
+        memory_give(flusher->runs[i].marks);
+    }
+    memory_give(flusher->claimed);
+    memory_give(flusher);
+}
+
+bool flusher_is_failed(const struct flusher *flusher) { return flusher->failure != 0; }
+struct loop *flusher_loop(const struct flusher *flusher) { return flusher->loop; }
+struct log_dir *flusher_dir(const struct flusher *flusher) { return flusher->dir; }
+
+void flusher_fail(struct flusher *flusher, int status)
+{
+    if (flusher->failure != 0)
+        return;
+    flusher->failure = status;
+    stop_timers(flusher);
+    if (flusher->stopped != NULL)
+        maybe_stopped(flusher);
+}
+
+void flush_note_failure(struct flusher *flusher, int status)
+{
+    if (flusher->failure != 0)
+        return;
+    log_dir_mail_failure(flusher->dir, flusher->loop, status);
+    flusher_fail(flusher, status);
+}
+
+/* ---- What logs ask for. ---- */
+
+void flush_attach(struct log *log)
+{
+    struct flusher *flusher = log->flusher;
+    DL_APPEND(flusher->logs, log);
+    if (log->place != NULL) {
+        if (flusher->claimed_count == flusher->claimed_capacity) {
+            flusher->claimed_capacity = flusher->claimed_capacity == 0 ? 16 : flusher->claimed_capacity * 2;
+            flusher->claimed = memory_resize(flusher->claimed, (size_t)flusher->claimed_capacity * sizeof(*flusher->claimed));
+        }
+        flusher->claimed[flusher->claimed_count++] = log->place;
+    }
+    if (!timer_is_set(&flusher->retention_timer) && !flusher->final)
+        set_timer_in(flusher, &flusher->retention_timer, log_dir_settings(flusher->dir)->retention_check_ms);
+}
+
+void flush_detach(struct log *log)
+{
+    struct flusher *flusher = log->flusher;
+    DL_DELETE(flusher->logs, log);
+    if (log->is_dirty)
+        LL_DELETE2(flusher->dirty, log, dirty_next);
+    flush_forget_waiting(log);
+    for (int i = 0; i < RUN_COUNT; i++)
+        if (log->mark_index[i] >= 0)
+            flusher->runs[i].marks[log->mark_index[i]].log = NULL;
+}
+
+void flush_forget_waiting(struct log *log)
+{
+    if (log->is_waiting)
+        LL_DELETE2(log->flusher->waiting, log, waiting_next);
+    log->is_waiting = false;
+}
+
+void flush_note_dirty(struct log *log)
+{
+    struct flusher *flusher = log->flusher;
+    if (!log->is_dirty) {
+        log->is_dirty = true;
+        LL_PREPEND2(flusher->dirty, log, dirty_next);
+    }
+    if (!timer_is_set(&flusher->checkpoint_timer) && !flusher->final && flusher->failure == 0)
+        set_timer_in(flusher, &flusher->checkpoint_timer, log_dir_settings(flusher->dir)->checkpoint_ms);
+}
+
+void flush_note_awake(struct log *log)
+{
+    struct flusher *flusher = log->flusher;
+    log->is_awake = true;
+    if (!timer_is_set(&flusher->rest_timer) && !flusher->final && flusher->failure == 0)
+        set_timer_in(flusher, &flusher->rest_timer, log_dir_settings(flusher->dir)->rest_ms);
+}
+
+void flush_note_roll(struct log *log)
+{
+    flush_note_dirty(log);
+    if (log->settings.page_cache)
+        log->flusher->wants_checkpoint = true;
+}
+
+void flush_note_written(struct log *log, int64_t bytes)
+{
+    struct flusher *flusher = log->flusher;
+    if (log->settings.page_cache)
+        return;
+    flusher->written += bytes;
+    if (flusher->written >= log_dir_settings(flusher->dir)->checkpoint_bytes) {
+        flusher->wants_checkpoint = true;
+        flush_note_dirty(log);
+        start_soon(flusher);
+    }
+}
+
+void log_want_flush(struct log *log)
+{
+    struct flusher *flusher = log->flusher;
+    if (!log->is_waiting) {
+        log->is_waiting = true;
+        LL_PREPEND2(flusher->waiting, log, waiting_next);
+    }
+    start_soon(flusher);
+}
+
+void flush_publish_soon(struct flusher *flusher)
+{
+    int64_t now_us = loop_now_us(flusher->loop);
+    if (flusher->failure != 0 || flusher->final || timer_is_set(&flusher->publish_timer))
+        return;
+    timer_set(flusher->loop, &flusher->publish_timer,
+              flusher->publish_not_before_us > now_us ? flusher->publish_not_before_us : now_us);
+}
+
+struct staging *flush_lend_staging(struct flusher *flusher)
+{
+    struct staging *staging = flusher->free_staging;
+    if (staging == NULL)
+        return memory_take(sizeof(*staging));
+    flusher->free_staging = staging->next;
+    return staging;
+}
+
+void flush_return_staging(struct flusher *flusher, struct staging *staging)
+{
+    staging->next = flusher->free_staging;
+    flusher->free_staging = staging;
+}
+
+/* ---- Deletions. ---- */
+
+static void deletion_is_over(struct work *work)
+{
+    struct deletion *deletion = container_of(work, struct deletion, work);
+    struct flusher *flusher = deletion->flusher;
+    if (work->status == -EIO)
+        flush_note_failure(flusher, work->status);
+    deletion_destroy(deletion);
+    maybe_stopped(flusher);
+}
+
+static void removal_due(struct timer *timer)
+{
+    struct deletion *deletion = container_of(timer, struct deletion, timer);
+    deletion->running = true;
+    work_submit(&deletion->work);
+}
+
+/* The renames are done: what they were renamed to is removed after the delay. */
+static void renames_are_done(struct work *work)
+{
+    struct deletion *deletion = container_of(work, struct deletion, work);
+    struct flusher *flusher = deletion->flusher;
+    deletion->running = false;
+    if (work->status < 0) {
+        deletion_is_over(work);
+        return;
+    }
+    for (int32_t i = 0; i < work->count; i++) {
+        struct work_item *item = &work->items[i];
+        if (item->kind == WORK_RENAME) {
+            memory_give(item->path);
+            item->path = item->target;
+            item->target = NULL;
+            item->kind = WORK_UNLINK;
+        }
+    }
+    work->next = 0;
+    work->done = deletion_is_over;
+    set_timer_in(flusher, &deletion->timer, deletion->delay_ms);
+    maybe_stopped(flusher);
+}
+
+struct deletion *flush_deletion_create(struct flusher *flusher, int64_t delay_ms)
+{
+    struct deletion *deletion = memory_take(sizeof(*deletion));
+    deletion->flusher = flusher;
+    deletion->delay_ms = delay_ms;
+    deletion->timer.run = removal_due;
+    work_init(&deletion->work, flusher->io, flusher->loop, renames_are_done);
+    DL_APPEND(flusher->deletions, deletion);
+    return deletion;
+}
+
+void flush_deletion_start(struct deletion *deletion)
+{
+    if (deletion->work.count > 0 && deletion->work.items[0].kind == WORK_REMOVE_TREE) {
+        deletion->work.done = deletion_is_over;
+        set_timer_in(deletion->flusher, &deletion->timer, deletion->delay_ms);
+        return;
+    }
+    deletion->running = true;
+    work_submit(&deletion->work);
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/str.h"
+#include "io/file.h"
+#include "io/io.h"
+#include "storage/flush.h"
+#include "storage/flusher.h"
+#include "storage/log_state.h"
+
+void log_settings_defaults(struct log_settings *settings)
+{
+    *settings = (struct log_settings){
+        .segment_bytes = 1 << 30,
+        .segment_ms = 7LL * 24 * 3600 * 1000,
+        .index_bytes = 10 << 20,
+        .index_interval_bytes = 4096,
+        .retention_ms = 7LL * 24 * 3600 * 1000,
+        .retention_bytes = -1,
+        .deletes = true,
+        .flush_messages = INT64_MAX,
+        .flush_ms = INT64_MAX,
+        .file_delete_delay_ms = 60 * 1000,
+        .producer_expiry_ms = 24LL * 3600 * 1000,
+    };
+}
+
+int32_t log_segment_at(const struct log *log, int64_t offset)
+{
+    int32_t low = 0, high = log->segment_count;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (log->segments[middle].base_offset <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low - 1;
+}
+
+struct segment *log_push_segment(struct log *log)
+{
+    if (log->segment_count == log->segment_capacity) {
+        log->segment_capacity = log->segment_capacity == 0 ? 1 : log->segment_capacity * 2;
+        log->segments = memory_resize(log->segments, (size_t)log->segment_capacity * sizeof(*log->segments));
+    }
+    return &log->segments[log->segment_count++];
+}
+
+int log_wake(struct log *log)
+{
+    struct segment *active = log_active(log);
+    log->touched_ms = loop_now_ms(flusher_loop(log->flusher));
+    if (active->file != NULL && active->indexes != NULL)
+        return 0;
+    bool was_new = active->is_new;
+    int status = segment_open(active, log->io, log->path);
+    if (status == 0)
+        status = segment_load(active, log->io, log->path);
+    if (status < 0)
+        return status;
+    active->is_new = false;
+    log->names_made += was_new;
+    flush_note_awake(log);
+    return 0;
+}
+
+void log_note_boundary(struct log *log, int64_t offset, int64_t base_offset, int64_t position)
+{
+    for (int i = 0; i < LOG_HINTS; i++)
+        if (log->hints[i].offset == offset && log->hints[i].base_offset == base_offset)
+            return;
+    log->hints[log->hint_next] = (struct log_boundary){ offset, base_offset, position };
+    log->hint_next = (uint8_t)((log->hint_next + 1) % LOG_HINTS);
+}
+
+void log_forget_boundaries(struct log *log)
+{
+    for (int i = 0; i < LOG_HINTS; i++)
+        log->hints[i].offset = -1;
+    log->durable_boundary.offset = -1;
+}
+
+void log_take_snapshot(struct log *log, uint8_t **out_data, size_t *out_size)
+{
+    *out_data = producers_print(&log->producers, out_size);
+    log->producers.dirty = false;
+}
+
+/* ---- Life. ---- */
+
+static struct log *allocate(struct flusher *flusher, const char *path, const char *topic, int32_t partition,
+                            const struct log_settings *settings)
+{
+    struct log *log = memory_take(sizeof(*log));
+    log->flusher = flusher;
+    log->io = loop_io(flusher_loop(flusher));
+    log->path = memory_copy_text(path);
+    log->topic = memory_copy_text(topic);
+    log->partition = partition;
+    log->mark_index[0] = log->mark_index[1] = -1;
+    log->snapshot_offset = -1;
+    log->settings = *settings;
+    log_forget_boundaries(log);
+    return log;
+}
+
+static void release(struct log *log)
+{
+    for (int32_t i = 0; i < log->segment_count; i++)
+        segment_deinit(&log->segments[i]);
+    memory_give(log->segments);
+    epochs_deinit(&log->epochs);
+    producers_deinit(&log->producers);
+    memory_give(log->roll_snapshot);
+    memory_give(log->path);
+    memory_give(log->topic);
+    memory_give(log);
+}
+
+struct found_segments {
+    int64_t *bases;
+    int32_t count, capacity;
+    struct log *log;
+};
+
+static bool ends_with(const char *name, const char *suffix)
+{
+    size_t size = strlen(name), suffix_size = strlen(suffix);
+    return size >= suffix_size && strcmp(name + size - suffix_size, suffix) == 0;
+}
+
+/* Notes a segment or a producer snapshot, removes what an earlier life left to be deleted. */
+static int visit_name(void *context, const char *name)
+{
+    struct found_segments *found = context;
+    char path[SEGMENT_PATH_SIZE];
+    int64_t base;
+    if (ends_with(name, ".deleted")) {
+        path_in(path, found->log->path, name);
+        int status = file_unlink(found->log->io, path);
+        return status == -ENOENT ? 0 : status;
+    }
+    if (strspn(name, "0123456789") != 20 || !str_to_int64((struct str){ name, 20 }, &base))
+        return 0;
+    if (strcmp(name + 20, ".snapshot") == 0 && base > found->log->snapshot_offset)
+        found->log->snapshot_offset = base;
+    if (strcmp(name + 20, ".log") != 0)
+        return 0;
+    if (found->count == found->capacity) {
+        found->capacity = found->capacity == 0 ? 4 : found->capacity * 2;
+        found->bases = memory_resize(found->bases, (size_t)found->capacity * sizeof(int64_t));
+    }
+    found->bases[found->count++] = base;
+    return 0;
+}
+
+static int compare_bases(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static int find_segments(struct log *log)
+{
+    struct found_segments found = { .log = log };
+    int status = directory_list(log->io, log->path, visit_name, &found);
+    if (status == 0 && found.count > 0)
+        qsort(found.bases, (size_t)found.count, sizeof(int64_t), compare_bases);
+    for (int32_t i = 0; status == 0 && i < found.count; i++)
+        *log_push_segment(log) = (struct segment){
+            .base_offset = found.bases[i], .size = -1, .max_timestamp = SEGMENT_TIME_UNKNOWN
+        };
+    if (status == 0 && found.count == 0)
+        segment_begin(log_push_segment(log), log->start);
+    memory_give(found.bases);
+    return status;
+}
+
+static int load_epochs(struct log *log)
+{
+    char path[SEGMENT_PATH_SIZE], *text;
+    size_t size;
+    path_in(path, log->path, "leader-epoch-checkpoint");
+    int status = file_load(log->io, path, 64 << 20, &text, &size);
+    if (status == -ENOENT)
+        return 0;
+    if (status < 0)
+        return status;
+    bool good = epochs_parse(&log->epochs, (struct str){ text, (int32_t)size });
+    memory_give(text);
+    return good ? 0 : -EUCLEAN;
+}
+
+int log_open(struct flusher *flusher, const struct log_place *place, const struct log_settings *settings, struct log **out_log)
+{
+    struct log *log = allocate(flusher, place->path, place->topic, place->partition, settings);
+    log->place = place;
+    log->topic_id = place->topic_id;
+    log->is_listed = place->is_listed;
+    log->recovery_point = place->recovery_point;
+    log->start = place->log_start;
+    log->high_watermark = place->high_watermark;
+    int status = find_segments(log);
+    if (status == 0)
+        status = load_epochs(log);
+    if (status == 0)
+        status = log_recover(log, place->clean);
+    if (status < 0) {
+        release(log);
+        return status;
+    }
+    flush_attach(log);
+    if (log->is_awake) {
+        log->touched_ms = loop_now_ms(flusher_loop(flusher));
+        flush_note_awake(log);
+    }
+    if (!place->clean) {
+        flush_note_dirty(log);
+        if (log->durable_end < log->tail.end_offset)
+            log_want_flush(log);
+    }
+    *out_log = log;
+    return 0;
+}
+
+static int write_metadata_file(struct io *io, const char *path, struct uuid topic_id)
+{
+    char name[SEGMENT_PATH_SIZE], id[UUID_TEXT_SIZE + 1], text[64];
+    struct file *file;
+    uuid_print(topic_id, id);
+    path_in(name, path, "partition.metadata");
+    int size = snprintf(text, sizeof(text), "version: 0\ntopic_id: %s", id);
+    int status = file_open(io, name, FILE_CREATE_NEW, &file);
+    if (status < 0)
+        return status;
+    status = file_write_all(file, text, (size_t)size, 0); /* synced by the first flush, with the directory */
+    file_unref(file);
+    return status;
+}
+
+int log_create(struct flusher *flusher, const char *directory_path, const char *topic, int32_t partition, struct uuid topic_id,
+               const struct log_settings *settings, struct log **out_log)
+{
+    char path[SEGMENT_PATH_SIZE], name[512];
+    struct io *io = loop_io(flusher_loop(flusher));
+    snprintf(name, sizeof(name), "%s-%d", topic, partition);
+    path_in(path, directory_path, name);
+    int status = directory_create(io, path);
+    if (status == 0 && !uuid_is_zero(topic_id))
+        status = write_metadata_file(io, path, topic_id);
+    if (status < 0)
+        return status;
+    struct log *log = allocate(flusher, path, topic, partition, settings);
+    log->topic_id = topic_id;
+    log->is_listed = strcmp(topic, "__cluster_metadata") != 0;
+    log->names_made = 1;
+    log->directory_new = true;
+    segment_begin(log_push_segment(log), 0);
+    log_begin_tail(log, 0);
+    flush_attach(log);
+    flush_note_dirty(log);
+    *out_log = log;
+    return 0;
+}
+
+void log_close(struct log *log)
+{
+    if (log == NULL)
+        return;
+    assert(log->staging == NULL);
+    flush_detach(log);
+    release(log);
+}
+
+void log_set_settings(struct log *log, const struct log_settings *settings) { log->settings = *settings; }
+void log_set_durable_task(struct log *log, struct task *task) { log->durable_task = task; }
+
+/* ---- Positions. ---- */
+
+int64_t log_start(const struct log *log) { return log->start; }
+int64_t log_end(const struct log *log) { return log->tail.end_offset; }
+int64_t log_durable_end(const struct log *log) { return log->durable_end; }
+uint32_t log_generation(const struct log *log) { return log->generation; }
+const char *log_path(const struct log *log) { return log->path; }
+const char *log_topic(const struct log *log) { return log->topic; }
+int32_t log_partition(const struct log *log) { return log->partition; }
+struct uuid log_topic_id(const struct log *log) { return log->topic_id; }
+int64_t log_high_watermark(const struct log *log) { return log->high_watermark; }
+struct producers *log_producers(struct log *log) { return &log->producers; }
+const struct epochs *log_epochs(const struct log *log) { return &log->epochs; }
+
+int64_t log_staged_end(const struct log *log)
+{
+    return log->staging == NULL ? log->tail.end_offset : log->staging->tail.end_offset;
+}
+
+int64_t log_size(struct log *log)
+{
+    if (log->sealed_size < 0) {
+        int64_t total = 0;
+        for (int32_t i = 0; i < log->segment_count - 1; i++) {
+            int64_t size = segment_size(&log->segments[i], log->io, log->path);
+            total += size < 0 ? 0 : size;
+        }
+        log->sealed_size = total;
+    }
+    return log->sealed_size + log->tail.size;
+}
+
+void log_set_high_watermark(struct log *log, int64_t high_watermark)
+{
+    if (log->high_watermark == high_watermark)
+        return;
+    log->high_watermark = high_watermark;
+    flush_note_dirty(log);
+}
+
+int64_t log_last_stable_offset(const struct log *log)
+{
+    int64_t first_open = producers_first_open(&log->producers);
+    return first_open >= 0 && first_open < log->high_watermark ? first_open : log->high_watermark;
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/log_dir.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "base/container.h"
+#include "base/crc32c.h"
+#include "base/memory.h"
+#include "io/file.h"
+#include "io/io.h"
+#include "io/loop.h"
+#include "storage/checkpoint_file.h"
+#include "storage/log_dir_mail.h"
+#include "storage/places.h"
+#include "storage/segment.h"
+#include "storage/work.h"
+
+#define CLEAN_FILE ".kafka_cleanshutdown"
+
+enum { SMALL_FILE = 1 << 16 };
+
+/* The newest offsets that a flusher sent. */
+struct flusher_state {
+    const struct flusher *flusher;
+    struct checkpoint_mail *mail;
+    struct flusher_state *next;
+};
+
+struct log_dir {
+    struct loop *loop;
+    struct io *io;
+    char *path;
+    struct log_dir_settings settings;
+    struct log_dir_identity identity;
+    struct file *lock;
+    bool was_clean;
+    int64_t broker_epoch;
+    struct places places;
+    struct flusher_state *states;
+    struct work work;                        /* writes the checkpoint files */
+    bool writing, write_again;
+    uint32_t written_crc[CHECKPOINT_KIND_COUNT], writing_crc[CHECKPOINT_KIND_COUNT];
+    struct task *failure_task;
+    int failure;
+};
+
+void log_dir_settings_defaults(struct log_dir_settings *settings)
+{
+    *settings = (struct log_dir_settings){
+        .checkpoint_ms = 1000, .checkpoint_bytes = 64 << 20, .retention_check_ms = 5 * 60 * 1000, .rest_ms = 10 * 1000
+    };
+}
+
+/* ---- Writing the checkpoint files. ---- */
+
+static void build_file(struct log_dir *dir, enum checkpoint_kind kind)
+{
+    struct checkpoint_text text = { 0 };
+    struct flusher_state *state;
+    char path[SEGMENT_PATH_SIZE];
+    size_t size;
+    LL_FOREACH(dir->states, state)
+        checkpoint_text_join(&text, &state->mail->texts[kind]);
+    places_add_unclaimed(&dir->places, kind, &text);
+    uint8_t *data = checkpoint_file_print(&text, &size);
+    checkpoint_text_deinit(&text);
+    dir->writing_crc[kind] = crc32c(0, data, size);
+    if (dir->writing_crc[kind] == dir->written_crc[kind]) {
+        memory_give(data);
+        return;
+    }
+    path_in(path, dir->path, checkpoint_file_name[kind]);
+    struct work_item *item = work_add(&dir->work, WORK_REPLACE);
+    item->path = memory_copy_text(path);
+    item->data = data;
+    item->size = size;
+}
+
+static void build_clean_file(struct log_dir *dir, int64_t broker_epoch)
+{
+    char path[SEGMENT_PATH_SIZE], text[64];
+    int size = snprintf(text, sizeof(text), "{\"version\":0,\"brokerEpoch\":%lld}", (long long)broker_epoch);
+    path_in(path, dir->path, CLEAN_FILE);
+    struct work_item *item = work_add(&dir->work, WORK_REPLACE);
+    item->path = memory_copy_text(path);
+    item->data = (uint8_t *)memory_copy_text(text);
+    item->size = (size_t)size;
+}
+
+static void build_files(struct log_dir *dir)
+{
+    work_reset(&dir->work);
+    for (int kind = 0; kind < CHECKPOINT_KIND_COUNT; kind++)
+        build_file(dir, (enum checkpoint_kind)kind);
+}
+
+static void write_files(struct log_dir *dir)
+{
+    if (dir->writing || dir->failure != 0) {
+        dir->write_again = true;
+        return;
+    }
+    dir->write_again = false;
+    build_files(dir);
+    if (dir->work.count == 0)
+        return;
+    dir->writing = true;
+    work_submit(&dir->work);
+}
+
+static void files_are_written(struct work *work)
+{
+    struct log_dir *dir = container_of(work, struct log_dir, work);
+    dir->writing = false;
+    if (work->status == -EIO)
+        log_dir_fail(dir, work->status);
+    else if (work->status == 0)
+        memcpy(dir->written_crc, dir->writing_crc, sizeof(dir->written_crc));
+    if (dir->write_again)
+        write_files(dir);
+}
+
+static struct flusher_state *state_of(struct log_dir *dir, const struct flusher *flusher)
+{
+    struct flusher_state *state;
+    LL_FOREACH(dir->states, state)
+        if (state->flusher == flusher)
+            return state;
+    state = memory_take(sizeof(*state));
+    state->flusher = flusher;
+    LL_APPEND(dir->states, state);
+    return state;
+}
+
+static void mail_destroy(struct checkpoint_mail *mail)
+{
+    if (mail == NULL)
+        return;
+    for (int kind = 0; kind < CHECKPOINT_KIND_COUNT; kind++)
+        checkpoint_text_deinit(&mail->texts[kind]);
+    memory_give(mail->claimed);
+    memory_give(mail);
+}
+
+static void take_checkpoint(struct mail *mail)
+{
+    struct checkpoint_mail *checkpoint = container_of(mail, struct checkpoint_mail, mail);
+    struct log_dir *dir = checkpoint->dir;
+    struct flusher_state *state = state_of(dir, checkpoint->from);
+    for (int32_t i = 0; i < checkpoint->claimed_count; i++)
+        places_claim(&dir->places, checkpoint->claimed[i]);
+    mail_destroy(state->mail);
+    state->mail = checkpoint;
+    write_files(dir);
+}
+
+void log_dir_mail_checkpoint(struct checkpoint_mail *mail, struct loop *from_loop)
+{
+    mail->mail.deliver = take_checkpoint;
+    mail_send(from_loop, mail->dir->loop, &mail->mail);
+}
+
+/* ---- Failure. ---- */
+
+struct failure_mail {
+    struct mail mail;
+    struct log_dir *dir;
+    int status;
+};
+
+static void take_failure(struct mail *mail)
+{
+    struct failure_mail *failure = container_of(mail, struct failure_mail, mail);
+    log_dir_fail(failure->dir, failure->status);
+    memory_give(failure);
+}
+
+void log_dir_mail_failure(struct log_dir *dir, struct loop *from_loop, int status)
+{
+    struct failure_mail *failure = memory_take(sizeof(*failure));
+    *failure = (struct failure_mail){ .mail.deliver = take_failure, .dir = dir, .status = status };
+    mail_send(from_loop, dir->loop, &failure->mail);
+}
+
+void log_dir_fail(struct log_dir *dir, int status)
+{
+    assert(status < 0);
+    if (dir->failure != 0)
+        return;
+    dir->failure = status;
+    if (dir->failure_task != NULL)
+        loop_enqueue(dir->loop, dir->failure_task);
+}
+
+void log_dir_set_failure_task(struct log_dir *dir, struct task *task) { dir->failure_task = task; }
+int log_dir_failure(const struct log_dir *dir) { return dir->failure; }
+
+static void release(struct log_dir *dir, bool clean)
+{
+    char path[SEGMENT_PATH_SIZE];
+    if (dir->lock != NULL) {
+        path_in(path, dir->path, ".lock");
+        if (clean)
+            (void)file_unlink(dir->io, path); /* as Kafka does; the lock itself goes with the descriptor */
+        file_unref(dir->lock);
+    }
+    while (dir->states != NULL) {
+        struct flusher_state *state = dir->states;
+        LL_DELETE(dir->states, state);
+        mail_destroy(state->mail);
+        memory_give(state);
+    }
+    places_deinit(&dir->places);
+    work_deinit(&dir->work);
+    memory_give(dir->path);
+    memory_give(dir);
+}
+
+/* ---- Opening. ---- */
+
+static void visit_offset(void *context, struct str topic, int32_t partition, int64_t offset)
+{
+    struct places_reader *reader = context;
+    places_set_offset(reader, topic, partition, offset);
+}
+
+static int load_checkpoints(struct log_dir *dir, char *reason, int reason_size)
+{
+    char path[SEGMENT_PATH_SIZE], *text;
+    size_t size;
+    for (int kind = 0; kind < CHECKPOINT_KIND_COUNT; kind++) {
+        struct places_reader reader = { &dir->places, (enum checkpoint_kind)kind };
+        path_in(path, dir->path, checkpoint_file_name[kind]);
+        int status = file_load(dir->io, path, 1 << 30, &text, &size);
+        if (status == -ENOENT)
+            continue;
+        if (status == 0 && !checkpoint_file_read((struct str){ text, (int32_t)size }, visit_offset, &reader))
+            status = -EBADMSG;
+        else if (status == 0)
+            dir->written_crc[kind] = crc32c(0, text, size);
+        if (status == 0 || status == -EBADMSG)
+            memory_give(text);
+        if (status < 0) {
+            snprintf(reason, (size_t)reason_size, "%s: %s", path, status == -EBADMSG ? "not a checkpoint file" : strerror(-status));
+            return status;
+        }
+    }
+    return 0;
+}
+
+/* The file is gone, durably, before anything else happens: a crash from here on is not a clean stop. */
+static int take_clean_file(struct log_dir *dir)
+{
+    char path[SEGMENT_PATH_SIZE], *text;
+    size_t size;
+    dir->broker_epoch = -1;
+    path_in(path, dir->path, CLEAN_FILE);
+    int status = file_load(dir->io, path, SMALL_FILE, &text, &size);
+    if (status == -ENOENT)
+        return 0;
+    if (status < 0)
+        return status;
+    const char *epoch = strstr(text, "\"brokerEpoch\":");
+    if (epoch != NULL) {
+        epoch += strlen("\"brokerEpoch\":");
+        struct str number = { epoch, (int32_t)strspn(epoch, "-0123456789") };
+        if (!str_to_int64(number, &dir->broker_epoch))
+            dir->broker_epoch = -1;
+    }
+    memory_give(text);
+    dir->was_clean = true;
+    status = file_unlink(dir->io, path);
+    return status < 0 ? status : directory_sync(dir->io, dir->path);
+}
+
+static int open_steps(struct log_dir *dir, char *reason, int reason_size)
+{
+    char path[SEGMENT_PATH_SIZE];
+    int status = log_dir_identify(dir->io, dir->path, &dir->identity, reason, reason_size);
+    if (status < 0)
+        return status;
+    path_in(path, dir->path, ".lock");
+    status = file_lock(dir->io, path, &dir->lock);
+    if (status < 0) {
+        snprintf(reason, (size_t)reason_size, "%s: %s", path,
+                 status == -EWOULDBLOCK ? "another process uses this directory" : strerror(-status));
+        return status;
+    }
+    status = take_clean_file(dir);
+    if (status == 0)
+        status = places_find(&dir->places, dir->io, dir->path, dir->was_clean);
+    if (status < 0) {
+        snprintf(reason, (size_t)reason_size, "%s: %s", dir->path, strerror(-status));
+        return status;
+    }
+    return load_checkpoints(dir, reason, reason_size);
+}
+
+int log_dir_open(struct loop *owner, const char *path, const struct log_dir_settings *settings, struct log_dir **out_dir,
+                 char *reason, int reason_size)
+{
+    struct log_dir *dir = memory_take(sizeof(*dir));
+    dir->loop = owner;
+    dir->io = loop_io(owner);
+    dir->path = memory_copy_text(path);
+    dir->settings = *settings;
+    work_init(&dir->work, dir->io, owner, files_are_written);
+    int status = open_steps(dir, reason, reason_size);
+    if (status < 0) {
+        release(dir, false);
+        return status;
+    }
+    *out_dir = dir;
+    return 0;
+}
+
+/* ---- Closing. ---- */
+
+int log_dir_close(struct log_dir *dir, int64_t broker_epoch)
+{
+    assert(!dir->writing);
+    int status = dir->failure;
+    if (status == 0) {
+        build_files(dir);
+        build_clean_file(dir, broker_epoch);
+        status = work_run(&dir->work);
+    }
+    release(dir, status == 0);
+    return status;
+}
+
+const char *log_dir_path(const struct log_dir *dir) { return dir->path; }
+const struct log_dir_identity *log_dir_identity(const struct log_dir *dir) { return &dir->identity; }
+const struct log_dir_settings *log_dir_settings(const struct log_dir *dir) { return &dir->settings; }
+bool log_dir_was_clean(const struct log_dir *dir) { return dir->was_clean; }
+int64_t log_dir_broker_epoch(const struct log_dir *dir) { return dir->broker_epoch; }
+int32_t log_dir_place_count(const struct log_dir *dir) { return dir->places.count; }
+
+const struct log_place *log_dir_place(const struct log_dir *dir, int32_t place_index)
+{
+    assert(place_index >= 0 && place_index < dir->places.count);
+    return &dir->places.items[place_index];
+}
+
+const struct log_place *log_dir_find(const struct log_dir *dir, const char *topic, int32_t partition)
+{
+    return places_lookup(&dir->places, str_from(topic), partition);
+}

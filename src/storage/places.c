@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/places.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "io/file.h"
+#include "storage/segment.h"
+#include "storage/work.h"
+
+enum { SMALL_FILE = 1 << 16 };
+
+struct finder {
+    struct places *places;
+    struct io *io;
+    const char *path;
+    struct work removals; /* of directories that were being deleted */
+    bool clean;
+};
+
+/* TOPIC-N; the topic may hold dashes itself. */
+static bool parse_name(struct str name, struct str *out_topic, int32_t *out_partition)
+{
+    int32_t dash = name.size - 1;
+    int64_t partition;
+    while (dash > 0 && name.data[dash] != '-')
+        dash--;
+    struct str number = { name.data + dash + 1, name.size - dash - 1 };
+    if (dash <= 0 || number.size == 0 || number.data[0] < '0' || number.data[0] > '9' ||
+        !str_to_int64(number, &partition) || partition > INT32_MAX)
+        return false;
+    *out_topic = (struct str){ name.data, dash };
+    *out_partition = (int32_t)partition;
+    return true;
+}
+
+/* …N.<32 hex digits>-delete */
+static bool is_deleted_name(struct str name)
+{
+    static const char suffix[] = "-delete";
+    int32_t suffix_size = (int32_t)sizeof(suffix) - 1;
+    if (name.size < suffix_size + 34 || memcmp(name.data + name.size - suffix_size, suffix, (size_t)suffix_size) != 0)
+        return false;
+    const char *id = name.data + name.size - suffix_size - 32;
+    for (int i = 0; i < 32; i++)
+        if (strchr("0123456789abcdef", id[i]) == NULL || id[i] == 0)
+            return false;
+    return id[-1] == '.';
+}
+
+static int visit(void *context, const char *name)
+{
+    struct finder *finder = context;
+    struct places *places = finder->places;
+    char path[SEGMENT_PATH_SIZE];
+    struct str topic;
+    int32_t partition;
+    if (is_deleted_name(str_from(name))) {
+        path_in(path, finder->path, name);
+        work_add_path(&finder->removals, WORK_REMOVE_TREE, path);
+        return 0;
+    }
+    if (!parse_name(str_from(name), &topic, &partition))
+        return 0;
+    path_in(path, finder->path, name);
+    if (places->count == places->capacity) {
+        places->capacity = places->capacity == 0 ? 16 : places->capacity * 2;
+        places->items = memory_resize(places->items, (size_t)places->capacity * sizeof(*places->items));
+    }
+    bool listed = !str_is(topic, "__cluster_metadata");
+    places->items[places->count++] = (struct log_place){
+        .path = memory_copy_text(path),
+        .topic = str_copy_owned(topic),
+        .partition = partition,
+        .clean = finder->clean && listed,
+        .is_listed = listed,
+    };
+    return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct log_place *left = a, *right = b;
+    int order = strcmp(left->topic, right->topic);
+    return order != 0 ? order : (left->partition > right->partition) - (left->partition < right->partition);
+}
+
+/* The id of a directory whose partition.metadata never became durable is not known: nothing in it is, either. */
+static int load_topic_id(struct io *io, struct log_place *place)
+{
+    char path[SEGMENT_PATH_SIZE], *text;
+    struct str rest, line, key;
+    size_t size;
+    path_in(path, place->path, "partition.metadata");
+    int status = file_load(io, path, SMALL_FILE, &text, &size);
+    if (status == -ENOENT || status == -ENOTDIR)
+        return 0;
+    if (status < 0)
+        return status;
+    rest = (struct str){ text, (int32_t)size };
+    while (str_split(&rest, '\n', &line))
+        if (str_split(&line, ':', &key) && str_is(key, "topic_id") && !str_is_null(line) &&
+            !uuid_parse(str_trim(line), &place->topic_id))
+            place->topic_id = UUID_ZERO;
+    memory_give(text);
+    return 0;
+}
+
+int places_find(struct places *places, struct io *io, const char *path, bool clean)
+{
+    struct finder finder = { .places = places, .io = io, .path = path, .clean = clean };
+    work_init(&finder.removals, io, NULL, NULL);
+    int status = directory_list(io, path, visit, &finder);
+    if (status == 0 && finder.removals.count > 0)
+        status = work_run(&finder.removals);
+    work_deinit(&finder.removals);
+    if (places->count > 0)
+        qsort(places->items, (size_t)places->count, sizeof(*places->items), compare);
+    for (int32_t i = 0; i < places->count && status == 0; i++)
+        status = load_topic_id(io, &places->items[i]);
+    places->claimed = memory_take((size_t)places->count * sizeof(bool));
+    return status;
+}
+
+void places_deinit(struct places *places)
+{
+    for (int32_t i = 0; i < places->count; i++) {
+        memory_give(places->items[i].path);
+        memory_give(places->items[i].topic);
+    }
+    memory_give(places->items);
+    memory_give(places->claimed);
+    *places = (struct places){ 0 };
+}
+
+static struct log_place *find(const struct places *places, struct str topic, int32_t partition)
+{
+    int32_t low = 0, high = places->count;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        struct log_place *place = &places->items[middle];
+        int order = str_compare(str_from(place->topic), topic);
+        if (order == 0)
+            order = (place->partition > partition) - (place->partition < partition);
+        if (order == 0)
+            return place;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+const struct log_place *places_lookup(const struct places *places, struct str topic, int32_t partition)
+{
+    return find(places, topic, partition);
+}
+
+void places_set_offset(struct places_reader *reader, struct str topic, int32_t partition, int64_t offset)
+{
+    struct log_place *place = find(reader->places, topic, partition);
+    if (place == NULL)
+        return; /* a partition that is gone */
+    switch (reader->kind) {
+    case CHECKPOINT_RECOVERY:       place->recovery_point = offset; break;
+    case CHECKPOINT_HIGH_WATERMARK: place->high_watermark = offset; break;
+    default:                        place->log_start = offset; break;
+    }
+}
+
+void places_claim(struct places *places, const struct log_place *place)
+{
+    assert(place >= places->items && place < places->items + places->count);
+    places->claimed[place - places->items] = true;
+}
+
+void places_add_unclaimed(const struct places *places, enum checkpoint_kind kind, struct checkpoint_text *text)
+{
+    for (int32_t i = 0; i < places->count; i++) {
+        const struct log_place *place = &places->items[i];
+        if (places->claimed[i] || !place->is_listed)
+            continue;
+        int64_t offset = kind == CHECKPOINT_RECOVERY         ? place->recovery_point
+                         : kind == CHECKPOINT_HIGH_WATERMARK ? place->high_watermark
+                                                             : place->log_start;
+        if (kind != CHECKPOINT_START || offset > 0)
+            checkpoint_text_add(text, place->topic, place->partition, offset);
+    }
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The partition directories that were found when a log directory was opened, in order of topic and partition, with what
+ * the checkpoint files said of them. They do not change; only whether a flusher answers for one by now is kept beside. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "storage/log.h"
+#include "storage/log_dir_mail.h"
+
+struct io;
+
+struct places {
+    struct log_place *items;
+    bool *claimed;
+    int32_t count, capacity;
+};
+struct places_reader {
+    struct places *places;
+    enum checkpoint_kind kind;
+};
+
+/* Lists the directory; also removes what a deletion left behind. */
+int places_find(struct places *places, struct io *io, const char *path, bool clean);
+void places_deinit(struct places *places);
+const struct log_place *places_lookup(const struct places *places, struct str topic, int32_t partition); /* or NULL */
+void places_set_offset(struct places_reader *reader, struct str topic, int32_t partition, int64_t offset);
+void places_claim(struct places *places, const struct log_place *place);
+void places_add_unclaimed(const struct places *places, enum checkpoint_kind kind, struct checkpoint_text *text);

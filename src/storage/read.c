@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <errno.h>
+
+#include "base/arena.h"
+#include "base/container.h"
+#include "base/memory.h"
+#include "io/file.h"
+#include "storage/flush.h"
+#include "storage/flusher.h"
+#include "storage/log_state.h"
+#include "storage/scan.h"
+
+enum {
+    LOOK_CHUNK = 4 * 1024,       /* read at once while looking for a batch */
+    HOT_TAIL = 8 * 1024 * 1024,  /* so much of the active segment's end is taken to be in the page cache */
+};
+
+/* One lookup: where a batch begins, or what must be warmed first. */
+struct look {
+    struct log *log;
+    bool may_block;
+    struct log_slice *cold; /* gets the range when the answer is -EAGAIN */
+};
+
+static int refuse_cold(struct look *look, struct file *file, int64_t position, int64_t size)
+{
+    *look->cold = (struct log_slice){ .file = file_ref(file), .position = position, .size = size };
+    return -EAGAIN;
+}
+
+static bool is_hot(struct look *look, const struct segment *segment, int64_t position, int64_t size)
+{
+    const struct segment *active = log_active(look->log);
+    if (look->may_block || (segment == active && position > active->size - HOT_TAIL))
+        return true;
+    return file_is_cached(segment->file, position, size);
+}
+
+/* Opens a segment with its indexes. Those of a cold one are warmed first. */
+static int open_segment(struct look *look, struct segment *segment)
+{
+    char path[SEGMENT_PATH_SIZE];
+    struct log *log = look->log;
+    struct file *file;
+    if (segment == log_active(log))
+        return log_wake(log);
+    int64_t size = segment_size(segment, log->io, log->path);
+    int status = size < 0 ? (int)size : segment_open(segment, log->io, log->path);
+    if (status < 0)
+        return status;
+    if (!log->is_awake)
+        flush_note_awake(log);
+    log->touched_ms = loop_now_ms(flusher_loop(log->flusher));
+    if (segment->indexes == NULL && !look->may_block) {
+        segment_path(path, log->path, segment->base_offset, index_suffix[INDEX_OFFSET]);
+        status = file_open(log->io, path, FILE_READ, &file);
+        if (status < 0 && status != -ENOENT)
+            return status;
+        int64_t index_size = status < 0 ? 0 : file_size(file);
+        bool cold = index_size > 0 && !file_is_cached(file, 0, index_size);
+        if (cold)
+            refuse_cold(look, file, 0, index_size);
+        if (status == 0)
+            file_unref(file);
+        if (cold)
+            return -EAGAIN;
+    }
+    return segment_load(segment, log->io, log->path);
+}
+
+static int64_t hint_for(const struct log *log, const struct segment *segment, int64_t offset)
+{
+    const struct log_boundary *durable = &log->durable_boundary;
+    if (durable->offset == offset && durable->base_offset == segment->base_offset)
+        return durable->position;
+    for (int i = 0; i < LOG_HINTS; i++)
+        if (log->hints[i].offset == offset && log->hints[i].base_offset == segment->base_offset)
+            return log->hints[i].position;
+    return -1;
+}
+
+/* The position of the batch that holds offset, or of the first behind it; the segment's size when there is none. */
+static int find_position(struct look *look, struct segment *segment, int64_t offset, int64_t *out_position)
+{
+    struct batch_header header;
+    struct scan scan;
+    int64_t hint = hint_for(look->log, segment, offset);
+    if (offset <= segment->base_offset || hint >= 0) {
+        *out_position = hint >= 0 ? hint : 0;
+        return 0;
+    }
+    const struct index *offsets = &segment->indexes[INDEX_OFFSET];
+    int32_t entry = index_find_offset(offsets, segment->base_offset, offset);
+    int64_t position = 0;
+    if (entry >= 0)
+        index_offset_at(offsets, entry, segment->base_offset, &position);
+    scan_begin(&scan, segment->file, position, segment->size, LOOK_CHUNK);
+    int status;
+    for (;;) {
+        if (!is_hot(look, segment, scan.position, LOOK_CHUNK)) {
+            status = refuse_cold(look, segment->file, scan.position, LOOK_CHUNK * 4);
+            break;
+        }
+        status = scan_header(&scan, &header);
+        if (status < 0 || status == 0 || batch_last_offset(&header) >= offset)
+            break;
+        scan_skip(&scan, &header);
+    }
+    *out_position = scan.position;
+    scan_end(&scan);
+    if (status < 0)
+        return status == -EBADMSG ? -EUCLEAN : status;
+    if (status == 1 && header.base_offset == offset)
+        log_note_boundary(look->log, offset, segment->base_offset, *out_position);
+    return 0;
+}
+
+/* Where upper_offset stands in the segment, not looking farther than `enough`. */
+static int find_upper(struct look *look, const struct segment *segment, int64_t upper_offset, int64_t enough, int64_t *out_position)
+{
+    struct log *log = look->log;
+    if (upper_offset == log->tail.end_offset || segment + 1 < log->segments + log->segment_count) {
+        const struct segment *next = segment + 1;
+        if (segment == log_active(log) || next->base_offset <= upper_offset) {
+            *out_position = segment->size;
+            return 0;
+        }
+    }
+    int64_t position;
+    int32_t entry = index_find_offset(&segment->indexes[INDEX_OFFSET], segment->base_offset, upper_offset);
+    if (entry >= 0 && hint_for(log, segment, upper_offset) < 0) {
+        index_offset_at(&segment->indexes[INDEX_OFFSET], entry, segment->base_offset, &position);
+        if (position >= enough) {
+            *out_position = position;
+            return 0;
+        }
+    }
+    return find_position(look, (struct segment *)(uintptr_t)segment, upper_offset, out_position);
+}
+
+static int fill_slice(struct look *look, struct segment *segment, int64_t position, int64_t upper_offset, int64_t max_bytes,
+                      bool at_least_one, struct log_slice *out_slice)
+{
+    struct batch_header header;
+    int64_t end;
+    if (!is_hot(look, segment, position, BATCH_HEADER_SIZE))
+        return refuse_cold(look, segment->file, position, LOOK_CHUNK * 4);
+    int status = segment_header(segment, position, segment->size, &header);
+    if (status < 0)
+        return status == -EBADMSG ? -EUCLEAN : status;
+    if (header.base_offset >= upper_offset)
+        return 0;
+    int64_t most = at_least_one && max_bytes < (int64_t)header.size ? (int64_t)header.size : max_bytes;
+    status = find_upper(look, segment, upper_offset, position + most, &end);
+    if (status < 0)
+        return status;
+    int64_t size = end - position < most ? end - position : most;
+    if (size <= 0)
+        return 0;
+    *out_slice = (struct log_slice){ file_ref(segment->file), position, size, header.base_offset };
+    if (position + size == end)
+        log_note_boundary(look->log, upper_offset, segment->base_offset, end);
+    return 0;
+}
+
+int log_read(struct log *log, int64_t offset, int64_t upper_offset, int64_t max_bytes, bool at_least_one, bool may_block,
+             struct log_slice *out_slice)
+{
+    struct look look = { log, may_block, out_slice };
+    *out_slice = (struct log_slice){ .first_offset = offset };
+    if (offset < log->start || offset > log->tail.end_offset)
+        return -ERANGE;
+    if (upper_offset > log->tail.end_offset)
+        upper_offset = log->tail.end_offset;
+    for (int32_t i = log_segment_at(log, offset); i >= 0 && i < log->segment_count; i++) {
+        struct segment *segment = &log->segments[i];
+        int64_t position;
+        if (offset >= upper_offset || segment->base_offset >= upper_offset || segment->is_new)
+            return 0;
+        int status = open_segment(&look, segment);
+        if (status == 0)
+            status = find_position(&look, segment, offset, &position);
+        if (status < 0)
+            return status;
+        if (position < segment->size) /* else what is left of this segment was compacted away: the next one */
+            return fill_slice(&look, segment, position, upper_offset, max_bytes, at_least_one, out_slice);
+    }
+    return 0;
+}
+
+void log_slice_release(struct log_slice *slice)
+{
+    file_unref(slice->file);
+    slice->file = NULL;
+}
+
+bool log_slice_is_cached(const struct log_slice *slice)
+{
+    return slice->file == NULL || file_is_cached(slice->file, slice->position, slice->size);
+}
+
+/* ---- Warming. ---- */
+
+struct log_warm {
+    struct work work;
+    struct task *resume;
+    bool running, abandoned;
+};
+
+static void warm_is_done(struct work *work)
+{
+    struct log_warm *warm = container_of(work, struct log_warm, work);
+    warm->running = false;
+    if (warm->abandoned)
+        log_warm_destroy(warm);
+    else
+        loop_enqueue(work->job.owner, warm->resume);
+}
+
+struct log_warm *log_warm_start(struct flusher *flusher, const struct log_slice *slice, struct task *resume)
+{
+    struct log_warm *warm = memory_take(sizeof(*warm));
+    work_init(&warm->work, flusher->io, flusher->loop, warm_is_done);
+    struct work_item *item = work_add(&warm->work, WORK_WARM);
+    item->file = file_ref(slice->file);
+    item->position = slice->position;
+    item->size = (size_t)slice->size;
+    warm->resume = resume;
+    warm->running = true;
+    work_submit(&warm->work);
+    return warm;
+}
+
+void log_warm_destroy(struct log_warm *warm)
+{
+    if (warm == NULL)
+        return;
+    if (warm->running) {
+        warm->abandoned = true;
+        return;
+    }
+    work_deinit(&warm->work);
+    memory_give(warm);
+}
+
+/* ---- Aborted transactions. ---- */
+
+int log_aborted(struct log *log, int64_t from, int64_t to, struct arena *arena, struct log_aborted **out_list, int32_t *out_count)
+{
+    int32_t capacity = 0;
+    struct log_aborted *list = NULL;
+    *out_list = NULL;
+    *out_count = 0;
+    int32_t first = log_segment_at(log, from);
+    for (int32_t i = first < 0 ? 0 : first; i < log->segment_count; i++) {
+        struct segment *segment = &log->segments[i];
+        int status = segment->is_new ? 0 : segment_load_aborted(segment, log->io, log->path);
+        if (status < 0)
+            return status;
+        if (!log->is_awake)
+            flush_note_awake(log);
+        const struct index *aborted = &segment->indexes[INDEX_ABORTED];
+        for (int32_t entry = 0; entry < aborted->count; entry++) {
+            struct aborted_entry one = index_aborted_at(aborted, entry);
+            if (one.last_offset >= from && one.first_offset < to) {
+                if (*out_count == capacity) {
+                    capacity = capacity == 0 ? 8 : capacity * 2;
+                    struct log_aborted *larger = arena_take_array(arena, (size_t)capacity, sizeof(*larger));
+                    for (int32_t k = 0; k < *out_count; k++)
+                        larger[k] = list[k];
+                    list = larger;
+                }
+                list[(*out_count)++] = (struct log_aborted){ one.producer_id, one.first_offset };
+            }
+            if (one.last_stable_offset >= to) { /* whatever is aborted behind it began there or later */
+                *out_list = list;
+                return 0;
+            }
+        }
+    }
+    *out_list = list;
+    return 0;
+}

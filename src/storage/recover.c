@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a log must know when it is opened. After a clean stop only the batches behind the last index entry are looked at.
+ * Otherwise everything from the recovery point on is checked (length, CRC, offsets, epochs), indexed anew, and cut where
+ * it ends; a batch that is damaged below the recovery point was durable once, so that is not a torn tail: -EUCLEAN. */
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "io/file.h"
+#include "io/io.h"
+#include "storage/flusher.h"
+#include "storage/log_state.h"
+#include "storage/scan.h"
+
+enum { CLEAN_CHUNK = 8 * 1024, CHECK_CHUNK = 256 * 1024, SNAPSHOT_LIMIT = 1 << 30 };
+
+/* How far the walk came. */
+struct recovery {
+    struct log *log;
+    bool clean;
+    int64_t check_from;   /* from this offset on, whole batches are checked */
+    int64_t expected;     /* the next offset must not be below */
+    int32_t epoch;
+};
+
+/* ---- One segment. ---- */
+
+/* Where to begin in the active (last) segment: behind entries that certainly stand below `from`. */
+static int64_t trusted_position(struct recovery *recovery, struct segment *segment, int64_t size)
+{
+    struct index *offsets = &segment->indexes[INDEX_OFFSET], *times = &segment->indexes[INDEX_TIME];
+    struct batch_header header;
+    int64_t position = 0, last = -1, time_offset = -1;
+    int32_t entry = index_find_offset(offsets, segment->base_offset, recovery->check_from - 1);
+    if (entry >= 0)
+        last = index_offset_at(offsets, entry, segment->base_offset, &position);
+    bool good = entry >= 0 && segment_header(segment, position, size, &header) == 0 && batch_last_offset(&header) == last;
+    int32_t time_count = times->count;
+    while (time_count > 0 && !recovery->clean) {
+        index_time_at(times, time_count - 1, segment->base_offset, &time_offset);
+        if (time_offset <= last)
+            break;
+        time_count--;
+    }
+    /* Both indexes get their entries together; a time index that ends early may have lost some. */
+    if (!good || (!recovery->clean && time_offset != last)) {
+        index_cut(offsets, 0);
+        index_cut(times, 0);
+        return 0;
+    }
+    index_cut(offsets, entry + 1);
+    index_cut(times, time_count);
+    if (times->count > 0)
+        segment->max_timestamp = index_time_at(times, times->count - 1, segment->base_offset, &segment->max_timestamp_offset);
+    recovery->expected = header.base_offset;
+    return position;
+}
+
+static bool batch_is_good(struct recovery *recovery, struct scan *scan, const struct batch_header *header, int *status)
+{
+    if (header->base_offset < recovery->expected || header->last_offset_delta < 0)
+        return false;
+    if (recovery->clean || header->base_offset < recovery->check_from)
+        return true;
+    if (header->leader_epoch >= 0 && header->leader_epoch < recovery->epoch)
+        return false;
+    const uint8_t *batch = scan_batch(scan, header, status);
+    return batch != NULL && batch_crc_is_right(batch, header);
+}
+
+/* Walks the last segment from position, keeping its books. *out_end: behind the last good batch. */
+static int walk(struct recovery *recovery, int64_t position, int64_t size, int64_t *out_end)
+{
+    struct log *log = recovery->log;
+    struct segment *segment = log_active(log);
+    struct batch_header header;
+    struct scan scan;
+    bool index_before, known = position > 0;
+    int status = 0, found;
+    scan_begin(&scan, segment->file, position, size, recovery->clean ? CLEAN_CHUNK : CHECK_CHUNK);
+    while ((found = scan_header(&scan, &header)) == 1 && batch_is_good(recovery, &scan, &header, &status) && status == 0) {
+        int64_t entry_position = scan.position;
+        log_tail_advance(&log->tail, &header, &log->settings, &index_before);
+        log_account(log, &header, entry_position, index_before && !known);
+        if (known) /* the batch of the last entry that was kept */
+            log->tail.since_index = (int32_t)header.size;
+        known = false;
+        recovery->expected = batch_next_offset(&header);
+        if (header.leader_epoch > recovery->epoch)
+            recovery->epoch = header.leader_epoch;
+        scan_skip(&scan, &header);
+    }
+    *out_end = scan.position;
+    scan_end(&scan);
+    if (found < 0 && found != -EBADMSG)
+        return found;
+    return status == -EBADMSG ? 0 : status;
+}
+
+/* Opens the segment at the end of the array and brings its books in order. *out_cut: it ended before its file did. */
+static int recover_last(struct recovery *recovery, bool *out_cut)
+{
+    struct log *log = recovery->log;
+    struct segment *segment = log_active(log);
+    struct batch_header first;
+    int64_t end;
+    int64_t size = segment_size(segment, log->io, log->path);
+    *out_cut = false;
+    segment->max_timestamp = -1;
+    segment->max_timestamp_offset = segment->base_offset;
+    log_begin_tail(log, segment->base_offset);
+    if (size == 0 && recovery->clean)
+        return 0;
+    int status = size < 0 ? (int)size : segment_open(segment, log->io, log->path);
+    if (status == 0)
+        status = segment_load(segment, log->io, log->path);
+    if (status < 0)
+        return status;
+    if (recovery->expected > segment->base_offset) { /* overlaps the one before */
+        *out_cut = true;
+        segment->size = 0;
+        return 0;
+    }
+    recovery->expected = segment->base_offset;
+    int64_t position = trusted_position(recovery, segment, size);
+    log->tail.size = position;
+    log->tail.end_offset = recovery->expected;
+    log->tail.index_count = segment->indexes[INDEX_OFFSET].count;
+    if (position > 0 && segment_header(segment, 0, size, &first) == 0)
+        log->tail.first_timestamp = first.max_timestamp;
+    status = walk(recovery, position, size, &end);
+    log->tail.index_count = segment->indexes[INDEX_OFFSET].count;
+    segment->size = end;
+    *out_cut = end < size;
+    log->tail.created_ms = io_wall_ms(log->io);
+    assert(status < 0 || log->tail.size == end);
+    return status;
+}
+
+/* ---- The chain of segments. ---- */
+
+static int remove_files(struct log *log, int64_t base_offset)
+{
+    static const char *const suffixes[] = { ".log", ".index", ".timeindex", ".txnindex" };
+    char path[SEGMENT_PATH_SIZE];
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        segment_path(path, log->path, base_offset, suffixes[i]);
+        int status = file_unlink(log->io, path);
+        if (status < 0 && status != -ENOENT)
+            return status;
+    }
+    return 0;
+}
+
+/* The array was shortened to the segment under recovery; those behind go when it was cut, else they come back. */
+static int drop_behind(struct log *log, int32_t all)
+{
+    int status = 0;
+    for (int32_t i = log->segment_count; i < all && status == 0; i++)
+        status = remove_files(log, log->segments[i].base_offset);
+    for (int32_t i = log->segment_count; i < all; i++)
+        segment_deinit(&log->segments[i]);
+    return status;
+}
+
+static int cut_here(struct recovery *recovery, int32_t all)
+{
+    struct log *log = recovery->log;
+    struct segment *segment = log_active(log);
+    if (recovery->expected < log->recovery_point)
+        return -EUCLEAN;
+    int status = drop_behind(log, all);
+    if (status == 0)
+        status = file_truncate(segment->file, segment->size);
+    return status;
+}
+
+/* Recovers segments [first, all): each is the last of the array while it is looked at. */
+static int recover_segments(struct recovery *recovery, int32_t first, int32_t all)
+{
+    struct log *log = recovery->log;
+    for (int32_t i = first; i < all; i++) {
+        bool cut;
+        log->segment_count = i + 1;
+        int64_t before = recovery->expected;
+        int status = recover_last(recovery, &cut);
+        if (status == 0 && cut) {
+            if (recovery->clean)
+                return -EBADMSG; /* not so clean after all */
+            status = cut_here(recovery, all);
+            if (status == 0 && i > first && log_active(log)->size == 0 && log_active(log)->base_offset != before) {
+                status = remove_files(log, log_active(log)->base_offset);
+                segment_deinit(log_active(log));
+                log->segment_count--;
+                recovery->expected = log->segments[i - 1].base_offset;
+                if (status == 0)
+                    status = recover_last(recovery, &cut);
+            }
+            return status;
+        }
+        if (status < 0) {
+            log->segment_count = all;
+            return status;
+        }
+        if (i < all - 1) {
+            struct segment *sealed = log_active(log);
+            index_add_time(&sealed->indexes[INDEX_TIME], sealed->base_offset, sealed->max_timestamp,
+                           sealed->max_timestamp_offset);
+        }
+    }
+    return 0;
+}
+
+/* ---- Producers. ---- */
+
+static int load_snapshot(struct log *log, int64_t offset)
+{
+    char path[SEGMENT_PATH_SIZE], *data;
+    size_t size;
+    segment_path(path, log->path, offset, ".snapshot");
+    int status = file_load(log->io, path, SNAPSHOT_LIMIT, &data, &size);
+    if (status < 0)
+        return status;
+    bool good = producers_load(&log->producers, (struct bytes){ (const uint8_t *)data, size });
+    memory_give(data);
+    return good ? 0 : -EBADMSG;
+}
+
+struct newest_snapshot {
+    int64_t limit, offset;
+};
+
+static int visit_snapshot(void *context, const char *name)
+{
+    struct newest_snapshot *newest = context;
+    int64_t offset;
+    if (strspn(name, "0123456789") == 20 && strcmp(name + 20, ".snapshot") == 0 &&
+        str_to_int64((struct str){ name, 20 }, &offset) && offset <= newest->limit && offset > newest->offset)
+        newest->offset = offset;
+    return 0;
+}
+
+/* The newest readable snapshot at or below the end; those above speak of what was cut. */
+static int find_snapshot(struct log *log)
+{
+    char path[SEGMENT_PATH_SIZE];
+    int64_t above = log->snapshot_offset;
+    while (above > log->tail.end_offset) {
+        segment_path(path, log->path, above, ".snapshot");
+        int status = file_unlink(log->io, path);
+        struct newest_snapshot newest = { above - 1, -1 };
+        if (status == 0 || status == -ENOENT)
+            status = directory_list(log->io, log->path, visit_snapshot, &newest);
+        if (status < 0)
+            return status;
+        above = newest.offset;
+    }
+    log->snapshot_offset = above;
+    while (log->snapshot_offset >= 0) {
+        int status = load_snapshot(log, log->snapshot_offset);
+        if (status != -EBADMSG)
+            return status;
+        struct newest_snapshot newest = { log->snapshot_offset - 1, -1 };
+        status = directory_list(log->io, log->path, visit_snapshot, &newest);
+        if (status < 0)
+            return status;
+        log->snapshot_offset = newest.offset;
+    }
+    return 0;
+}
+
+static int replay_batch(struct log *log, struct segment *segment, struct scan *scan, const struct batch_header *header)
+{
+    struct producer before;
+    const uint8_t *batch = NULL;
+    int status = 0;
+    int32_t coordinator_epoch;
+    if (batch_is_control(header)) {
+        batch = scan_batch(scan, header, &status);
+        if (batch == NULL)
+            return status;
+    }
+    producers_take(&log->producers, header, batch, &before);
+    if (batch == NULL || before.id < 0 || before.batch_count < 0 || before.transaction_start < 0 ||
+        producers_marker(header, batch, &coordinator_epoch) != MARKER_ABORT)
+        return 0;
+    int64_t open = producers_first_open(&log->producers);
+    struct aborted_entry aborted = { header->producer_id, before.transaction_start, header->base_offset,
+                                     open >= 0 ? open : header->base_offset + 1 };
+    index_add_aborted(&segment->indexes[INDEX_ABORTED], &aborted);
+    return 0;
+}
+
+static int replay_segment(struct log *log, struct segment *segment, int64_t from, bool clean)
+{
+    struct batch_header header;
+    struct scan scan;
+    int64_t position = 0;
+    int64_t size = segment_size(segment, log->io, log->path);
+    int status = size < 0 ? (int)size : segment_open(segment, log->io, log->path);
+    if (status == 0)
+        status = segment_load_aborted(segment, log->io, log->path);
+    if (status < 0)
+        return status;
+    struct index *aborted = &segment->indexes[INDEX_ABORTED];
+    int32_t kept = 0;
+    while (kept < aborted->count && index_aborted_at(aborted, kept).last_offset < from)
+        kept++;
+    index_cut(aborted, kept);
+    int32_t entry = index_find_offset(&segment->indexes[INDEX_OFFSET], segment->base_offset, from - 1);
+    if (entry >= 0)
+        index_offset_at(&segment->indexes[INDEX_OFFSET], entry, segment->base_offset, &position);
+    scan_begin(&scan, segment->file, position, size, clean ? CLEAN_CHUNK : CHECK_CHUNK);
+    while (status == 0 && (status = scan_header(&scan, &header)) == 1) {
+        status = header.base_offset >= from ? replay_batch(log, segment, &scan, &header) : 0;
+        scan_skip(&scan, &header);
+    }
+    scan_end(&scan);
+    return status == -EBADMSG ? 0 : status;
+}
+
+/* Without a snapshot there was no producer at the recovery point; after a clean stop there is none at all. */
+static int recover_producers(struct recovery *recovery)
+{
+    struct log *log = recovery->log;
+    int status = find_snapshot(log);
+    int64_t from = log->snapshot_offset;
+    if (from < 0)
+        from = recovery->clean ? log->tail.end_offset : log->recovery_point;
+    if (from < log->segments[0].base_offset)
+        from = log->segments[0].base_offset;
+    int32_t first = log_segment_at(log, from);
+    for (int32_t i = first; i < log->segment_count && status == 0 && from < log->tail.end_offset; i++)
+        if (!log->segments[i].is_new)
+            status = replay_segment(log, &log->segments[i], from, recovery->clean);
+    return status;
+}
+
+/* ---- All of it. ---- */
+
+static void settle(struct log *log, bool clean)
+{
+    int64_t end = log->tail.end_offset;
+    if (log->start < log->segments[0].base_offset)
+        log->start = log->segments[0].base_offset;
+    if (log->start > end)
+        log->start = end;
+    if (log->recovery_point > end || clean)
+        log->recovery_point = end;
+    if (log->recovery_point < log->start)
+        log->recovery_point = log->start;
+    log->durable_end = log->recovery_point;
+    if (log->high_watermark > end)
+        log->high_watermark = end;
+    if (log->high_watermark < log->start)
+        log->high_watermark = log->start;
+    epochs_truncate_from(&log->epochs, end);
+    epochs_start_at(&log->epochs, log->start);
+    log->sealed_size = log->segment_count == 1 ? 0 : -1;
+}
+
+int log_recover(struct log *log, bool clean)
+{
+    int32_t all = log->segment_count;
+    struct recovery recovery = { .log = log, .clean = clean, .check_from = INT64_MAX, .epoch = -1 };
+    int32_t first = all - 1;
+    if (log_active(log)->is_new) {
+        log_begin_tail(log, log->start);
+        settle(log, clean);
+        return 0;
+    }
+    if (!clean) {
+        if (log->recovery_point < log->segments[0].base_offset)
+            log->recovery_point = log->segments[0].base_offset;
+        first = log_segment_at(log, log->recovery_point);
+        recovery.check_from = log->recovery_point;
+    }
+    recovery.expected = log->segments[first].base_offset;
+    int status = recover_segments(&recovery, first, all);
+    if (status == -EBADMSG && clean) {
+        log->segment_count = all;
+        for (int32_t i = 0; i < all; i++)
+            segment_deinit(&log->segments[i]);
+        log_active(log)->size = -1;
+        return log_recover(log, false);
+    }
+    if (status == 0 && !clean && log->tail.end_offset < log->recovery_point)
+        status = -EUCLEAN;
+    if (status == 0)
+        status = recover_producers(&recovery);
+    if (status < 0)
+        return status;
+    settle(log, clean);
+    if (clean)
+        for (int32_t i = 0; i < log->segment_count; i++)
+            segment_rest(&log->segments[i]);
+    else
+        log->is_awake = true;
+    return 0;
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What takes data away: retention, a start that moves up, truncation, deletion. Files are renamed first and removed
+ * later; readers hold their descriptors. Nothing here runs while the flusher works with the log's files by name. */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "io/file.h"
+#include "io/io.h"
+#include "storage/flush.h"
+#include "storage/flusher.h"
+#include "storage/log_state.h"
+#include "storage/scan.h"
+
+int log_drop_segments(struct log *log, int32_t first, int32_t count)
+{
+    static const char *const suffixes[] = { ".log", ".index", ".timeindex", ".txnindex", ".snapshot" };
+    char path[SEGMENT_PATH_SIZE];
+    assert(!log_is_busy(log) && first >= 0 && first + count < log->segment_count);
+    if (count == 0)
+        return 0;
+    struct deletion *deletion = flush_deletion_create(log->flusher, log->settings.file_delete_delay_ms);
+    for (int32_t i = first; i < first + count; i++) {
+        for (size_t s = 0; s < sizeof(suffixes) / sizeof(suffixes[0]); s++) {
+            segment_path(path, log->path, log->segments[i].base_offset, suffixes[s]);
+            work_add_path(&deletion->work, WORK_RENAME, path);
+            strcat(path, ".deleted");
+            deletion->work.items[deletion->work.count - 1].target = memory_copy_text(path);
+        }
+        segment_deinit(&log->segments[i]);
+    }
+    flush_deletion_start(deletion);
+    log->segment_count -= count;
+    memmove(log->segments + first, log->segments + first + count,
+            (size_t)(log->segment_count - first) * sizeof(*log->segments));
+    log->sealed_size = -1;
+    return 0;
+}
+
+/* Segments that lie wholly below the start. */
+static int drop_below_start(struct log *log)
+{
+    int32_t count = 0;
+    if (log_is_busy(log))
+        return 0; /* retention comes by again */
+    while (count + 1 < log->segment_count && log->segments[count + 1].base_offset <= log->start)
+        count++;
+    return log_drop_segments(log, 0, count);
+}
+
+static void move_start(struct log *log, int64_t offset)
+{
+    log->start = offset;
+    if (log->durable_end < offset)
+        log->durable_end = offset;
+    if (log->recovery_point < offset)
+        log->recovery_point = offset;
+    if (log->high_watermark < offset)
+        log->high_watermark = offset;
+    epochs_start_at(&log->epochs, offset);
+    flush_note_dirty(log);
+}
+
+int log_set_start(struct log *log, int64_t offset)
+{
+    if (offset > log->tail.end_offset)
+        return -ERANGE;
+    if (offset <= log->start)
+        return 0;
+    move_start(log, offset);
+    return drop_below_start(log);
+}
+
+/* The oldest segments that retention lets go; the active one never, and nothing at or above the high watermark. */
+static int32_t count_expired(struct log *log, int64_t wall_ms)
+{
+    const struct log_settings *settings = &log->settings;
+    int64_t size = settings->retention_bytes >= 0 ? log_size(log) : 0;
+    int32_t count = 0;
+    while (count + 1 < log->segment_count && log->segments[count + 1].base_offset <= log->high_watermark &&
+           log->segments[count + 1].base_offset <= log->durable_end) {
+        struct segment *segment = &log->segments[count];
+        bool old = false, large = false;
+        if (settings->retention_ms >= 0 && segment_find_times(segment, log->io, log->path) == 0)
+            old = segment->max_timestamp >= 0 && wall_ms - segment->max_timestamp > settings->retention_ms;
+        if (settings->retention_bytes >= 0) {
+            large = size - segment->size >= settings->retention_bytes;
+            size -= large ? segment->size : 0;
+        }
+        if (!old && !large)
+            break;
+        count++;
+    }
+    return count;
+}
+
+/* As in Kafka, an active segment that is old as a whole is rolled, so that it can go; when nothing is on its way. */
+static void roll_if_expired(struct log *log, int64_t wall_ms)
+{
+    struct segment *active = log_active(log);
+    int64_t end = log->tail.end_offset;
+    if (log->tail.size == 0 || log->staging != NULL || log->settings.retention_ms < 0 || active->max_timestamp < 0 ||
+        wall_ms - active->max_timestamp <= log->settings.retention_ms || log->high_watermark < end ||
+        log->durable_end < end || log_wake(log) < 0)
+        return;
+    active = log_active(log);
+    index_add_time(&active->indexes[INDEX_TIME], active->base_offset, active->max_timestamp, active->max_timestamp_offset);
+    log->sealed_size = -1;
+    memory_give(log->roll_snapshot);
+    log_take_snapshot(log, &log->roll_snapshot, &log->roll_snapshot_size);
+    segment_begin(log_push_segment(log), end);
+    log_begin_tail(log, end);
+    if (log_wake(log) == 0) /* its name must be there before the old one's is gone: it says where the log ends */
+        log_want_flush(log);
+    flush_note_roll(log);
+}
+
+int log_retain(struct log *log, int64_t wall_ms)
+{
+    int status = drop_below_start(log);
+    if (status < 0 || !log->settings.deletes || log_is_busy(log))
+        return status;
+    int32_t count = count_expired(log, wall_ms);
+    if (count == log->segment_count - 1)
+        roll_if_expired(log, wall_ms); /* goes the next time, when the new segment is durable */
+    if (count == 0)
+        return 0;
+    move_start(log, log->segments[count].base_offset);
+    return log_drop_segments(log, 0, count);
+}
+
+/* ---- Truncation. ---- */
+
+static int unlink_segments(struct log *log, int32_t first)
+{
+    static const char *const suffixes[] = { ".log", ".index", ".timeindex", ".txnindex" };
+    char path[SEGMENT_PATH_SIZE];
+    for (int32_t i = log->segment_count - 1; i >= first; i--) {
+        for (size_t s = 0; s < sizeof(suffixes) / sizeof(suffixes[0]); s++) {
+            segment_path(path, log->path, log->segments[i].base_offset, suffixes[s]);
+            int status = file_unlink(log->io, path);
+            if (status < 0 && status != -ENOENT)
+                return status;
+        }
+        segment_deinit(&log->segments[i]);
+        log->segment_count = i;
+    }
+    return 0;
+}
+
+/* Cuts the last segment at the batch that holds offset, or the first behind it. */
+static int cut_segment(struct log *log, int64_t offset)
+{
+    struct segment *segment = log_active(log);
+    struct batch_header header;
+    struct scan scan;
+    int64_t size = segment_size(segment, log->io, log->path);
+    int status = size < 0 ? (int)size : segment_open(segment, log->io, log->path);
+    if (status < 0)
+        return status;
+    scan_begin(&scan, segment->file, 0, size, 64 * 1024);
+    while ((status = scan_header(&scan, &header)) == 1 && batch_last_offset(&header) < offset)
+        scan_skip(&scan, &header);
+    segment->size = scan.position;
+    scan_end(&scan);
+    if (status < 0)
+        return status;
+    status = file_truncate(segment->file, segment->size);
+    return status == 0 ? file_sync(segment->file) : status;
+}
+
+int log_truncate(struct log *log, int64_t offset)
+{
+    assert(log->staging == NULL);
+    if (offset >= log->tail.end_offset)
+        return 0;
+    if (log_is_busy(log))
+        return -EAGAIN;
+    if (offset < log->segments[0].base_offset)
+        return log_restart(log, offset);
+    int32_t keep = log_segment_at(log, offset);
+    int64_t durable_end = log->durable_end;
+    log->generation++;
+    log_forget_boundaries(log);
+    int status = unlink_segments(log, keep + 1);
+    if (status == 0)
+        status = cut_segment(log, offset);
+    if (status < 0)
+        return status;
+    struct segment *last = log_active(log);
+    int64_t base = last->base_offset;
+    segment_deinit(last);
+    *last = (struct segment){ .base_offset = base, .size = -1, .max_timestamp = SEGMENT_TIME_UNKNOWN };
+    if (log->recovery_point > base)
+        log->recovery_point = base; /* the cut may have taken a whole batch that begins below offset */
+    log->snapshot_offset = INT64_MAX; /* look for those at or below the new end */
+    producers_forget(&log->producers);
+    epochs_truncate_from(&log->epochs, offset);
+    status = log_recover(log, false);
+    log->durable_end = durable_end < log->tail.end_offset ? durable_end : log->tail.end_offset;
+    flush_note_awake(log);
+    flush_note_dirty(log);
+    flush_publish_soon(log->flusher);
+    return status;
+}
+
+int log_restart(struct log *log, int64_t offset)
+{
+    assert(log->staging == NULL);
+    if (log_is_busy(log))
+        return -EAGAIN;
+    log->generation++;
+    log_forget_boundaries(log);
+    int status = unlink_segments(log, 0);
+    if (status < 0)
+        return status;
+    segment_begin(log_push_segment(log), offset);
+    log_begin_tail(log, offset);
+    log->names_made++;
+    log->sealed_size = 0;
+    log->start = log->durable_end = log->recovery_point = log->high_watermark = offset;
+    epochs_truncate_from(&log->epochs, 0);
+    producers_forget(&log->producers);
+    status = log_wake(log); /* the file's name says where the log begins */
+    flush_note_dirty(log);
+    return status;
+}
+
+/* ---- Deletion. ---- */
+
+int log_delete(struct log *log)
+{
+    static const char digits[] = "0123456789abcdef";
+    char name[512], hex[33];
+    uint8_t random[16];
+    struct flusher *flusher = log->flusher;
+    if (log_is_busy(log)) {
+        if (!log->is_doomed) {
+            log->is_doomed = true;
+            if (log->is_waiting)
+                flush_forget_waiting(log);
+            log->waiting_next = flusher->doomed;
+            flusher->doomed = log;
+            log->durable_task = NULL;
+        }
+        return 0;
+    }
+    io_random(log->io, random, sizeof(random));
+    for (int i = 0; i < 32; i++)
+        hex[i] = digits[(random[i / 2] >> (i % 2 == 0 ? 4 : 0)) & 15];
+    hex[32] = 0;
+    /* TOPIC-N.HEX-delete, at most 255 bytes: the topic's part is cut. */
+    int tail = snprintf(name, sizeof(name), "-%d.%s-delete", log->partition, hex);
+    const char *parent_end = strrchr(log->path, '/');
+    int parent = parent_end == NULL ? 0 : (int)(parent_end - log->path) + 1;
+    char *target = memory_take((size_t)parent + 512);
+    snprintf(target, (size_t)parent + 512, "%.*s%.*s%s", parent, log->path, 255 - tail, log->topic, name);
+    int status = file_rename(log->io, log->path, target);
+    if (status == 0) {
+        struct deletion *deletion = flush_deletion_create(flusher, log->settings.file_delete_delay_ms);
+        work_add_path(&deletion->work, WORK_REMOVE_TREE, target);
+        flush_deletion_start(deletion);
+    }
+    memory_give(target);
+    log_close(log);
+    flush_publish_soon(flusher);
+    return status;
+}
