@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "metadata/controller.h"
 
-#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/container.h"
@@ -239,6 +239,20 @@ static const char *apply_record(struct controller *controller, struct bytes raw)
     return end_transaction(controller, record.type == END_TRANSACTION_RECORD_TYPE);
 }
 
+static void note_failure(struct controller *controller, int64_t offset, struct bytes raw)
+{
+    struct metadata_record record = { -1, -1, { NULL, 0 } };
+    metadata_record_parse(raw, &record);
+    const struct record_schema *schema =
+        record.type < 0 || record.type > INT16_MAX
+            ? NULL
+            : record_schema_find(RECORDS_CLUSTER_METADATA, (int16_t)record.type);
+    snprintf(controller->failed_type, sizeof(controller->failed_type), "type %d", record.type);
+    controller->failed_name = schema == NULL ? controller->failed_type : schema->name;
+    controller->failed_version = record.version;
+    controller->failed_offset = offset;
+}
+
 void controller_apply(struct controller *controller, int64_t offset, struct bytes record)
 {
     if (controller->failure != NULL)
@@ -246,7 +260,7 @@ void controller_apply(struct controller *controller, int64_t offset, struct byte
     controller->failure = apply_record(controller, record);
     arena_reset(&controller->scratch);
     if (controller->failure != NULL)
-        controller->failed_offset = offset;
+        note_failure(controller, offset, record);
 }
 
 static void apply(struct rsm_machine *machine, int64_t offset, struct bytes record)
