@@ -29,20 +29,29 @@ def free_port():
         return s.getsockname()[1]
 
 
-def kafka_classpath():
-    """The class path of Kafka 4.4.0 with its tools, from Maven Central; looked up once."""
-    path = os.path.join(BUILD, "clients", "kafka.classpath")
+def classpath(name, pom):
+    """The class path of a pom below tests/, from Maven Central; looked up once."""
+    path = os.path.join(BUILD, "clients", f"{name}.classpath")
     if not os.path.exists(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        subprocess.run(["mvn", "-q", "-B", "-f", os.path.join(ROOT, "tests", "e2e", "kafka", "pom.xml"), "dependency:build-classpath",
-                        f"-Dmdep.outputFile={path}"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["mvn", "-q", "-B", "-f", os.path.join(ROOT, "tests", pom), "dependency:build-classpath", f"-Dmdep.outputFile={path}"],
+                       check=True, stdout=subprocess.DEVNULL)
     with open(path, encoding="utf-8") as file:
         return file.read().strip()
 
 
-def kafka_tool(main, *arguments, heap="512m", timeout=120):
-    done = subprocess.run(["java", f"-Xmx{heap}", "-XX:+UseSerialGC", "-cp", kafka_classpath(), main, *arguments], capture_output=True, text=True,
-                          timeout=timeout, check=False)
+def kafka_classpath():
+    return classpath("kafka", "e2e/kafka/pom.xml")
+
+
+def tools_classpath():
+    """Kafka's tools came out as 4.3.1 and need the libraries of that version."""
+    return classpath("kafka-tools", "e2e/kafka/tools/pom.xml")
+
+
+def kafka_tool(main, *arguments, path=None, timeout=180):
+    done = subprocess.run(["java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", path or tools_classpath(), main, *arguments], capture_output=True,
+                          text=True, timeout=timeout, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -102,7 +111,8 @@ class Node:
 
     def format(self, path):
         if not os.path.exists(os.path.join(self.directories[0], "meta.properties")):
-            code, out = kafka_tool("kafka.tools.StorageTool", "format", "--standalone", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", path)
+            code, out = kafka_tool("kafka.tools.StorageTool", "format", "--standalone", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", path,
+                                   path=kafka_classpath())
             if code:
                 raise RuntimeError(out)
 
