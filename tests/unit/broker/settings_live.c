@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Settings that the metadata log holds, over those that the node was started with. */
+#include "broker/settings_input.h"
+#include "metadata/apply.h"
+#include "test.h"
+#include "wire/gen/config_record.h"
+#include "wire/gen/create_topics.h"
+
+static struct settings_input input;
+static struct node_settings node;
+static struct image *image;
+static struct arena arena;
+
+static void begin(const char *text)
+{
+    static const struct settings_machine machine = { .cpu_count = 1, .memory_size = 1 << 30, .host_name = { "h", 1 } };
+    settings_input_init(&input);
+    settings_input_file(&input, STR("f"), str_from(text));
+    assert_true(settings_read(&input, &machine, &node));
+    image = image_create(1);
+    arena_init(&arena);
+}
+
+static void end(void)
+{
+    arena_deinit(&arena);
+    image_unref(image);
+    node_settings_deinit(&node);
+    settings_input_deinit(&input);
+}
+
+static void set(enum setting_scope scope, const char *name, const char *key, const char *value)
+{
+    struct config_record record;
+    struct metadata_record parsed;
+    message_defaults(&config_record_schema, &record);
+    record.resource_type = (int8_t)scope;
+    record.resource_name = str_from(name);
+    record.name = str_from(key);
+    record.value = str_from(value);
+    struct bytes raw = metadata_record_encode(&arena, &config_record_schema, 0, &record);
+    assert_true(metadata_record_parse(raw, &parsed));
+    assert_null(image_apply(image, &parsed, raw, &arena));
+}
+
+void test_settings_live__prefer_the_topic_then_the_broker_then_all_brokers(void)
+{
+    struct topic_settings topic;
+    begin("node.id=7\nlog.retention.hours=1\nmessage.max.bytes=5000\n");
+    topic_settings_resolve(&node, image, STR("a"), &topic);
+    assert_int_equal(topic.retention_ms, 3600000);
+    set(SCOPE_BROKER, "", "log.retention.ms", "1000");
+    set(SCOPE_BROKER, "", "message.max.bytes", "6000");
+    set(SCOPE_BROKER, "7", "message.max.bytes", "7000");
+    set(SCOPE_BROKER, "8", "message.max.bytes", "8000");
+    set(SCOPE_TOPIC, "a", "retention.ms", "2000");
+    topic_settings_resolve(&node, image, STR("a"), &topic);
+    assert_int_equal(topic.retention_ms, 2000);
+    assert_int_equal(topic.max_message_bytes, 7000);
+    topic_settings_resolve(&node, image, STR("b"), &topic);
+    assert_int_equal(topic.retention_ms, 1000);
+    end();
+}
+
+/* Another version, or Kafka, may have stored what we cannot use. */
+void test_settings_live__pass_over_what_does_not_parse(void)
+{
+    struct topic_settings topic;
+    begin("");
+    set(SCOPE_TOPIC, "a", "retention.ms", "for ever");
+    set(SCOPE_TOPIC, "a", "no.such.setting", "1");
+    topic_settings_resolve(&node, image, STR("a"), &topic);
+    assert_int_equal(topic.retention_ms, 604800000);
+    end();
+}
+
+static const struct create_topics_creatable_topic_configs *find(
+    const struct create_topics_creatable_topic_result *result, const char *name)
+{
+    for (int32_t i = 0; i < result->configs_count; i++) {
+        if (str_is(result->configs[i].name, name))
+            return &result->configs[i];
+    }
+    fail_msg("%s is not listed", name);
+    return NULL;
+}
+
+static void expect(const struct create_topics_creatable_topic_result *result, const char *name, const char *value,
+                   int source)
+{
+    const struct create_topics_creatable_topic_configs *config = find(result, name);
+    assert_true(str_is(config->value, value));
+    assert_int_equal(config->config_source, source);
+}
+
+/* The sources are the protocol's: 1 topic, 2 this broker, 3 all brokers, 4 file, 5 default. */
+void test_settings_live__say_where_a_new_topics_values_come_from(void)
+{
+    struct create_topics_creatable_topic_result result;
+    begin("node.id=7\nlog.retention.hours=1\n");
+    set(SCOPE_BROKER, "", "min.insync.replicas", "1");
+    set(SCOPE_BROKER, "7", "message.max.bytes", "7000");
+    struct create_topics_creatable_topic_config wish = { .name = STR("cleanup.policy"), .value = STR("compact") };
+    struct create_topics_creatable_topic topic = { .name = STR("a"), .configs = &wish, .configs_count = 1 };
+    topic_settings_describe(&node, image, &topic, &arena, &result);
+    expect(&result, "cleanup.policy", "compact", 1);
+    expect(&result, "max.message.bytes", "7000", 2);
+    expect(&result, "min.insync.replicas", "1", 3);
+    expect(&result, "retention.ms", "3600000", 4);
+    expect(&result, "segment.bytes", "1073741824", 5);
+    expect(&result, "remote.storage.enable", "false", 5);
+    end();
+}
