@@ -50,7 +50,7 @@ static const char *apply_partition(struct image *image, const void *message, str
         return "a partition of a topic that is not there";
     if (record->partition_id < 0 || record->partition_id >= MOST_PARTITIONS)
         return "a partition with an impossible number";
-    image_set_partition(image, topic, record->partition_id, partition_create(record));
+    image_set_partition(image, topic, record->partition_id, image_partition_create(record));
     return NULL;
 }
 
@@ -75,7 +75,7 @@ static void forget_elr(struct image *image, const struct image_topic *topic)
         struct partition_record record;
         partition_to_record(partition, topic->id, i, &record);
         record.eligible_leader_replicas_count = record.last_known_elr_count = -1;
-        image_set_partition(image, topic, i, partition_create(&record));
+        image_set_partition(image, topic, i, image_partition_create(&record));
         topic = image_topic_by_id(image, topic->id); /* the first change may have copied it */
     }
 }

@@ -80,7 +80,7 @@ static const struct unknown_tags *pack_tags(struct packing *packing, const struc
     return copy;
 }
 
-struct image_partition *partition_create(const struct partition_record *record)
+struct image_partition *image_partition_create(const struct partition_record *record)
 {
     bool has_directories = record->directories_count > 0 && record->directories_count == record->replicas_count;
     size_t directories_size = has_directories ? (size_t)record->directories_count * sizeof(struct uuid) : 0;
@@ -169,7 +169,7 @@ struct image_partition *partition_changed(const struct image_partition *partitio
     if (change->leader_recovery_state != RECOVERY_UNCHANGED)
         record.leader_recovery_state = change->leader_recovery_state;
     record.partition_epoch++;
-    return partition_create(&record);
+    return image_partition_create(&record);
 }
 
 static void topic_destroy(struct tree_value *value)

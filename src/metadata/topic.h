@@ -12,7 +12,7 @@ struct bytes topic_id_key(const struct tree_value *value);
 
 struct bytes directory_key(const struct tree_value *value);
 
-struct image_partition *partition_create(const struct partition_record *record);
+struct image_partition *image_partition_create(const struct partition_record *record);
 /* Views into the partition, good as long as it lives. */
 void partition_to_record(const struct image_partition *partition, struct uuid topic_id, int32_t index,
                          struct partition_record *out_record);
