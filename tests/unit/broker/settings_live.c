@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Settings that the metadata log holds, over those that the node was started with. */
 #include "broker/settings_input.h"
+#include "broker/topic_describe.h"
 #include "metadata/apply.h"
 #include "test.h"
 #include "wire/gen/config_record.h"
@@ -102,7 +103,7 @@ void test_settings_live__say_where_a_new_topics_values_come_from(void)
     set(SCOPE_BROKER, "7", "message.max.bytes", "7000");
     struct create_topics_creatable_topic_config wish = { .name = STR("cleanup.policy"), .value = STR("compact") };
     struct create_topics_creatable_topic topic = { .name = STR("a"), .configs = &wish, .configs_count = 1 };
-    topic_settings_describe(&node, image, &topic, &arena, &result);
+    topic_describe(&node, image, &topic, &arena, &result);
     expect(&result, "cleanup.policy", "compact", 1);
     expect(&result, "max.message.bytes", "7000", 2);
     expect(&result, "min.insync.replicas", "1", 3);
