@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "client.h"
+#include "null_link.h"
 #include "null_log.h"
 #include "wire/batch.h"
 #include "wire/decode.h"
@@ -27,13 +27,7 @@
 #include "wire/gen/produce.h"
 #include "wire/schema.h"
 
-enum {
-    FIRST_ROOM = 16 * 1024,
-    OUT_ROOM = 64 * 1024,
-    EVENTS_A_PASS = 1024,
-    TEMPLATES = MAX_PARTITIONS,
-    PASS_MS = 50
-};
+enum { EVENTS_A_PASS = 1024, TEMPLATES = MAX_PARTITIONS, PASS_MS = 50 };
 
 static const struct uuid topic_id = { { 'n', 'u', 'l', 'l' } };
 
@@ -49,25 +43,6 @@ struct template
     uint8_t answer[256];
     size_t answer_size;
     size_t offset_at; /* of base_offset in the answer */
-};
-
-struct link {
-    int descriptor;
-    uint8_t *in;
-    size_t in_size, in_used, in_room;
-    uint8_t *out;
-    size_t out_size, out_sent;
-    struct null_range file; /* goes out behind `out`, and `tail` behind it */
-    uint8_t tail[16];
-    size_t tail_size;
-    bool wants_to_write;
-    bool touched; /* by this pass */
-    int template_index;
-    struct { /* a Fetch that waits */
-        bool parked;
-        int32_t correlation_id, partition, max_bytes;
-        int64_t offset, deadline;
-    } fetch;
 };
 
 struct null_broker {
@@ -251,7 +226,7 @@ static void answer_produce(
     uint8_t *batch = frame + template->prefix_size;
     if (batch_crc(batch, template->records_size) != load_u32(batch + BATCH_AT_CRC))
         bench_fail("a batch with a wrong CRC");
-    if (link->out_size + template->answer_size > OUT_ROOM)
+    if (link->out_size + template->answer_size > LINK_OUT_ROOM)
         bench_fail("more answers than there is room for");
     uint8_t *out = link->out + link->out_size;
     memcpy(out, template->answer, template->answer_size);
@@ -367,58 +342,6 @@ static void link_receive(struct null_broker *broker, struct link *link)
     touch(broker, link);
 }
 
-/* After the write: what was taken goes, what is half there moves to the front; room for a few
- * frames of that size. */
-static void link_compact(struct link *link)
-{
-    size_t left = link->in_size - link->in_used;
-    size_t frame = left >= 4 ? 4 + (size_t)load_u32(link->in + link->in_used) : 0;
-    if (frame * 4 > link->in_room) {
-        uint8_t *larger = memory_take_raw(frame * 4);
-        memcpy(larger, link->in + link->in_used, left);
-        memory_give(link->in);
-        link->in = larger;
-        link->in_room = frame * 4;
-    } else if (left > 0 && link->in_used > 0) {
-        memmove(link->in, link->in + link->in_used, left);
-    }
-    link->in_size = left;
-    link->in_used = 0;
-}
-
-/* False: the socket is full, or gone. */
-static bool send_some(struct link *link, const uint8_t *data, size_t size, size_t *done, int flags)
-{
-    while (*done < size) {
-        ssize_t sent = send(link->descriptor, data + *done, size - *done, flags | MSG_NOSIGNAL);
-        if (sent <= 0)
-            return false;
-        *done += (size_t)sent;
-    }
-    return true;
-}
-
-static bool link_send_all(struct link *link)
-{
-    if (!send_some(
-            link, link->out, link->out_size, &link->out_sent, link->file.size > 0 ? MSG_MORE : 0))
-        return false;
-    while (link->file.size > 0) {
-        off_t position = link->file.position;
-        ssize_t sent =
-            sendfile(link->descriptor, link->file.descriptor, &position, (size_t)link->file.size);
-        if (sent <= 0)
-            return false;
-        link->file.position += sent;
-        link->file.size -= sent;
-    }
-    size_t tail_sent = 0;
-    if (!send_some(link, link->tail, link->tail_size, &tail_sent, 0))
-        bench_fail("a connection's last bytes do not go out");
-    link->out_size = link->out_sent = link->tail_size = 0;
-    return true;
-}
-
 static void link_send(struct null_broker *broker, struct link *link)
 {
     bool blocked = !link_send_all(link);
@@ -466,11 +389,7 @@ static void accept_all(struct null_broker *broker)
     for (int descriptor;
          (descriptor = accept4(broker->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) {
         socket_tune(descriptor);
-        struct link *link = memory_take(sizeof(*link));
-        link->descriptor = descriptor;
-        link->in_room = FIRST_ROOM;
-        link->in = memory_take_raw(link->in_room);
-        link->out = memory_take_raw(OUT_ROOM);
+        struct link *link = link_create(descriptor);
         struct epoll_event event = { .events = EPOLLIN, .data.ptr = link };
         epoll_ctl(broker->poll, EPOLL_CTL_ADD, descriptor, &event);
     }
