@@ -26,7 +26,8 @@ int log_drop_segments(struct log *log, int32_t first, int32_t count)
         for (size_t s = 0; s < sizeof(suffixes) / sizeof(suffixes[0]); s++) {
             segment_path(path, log->path, log->segments[i].base_offset, suffixes[s]);
             work_add_path(&deletion->work, WORK_RENAME, path);
-            strcat(path, ".deleted");
+            size_t size = strlen(path);
+            snprintf(path + size, sizeof(path) - size, ".deleted");
             deletion->work.items[deletion->work.count - 1].target = memory_copy_text(path);
         }
         segment_deinit(&log->segments[i]);
