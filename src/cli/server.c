@@ -148,6 +148,18 @@ static bool prepare_directories(struct io *io, const struct node_settings *node)
     return fine;
 }
 
+/* Where nobody says node.id, a formatted directory knows it. */
+static void adopt_node_id(struct io *io, struct configuration *configuration)
+{
+    struct log_dir_identity identity;
+    char reason[512];
+    struct node_settings *node = &configuration->node;
+    if (settings_input_find(&configuration->input, STR("node.id")) == NULL &&
+        settings_input_find(&configuration->input, STR("broker.id")) == NULL &&
+        log_dir_identify(io, node->metadata_log_dir.data, &identity, reason, sizeof(reason)) == 0)
+        node->node_id = identity.node_id;
+}
+
 static int run_node(struct io *io, const struct node_settings *settings)
 {
     struct log_dir_identity identity;
@@ -202,6 +214,7 @@ static int run(const struct arguments *arguments)
         io = io_create(configuration.node.workers);
         reports_install(io, (enum reports_format)configuration.node.report_format);
         report_set_level((enum report_level)configuration.node.report_level);
+        adopt_node_id(io, &configuration);
         code = run_node(io, &configuration.node);
         reports_remove();
         io_destroy(io);
