@@ -82,7 +82,7 @@ static int run_loops(struct io *io, const struct node_settings *settings, struct
     for (int i = 0; i < 2; i++) {
         int status = io_signal_watch(node_loop(node, 0), signals[i], &stoppers[i].task);
         if (status < 0)
-            report_warn("signal_not_watched", "signal=%d reason=%s", signals[i], strerror(-status));
+            report_warn("signal_not_watched", "signal=%d reason=\"%s\"", signals[i], strerror(-status));
     }
     struct thread **threads = memory_take((size_t)count * sizeof(*threads));
     for (; started < count; started++) {
