@@ -22,6 +22,7 @@ static const struct option options[] = {
     OVERRIDE_OPTION,
     { "check-config", 0, NULL, "Check the configuration and stop." },
     { "print-config", 0, NULL, "Print every setting that holds and who said it, and stop." },
+    { "list-settings", 0, NULL, "Print all settings with defaults, what is valid and what they mean, and stop." },
     { "report-format", 0, "text|logfmt|json", "How diagnostics are printed, on standard error." },
     { NULL },
 };
@@ -198,6 +199,10 @@ static bool choose_format(const struct arguments *arguments, struct configuratio
 
 static int run(const struct arguments *arguments)
 {
+    if (argument_given(arguments, "list-settings")) {
+        configuration_print_known();
+        return EXIT_DONE;
+    }
     struct configuration configuration;
     struct io *io = io_create(1);
     int code = EXIT_MISUSED;

@@ -104,6 +104,7 @@ check "check-config" 0 "the configuration is valid" "$strom" server good.propert
 check "print-config" 0 "num.partitions=2  # file" "$strom" server good.properties --print-config
 check "override wins" 0 "num.partitions=9  # override" "$strom" server good.properties --print-config --override num.partitions=9
 check "environment" 0 "num.partitions=7  # environment" env KAFKA_NUM_PARTITIONS=7 "$strom" server --print-config
+same "docs/settings.md tells what the binary knows" "$(cat "$root/docs/settings.md")" "$("$strom" server --list-settings)"
 
 # storage
 check "info before format" 1 "is not formatted" "$strom" storage info -c good.properties
