@@ -76,26 +76,6 @@ void format_random_uuid(struct io *io, char text[UUID_TEXT_SIZE + 1])
     uuid_print(uuid_from_random(random), text);
 }
 
-/* The directory and what it stands in. */
-static int create_path(struct io *io, const char *path)
-{
-    char part[PATH_MAX];
-    if (strlen(path) >= sizeof(part))
-        return -ENAMETOOLONG;
-    for (const char *at = path + 1;; at++) {
-        if (*at != '/' && *at != 0)
-            continue;
-        snprintf(part, sizeof(part), "%.*s", (int)(at - path), path);
-        int status = directory_exists(io, part);
-        if (status == -ENOENT)
-            status = directory_create(io, part);
-        if (status < 0 && status != -EEXIST)
-            return status;
-        if (*at == 0)
-            return 0;
-    }
-}
-
 /* One formatting: who asked for what, and where it says why not. */
 struct formatting {
     struct io *io;
@@ -168,7 +148,7 @@ static int format_one(struct formatting *formatting, const char *path)
     struct log_dir_identity identity = { .node_id = formatting->node->node_id };
     identity.directory_id = directory_id_for(formatting, holds_metadata);
     snprintf(identity.cluster_id, sizeof(identity.cluster_id), "%s", formatting->cluster_id);
-    int status = create_path(formatting->io, path);
+    int status = directory_ensure(formatting->io, path);
     if (status == 0 && holds_metadata && format_metadata(formatting, identity.directory_id) < 0)
         return -1;
     if (status == 0)

@@ -31,6 +31,7 @@ int file_rename(struct io *io, const char *from, const char *to);
 int file_unlink(struct io *io, const char *path);
 int file_stat(struct io *io, const char *path, int64_t *out_size);              /* size of a file; -ENOENT … */
 int directory_create(struct io *io, const char *path);                       /* -EEXIST when there */
+int directory_ensure(struct io *io, const char *path); /* makes it and what it stands in when missing, durably */
 int directory_remove(struct io *io, const char *path);                       /* must be empty */
 int directory_sync(struct io *io, const char *path);
 int directory_sync_all(struct io *io, const char *path);                     /* syncfs of its file system */

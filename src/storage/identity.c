@@ -64,8 +64,8 @@ int log_dir_format(struct io *io, const char *path, const struct log_dir_identit
 {
     char name[SEGMENT_PATH_SIZE], text[512], id[UUID_TEXT_SIZE + 1];
     int64_t size;
-    int status = directory_create(io, path);
-    if (status < 0 && status != -EEXIST)
+    int status = directory_ensure(io, path);
+    if (status < 0)
         return status;
     path_in(name, path, "meta.properties");
     status = file_stat(io, name, &size);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Small state files, read and replaced as a whole. Built from the calls of io/file.h alone, so both implementations
- * share it and a simulated crash falls between its steps as a real one would. */
+/* What must be there whole after a power cut: small state files that are replaced, and new directories. Built from the
+ * calls of io/file.h alone, so both implementations share it and a simulated crash falls between its steps as a real
+ * one would. */
 #include <errno.h>
 #include <string.h>
 
@@ -48,22 +49,50 @@ static int write_new(struct io *io, const char *path, const void *data, size_t s
     return status;
 }
 
+/* The directory that a path stands in; the caller's. */
+static char *parent_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t length = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
+    char *parent = memory_take(length + sizeof("."));
+    memcpy(parent, slash == NULL ? "." : path, slash == NULL ? 1 : length);
+    return parent;
+}
+
 int file_replace(struct io *io, const char *path, const void *data, size_t size)
 {
     size_t length = strlen(path);
-    const char *slash = strrchr(path, '/');
-    size_t directory_length = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
     char *temporary = memory_take(length + sizeof(".tmp"));
-    char *directory = memory_take(directory_length + sizeof("."));
+    char *parent = parent_of(path);
     memcpy(temporary, path, length);
     memcpy(temporary + length, ".tmp", sizeof(".tmp"));
-    memcpy(directory, slash == NULL ? "." : path, slash == NULL ? 1 : directory_length);
     int status = write_new(io, temporary, data, size);
     if (status == 0)
         status = file_rename(io, temporary, path);
     if (status == 0)
-        status = directory_sync(io, directory);
+        status = directory_sync(io, parent);
     memory_give(temporary);
-    memory_give(directory);
+    memory_give(parent);
+    return status;
+}
+
+int directory_ensure(struct io *io, const char *path)
+{
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    char *trimmed = memory_take(length + 1);
+    memcpy(trimmed, path, length);
+    int status = directory_exists(io, trimmed);
+    if (status == -ENOENT && length > 0) {
+        char *parent = parent_of(trimmed);
+        status = directory_ensure(io, parent);
+        if (status == 0)
+            status = directory_create(io, trimmed);
+        if (status == 0 || status == -EEXIST)
+            status = directory_sync(io, parent);
+        memory_give(parent);
+    }
+    memory_give(trimmed);
     return status;
 }
