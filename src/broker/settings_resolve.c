@@ -58,6 +58,7 @@ void topic_settings_to_log(const struct topic_settings *topic, const struct node
         .retention_ms = topic->retention_ms,
         .retention_bytes = topic->retention_bytes,
         .deletes = (topic->cleanup_policy & CLEANUP_DELETE) != 0,
+        .compacts = (topic->cleanup_policy & CLEANUP_COMPACT) != 0,
         .flush_messages = topic->flush_messages,
         .flush_ms = topic->flush_ms,
         .file_delete_delay_ms = topic->file_delete_delay_ms,

@@ -99,6 +99,14 @@ static int walk(struct recovery *recovery, int64_t position, int64_t size, int64
     return status == -EBADMSG ? 0 : status;
 }
 
+/* A segment begins where the one before ended. Above the recovery point, where nothing was cleaned, a later beginning
+ * says that the end of the one before was never flushed, though this one was kept. */
+static bool is_behind_a_hole(const struct recovery *recovery, const struct segment *segment)
+{
+    return !recovery->clean && !recovery->log->settings.compacts && segment->base_offset > recovery->expected &&
+           segment->base_offset > recovery->check_from;
+}
+
 /* Opens the segment at the end of the array and brings its books in order. *out_cut: it ended before its file did. */
 static int recover_last(struct recovery *recovery, bool *out_cut)
 {
@@ -118,7 +126,7 @@ static int recover_last(struct recovery *recovery, bool *out_cut)
         status = segment_load(segment, log->io, log->path);
     if (status < 0)
         return status;
-    if (recovery->expected > segment->base_offset) { /* overlaps the one before */
+    if (recovery->expected > segment->base_offset || is_behind_a_hole(recovery, segment)) {
         *out_cut = true;
         segment->size = 0;
         return 0;
