@@ -109,6 +109,8 @@ void inode_sync(struct inode *inode)
     drop_changes(inode);
 }
 
+void inode_lose_changes(struct inode *inode) { drop_changes(inode); }
+
 struct inode *names_find(struct name *names, const char *text, size_t size)
 {
     for (struct name *name = names; name != NULL; name = name->next)

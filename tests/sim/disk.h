@@ -49,6 +49,7 @@ void inode_unref(struct disk *disk, struct inode *inode);
 void inode_write(struct inode *inode, const void *data, size_t size, size_t position);
 void inode_truncate(struct inode *inode, size_t size);
 void inode_sync(struct inode *inode);
+void inode_lose_changes(struct inode *inode); /* a failed sync: the system goes on seeing what the disk will never have */
 
 struct inode *names_find(struct name *names, const char *text, size_t size); /* NULL: none */
 

@@ -16,6 +16,7 @@ struct file {
     struct io *io;
     struct inode *inode;
     enum file_mode mode;
+    char *path;
 };
 
 struct place {
@@ -79,10 +80,13 @@ int file_open(struct io *io, const char *path, enum file_mode mode, struct file 
         return -EISDIR;
     if (place.inode == NULL && (mode == FILE_READ || mode == FILE_WRITE))
         return -ENOENT;
+    if (place.inode == NULL && io->sim->faults.disk_is_full)
+        return -ENOSPC;
     if (place.inode == NULL)
         make(io, &place, false);
     struct file *file = memory_take(sizeof(*file));
-    *file = (struct file){ .references = 1, .io = io, .inode = place.inode, .mode = mode };
+    *file = (struct file){ .references = 1, .io = io, .inode = place.inode, .mode = mode,
+                           .path = memory_copy_text(path) };
     inode_ref(place.inode);
     DL_APPEND(io->files, file);
     *out_file = file;
@@ -102,6 +106,7 @@ static void close_file(struct file *file)
         file->inode->lock_holder = NULL;
     DL_DELETE(file->io->files, file);
     inode_unref(&file->io->machine->disk, file->inode);
+    memory_give(file->path);
     memory_give(file);
 }
 
@@ -153,6 +158,10 @@ int64_t file_pwritev(struct file *file, const struct iovec *vectors, int count, 
         return -EBADF;
     if (position < 0)
         return -EINVAL;
+    if (prng_chance(&sim->disk, sim->faults.write_fails))
+        return -EIO;
+    if (sim->faults.disk_is_full && position >= (int64_t)file->inode->seen.size)
+        return -ENOSPC;
     bool is_short = prng_chance(&sim->disk, sim->faults.short_disk_write);
     for (int i = 0; i < count; i++) {
         size_t size = vectors[i].iov_len;
@@ -180,8 +189,15 @@ int file_write_all(struct file *file, const void *data, size_t size, int64_t pos
 
 int file_sync(struct file *file)
 {
-    sim_mix(file->io->sim, file->inode->number << 1 | 1);
-    if (!file->io->sim->faults.sync_lies)
+    struct sim *sim = file->io->sim;
+    sim_mix(sim, file->inode->number << 1 | 1);
+    const char *liar = sim->faults.sync_lies_below;
+    if (prng_chance(&sim->disk, sim->faults.sync_fails)) {
+        sim->faults.failed_syncs++;
+        inode_lose_changes(file->inode);
+        return -EIO;
+    }
+    if (liar == NULL || strncmp(file->path, liar, strlen(liar)) != 0)
         inode_sync(file->inode);
     return 0;
 }
@@ -267,6 +283,8 @@ int directory_create(struct io *io, const char *path)
     int status = find(io, path, &place);
     if (status == 0 && place.inode != NULL)
         status = -EEXIST;
+    if (status == 0 && io->sim->faults.disk_is_full)
+        status = -ENOSPC;
     if (status == 0)
         make(io, &place, true);
     return status;
@@ -276,7 +294,7 @@ int directory_sync(struct io *io, const char *path)
 {
     struct place place;
     int status = find_directory(io, path, &place);
-    if (status == 0 && !io->sim->faults.sync_lies)
+    if (status == 0)
         disk_sync_directory(&io->machine->disk, place.inode);
     return status;
 }
@@ -285,7 +303,7 @@ int directory_sync_all(struct io *io, const char *path)
 {
     struct place place;
     int status = find_directory(io, path, &place);
-    if (status == 0 && !io->sim->faults.sync_lies)
+    if (status == 0)
         disk_sync_all(&io->machine->disk);
     return status;
 }

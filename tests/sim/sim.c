@@ -83,8 +83,10 @@ bool sim_run(struct sim *sim, int64_t limit_us, bool (*is_done)(void *context), 
     int64_t end_us = sim->now_us + limit_us;
     while (!is_done(context)) {
         const struct heap_entry *first = heap_first(&sim->events);
-        if (first == NULL || first->key > end_us)
+        if (first == NULL || first->key > end_us) {
+            sim->now_us = end_us;
             return false;
+        }
         sim_step(sim);
     }
     return true;

@@ -17,9 +17,13 @@ struct sim_faults {
     uint32_t connection_reset;   /* for each write to a socket */
     uint32_t short_socket_write; /* the same */
     uint32_t short_disk_write;   /* for each pwritev */
+    uint32_t write_fails;        /* -EIO, for each pwritev */
+    uint32_t sync_fails;         /* -EIO, and what was to be synced never will be */
+    int64_t failed_syncs;        /* counted here */
+    bool disk_is_full;           /* -ENOSPC for what makes a file or lets it grow */
     uint32_t cold_read;          /* file_is_cached() says no */
     uint32_t pause;              /* a loop or worker is late by up to 20 ms, for each turn or step */
-    bool sync_lies;              /* file and directory syncs say ok and do nothing */
+    const char *sync_lies_below; /* files whose path begins so: a sync says ok and does nothing; NULL: none */
 };
 
 struct sim *sim_create(uint64_t seed);
@@ -30,7 +34,7 @@ uint64_t sim_trace(const struct sim *sim);             /* hash of every event an
 uint64_t sim_draw(struct sim *sim, uint64_t bound);    /* for the workload: a stream of its own, below bound */
 bool sim_step(struct sim *sim);                        /* one event; false: nothing will ever happen again */
 
-/* Steps until is_done() says so; false: it did not within limit_us of virtual time. */
+/* Steps until is_done() says so; false: it did not within limit_us of virtual time, which has then passed. */
 bool sim_run(struct sim *sim, int64_t limit_us, bool (*is_done)(void *context), void *context);
 
 struct machine *machine_create(struct sim *sim, const char *name); /* the world's; name is its host name */

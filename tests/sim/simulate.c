@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One whole node with its main wiring in the simulated world: clients create topics, produce with acks=all and read,
+ * while the node is killed, loses power or is stopped again and again; at the end everything is read from offset 0.
+ * Nothing acknowledged may be missing, no offset that was seen may change, no record may be invented or doubled. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/report.h"
+#include "base/str.h"
+#include "broker/format.h"
+#include "broker/node.h"
+#include "broker/settings_input.h"
+#include "sim/sim.h"
+#include "sim/workload.h"
+
+enum { PORT = 9092, WORKERS = 2, LIMIT_US = 120000000 };
+
+struct options {
+    int64_t seed, seeds, seconds;
+    bool twice, break_flush, verbose;
+};
+
+enum ending { ENDING_KILL, ENDING_POWER_CUT, ENDING_STOP };
+
+struct run {
+    struct sim *sim;
+    struct machine *machine;
+    struct settings_input input;
+    struct node_settings settings;
+    struct io *io;
+    struct node *node; /* NULL: down */
+    struct history history;
+    struct workload *workload;
+    int endings[3];
+};
+
+static struct sim *reporting_sim; /* the sink is told nothing but the line */
+
+static void print_report(enum report_level level, const char *event, const char *text)
+{
+    static const char *const names[] = { "debug", "info", "warn", "error" };
+    fprintf(stderr, "%10.3f ms %-5s %s %s\n", (double)sim_now_us(reporting_sim) / 1000, names[level], event, text);
+}
+
+static void drop_report(enum report_level level, const char *event, const char *text)
+{
+    (void)level;
+    (void)event;
+    (void)text;
+}
+
+static const char configuration[] = "process.roles=broker,controller\n"
+                                    "node.id=1\n"
+                                    "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\n"
+                                    "advertised.listeners=PLAINTEXT://node:9092,CONTROLLER://node:9093\n"
+                                    "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
+                                    "controller.listener.names=CONTROLLER\n"
+                                    "controller.quorum.bootstrap.servers=node:9093\n"
+                                    "log.dirs=/data\n"
+                                    "log.segment.bytes=1048576\n"
+                                    "log.roll.ms=3000\n"
+                                    "log.index.interval.bytes=1000\n"
+                                    "log.retention.ms=-1\n"
+                                    "offsets.topic.replication.factor=1\n";
+
+static bool read_settings(struct run *run)
+{
+    const struct settings_machine machine = { .cpu_count = 4, .memory_size = INT64_C(1) << 30, .host_name = STR("node") };
+    settings_input_init(&run->input);
+    settings_input_file(&run->input, STR("simulated.properties"), str_from(configuration));
+    if (settings_read(&run->input, &machine, &run->settings))
+        return true;
+    for (const struct settings_text *problem = run->input.problems; problem != NULL; problem = problem->next)
+        fprintf(stderr, "%s\n", problem->text);
+    return false;
+}
+
+/* As `strom server` does: empty directories are formatted, then the node is wired and started. */
+static bool boot(struct run *run)
+{
+    char reason[512];
+    run->io = machine_boot(run->machine, WORKERS);
+    if (format_state_of(run->io, "/data", reason, sizeof(reason)) == FORMAT_NONE) {
+        struct format_wish wish = { 0 };
+        if (run->history.acked_count > 0)
+            history_violate(&run->history, "node_forgot_its_format", "time_us=%lld", (long long)sim_now_us(run->sim));
+        if (format_directories(run->io, &run->settings, &wish, reason, sizeof(reason)) < 0) {
+            history_violate(&run->history, "node_does_not_format", "reason=%s", reason);
+            return false;
+        }
+    }
+    int status = node_create(run->io, &run->settings, &run->node);
+    if (status == 0) {
+        for (int i = 0; i < node_loop_count(run->node); i++)
+            sim_start_loop(node_loop(run->node, i));
+        status = node_start(run->node);
+    } else {
+        run->node = NULL;
+    }
+    if (status < 0)
+        history_violate(&run->history, "node_does_not_start", "status=%d", status);
+    return status == 0;
+}
+
+static bool has_stopped(void *context)
+{
+    const struct run *run = context;
+    for (int i = 0; i < node_loop_count(run->node); i++)
+        if (!sim_loop_has_ended(node_loop(run->node, i)))
+            return false;
+    return true;
+}
+
+static void stop(struct run *run)
+{
+    node_stop(run->node);
+    if (sim_run(run->sim, LIMIT_US, has_stopped, run)) {
+        if (node_failed(run->node))
+            history_violate(&run->history, "node_failed", "while=stopping");
+        node_destroy(run->node);
+    } else {
+        history_violate(&run->history, "node_does_not_stop", "limit_us=%d", LIMIT_US);
+    }
+    machine_kill(run->machine);
+}
+
+static void end_node(struct run *run, enum ending ending)
+{
+    switch (ending) {
+    case ENDING_KILL: machine_kill(run->machine); break;
+    case ENDING_POWER_CUT: machine_cut_power(run->machine); break;
+    case ENDING_STOP: stop(run); break;
+    }
+    run->node = NULL;
+    run->endings[ending]++;
+}
+
+static bool never(void *context)
+{
+    (void)context;
+    return false;
+}
+
+static void wait_us(struct run *run, uint64_t most_us)
+{
+    sim_run(run->sim, 1000 + (int64_t)sim_draw(run->sim, most_us), never, NULL);
+}
+
+static bool is_drained(void *context) { return workload_is_drained(((struct run *)context)->workload); }
+
+static void run_to_the_end(struct run *run, const struct options *options)
+{
+    int64_t calm_at_us = sim_now_us(run->sim) + options->seconds * 1000000;
+    bool is_up = boot(run);
+    wait_us(run, 2000000);
+    if (options->break_flush)
+        sim_faults(run->sim)->sync_lies_below = "/data/events-";
+    while (is_up && sim_now_us(run->sim) < calm_at_us) {
+        static const enum ending endings[] = { ENDING_KILL, ENDING_POWER_CUT, ENDING_POWER_CUT, ENDING_STOP };
+        end_node(run, endings[sim_draw(run->sim, 4)]);
+        wait_us(run, 500000);
+        is_up = boot(run);
+        wait_us(run, 3000000);
+    }
+    if (!is_up)
+        return;
+    sim_faults(run->sim)->connection_reset = 0;
+    workload_drain(run->workload);
+    if (!sim_run(run->sim, LIMIT_US, is_drained, run)) {
+        history_violate(&run->history, "run_does_not_end", "limit_us=%d", LIMIT_US);
+        workload_tell(run->workload);
+    }
+    history_finish(&run->history);
+    end_node(run, ENDING_STOP);
+}
+
+/* Returns how many violations there were. */
+static int simulate(const struct options *options, int64_t seed, uint64_t *out_trace)
+{
+    struct run run = { .sim = sim_create((uint64_t)seed) };
+    reporting_sim = run.sim;
+    run.machine = machine_create(run.sim, "node");
+    sim_faults(run.sim)->connection_reset = 500;
+    if (!read_settings(&run))
+        exit(2);
+    run.workload = workload_create(run.sim, "node", PORT, &run.history);
+    run_to_the_end(&run, options);
+    int violations = run.history.violation_count;
+    *out_trace = sim_trace(run.sim);
+    printf("seed=%lld trace=%016llx acked=%lld seen=%lld crashes=%d power_cuts=%d stops=%d virtual_ms=%lld violations=%d\n",
+           (long long)seed, (unsigned long long)*out_trace, (long long)run.history.acked_count,
+           (long long)run.history.seen_count, run.endings[ENDING_KILL] + run.endings[ENDING_POWER_CUT],
+           run.endings[ENDING_POWER_CUT], run.endings[ENDING_STOP], (long long)sim_now_us(run.sim) / 1000, violations);
+    if (violations == 0 && run.history.acked_count == 0) {
+        fprintf(stderr, "nothing was acknowledged: the run proves nothing\n");
+        violations = 1;
+    }
+    workload_destroy(run.workload);
+    history_deinit(&run.history);
+    sim_destroy(run.sim);
+    node_settings_deinit(&run.settings);
+    settings_input_deinit(&run.input);
+    return violations;
+}
+
+static bool read_options(int count, char **words, struct options *options)
+{
+    *options = (struct options){ .seed = 1, .seeds = 1, .seconds = 20 };
+    for (int i = 1; i < count; i++) {
+        int64_t *number = strcmp(words[i], "--seed") == 0      ? &options->seed
+                          : strcmp(words[i], "--seeds") == 0   ? &options->seeds
+                          : strcmp(words[i], "--seconds") == 0 ? &options->seconds
+                                                               : NULL;
+        bool *flag = strcmp(words[i], "--twice") == 0         ? &options->twice
+                     : strcmp(words[i], "--break-flush") == 0 ? &options->break_flush
+                     : strcmp(words[i], "--verbose") == 0     ? &options->verbose
+                                                              : NULL;
+        if (flag != NULL)
+            *flag = true;
+        else if (number == NULL || i + 1 == count || !str_to_int64(str_from(words[++i]), number))
+            return false;
+    }
+    return true;
+}
+
+int main(int count, char **words)
+{
+    struct options options;
+    if (!read_options(count, words, &options)) {
+        fprintf(stderr, "usage: simulate [--seed N] [--seeds COUNT] [--seconds VIRTUAL] [--twice] [--verbose]\n"
+                        "                [--break-flush]\n"
+                        "--twice: run each seed again, it must leave the same trace. --break-flush: syncs of the logs do\n"
+                        "nothing; succeeds when that is noticed.\n");
+        return 2;
+    }
+    report_set_sink(options.verbose ? print_report : drop_report);
+    int failed = 0, noticed = 0;
+    for (int64_t seed = options.seed; seed < options.seed + options.seeds; seed++) {
+        uint64_t trace, again;
+        int violations = simulate(&options, seed, &trace);
+        if (options.twice)
+            violations += simulate(&options, seed, &again);
+        if (options.twice && trace != again) {
+            fprintf(stderr, "seed=%lld: two runs left different traces\n", (long long)seed);
+            violations++;
+        }
+        failed += violations > 0;
+        noticed += violations > 0;
+    }
+    if (options.break_flush) {
+        printf("%d of %lld seeds noticed that the flush was left out\n", noticed, (long long)options.seeds);
+        return noticed > 0 ? 0 : 1;
+    }
+    printf("%lld passed, %d failed\n", (long long)options.seeds - failed, failed);
+    return failed > 0 ? 1 : 0;
+}
