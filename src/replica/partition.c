@@ -182,6 +182,8 @@ void partition_lead(struct partition *partition, bool leads, int32_t leader_epoc
     assert(leader_epoch >= partition->leader_epoch || !leads);
     partition->leads = leads;
     partition->leader_epoch = leader_epoch;
+    if (leads && changed && partition->log != NULL)
+        log_lead(partition->log, leader_epoch);
     if (!leads)
         fail_everybody(partition, ERROR_NOT_LEADER_OR_FOLLOWER);
     else if (changed)

@@ -281,6 +281,13 @@ void log_close(struct log *log)
 }
 
 void log_set_settings(struct log *log, const struct log_settings *settings) { log->settings = *settings; }
+/* The file follows with the first record of the epoch: until then nobody can have learned of it. */
+void log_lead(struct log *log, int32_t leader_epoch)
+{
+    assert(log->staging == NULL);
+    epochs_assign(&log->epochs, leader_epoch, log->tail.end_offset);
+}
+
 void log_set_durable_task(struct log *log, struct task *task) { log->durable_task = task; }
 
 /* ---- Positions. ---- */

@@ -82,6 +82,9 @@ int log_stage_copy(struct log *log, struct buffer *buffer, const uint8_t *batch,
 /* Asks the flusher to make what is written durable; the durable task follows. */
 void log_want_flush(struct log *log);
 
+/* Notes that this node leads from here on in the epoch: it begins at the log's end, also before its first record (KAFKA-7415). */
+void log_lead(struct log *log, int32_t leader_epoch);
+
 /* ---- Positions. ---- */
 int64_t log_start(const struct log *log);
 int64_t log_end(const struct log *log);          /* written */

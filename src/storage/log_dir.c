@@ -291,6 +291,8 @@ static int open_steps(struct log_dir *dir, char *reason, int reason_size)
         return status;
     }
     status = take_clean_file(dir);
+    if (status == 0 && !dir->was_clean) /* what a killed process left in the page cache is read as durable from here on */
+        status = directory_sync_all(dir->io, dir->path);
     if (status == 0)
         status = places_find(&dir->places, dir->io, dir->path, dir->was_clean);
     if (status < 0) {

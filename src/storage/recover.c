@@ -359,7 +359,7 @@ static void settle(struct log *log, bool clean)
         log->recovery_point = end;
     if (log->recovery_point < log->start)
         log->recovery_point = log->start;
-    log->durable_end = log->recovery_point;
+    log->durable_end = end; /* log_dir_open() made durable what was there */
     if (log->high_watermark > end)
         log->high_watermark = end;
     if (log->high_watermark < log->start)
