@@ -141,9 +141,14 @@ static void add_index(struct work *work, struct log *log, struct segment *segmen
     struct index *index = &segment->indexes[kind];
     int32_t size = index_entry_size[kind];
     index->writing = index->count;
-    if (!index->loaded || (index->saved == index->count && !index->cut))
+    if (!index->loaded)
         return;
     segment_path(path, log->path, segment->base_offset, index_suffix[kind]);
+    if (index->saved == index->count && !index->cut) {
+        if (sealed && index->count > 0) /* written while it was active, and not synced then */
+            work_add_path(work, WORK_SYNC_PATH, path);
+        return;
+    }
     work_add_path(work, WORK_WRITE, path);
     struct work_item *item = &work->items[work->count - 1];
     item->position = (int64_t)index->saved * size;

@@ -44,7 +44,7 @@ static bool entry_can_be(enum index_kind kind, const uint8_t *entry, const uint8
     switch (kind) {
     case INDEX_OFFSET:
         if (before == NULL)
-            return load_i32(entry) >= 0 && load_i32(entry + 4) > 0;
+            return load_i32(entry) > 0 && load_i32(entry + 4) > 0;
         return load_i32(entry) > load_i32(before) && load_i32(entry + 4) > load_i32(before + 4);
     case INDEX_TIME:
         if (before == NULL)

@@ -30,7 +30,7 @@ struct log_settings {
     int64_t retention_ms;          /* -1: for ever; also when `deletes` is false */
     int64_t retention_bytes;       /* -1: no bound */
     bool deletes;                  /* cleanup.policy contains delete */
-    bool compacts;                 /* cleanup.policy contains compact: a segment may begin behind the end of the one before */
+    bool compacts;                 /* cleanup.policy contains compact: offsets may have gaps */
     int64_t flush_messages;
     int64_t flush_ms;
     int64_t file_delete_delay_ms;

@@ -90,11 +90,11 @@ static int find_position(struct look *look, struct segment *segment, int64_t off
         *out_position = hint >= 0 ? hint : 0;
         return 0;
     }
-    const struct index *offsets = &segment->indexes[INDEX_OFFSET];
+    struct index *offsets = &segment->indexes[INDEX_OFFSET];
     int32_t entry = index_find_offset(offsets, segment->base_offset, offset);
-    int64_t position = 0;
+    int64_t position = 0, last = -1;
     if (entry >= 0)
-        index_offset_at(offsets, entry, segment->base_offset, &position);
+        last = index_offset_at(offsets, entry, segment->base_offset, &position);
     scan_begin(&scan, segment->file, position, segment->size, LOOK_CHUNK);
     int status;
     for (;;) {
@@ -103,6 +103,13 @@ static int find_position(struct look *look, struct segment *segment, int64_t off
             break;
         }
         status = scan_header(&scan, &header);
+        if (last >= 0 && status != -EIO && (status != 1 || batch_last_offset(&header) != last)) {
+            index_cut(offsets, 0); /* it lies: do without it */
+            scan.position = 0;
+            last = -1;
+            continue;
+        }
+        last = -1;
         if (status < 0 || status == 0 || batch_last_offset(&header) >= offset)
             break;
         scan_skip(&scan, &header);
@@ -159,7 +166,7 @@ static int fill_slice(struct look *look, struct segment *segment, int64_t positi
     if (size <= 0)
         return 0;
     *out_slice = (struct log_slice){ file_ref(segment->file), position, size, header.base_offset };
-    if (position + size == end)
+    if (position + size == end && upper_offset == log_staged_end(look->log) && segment == log_active(look->log))
         log_note_boundary(look->log, upper_offset, segment->base_offset, end);
     return 0;
 }

@@ -21,7 +21,7 @@ struct recovery {
     struct log *log;
     bool clean;
     int64_t check_from;   /* from this offset on, whole batches are checked */
-    int64_t expected;     /* the next offset must not be below */
+    int64_t expected;     /* the next offset must not be below; nor above, unless the topic compacts */
     int32_t epoch;
 };
 
@@ -64,6 +64,8 @@ static bool batch_is_good(struct recovery *recovery, struct scan *scan, const st
         return false;
     if (recovery->clean || header->base_offset < recovery->check_from)
         return true;
+    if (header->base_offset > recovery->expected && !recovery->log->settings.compacts)
+        return false; /* what stood between was lost, so this was never durable */
     if (header->leader_epoch >= 0 && header->leader_epoch < recovery->epoch)
         return false;
     const uint8_t *batch = scan_batch(scan, header, status);
@@ -203,6 +205,7 @@ static int recover_segments(struct recovery *recovery, int32_t first, int32_t al
                 segment_deinit(log_active(log));
                 log->segment_count--;
                 recovery->expected = log->segments[i - 1].base_offset;
+                recovery->epoch = -1;
                 if (status == 0)
                     status = recover_last(recovery, &cut);
             }
@@ -318,8 +321,11 @@ static int replay_segment(struct log *log, struct segment *segment, int64_t from
         kept++;
     index_cut(aborted, kept);
     int32_t entry = index_find_offset(&segment->indexes[INDEX_OFFSET], segment->base_offset, from - 1);
-    if (entry >= 0)
-        index_offset_at(&segment->indexes[INDEX_OFFSET], entry, segment->base_offset, &position);
+    if (entry >= 0) {
+        int64_t last = index_offset_at(&segment->indexes[INDEX_OFFSET], entry, segment->base_offset, &position);
+        if (segment_header(segment, position, size, &header) < 0 || batch_last_offset(&header) != last)
+            position = 0; /* the index lies */
+    }
     scan_begin(&scan, segment->file, position, size, clean ? CLEAN_CHUNK : CHECK_CHUNK);
     while (status == 0 && (status = scan_header(&scan, &header)) == 1) {
         status = header.base_offset >= from ? replay_batch(log, segment, &scan, &header) : 0;

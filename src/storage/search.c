@@ -24,6 +24,7 @@ struct log_search {
     struct file *file;      /* NULL: nothing can be found */
     struct scan scan;
     int64_t timestamp, start_offset;
+    int64_t entry_last;     /* last offset of the batch that the index led to; -1: nothing to check */
     struct log_search_result result;
     bool running, abandoned;
 };
@@ -60,6 +61,12 @@ static enum job_progress step(struct job *job)
     if (search->file == NULL)
         return JOB_DONE;
     int status = scan_header(&search->scan, &header);
+    if (search->entry_last >= 0 && (status != 1 || batch_last_offset(&header) != search->entry_last)) {
+        search->entry_last = -1; /* the index lies: walk the whole segment */
+        search->scan.position = 0;
+        return JOB_AGAIN;
+    }
+    search->entry_last = -1;
     if (status == 1 && header.max_timestamp >= search->timestamp && batch_last_offset(&header) >= search->start_offset) {
         const uint8_t *batch = scan_batch(&search->scan, &header, &status);
         if (batch != NULL) {
@@ -124,8 +131,9 @@ static int begin(struct log *log, struct log_search *search)
     if (entry >= 0)
         index_time_at(&segment->indexes[INDEX_TIME], entry, segment->base_offset, &offset);
     entry = index_find_offset(&segment->indexes[INDEX_OFFSET], segment->base_offset, offset);
+    search->entry_last = -1;
     if (entry >= 0)
-        index_offset_at(&segment->indexes[INDEX_OFFSET], entry, segment->base_offset, &position);
+        search->entry_last = index_offset_at(&segment->indexes[INDEX_OFFSET], entry, segment->base_offset, &position);
     search->file = file_ref(segment->file);
     scan_begin(&search->scan, search->file, position, segment->size, SEARCH_CHUNK);
     return 0;

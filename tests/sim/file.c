@@ -166,7 +166,7 @@ int64_t file_pwritev(struct file *file, const struct iovec *vectors, int count, 
     for (int i = 0; i < count; i++) {
         size_t size = vectors[i].iov_len;
         if (is_short && i == count - 1 && (size > 1 || done > 0))
-            size = size == 0 ? 0 : (size_t)prng_below(&sim->disk, size);
+            size = size <= 1 ? size : 1 + (size_t)prng_below(&sim->disk, size - 1); /* never nothing at all */
         trace_write(file, vectors[i].iov_base, size, position + done);
         inode_write(file->inode, vectors[i].iov_base, size, (size_t)(position + done));
         done += (int64_t)size;

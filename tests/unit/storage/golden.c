@@ -47,6 +47,7 @@ static void open_disk(struct disk *disk, const char *name)
     settings.producer_expiry_ms = INT64_MAX / 4;
     for (int32_t i = 0; i < log_dir_place_count(disk->store.dir); i++) {
         const struct log_place *place = log_dir_place(disk->store.dir, i);
+        settings.compacts = strncmp(place->topic, "compacted", 9) == 0 || place->topic[0] == '_';
         int status = log_open(disk->store.flusher, place, &settings, &disk->logs[disk->count]);
         if (status != 0)
             print_error("%s: %s\n", place->path, strerror(-status));

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A log under random appends, flushes, rolls, epochs and restarts in the simulator, whose power is cut again and again. What
+ * was durable is there with the same bytes; what is there is whole and in order; looking up equals walking; producers are
+ * what their batches say. */
+#include <errno.h>
+
+#include "sim/sim.h"
+#include "storage/log_state.h"
+#include "storage/scan.h"
+#include "store.h"
+
+enum { OFFSETS_MAX = 20000, PRODUCERS = 3, ROUNDS = 8 };
+
+struct world {
+    struct sim *sim;
+    struct machine *machine;
+    struct store store;
+    struct log *log;
+    struct log_settings settings;
+    struct timer work;
+    int64_t durable;               /* the durable end that was announced last */
+    uint32_t crc[OFFSETS_MAX];     /* of the batch that holds the offset, as it was staged last */
+    int32_t next_sequence[PRODUCERS];
+    int32_t epoch;
+    bool stopping, stopped;
+};
+
+static void note_durable(struct task *task)
+{
+    struct world *world = container_of(task, struct world, store.task);
+    if (world->stopping) {
+        world->stopped = true;
+        return;
+    }
+    assert_true(log_durable_end(world->log) >= world->durable);
+    world->durable = log_durable_end(world->log);
+    log_set_high_watermark(world->log, world->durable);
+}
+
+static void append_some(struct world *world)
+{
+    int64_t first = log_end(world->log);
+    int count = 1 + (int)sim_draw(world->sim, 5);
+    for (int i = 0; i < count; i++) {
+        struct batch_options options = batch_options_plain();
+        int records = 1 + (int)sim_draw(world->sim, 4);
+        int producer = (int)sim_draw(world->sim, PRODUCERS + 1);
+        if (producer < PRODUCERS) {
+            options.producer_id = 100 + producer;
+            options.producer_epoch = 0;
+            options.base_sequence = world->next_sequence[producer];
+            world->next_sequence[producer] += records;
+        }
+        if (sim_draw(world->sim, 100) == 0)
+            world->epoch++;
+        store_stage(world->log, records, sim_draw(world->sim, 900), 1000 + log_staged_end(world->log), world->epoch, &options);
+    }
+    int status = log_write(world->log);
+    assert_int_equal(status, 0);
+    for (int64_t offset = first; offset < log_end(world->log);) {
+        struct batch_header header = { 0 };
+        assert_int_equal(store_read(world->log, offset, &header), offset);
+        for (; offset < batch_next_offset(&header) && offset < OFFSETS_MAX; offset++)
+            world->crc[offset] = header.crc;
+    }
+}
+
+static void work(struct timer *timer)
+{
+    struct world *world = container_of(timer, struct world, work);
+    if (world->stopping)
+        return;
+    if (log_end(world->log) < OFFSETS_MAX - 100 && sim_draw(world->sim, 3) != 0)
+        append_some(world);
+    if (sim_draw(world->sim, 4) == 0)
+        log_want_flush(world->log);
+    timer_set(world->store.loop, &world->work, loop_now_us(world->store.loop) + 100 + (int64_t)sim_draw(world->sim, 20000));
+}
+
+/* Everything from the start on, walked once; returns the number of batches. */
+static void check_content(struct world *world, int64_t durable)
+{
+    struct log *log = world->log;
+    int32_t sequences[PRODUCERS] = { 0 };
+    int32_t epoch = 0;
+    int64_t offset = log_start(log);
+    assert_true(log_end(log) >= durable);
+    while (offset < log_end(log)) {
+        struct batch_header header = { 0 };
+        assert_int_equal(store_read(log, offset, &header), offset);
+        for (int64_t inside = offset; inside < batch_next_offset(&header); inside++)
+            assert_int_equal(store_read(log, inside, NULL), offset);
+        assert_int_equal(header.crc, world->crc[offset]);
+        assert_true(header.leader_epoch >= epoch);
+        epoch = header.leader_epoch;
+        assert_int_equal(epochs_at(log_epochs(log), offset), epoch);
+        if (header.producer_id >= 0)
+            sequences[header.producer_id - 100] = batch_last_sequence(&header) + 1;
+        offset = batch_next_offset(&header);
+    }
+    assert_int_equal(offset, log_end(log));
+    for (int i = 0; i < PRODUCERS; i++) {
+        const struct producer *producer = producers_find(log_producers(log), 100 + i);
+        assert_int_equal(producer == NULL, sequences[i] == 0);
+        if (producer != NULL)
+            assert_int_equal(producer->batches[producer->batch_count - 1].last_sequence + 1, sequences[i]);
+        world->next_sequence[i] = sequences[i];
+    }
+    if (epochs_latest(log_epochs(log)) >= 0)
+        world->epoch = epochs_latest(log_epochs(log));
+}
+
+static void boot(struct world *world)
+{
+    char reason[256] = "";
+    struct store *store = &world->store;
+    store->io = machine_boot(world->machine, 2);
+    store->loop = loop_create(store->io, "test");
+    store->task = (struct task){ .run = note_durable };
+    world->work = (struct timer){ .run = work };
+    snprintf(store->path, sizeof(store->path), "/data");
+    int status = log_dir_open(store->loop, "/data", &store->settings, &store->dir, reason, sizeof(reason));
+    if (status != 0)
+        print_error("%s\n", reason);
+    assert_int_equal(status, 0);
+    store->flusher = flusher_create(store->loop, store->dir);
+    const struct log_place *place = log_dir_find(store->dir, "topic", 0);
+    if (place == NULL)
+        status = log_create(store->flusher, "/data", "topic", 0, (struct uuid){ { 5 } }, &world->settings, &world->log);
+    else
+        status = log_open(store->flusher, place, &world->settings, &world->log);
+    assert_int_equal(status, 0);
+    check_content(world, world->durable);
+    log_set_durable_task(world->log, &store->task);
+    world->stopping = world->stopped = false;
+    timer_set(store->loop, &world->work, loop_now_us(store->loop) + 10);
+    sim_start_loop(store->loop);
+}
+
+static bool is_stopped(void *context) { return ((struct world *)context)->stopped; }
+
+/* A clean stop instead of a cut: nothing is lost at all. */
+static void stop(struct world *world)
+{
+    struct store *store = &world->store;
+    world->stopping = true;
+    log_set_durable_task(world->log, NULL);
+    flusher_stop(store->flusher, &store->task);
+    assert_true(sim_run(world->sim, 60 * 1000000LL, is_stopped, world));
+    world->durable = log_end(world->log);
+    log_close(world->log);
+    flusher_destroy(store->flusher);
+    sim_run(world->sim, 1000000, is_stopped, world);
+    for (int64_t until = sim_now_us(world->sim) + 1000000; sim_now_us(world->sim) < until && sim_step(world->sim);)
+        continue;
+    assert_int_equal(log_dir_close(store->dir, 1), 0);
+    machine_kill(world->machine);
+}
+
+static void run_seed(uint64_t seed)
+{
+    static struct world world;
+    struct log_dir_identity identity = { .cluster_id = "sim", .node_id = 1, .directory_id = { { 1 } } };
+    world = (struct world){ .sim = sim_create(seed) };
+    world.machine = machine_create(world.sim, "node");
+    log_dir_settings_defaults(&world.store.settings);
+    log_settings_defaults(&world.settings);
+    world.settings.segment_bytes = 4000 + (int64_t)sim_draw(world.sim, 60000);
+    world.settings.index_interval_bytes = 100 + (int32_t)sim_draw(world.sim, 4000);
+    world.store.settings.checkpoint_ms = 5 + (int64_t)sim_draw(world.sim, 200);
+    world.store.settings.rest_ms = 20 + (int64_t)sim_draw(world.sim, 200);
+    sim_faults(world.sim)->pause = 20000;
+    sim_faults(world.sim)->short_disk_write = 20000;
+    struct io *io = machine_boot(world.machine, 1);
+    assert_int_equal(log_dir_format(io, "/data", &identity), 0);
+    assert_int_equal(directory_sync(io, "/"), 0);
+    machine_kill(world.machine);
+    for (int round = 0; round < ROUNDS; round++) {
+        boot(&world);
+        int64_t until = sim_now_us(world.sim) + 1000 + (int64_t)sim_draw(world.sim, 1000000);
+        while (sim_now_us(world.sim) < until && sim_step(world.sim))
+            continue;
+        switch (sim_draw(world.sim, 4)) {
+        case 0:  machine_kill(world.machine); break;
+        case 1:  stop(&world); break;
+        default: machine_cut_power(world.machine); break;
+        }
+    }
+    boot(&world);
+    sim_destroy(world.sim);
+}
+
+void test_crash__loses_nothing_that_was_durable(void)
+{
+    const char *only = getenv("SEED");
+    if (only != NULL) {
+        run_seed(strtoull(only, NULL, 10));
+        return;
+    }
+    const char *count = getenv("SEEDS");
+    uint64_t last = count == NULL ? 60 : strtoull(count, NULL, 10);
+    for (uint64_t seed = 1; seed <= last; seed++) {
+        if (count != NULL)
+            print_message("seed %llu\n", (unsigned long long)seed);
+        run_seed(seed);
+    }
+}
