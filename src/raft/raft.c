@@ -52,6 +52,9 @@ static void advance_commit(struct raft *raft, struct raft_actions *actions)
     if (raft->role != RAFT_LEADER)
         return;
     int64_t offset = majority_offset(raft);
+    /* Others may be ahead of the leader's own disk; what it answers for must be there, too. */
+    if (offset > raft->end.offset)
+        offset = raft->end.offset;
     if (offset <= raft->epoch_start || offset <= raft->high_watermark)
         return;
     raft->high_watermark = offset;

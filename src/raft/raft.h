@@ -2,6 +2,7 @@
 /* Consensus by Kafka's KRaft rules as a step function: an event goes in, the state changes, and what the caller must
  * do comes out, in the order of the fields of struct raft_actions: cut the log, persist the vote, then send, then
  * become. Replication is pulled: followers fetch, and a fetch offset is the proof of what its sender holds durably.
+ * Who loses leadership must make its log durable before the next event: an election counts from the durable end.
  * Holds no clock, random source or file: times and random numbers are in the event, the next deadline is in the state.
  *
  *   unattached --timeout--> prospective --majority of pre-votes--> candidate --majority of votes--> leader
@@ -52,7 +53,8 @@ enum raft_event_type {
     RAFT_EPOCH_BEGUN,      /* BeginQuorumEpoch: from is leader of epoch */
     RAFT_EPOCH_ENDED,      /* EndQuorumEpoch: from resigns the epoch; preferred successors in successors */
     RAFT_FETCH_REQUESTED,  /* from: a voter or observer, epoch, position: what it holds durably */
-    RAFT_FETCH_ANSWERED,   /* from: leader, epoch, leader_id, position.offset: its high watermark */
+    RAFT_FETCH_ANSWERED,   /* from: leader, epoch, leader_id, position.offset: its high watermark; -1 when the answer said
+                            * that the logs diverge, or comes late: then nothing is known to be committed here */
     RAFT_APPENDED,         /* position: the local end, now durable */
     RAFT_VOTERS_CHANGED,   /* voters: newest set in the log, committed or not */
     RAFT_RESIGN,           /* give up leadership (controlled stop) */
