@@ -150,7 +150,9 @@ static void write_change(struct transition *transition, const struct image_topic
         record.isr_count = transition->isr_count;
         changed = true;
     }
-    if (transition->unclean && partition->leader_recovery_state != RECOVERY_RECOVERING) {
+    /* A replica that is the only one has nobody to recover from: what it has is all there is. */
+    bool recovers = transition->unclean && partition->replicas.count > 1;
+    if (recovers && partition->leader_recovery_state != RECOVERY_RECOVERING) {
         record.leader_recovery_state = RECOVERY_RECOVERING;
         changed = true;
     }

@@ -201,6 +201,20 @@ int32_t quorum_last_epoch(const struct quorum *quorum, int64_t end_offset)
     return id.offset > 0 && end_offset >= id.offset ? id.epoch : 0;
 }
 
+/* A directory that formatting made has no partition.metadata yet. */
+static int name_topic(const struct quorum *quorum)
+{
+    char path[QUORUM_PATH_SIZE + 32], text[64], id[UUID_TEXT_SIZE + 1];
+    int64_t size;
+    snprintf(path, sizeof(path), "%s/partition.metadata", quorum->directory);
+    int status = file_stat(quorum->io, path, &size);
+    if (status != -ENOENT)
+        return status;
+    uuid_print(METADATA_TOPIC_ID, id);
+    int length = snprintf(text, sizeof(text), "version: 0\ntopic_id: %s", id);
+    return file_replace(quorum->io, path, text, (size_t)length);
+}
+
 static int open_log(struct quorum *quorum)
 {
     struct flusher *flusher = quorum->settings.flusher;
@@ -214,6 +228,8 @@ static int open_log(struct quorum *quorum)
                      quorum->directory, status);
         return status;
     }
+    if ((status = name_topic(quorum)) < 0)
+        return status;
     struct snapshot_id id = newest_snapshot(quorum);
     if (log_end(quorum->log) >= id.offset && log_start(quorum->log) <= id.offset)
         return 0;
