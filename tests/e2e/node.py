@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import kafka_wire  # noqa: E402
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-BUILD = os.path.join(ROOT, os.environ.get("STROM_BUILD", "build"))
+BUILD = os.path.join(ROOT, os.environ.get("BUILD_DIRECTORY", "build"))
 STROM = os.path.join(BUILD, "strom")
 KIND = os.environ.get("BROKER", "strom")
 LOG4J = """<Configuration status="WARN"><Appenders><Console name="out"><PatternLayout pattern="%d %p %c %m%n"/></Console></Appenders>
