@@ -277,6 +277,22 @@ static int take_clean_file(struct log_dir *dir)
     return status < 0 ? status : directory_sync(dir->io, dir->path);
 }
 
+static int find_log_file(void *context, const char *name)
+{
+    (void)context;
+    size_t size = strlen(name);
+    return size > 4 && strcmp(name + size - 4, ".log") == 0 ? -EEXIST : 0;
+}
+
+/* False for a directory that was only formatted. */
+static bool holds_logs(const struct log_dir *dir)
+{
+    for (int32_t i = 0; i < dir->places.count; i++)
+        if (directory_list(dir->io, dir->places.items[i].path, find_log_file, NULL) != 0)
+            return true;
+    return false;
+}
+
 static int open_steps(struct log_dir *dir, char *reason, int reason_size)
 {
     char path[SEGMENT_PATH_SIZE];
@@ -291,10 +307,10 @@ static int open_steps(struct log_dir *dir, char *reason, int reason_size)
         return status;
     }
     status = take_clean_file(dir);
-    if (status == 0 && !dir->was_clean) /* what a killed process left in the page cache is read as durable from here on */
-        status = directory_sync_all(dir->io, dir->path);
     if (status == 0)
         status = places_find(&dir->places, dir->io, dir->path, dir->was_clean);
+    if (status == 0 && !dir->was_clean && holds_logs(dir)) /* what a killed process left is read as durable from here on */
+        status = directory_sync_all(dir->io, dir->path);
     if (status < 0) {
         snprintf(reason, (size_t)reason_size, "%s: %s", dir->path, strerror(-status));
         return status;
