@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/report.h"
 #include "broker/settings.h"
+#include "broker/unserved.h"
 
 /* An image on its way to a shard and, as the receipt, back. */
 struct image_letter {
@@ -120,7 +121,8 @@ static void publish(void *context, const struct image *image)
     struct control *control = context;
     int16_t kraft_version = quorum_kraft_version(control->quorum);
 
-    control->published++;
+    if (control->published++ == 0)
+        unserved_report(image);
     control->desk->kraft_version = kraft_version;
     shard_take_image(control->desk, image_ref(image));
     for (int32_t i = 0; i < control->shards->count; i++) {

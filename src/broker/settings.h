@@ -78,8 +78,6 @@ struct node_settings {
     struct node_endpoint *quorum_bootstrap;
     int quorum_bootstrap_count;
     int32_t quorum_election_timeout_ms, quorum_fetch_timeout_ms, quorum_election_backoff_max_ms;
-    int32_t quorum_request_timeout_ms, quorum_retry_backoff_ms, quorum_append_linger_ms;
-    int32_t quorum_fetch_max_bytes, quorum_fetch_snapshot_max_bytes;
 
     struct str *log_dirs;
     int log_dir_count;
@@ -91,31 +89,20 @@ struct node_settings {
     int32_t shards;  /* at least 1 */
     int32_t workers; /* at least 1 */
     int32_t produce_validate; /* enum produce_validate */
-    int64_t dirty_bytes_max;  /* per directory; beyond it, produce to that directory parks. 0: no bound */
 
-    int32_t socket_send_buffer_bytes, socket_receive_buffer_bytes; /* -1: the system's */
-    int32_t socket_request_max_bytes, socket_listen_backlog;
+    int32_t socket_request_max_bytes;
     int64_t queued_max_request_bytes; /* the memory budget; resolved, at least 1 MiB */
-    int32_t max_connections, max_connections_per_ip, max_connection_creation_rate;
-    struct str max_connections_per_ip_overrides; /* "host:count,..." */
+    int32_t max_connections, max_connections_per_ip;
     int64_t connections_max_idle_ms;
     int32_t fetch_session_slots;
     int32_t fetch_max_bytes;
-    int32_t request_timeout_ms;
     int32_t max_request_partition_size_limit;
 
-    bool auto_create_topics, delete_topic_enable, controlled_shutdown;
+    bool auto_create_topics, delete_topic_enable;
     int32_t num_partitions, default_replication_factor;
-    int32_t offsets_topic_partitions, offsets_topic_replication_factor;
-    int32_t transaction_topic_partitions, transaction_topic_replication_factor;
-    int32_t broker_heartbeat_interval_ms, broker_session_timeout_ms;
-    int32_t initial_registration_timeout_ms;
-    int32_t producer_id_expiration_ms, producer_id_expiration_check_interval_ms;
-    int32_t transaction_max_timeout_ms;
-    int64_t retention_check_interval_ms, high_watermark_checkpoint_interval_ms;
-    int32_t flush_offset_checkpoint_interval_ms, flush_start_offset_checkpoint_interval_ms;
-    int64_t log_dir_failure_timeout_ms;
-    int32_t recovery_threads_per_dir;
+    int32_t broker_heartbeat_interval_ms;
+    int32_t producer_id_expiration_ms;
+    int64_t retention_check_interval_ms;
 
     int32_t report_format, report_level; /* enum report_format of cli, enum report_level */
     struct topic_settings topic;         /* what a topic gets that says nothing, before live broker settings */

@@ -56,13 +56,15 @@ static bool is_security(struct str key)
     return starts_with_any(key, prefixes);
 }
 
-/* Sizes of pools and samples that another design does not have: nothing is lost by not obeying. */
+/* Sizes of pools and samples that another design does not have, and of topics that are not made yet: nothing is lost by
+ * not obeying. */
 static bool is_without_meaning(struct str key)
 {
     static const char *const prefixes[] = { "num.", "background.threads", "queued.max.requests", "metric", "kafka.metrics.",
                                             "log.cleaner.threads", "log.cleaner.io.", "log.cleaner.dedupe.",
                                             "log.initial.task.delay.ms", "auto.include.jmx.reporter", "group.coordinator.",
-                                            "share.coordinator.", "auto.leader.rebalance.enable", NULL };
+                                            "share.coordinator.", "transaction.state.log.", "offsets.", "auto.leader.rebalance.enable",
+                                            "controlled.shutdown.", NULL };
     return starts_with_any(key, prefixes) || (key.size > 36 && memmem(key.data, (size_t)key.size, ".purgatory.", 11) != NULL);
 }
 

@@ -101,3 +101,39 @@ void configuration_print(const struct configuration *configuration)
 {
     node_settings_visit(print_one, (void *)configuration);
 }
+
+static void print_known(const struct setting *row, struct arena *arena)
+{
+    const char *valid = setting_describe_valid(row, arena);
+    if (row->flags & SETTING_INTERNAL)
+        return;
+    printf("| `%s` | %s | %s | %s |\n", row->name, row->unset == NULL ? "" : row->unset[0] == 0 ? "(empty)" : row->unset,
+           valid, row->doc);
+}
+
+static void print_known_of_node(void *context, const struct setting *row)
+{
+    if (row->doc[0] != 0)
+        print_known(row, context);
+}
+
+void configuration_print_known(void)
+{
+    struct arena arena;
+    arena_init(&arena);
+    puts("# Settings\n\nMade by `strom server --list-settings`. Keys, meanings and defaults are Apache Kafka's; those that Kafka "
+         "does not have are\n`ack.durability`, `produce.validate`, `report.*` and `strom.*`. A key of Kafka that is not listed "
+         "here is known and checked, but has no\neffect yet, and the start says so; an unknown one names the nearest.\n\n"
+         "## Of a node\n\nBesides these: `process.roles`, `node.id` (`broker.id`), `listeners`, `advertised.listeners`,\n"
+         "`listener.security.protocol.map`, `controller.listener.names`, `inter.broker.listener.name`, `log.dirs` (`log.dir`),\n"
+         "`metadata.log.dir`, `controller.quorum.voters`, `controller.quorum.bootstrap.servers`, and the defaults of topics under\n"
+         "their broker's names (`log.retention.hours` ...).\n\n"
+         "| key | default | valid | meaning |\n|---|---|---|---|");
+    node_settings_visit(print_known_of_node, &arena);
+    puts("\n## Of a topic\n\n| key | default | valid | meaning |\n|---|---|---|---|");
+    for (int i = 0; i < topic_setting_count; i++) {
+        if (topic_setting_rows[i].offset != SETTING_NOWHERE)
+            print_known(&topic_setting_rows[i], &arena);
+    }
+    arena_deinit(&arena);
+}

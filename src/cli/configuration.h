@@ -19,3 +19,4 @@ bool configuration_load(struct configuration *configuration, struct io *io, cons
                         const struct arguments *arguments);
 void configuration_deinit(struct configuration *configuration);
 void configuration_print(const struct configuration *configuration); /* every effective setting, and who said it */
+void configuration_print_known(void); /* docs/settings.md: every setting that means something here */

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -41,43 +42,89 @@ static size_t put_json(char *out, size_t at, size_t room, const char *text, size
     return at;
 }
 
-/* Reports are `key=value` pairs, then perhaps words. A pair's value ends at the blank before the next key. */
-static const char *next_pair(const char *text, const char **out_equals)
+/* Reports are `key=value` pairs and words for people. A value ends at a blank, or, quoted, at its quote. */
+struct pair {
+    const char *key, *value;
+    size_t key_size, value_size;
+};
+
+/* Takes one pair or one word (key_size 0) off *rest; false at the end. */
+static bool take_pair(const char **rest, struct pair *out)
 {
-    for (; *text != 0; text++) {
-        const char *at = text;
-        while (islower((unsigned char)*at) || *at == '_' || isdigit((unsigned char)*at))
-            at++;
-        if (at > text && *at == '=') {
-            *out_equals = at;
-            return text;
-        }
-        text = strchr(text, ' ');
-        if (text == NULL)
-            return NULL;
+    const char *at = *rest + strspn(*rest, " ");
+    *out = (struct pair){ .key = at };
+    if (*at == 0)
+        return false;
+    while (islower((unsigned char)*at) || isdigit((unsigned char)*at) || *at == '_')
+        at++;
+    bool is_pair = at > out->key && *at == '=';
+    if (is_pair)
+        out->key_size = (size_t)(at++ - out->key);
+    else
+        at = out->key;
+    bool is_quoted = is_pair && *at == '"';
+    out->value = is_quoted ? at + 1 : at;
+    out->value_size = strcspn(out->value, is_quoted ? "\"" : " ");
+    *rest = out->value + out->value_size + (is_quoted && out->value[out->value_size] == '"');
+    return true;
+}
+
+/* Everything that is no pair, with blanks between. */
+static void gather_words(const char *text, char *out, size_t room)
+{
+    struct pair pair;
+    size_t size = 0;
+    out[0] = 0;
+    while (take_pair(&text, &pair) && size < room) {
+        if (pair.key_size == 0)
+            size += (size_t)snprintf(out + size, room - size, "%s%.*s", size == 0 ? "" : " ", (int)pair.value_size,
+                                     pair.value);
     }
-    return NULL;
+}
+
+static size_t put_member(char *line, size_t at, size_t room, const char *key, size_t key_size, const char *value,
+                         size_t value_size)
+{
+    at += (size_t)snprintf(line + at, room - at, ",\"%.*s\":\"", (int)key_size, key);
+    at = put_json(line, at, room - 8, value, value_size);
+    line[at++] = '"';
+    return at;
 }
 
 static void print_json(const char *when, enum report_level level, const char *event, const char *text)
 {
-    char line[4096];
+    char line[8192], words[2048];
+    const char *rest = text;
+    struct pair pair;
     size_t at = (size_t)snprintf(line, sizeof(line), "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"", when,
                                  level_names[level], event);
-    const char *equals, *pair = next_pair(text, &equals);
-    while (pair != NULL && at + 64 < sizeof(line)) {
-        const char *value = equals + 1, *next_equals, *after = strchr(value, ' ');
-        const char *next = after == NULL ? NULL : next_pair(after + 1, &next_equals);
-        size_t size = next == NULL ? strlen(value) : (size_t)(next - 1 - value);
-        at += (size_t)snprintf(line + at, sizeof(line) - at, ",\"%.*s\":\"", (int)(equals - pair), pair);
-        at = put_json(line, at, sizeof(line) - 4, value, size);
-        line[at++] = '"';
-        pair = next;
-        equals = next_equals;
+    while (take_pair(&rest, &pair)) {
+        if (pair.key_size > 0 && at + pair.key_size + 128 < sizeof(line))
+            at = put_member(line, at, sizeof(line), pair.key, pair.key_size, pair.value, pair.value_size);
     }
-    at += (size_t)snprintf(line + at, sizeof(line) - at, ",\"text\":\"");
-    at = put_json(line, at, sizeof(line) - 4, text, strlen(text));
-    fprintf(stderr, "%.*s\"}\n", (int)at, line);
+    gather_words(text, words, sizeof(words));
+    if (words[0] != 0 && at + 128 < sizeof(line))
+        at = put_member(line, at, sizeof(line), "text", 4, words, strlen(words));
+    fprintf(stderr, "%.*s}\n", (int)at, line);
+}
+
+static void print_logfmt(const char *when, enum report_level level, const char *event, const char *text)
+{
+    char line[8192], words[2048];
+    const char *rest = text;
+    struct pair pair;
+    size_t at = (size_t)snprintf(line, sizeof(line), "time=%s level=%s event=%s", when, level_names[level], event);
+    while (take_pair(&rest, &pair)) {
+        const char *quote = memchr(pair.value, ' ', pair.value_size) != NULL || pair.value_size == 0 ? "\"" : "";
+        if (pair.key_size > 0 && at + pair.key_size + pair.value_size + 8 < sizeof(line))
+            at += (size_t)snprintf(line + at, sizeof(line) - at, " %.*s=%s%.*s%s", (int)pair.key_size, pair.key, quote,
+                                   (int)pair.value_size, pair.value, quote);
+    }
+    gather_words(text, words, sizeof(words));
+    if (words[0] != 0)
+        fprintf(stderr, "%s text=\"%s\"\n", line, words);
+    else
+        fprintf(stderr, "%s\n", line);
 }
 
 static void print_report(enum report_level level, const char *event, const char *text)
@@ -87,9 +134,7 @@ static void print_report(enum report_level level, const char *event, const char 
     print_time(when);
     switch (reports_format) {
     case REPORTS_TEXT: fprintf(stderr, "%s %s %s %s\n", when, padded[level], event, text); break;
-    case REPORTS_LOGFMT:
-        fprintf(stderr, "time=%s level=%s event=%s %s\n", when, level_names[level], event, text);
-        break;
+    case REPORTS_LOGFMT: print_logfmt(when, level, event, text); break;
     case REPORTS_JSON: print_json(when, level, event, text); break;
     }
 }

@@ -22,6 +22,7 @@ static const struct option options[] = {
     OVERRIDE_OPTION,
     { "check-config", 0, NULL, "Check the configuration and stop." },
     { "print-config", 0, NULL, "Print every setting that holds and who said it, and stop." },
+    { "list-settings", 0, NULL, "Print all settings with defaults, what is valid and what they mean, and stop." },
     { "report-format", 0, "text|logfmt|json", "How diagnostics are printed, on standard error." },
     { NULL },
 };
@@ -82,7 +83,7 @@ static int run_loops(struct io *io, const struct node_settings *settings, struct
     for (int i = 0; i < 2; i++) {
         int status = io_signal_watch(node_loop(node, 0), signals[i], &stoppers[i].task);
         if (status < 0)
-            report_warn("signal_not_watched", "signal=%d reason=%s", signals[i], strerror(-status));
+            report_warn("signal_not_watched", "signal=%d reason=\"%s\"", signals[i], strerror(-status));
     }
     struct thread **threads = memory_take((size_t)count * sizeof(*threads));
     for (; started < count; started++) {
@@ -148,6 +149,18 @@ static bool prepare_directories(struct io *io, const struct node_settings *node)
     return fine;
 }
 
+/* Where nobody says node.id, a formatted directory knows it. */
+static void adopt_node_id(struct io *io, struct configuration *configuration)
+{
+    struct log_dir_identity identity;
+    char reason[512];
+    struct node_settings *node = &configuration->node;
+    if (settings_input_find(&configuration->input, STR("node.id")) == NULL &&
+        settings_input_find(&configuration->input, STR("broker.id")) == NULL &&
+        log_dir_identify(io, node->metadata_log_dir.data, &identity, reason, sizeof(reason)) == 0)
+        node->node_id = identity.node_id;
+}
+
 static int run_node(struct io *io, const struct node_settings *settings)
 {
     struct log_dir_identity identity;
@@ -186,6 +199,10 @@ static bool choose_format(const struct arguments *arguments, struct configuratio
 
 static int run(const struct arguments *arguments)
 {
+    if (argument_given(arguments, "list-settings")) {
+        configuration_print_known();
+        return EXIT_DONE;
+    }
     struct configuration configuration;
     struct io *io = io_create(1);
     int code = EXIT_MISUSED;
@@ -202,6 +219,7 @@ static int run(const struct arguments *arguments)
         io = io_create(configuration.node.workers);
         reports_install(io, (enum reports_format)configuration.node.report_format);
         report_set_level((enum report_level)configuration.node.report_level);
+        adopt_node_id(io, &configuration);
         code = run_node(io, &configuration.node);
         reports_remove();
         io_destroy(io);

@@ -101,6 +101,7 @@ void test_settings__obey_the_stock_file(void)
                           "share.coordinator.state.topic.min.isr=1\ntransaction.state.log.replication.factor=1\n"
                           "transaction.state.log.min.isr=1\nlog.retention.hours=168\nlog.segment.bytes=1073741824\n"
                           "log.retention.check.interval.ms=300000\n"));
+    assert_null(input.warnings);
     assert_int_equal(node.listener_count, 2);
     assert_true(str_is(node.listeners[0].host, ""));
     assert_true(str_is(node.listeners[0].advertised_host, "localhost"));
