@@ -54,11 +54,15 @@ bool configuration_load(struct configuration *configuration, struct io *io, cons
                                         .memory_size = io_memory_size(io),
                                         .host_name = host_name(configuration, io) };
     bool valid = settings_read(&configuration->input, &machine, &configuration->node);
-    for (const struct settings_text *warning = configuration->input.warnings; warning != NULL; warning = warning->next)
-        report_warn("setting", "%s", warning->text);
     for (const struct settings_text *problem = configuration->input.problems; problem != NULL; problem = problem->next)
         complain("%s", problem->text);
     return valid;
+}
+
+void configuration_report_warnings(const struct configuration *configuration)
+{
+    for (const struct settings_text *warning = configuration->input.warnings; warning != NULL; warning = warning->next)
+        report_warn("setting", "%s", warning->text);
 }
 
 void configuration_deinit(struct configuration *configuration)

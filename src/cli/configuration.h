@@ -17,6 +17,7 @@ struct configuration {
 /* file NULL: none. False after the complaints; then, too, call configuration_deinit(). */
 bool configuration_load(struct configuration *configuration, struct io *io, const char *file,
                         const struct arguments *arguments);
+void configuration_report_warnings(const struct configuration *configuration); /* what has no effect; once reports go out */
 void configuration_deinit(struct configuration *configuration);
 void configuration_print(const struct configuration *configuration); /* every effective setting, and who said it */
 void configuration_print_known(void); /* docs/settings.md: every setting that means something here */

@@ -209,6 +209,8 @@ static int run(const struct arguments *arguments)
     bool valid = configuration_load(&configuration, io, arguments->word_count > 0 ? arguments->words[0] : NULL, arguments) &&
                  choose_format(arguments, &configuration);
     io_destroy(io);
+    if (!valid || argument_given(arguments, "print-config") || argument_given(arguments, "check-config"))
+        configuration_report_warnings(&configuration);
     if (valid && argument_given(arguments, "print-config")) {
         configuration_print(&configuration);
         code = EXIT_DONE;
@@ -219,6 +221,7 @@ static int run(const struct arguments *arguments)
         io = io_create(configuration.node.workers);
         reports_install(io, (enum reports_format)configuration.node.report_format);
         report_set_level((enum report_level)configuration.node.report_level);
+        configuration_report_warnings(&configuration);
         adopt_node_id(io, &configuration);
         code = run_node(io, &configuration.node);
         reports_remove();

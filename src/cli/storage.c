@@ -151,7 +151,9 @@ static int run_format(const struct arguments *arguments)
     struct io *io = io_create(1);
     struct configuration configuration;
     int code = EXIT_MISUSED;
-    if (configuration_load(&configuration, io, argument(arguments, "config"), arguments))
+    bool valid = configuration_load(&configuration, io, argument(arguments, "config"), arguments);
+    configuration_report_warnings(&configuration);
+    if (valid)
         code = format_with(io, arguments, &configuration.node);
     configuration_deinit(&configuration);
     io_destroy(io);
@@ -201,7 +203,9 @@ static int run_info(const struct arguments *arguments)
     struct io *io = io_create(1);
     struct configuration configuration;
     int code = EXIT_MISUSED;
-    if (configuration_load(&configuration, io, argument(arguments, "config"), arguments))
+    bool valid = configuration_load(&configuration, io, argument(arguments, "config"), arguments);
+    configuration_report_warnings(&configuration);
+    if (valid)
         code = print_info(io, &configuration.node);
     configuration_deinit(&configuration);
     io_destroy(io);

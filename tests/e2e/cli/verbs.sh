@@ -5,6 +5,7 @@
 set -uo pipefail
 root=$(cd "$(dirname "$0")/../../.." && pwd)
 strom=$root/${STROM_BUILD:-build}/strom
+unset STROM_BUILD # else it would be taken for a setting
 work=$(mktemp -d)
 passed=0
 failed=0
