@@ -93,6 +93,20 @@ static void remove_doomed(struct flusher *flusher)
     }
 }
 
+/* A log under steady load is hardly ever at rest when retention is due: it is now, between two flushes. */
+static void retain_missed(struct flush_run *run, int32_t mark_count)
+{
+    int64_t wall_ms = loop_wall_ms(run->flusher->loop);
+    for (int32_t i = 0; i < mark_count; i++) {
+        struct log *log = run->marks[i].log;
+        if (log == NULL || !log->retention_missed || log->is_doomed)
+            continue;
+        int status = log_retain(log, wall_ms);
+        if (status == -EIO)
+            flush_note_failure(run->flusher, status);
+    }
+}
+
 static void work_is_done(struct work *work)
 {
     struct flush_run *run = container_of(work, struct flush_run, work);
@@ -100,9 +114,12 @@ static void work_is_done(struct work *work)
     int status = work->status;
     if (status < 0 && (work->next < run->data_count || status == -EIO || flusher->stopped != NULL))
         flush_note_failure(flusher, status); /* also when stopping: a stop that is not clean must not look like one */
+    int32_t mark_count = run->mark_count;
     checkpoint_apply(run);
     run->running = false;
     work_reset(work);
+    if (flusher->failure == 0 && flusher->stopped == NULL)
+        retain_missed(run, mark_count);
     remove_doomed(flusher);
     if (run->is_checkpoint && status == 0)
         flush_publish_soon(flusher);

@@ -63,6 +63,7 @@ int index_load(struct index *index, struct io *io, const char *path)
     index_deinit(index);
     int status = file_open(io, path, FILE_READ, &file);
     if (status == -ENOENT) {
+        index->cut = index->kind != INDEX_ABORTED; /* to be made, also when it stays empty: Kafka wants it */
         index->loaded = true;
         return 0;
     }

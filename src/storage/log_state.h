@@ -67,6 +67,7 @@ struct log {
     const struct log_place *place;    /* what it was opened from; NULL for a new one */
     struct segment *segments;
     int32_t segment_count, segment_capacity;
+    bool retention_missed;            /* it was due while the flusher worked with the files: afterwards */
     int32_t mark_index[2];            /* in the flusher's running flush and checkpoint; -1 */
     int32_t partition;
     uint32_t generation;

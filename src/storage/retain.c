@@ -120,8 +120,11 @@ static void roll_if_expired(struct log *log, int64_t wall_ms)
 
 int log_retain(struct log *log, int64_t wall_ms)
 {
+    log->retention_missed = log_is_busy(log);
+    if (log->retention_missed)
+        return 0;
     int status = drop_below_start(log);
-    if (status < 0 || !log->settings.deletes || log_is_busy(log))
+    if (status < 0 || !log->settings.deletes)
         return status;
     int32_t count = count_expired(log, wall_ms);
     if (count == log->segment_count - 1)

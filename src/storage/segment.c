@@ -28,6 +28,7 @@ void segment_begin(struct segment *segment, int64_t base_offset)
     segment->indexes = memory_take(INDEX_KIND_COUNT * sizeof(*segment->indexes));
     for (int kind = 0; kind < INDEX_KIND_COUNT; kind++)
         index_init(&segment->indexes[kind], (enum index_kind)kind);
+    segment->indexes[INDEX_OFFSET].cut = segment->indexes[INDEX_TIME].cut = true; /* Kafka wants both files, also empty */
 }
 
 static void drop_indexes(struct segment *segment)
