@@ -158,8 +158,10 @@ int64_t file_pwritev(struct file *file, const struct iovec *vectors, int count, 
         return -EBADF;
     if (position < 0)
         return -EINVAL;
-    if (prng_chance(&sim->disk, sim->faults.write_fails))
+    if (prng_chance(&sim->disk, sim->faults.write_fails)) {
+        sim->faults.failures++;
         return -EIO;
+    }
     if (sim->faults.disk_is_full && position >= (int64_t)file->inode->seen.size)
         return -ENOSPC;
     bool is_short = prng_chance(&sim->disk, sim->faults.short_disk_write);
@@ -193,7 +195,7 @@ int file_sync(struct file *file)
     sim_mix(sim, file->inode->number << 1 | 1);
     const char *liar = sim->faults.sync_lies_below;
     if (prng_chance(&sim->disk, sim->faults.sync_fails)) {
-        sim->faults.failed_syncs++;
+        sim->faults.failures++;
         inode_lose_changes(file->inode);
         return -EIO;
     }

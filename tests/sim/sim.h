@@ -19,7 +19,7 @@ struct sim_faults {
     uint32_t short_disk_write;   /* for each pwritev */
     uint32_t write_fails;        /* -EIO, for each pwritev */
     uint32_t sync_fails;         /* -EIO, and what was to be synced never will be */
-    int64_t failed_syncs;        /* counted here */
+    int64_t failures;            /* writes and syncs that failed for these: counted here */
     bool disk_is_full;           /* -ENOSPC for what makes a file or lets it grow */
     uint32_t cold_read;          /* file_is_cached() says no */
     uint32_t pause;              /* a loop or worker is late by up to 20 ms, for each turn or step */

@@ -35,6 +35,10 @@ struct run {
     struct history history;
     struct workload *workload;
     int endings[3];
+    int failed_lives;      /* in which the disk failed */
+    int64_t shift_ms;      /* of the node's wall clock */
+    int64_t failures_seen; /* of the disk, before this life */
+    bool has_two_directories;
 };
 
 static struct sim *reporting_sim; /* the sink is told nothing but the line */
@@ -52,25 +56,30 @@ static void drop_report(enum report_level level, const char *event, const char *
     (void)text;
 }
 
-static const char configuration[] = "process.roles=broker,controller\n"
+static const char fixed_settings[] = "process.roles=broker,controller\n"
                                     "node.id=1\n"
                                     "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\n"
                                     "advertised.listeners=PLAINTEXT://node:9092,CONTROLLER://node:9093\n"
                                     "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
                                     "controller.listener.names=CONTROLLER\n"
                                     "controller.quorum.bootstrap.servers=node:9093\n"
-                                    "log.dirs=/data\n"
                                     "log.segment.bytes=1048576\n"
                                     "log.roll.ms=3000\n"
                                     "log.index.interval.bytes=1000\n"
                                     "log.retention.ms=-1\n"
                                     "offsets.topic.replication.factor=1\n";
 
-static bool read_settings(struct run *run)
+/* Each seed is another node: one directory or two, one shard or several. */
+static bool read_settings(struct run *run, const struct options *options)
 {
     const struct settings_machine machine = { .cpu_count = 4, .memory_size = INT64_C(1) << 30, .host_name = STR("node") };
+    char drawn[100];
+    run->has_two_directories = !options->break_flush && sim_draw(run->sim, 2) == 0;
+    snprintf(drawn, sizeof(drawn), "log.dirs=%s\nstrom.shards=%d\n", run->has_two_directories ? "/data,/disk" : "/data",
+             1 + (int)sim_draw(run->sim, 3));
     settings_input_init(&run->input);
-    settings_input_file(&run->input, STR("simulated.properties"), str_from(configuration));
+    settings_input_file(&run->input, STR("fixed.properties"), str_from(fixed_settings));
+    settings_input_file(&run->input, STR("drawn.properties"), str_from(drawn));
     if (settings_read(&run->input, &machine, &run->settings))
         return true;
     for (const struct settings_text *problem = run->input.problems; problem != NULL; problem = problem->next)
@@ -127,8 +136,21 @@ static void stop(struct run *run)
     machine_kill(run->machine);
 }
 
+static bool disk_failed(const struct run *run) { return sim_faults(run->sim)->failures > run->failures_seen; }
+
+/* What a failed sync left in memory no process can save, so power goes then; nothing else is asked of that life. */
 static void end_node(struct run *run, enum ending ending)
 {
+    struct sim_faults *faults = sim_faults(run->sim);
+    faults->disk_is_full = false;
+    faults->write_fails = faults->sync_fails = 0;
+    if (disk_failed(run)) {
+        run->failed_lives++;
+        ending = ENDING_POWER_CUT;
+    } else if (has_stopped(run)) {
+        history_violate(&run->history, "node_stopped_by_itself", "failed=%d", node_failed(run->node));
+        ending = ENDING_KILL;
+    }
     switch (ending) {
     case ENDING_KILL: machine_kill(run->machine); break;
     case ENDING_POWER_CUT: machine_cut_power(run->machine); break;
@@ -151,23 +173,51 @@ static void wait_us(struct run *run, uint64_t most_us)
 
 static bool is_drained(void *context) { return workload_is_drained(((struct run *)context)->workload); }
 
+/* What may happen in the life to come. */
+static void draw_faults(struct run *run)
+{
+    static const uint32_t resets[] = { 0, 500, 5000 };
+    struct sim_faults *faults = sim_faults(run->sim);
+    int64_t shift_ms = (int64_t)sim_draw(run->sim, 2400000) - 1200000;
+    faults->connection_reset = resets[sim_draw(run->sim, 3)];
+    faults->cold_read = sim_draw(run->sim, 3) == 0 ? 300000 : 10000;
+    faults->short_disk_write = sim_draw(run->sim, 3) == 0 ? 3000 : 0;
+    faults->pause = sim_draw(run->sim, 3) == 0 ? 30000 : 1000;
+    faults->sync_fails = sim_draw(run->sim, 8) == 0 ? 1000 : 0;
+    faults->write_fails = sim_draw(run->sim, 12) == 0 ? 1000 : 0;
+    run->failures_seen = faults->failures;
+    machine_shift_clock(run->machine, shift_ms - run->shift_ms);
+    run->shift_ms = shift_ms;
+}
+
+static void live(struct run *run)
+{
+    wait_us(run, 1000000); /* to be elected, a node must write; on a full disk it would say so and stop */
+    for (uint64_t left = sim_draw(run->sim, 6); left > 0; left--) {
+        sim_faults(run->sim)->disk_is_full = sim_draw(run->sim, 8) == 0;
+        wait_us(run, 1000000);
+    }
+}
+
 static void run_to_the_end(struct run *run, const struct options *options)
 {
+    static const enum ending endings[] = { ENDING_KILL, ENDING_POWER_CUT, ENDING_POWER_CUT, ENDING_STOP };
     int64_t calm_at_us = sim_now_us(run->sim) + options->seconds * 1000000;
     bool is_up = boot(run);
     wait_us(run, 2000000);
     if (options->break_flush)
         sim_faults(run->sim)->sync_lies_below = "/data/events-";
     while (is_up && sim_now_us(run->sim) < calm_at_us) {
-        static const enum ending endings[] = { ENDING_KILL, ENDING_POWER_CUT, ENDING_POWER_CUT, ENDING_STOP };
+        draw_faults(run);
+        live(run);
         end_node(run, endings[sim_draw(run->sim, 4)]);
         wait_us(run, 500000);
         is_up = boot(run);
-        wait_us(run, 3000000);
     }
     if (!is_up)
         return;
     sim_faults(run->sim)->connection_reset = 0;
+    run->failures_seen = sim_faults(run->sim)->failures;
     workload_drain(run->workload);
     if (!sim_run(run->sim, LIMIT_US, is_drained, run)) {
         history_violate(&run->history, "run_does_not_end", "limit_us=%d", LIMIT_US);
@@ -183,17 +233,18 @@ static int simulate(const struct options *options, int64_t seed, uint64_t *out_t
     struct run run = { .sim = sim_create((uint64_t)seed) };
     reporting_sim = run.sim;
     run.machine = machine_create(run.sim, "node");
-    sim_faults(run.sim)->connection_reset = 500;
-    if (!read_settings(&run))
+    if (!read_settings(&run, options))
         exit(2);
     run.workload = workload_create(run.sim, "node", PORT, &run.history);
     run_to_the_end(&run, options);
     int violations = run.history.violation_count;
     *out_trace = sim_trace(run.sim);
-    printf("seed=%lld trace=%016llx acked=%lld seen=%lld crashes=%d power_cuts=%d stops=%d virtual_ms=%lld violations=%d\n",
+    printf("seed=%lld trace=%016llx acked=%lld seen=%lld crashes=%d power_cuts=%d stops=%d disk_failures=%d "
+           "directories=%d shards=%d virtual_ms=%lld violations=%d\n",
            (long long)seed, (unsigned long long)*out_trace, (long long)run.history.acked_count,
            (long long)run.history.seen_count, run.endings[ENDING_KILL] + run.endings[ENDING_POWER_CUT],
-           run.endings[ENDING_POWER_CUT], run.endings[ENDING_STOP], (long long)sim_now_us(run.sim) / 1000, violations);
+           run.endings[ENDING_POWER_CUT], run.endings[ENDING_STOP], run.failed_lives, 1 + run.has_two_directories,
+           run.settings.shards, (long long)sim_now_us(run.sim) / 1000, violations);
     if (violations == 0 && run.history.acked_count == 0) {
         fprintf(stderr, "nothing was acknowledged: the run proves nothing\n");
         violations = 1;

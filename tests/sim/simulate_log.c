@@ -235,10 +235,10 @@ static void stop_cleanly(struct run *run)
 
 static void one_life(struct run *run)
 {
-    int64_t failed_before = sim_faults(run->sim)->failed_syncs;
+    int64_t failed_before = sim_faults(run->sim)->failures;
     live(run);
     int64_t least_end = run->written_end;
-    bool is_failed = sim_faults(run->sim)->failed_syncs > failed_before;
+    bool is_failed = sim_faults(run->sim)->failures > failed_before;
     run->failures += is_failed;
     switch (is_failed ? 3 : sim_draw(run->sim, 4)) { /* what a failed sync left in memory, no process can save */
     case 0:
