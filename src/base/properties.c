@@ -53,7 +53,8 @@ void properties_set(struct properties *properties, struct str key, struct str va
     property->line = line;
 }
 
-/* Reading. A logical line is joined from natural lines first, still escaped; then it is split and unescaped. */
+/* Reading. A logical line is joined from natural lines first, still escaped; then it is split and
+ * unescaped. */
 
 struct reader {
     const char *at, *end;
@@ -232,15 +233,24 @@ static bool unescape(struct str text, char *out, struct str *out_text)
         }
         c = text.data[at++];
         switch (c) {
-        case 't': out[size++] = '\t'; break;
-        case 'n': out[size++] = '\n'; break;
-        case 'r': out[size++] = '\r'; break;
-        case 'f': out[size++] = '\f'; break;
+        case 't':
+            out[size++] = '\t';
+            break;
+        case 'n':
+            out[size++] = '\n';
+            break;
+        case 'r':
+            out[size++] = '\r';
+            break;
+        case 'f':
+            out[size++] = '\f';
+            break;
         case 'u':
             if (!unescape_unit(text, &at, out, &size))
                 return false;
             break;
-        default: out[size++] = c;
+        default:
+            out[size++] = c;
         }
     }
     *out_text = (struct str){ out, size };
@@ -279,11 +289,11 @@ int properties_parse(struct properties *properties, struct str text)
 
 static uint32_t take_utf8(const char **at, const char *end)
 {
-    uint8_t lead = (uint8_t)*(*at)++;
+    uint8_t lead = (uint8_t) * (*at)++;
     int more = lead < 0xc0 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
     uint32_t code = more == 0 ? lead : lead & (0x3fu >> more);
     for (; more > 0 && *at < end; more--)
-        code = code << 6 | ((uint8_t)*(*at)++ & 0x3f);
+        code = code << 6 | ((uint8_t) * (*at)++ & 0x3f);
     return code;
 }
 
@@ -299,7 +309,8 @@ static char *put_escaped(char *out, struct str text, bool is_key)
             *out++ = known[1];
         } else if (code < 0x20 || code > 0x7e) {
             if (code >= 0x10000) {
-                out += snprintf(out, sizeof "\\uFFFF", "\\u%04X", 0xd800 + ((code - 0x10000) >> 10));
+                out +=
+                    snprintf(out, sizeof "\\uFFFF", "\\u%04X", 0xd800 + ((code - 0x10000) >> 10));
                 code = 0xdc00 + ((code - 0x10000) & 0x3ff);
             }
             out += snprintf(out, sizeof "\\uFFFF", "\\u%04X", code);

@@ -6,17 +6,17 @@
 #include <stdio.h>
 #include <strings.h>
 
-
 static void *field_of(const struct setting *setting, void *base)
 {
-    return base == NULL || setting->offset == SETTING_NOWHERE ? NULL : (char *)base + setting->offset;
+    return base == NULL || setting->offset == SETTING_NOWHERE ? NULL
+                                                              : (char *)base + setting->offset;
 }
 
-static bool refuse(const struct setting *setting, struct str text, const char *why, struct arena *arena,
-                   struct str *out_message)
+static bool refuse(const struct setting *setting, struct str text, const char *why,
+    struct arena *arena, struct str *out_message)
 {
-    *out_message = str_from(arena_format(arena, "Invalid value %.*s for configuration %s: %s", STR_PRINT(text),
-                                         setting->name, why));
+    *out_message = str_from(arena_format(
+        arena, "Invalid value %.*s for configuration %s: %s", STR_PRINT(text), setting->name, why));
     return false;
 }
 
@@ -27,12 +27,14 @@ static const char *print_number(double value, struct arena *arena)
     return arena_format(arena, "%g", value);
 }
 
-static const char *why_out_of_bounds(const struct setting *setting, double value, struct arena *arena)
+static const char *why_out_of_bounds(
+    const struct setting *setting, double value, struct arena *arena)
 {
     if (setting->bounded && value < setting->min)
         return arena_format(arena, "Value must be at least %s", print_number(setting->min, arena));
     if (setting->bounded && value > setting->max)
-        return arena_format(arena, "Value must be no more than %s", print_number(setting->max, arena));
+        return arena_format(
+            arena, "Value must be no more than %s", print_number(setting->max, arena));
     if ((setting->flags & SETTING_NOT_ZERO) != 0 && value == 0)
         return "Value must not be 0";
     return NULL;
@@ -41,17 +43,26 @@ static const char *why_out_of_bounds(const struct setting *setting, double value
 static const char *type_name(enum setting_type type)
 {
     switch (type) {
-    case SETTING_BOOL: return "BOOLEAN";
-    case SETTING_INT16: return "SHORT";
-    case SETTING_INT32: return "INT";
-    case SETTING_INT64: return "LONG";
-    case SETTING_DOUBLE: return "DOUBLE";
+    case SETTING_BOOL:
+        return "BOOLEAN";
+    case SETTING_INT16:
+        return "SHORT";
+    case SETTING_INT32:
+        return "INT";
+    case SETTING_INT64:
+        return "LONG";
+    case SETTING_DOUBLE:
+        return "DOUBLE";
     case SETTING_LIST:
-    case SETTING_CHOICES: return "LIST";
-    case SETTING_CLASS: return "CLASS";
-    case SETTING_PASSWORD: return "PASSWORD";
+    case SETTING_CHOICES:
+        return "LIST";
+    case SETTING_CLASS:
+        return "CLASS";
+    case SETTING_PASSWORD:
+        return "PASSWORD";
     case SETTING_STRING:
-    case SETTING_CHOICE: break;
+    case SETTING_CHOICE:
+        break;
     }
     return "STRING";
 }
@@ -63,8 +74,8 @@ static bool fits(enum setting_type type, int64_t value)
     return type != SETTING_INT32 || (value >= INT32_MIN && value <= INT32_MAX);
 }
 
-static bool parse_number(const struct setting *setting, struct str text, struct arena *arena, void *field,
-                         struct str *out_message)
+static bool parse_number(const struct setting *setting, struct str text, struct arena *arena,
+    void *field, struct str *out_message)
 {
     int64_t whole = 0;
     double number = 0;
@@ -72,9 +83,11 @@ static bool parse_number(const struct setting *setting, struct str text, struct 
                          ? str_to_double(text, &number)
                          : str_to_int64(text, &whole) && fits(setting->type, whole);
     if (!is_number)
-        return refuse(setting, text, arena_format(arena, "Not a number of type %s", type_name(setting->type)), arena,
-                      out_message);
-    const char *why = why_out_of_bounds(setting, setting->type == SETTING_DOUBLE ? number : (double)whole, arena);
+        return refuse(setting, text,
+            arena_format(arena, "Not a number of type %s", type_name(setting->type)), arena,
+            out_message);
+    const char *why =
+        why_out_of_bounds(setting, setting->type == SETTING_DOUBLE ? number : (double)whole, arena);
     if (why != NULL)
         return refuse(setting, text, why, arena, out_message);
     if (field == NULL)
@@ -90,15 +103,17 @@ static bool parse_number(const struct setting *setting, struct str text, struct 
 
 static bool equal_any_case(struct str text, const char *word)
 {
-    return text.size == (int32_t)strlen(word) && strncasecmp(text.data, word, (size_t)text.size) == 0;
+    return text.size == (int32_t)strlen(word) &&
+           strncasecmp(text.data, word, (size_t)text.size) == 0;
 }
 
-static bool parse_bool(const struct setting *setting, struct str text, struct arena *arena, bool *field,
-                       struct str *out_message)
+static bool parse_bool(const struct setting *setting, struct str text, struct arena *arena,
+    bool *field, struct str *out_message)
 {
     bool value = equal_any_case(text, "true");
     if (!value && !equal_any_case(text, "false"))
-        return refuse(setting, text, "Expected value to be either true or false", arena, out_message);
+        return refuse(
+            setting, text, "Expected value to be either true or false", arena, out_message);
     if (field != NULL)
         *field = value;
     return true;
@@ -118,21 +133,22 @@ static const char *list_choices(const struct setting *setting, struct arena *are
 {
     const char *all = "";
     for (const struct setting_choice *choice = setting->choices; choice->name != NULL; choice++)
-        all = arena_format(arena, "%s%s%s", all, choice == setting->choices ? "" : ", ", choice->name);
+        all = arena_format(
+            arena, "%s%s%s", all, choice == setting->choices ? "" : ", ", choice->name);
     return all;
 }
 
-static bool refuse_choice(const struct setting *setting, struct str text, struct arena *arena,
-                          struct str *out_message)
+static bool refuse_choice(
+    const struct setting *setting, struct str text, struct arena *arena, struct str *out_message)
 {
     const char *any_case = (setting->flags & SETTING_ANY_CASE) != 0 ? " (case insensitive)" : "";
     return refuse(setting, text,
-                  arena_format(arena, "String must be one of%s: %s", any_case, list_choices(setting, arena)), arena,
-                  out_message);
+        arena_format(arena, "String must be one of%s: %s", any_case, list_choices(setting, arena)),
+        arena, out_message);
 }
 
-static bool parse_choice(const struct setting *setting, struct str text, struct arena *arena, int32_t *field,
-                         struct str *out_message)
+static bool parse_choice(const struct setting *setting, struct str text, struct arena *arena,
+    int32_t *field, struct str *out_message)
 {
     const struct setting_choice *choice = find_choice(setting, text);
     if (choice == NULL)
@@ -142,8 +158,8 @@ static bool parse_choice(const struct setting *setting, struct str text, struct 
     return true;
 }
 
-static bool parse_choices(const struct setting *setting, struct str text, struct arena *arena, int32_t *field,
-                          struct str *out_message)
+static bool parse_choices(const struct setting *setting, struct str text, struct arena *arena,
+    int32_t *field, struct str *out_message)
 {
     int32_t chosen = 0;
     struct str rest = text, piece;
@@ -152,8 +168,8 @@ static bool parse_choices(const struct setting *setting, struct str text, struct
         if (choice == NULL)
             return refuse_choice(setting, str_trim(piece), arena, out_message);
         if ((chosen & choice->value) != 0) {
-            *out_message = str_from(
-                arena_format(arena, "Configuration '%s' values must not be duplicated.", setting->name));
+            *out_message = str_from(arena_format(
+                arena, "Configuration '%s' values must not be duplicated.", setting->name));
             return false;
         }
         chosen |= choice->value;
@@ -163,8 +179,8 @@ static bool parse_choices(const struct setting *setting, struct str text, struct
     return true;
 }
 
-static bool parse_text(const struct setting *setting, struct str text, struct arena *arena, struct str *field,
-                       struct str *out_message)
+static bool parse_text(const struct setting *setting, struct str text, struct arena *arena,
+    struct str *field, struct str *out_message)
 {
     if ((setting->flags & SETTING_NOT_EMPTY) != 0 && text.size == 0)
         return refuse(setting, text, "String must be non-empty", arena, out_message);
@@ -181,7 +197,7 @@ static bool parse_text(const struct setting *setting, struct str text, struct ar
 }
 
 bool setting_parse(const struct setting *setting, struct str text, struct arena *arena, void *base,
-                   struct str *out_message)
+    struct str *out_message)
 {
     assert(text.data != NULL);
     void *field = field_of(setting, base);
@@ -189,17 +205,22 @@ bool setting_parse(const struct setting *setting, struct str text, struct arena 
         text = str_trim(text);
 
     switch (setting->type) {
-    case SETTING_BOOL: return parse_bool(setting, text, arena, field, out_message);
+    case SETTING_BOOL:
+        return parse_bool(setting, text, arena, field, out_message);
     case SETTING_INT16:
     case SETTING_INT32:
     case SETTING_INT64:
-    case SETTING_DOUBLE: return parse_number(setting, text, arena, field, out_message);
-    case SETTING_CHOICE: return parse_choice(setting, text, arena, field, out_message);
-    case SETTING_CHOICES: return parse_choices(setting, text, arena, field, out_message);
+    case SETTING_DOUBLE:
+        return parse_number(setting, text, arena, field, out_message);
+    case SETTING_CHOICE:
+        return parse_choice(setting, text, arena, field, out_message);
+    case SETTING_CHOICES:
+        return parse_choices(setting, text, arena, field, out_message);
     case SETTING_STRING:
     case SETTING_LIST:
     case SETTING_CLASS:
-    case SETTING_PASSWORD: return parse_text(setting, text, arena, field, out_message);
+    case SETTING_PASSWORD:
+        return parse_text(setting, text, arena, field, out_message);
     }
     __builtin_unreachable();
 }
@@ -233,14 +254,20 @@ struct str setting_print(const struct setting *setting, const void *base, struct
     if (field == NULL)
         return (struct str){ 0 };
     switch (setting->type) {
-    case SETTING_BOOL: return *(const bool *)field ? STR("true") : STR("false");
+    case SETTING_BOOL:
+        return *(const bool *)field ? STR("true") : STR("false");
     case SETTING_INT16:
-    case SETTING_INT32: return str_from(arena_format(arena, "%" PRId32, *(const int32_t *)field));
-    case SETTING_INT64: return str_from(arena_format(arena, "%" PRId64, *(const int64_t *)field));
-    case SETTING_DOUBLE: return str_from(arena_format(arena, "%.15g", *(const double *)field));
-    case SETTING_CHOICES: return str_from(print_choices(setting, *(const int32_t *)field, arena));
+    case SETTING_INT32:
+        return str_from(arena_format(arena, "%" PRId32, *(const int32_t *)field));
+    case SETTING_INT64:
+        return str_from(arena_format(arena, "%" PRId64, *(const int64_t *)field));
+    case SETTING_DOUBLE:
+        return str_from(arena_format(arena, "%.15g", *(const double *)field));
+    case SETTING_CHOICES:
+        return str_from(print_choices(setting, *(const int32_t *)field, arena));
     case SETTING_CHOICE:
-        for (const struct setting_choice *choice = setting->choices; choice->name != NULL; choice++) {
+        for (const struct setting_choice *choice = setting->choices; choice->name != NULL;
+             choice++) {
             if (choice->value == *(const int32_t *)field)
                 return str_from(choice->name);
         }
@@ -248,8 +275,10 @@ struct str setting_print(const struct setting *setting, const void *base, struct
         break;
     case SETTING_STRING:
     case SETTING_LIST:
-    case SETTING_CLASS: return *(const struct str *)field;
-    case SETTING_PASSWORD: break;
+    case SETTING_CLASS:
+        return *(const struct str *)field;
+    case SETTING_PASSWORD:
+        break;
     }
     return (struct str){ 0 };
 }
@@ -258,7 +287,8 @@ const char *setting_describe_valid(const struct setting *setting, struct arena *
 {
     const char *kind = setting->type == SETTING_DOUBLE ? "a number" : "a whole number";
     switch (setting->type) {
-    case SETTING_BOOL: return "true or false";
+    case SETTING_BOOL:
+        return "true or false";
     case SETTING_INT16:
     case SETTING_INT32:
     case SETTING_INT64:
@@ -268,17 +298,20 @@ const char *setting_describe_valid(const struct setting *setting, struct arena *
         if (setting->max == DBL_MAX)
             return arena_format(arena, "%s, at least %s", kind, print_number(setting->min, arena));
         return arena_format(arena, "%s from %s to %s%s", kind, print_number(setting->min, arena),
-                            print_number(setting->max, arena),
-                            (setting->flags & SETTING_NOT_ZERO) != 0 ? " and not 0" : "");
-    case SETTING_CHOICE: return arena_format(arena, "one of %s", list_choices(setting, arena));
-    case SETTING_CHOICES: return arena_format(arena, "some of %s", list_choices(setting, arena));
+            print_number(setting->max, arena),
+            (setting->flags & SETTING_NOT_ZERO) != 0 ? " and not 0" : "");
+    case SETTING_CHOICE:
+        return arena_format(arena, "one of %s", list_choices(setting, arena));
+    case SETTING_CHOICES:
+        return arena_format(arena, "some of %s", list_choices(setting, arena));
     case SETTING_LIST:
         if (setting->choices != NULL)
             return arena_format(arena, "some of %s", list_choices(setting, arena));
         return "texts with commas between them";
     case SETTING_STRING:
     case SETTING_CLASS:
-    case SETTING_PASSWORD: break;
+    case SETTING_PASSWORD:
+        break;
     }
     if (setting->choices != NULL)
         return arena_format(arena, "one of %s", list_choices(setting, arena));

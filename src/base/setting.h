@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A setting is one row: its name, its type, where its value lives, what is valid, what it is when nobody says
- * anything, and a sentence for people. One interpreter checks, fills and prints all of them; messages about wrong
- * values are worded as Kafka words them, because clients show them. */
+/* A setting is one row: its name, its type, where its value lives, what is valid, what it is when
+ * nobody says anything, and a sentence for people. One interpreter checks, fills and prints all of
+ * them; messages about wrong values are worded as Kafka words them, because clients show them. */
 #pragma once
 #include <float.h>
 #include <stdbool.h>
@@ -27,13 +27,13 @@ enum setting_type {
 };
 
 enum setting_flag {
-    SETTING_LIVE = 1,          /* may change while running, for the whole cluster or one broker */
-    SETTING_PER_BROKER = 2,    /* may change while running, for one broker only */
-    SETTING_INTERNAL = 4,      /* not shown */
-    SETTING_REQUIRED = 8,      /* Kafka has no default for it */
+    SETTING_LIVE = 1,       /* may change while running, for the whole cluster or one broker */
+    SETTING_PER_BROKER = 2, /* may change while running, for one broker only */
+    SETTING_INTERNAL = 4,   /* not shown */
+    SETTING_REQUIRED = 8,   /* Kafka has no default for it */
     SETTING_NOT_EMPTY = 16,
     SETTING_NOT_ZERO = 32,
-    SETTING_ANY_CASE = 64,     /* choices are matched without regard to case */
+    SETTING_ANY_CASE = 64, /* choices are matched without regard to case */
 };
 
 enum { SETTING_NOWHERE = -1 }; /* known, checked, and bound to no field */
@@ -52,7 +52,7 @@ struct setting_fallback {
 struct setting {
     const char *name;
     enum setting_type type;
-    int offset; /* of the field, or SETTING_NOWHERE */
+    int offset;        /* of the field, or SETTING_NOWHERE */
     const char *unset; /* the default as text; NULL: none */
     const char *doc;
     bool bounded;
@@ -65,16 +65,20 @@ struct setting {
 #define SETTING_AT_LEAST(low) .bounded = true, .min = (low), .max = DBL_MAX
 #define SETTING_BETWEEN(low, high) .bounded = true, .min = (low), .max = (high)
 
-/* Checks the text, and puts the value into base's field when base is not NULL and the row is bound. Texts are copied
- * to the arena. False: *out_message says what is wrong, in Kafka's words. */
+/* Checks the text, and puts the value into base's field when base is not NULL and the row is bound.
+ * Texts are copied to the arena. False: *out_message says what is wrong, in Kafka's words. */
 bool setting_parse(const struct setting *setting, struct str text, struct arena *arena, void *base,
-                   struct str *out_message);
-bool setting_parse_unset(const struct setting *setting, struct arena *arena, void *base); /* false: has no default */
+    struct str *out_message);
+bool setting_parse_unset(
+    const struct setting *setting, struct arena *arena, void *base); /* false: has no default */
 
-/* The value in base as text; null when it is null, is a password, or the row is bound to nothing. */
+/* The value in base as text; null when it is null, is a password, or the row is bound to nothing.
+ */
 struct str setting_print(const struct setting *setting, const void *base, struct arena *arena);
-const char *setting_describe_valid(const struct setting *setting, struct arena *arena); /* "a whole number, at least 1" */
+const char *setting_describe_valid(
+    const struct setting *setting, struct arena *arena); /* "a whole number, at least 1" */
 
-const struct setting *setting_find(const struct setting *settings, int count, struct str name); /* NULL: none */
+const struct setting *setting_find(
+    const struct setting *settings, int count, struct str name); /* NULL: none */
 /* The row whose name is nearest, close enough to be meant; NULL: none is. */
 const struct setting *setting_nearest(const struct setting *settings, int count, struct str name);

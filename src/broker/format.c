@@ -27,7 +27,8 @@ struct emptiness {
 static int refuse_content(void *context, const char *name)
 {
     struct emptiness *emptiness = context;
-    if (strcmp(name, "lost+found") == 0 || strcmp(name, ".lock") == 0 || strstr(name, "meta.properties.") == name)
+    if (strcmp(name, "lost+found") == 0 || strcmp(name, ".lock") == 0 ||
+        strstr(name, "meta.properties.") == name)
         return 0;
     if (strcmp(name, "__cluster_metadata-0") != 0)
         return -ENOTEMPTY;
@@ -36,7 +37,8 @@ static int refuse_content(void *context, const char *name)
     return directory_list(emptiness->io, path, refuse_log, NULL);
 }
 
-enum format_state format_state_of(struct io *io, const char *directory, char *reason, int reason_size)
+enum format_state format_state_of(
+    struct io *io, const char *directory, char *reason, int reason_size)
 {
     struct log_dir_identity identity;
     int status = log_dir_identify(io, directory, &identity, reason, reason_size);
@@ -51,12 +53,14 @@ enum format_state format_state_of(struct io *io, const char *directory, char *re
     status = directory_list(io, directory, refuse_content, &emptiness);
     if (status == 0 || status == -ENOENT)
         return FORMAT_NONE;
-    snprintf(reason, (size_t)reason_size, status == -ENOTEMPTY ? "%s holds files but no meta.properties" : "%s: %s",
-             directory, strerror(-status));
+    snprintf(reason, (size_t)reason_size,
+        status == -ENOTEMPTY ? "%s holds files but no meta.properties" : "%s: %s", directory,
+        strerror(-status));
     return FORMAT_FOREIGN;
 }
 
-int format_list_directories(const struct node_settings *node, struct arena *arena, const char ***out_paths)
+int format_list_directories(
+    const struct node_settings *node, struct arena *arena, const char ***out_paths)
 {
     const char **paths = arena_take_array(arena, (size_t)node->log_dir_count + 1, sizeof(*paths));
     int count = 0;
@@ -87,7 +91,8 @@ struct formatting {
     char cluster_id[64];
 };
 
-static int fail(struct formatting *formatting, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static int fail(struct formatting *formatting, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 static int fail(struct formatting *formatting, const char *format, ...)
 {
     va_list arguments;
@@ -103,7 +108,9 @@ static int format_metadata(struct formatting *formatting, struct uuid directory_
     const struct format_wish *wish = formatting->wish;
     struct quorum_endpoint *endpoints =
         arena_take_array(&formatting->arena, (size_t)node->listener_count, sizeof(*endpoints));
-    struct quorum_voter self = { .id = node->node_id, .directory_id = directory_id, .endpoints = endpoints };
+    struct quorum_voter self = {
+        .id = node->node_id, .directory_id = directory_id, .endpoints = endpoints
+    };
     for (int i = 0; i < node->listener_count; i++) {
         const struct node_listener *listener = &node->listeners[i];
         if (listener->is_controller)
@@ -118,14 +125,17 @@ static int format_metadata(struct formatting *formatting, struct uuid directory_
         .metadata_version = wish->metadata_version,
         .kraft_version = wish->without_voters ? 0 : 1,
         .voters = wish->voters != NULL ? wish->voters : &self,
-        .voter_count = wish->without_voters ? 0 : wish->voters != NULL ? wish->voter_count : 1,
+        .voter_count = wish->without_voters   ? 0
+                       : wish->voters != NULL ? wish->voter_count
+                                              : 1,
         .features = wish->features,
         .feature_count = wish->feature_count,
     };
     const char *reason = NULL;
     int status = quorum_format(formatting->io, &format, &reason);
     if (status < 0)
-        return fail(formatting, "cannot format %s: %s", format.directory, reason != NULL ? reason : strerror(-status));
+        return fail(formatting, "cannot format %s: %s", format.directory,
+            reason != NULL ? reason : strerror(-status));
     return 0;
 }
 
@@ -134,7 +144,8 @@ static struct uuid directory_id_for(const struct formatting *formatting, bool ho
 {
     const struct format_wish *wish = formatting->wish;
     for (int32_t i = 0; holds_metadata && i < wish->voter_count; i++) {
-        if (wish->voters[i].id == formatting->node->node_id && !uuid_is_zero(wish->voters[i].directory_id))
+        if (wish->voters[i].id == formatting->node->node_id &&
+            !uuid_is_zero(wish->voters[i].directory_id))
             return wish->voters[i].directory_id;
     }
     uint8_t random[16];
@@ -156,7 +167,8 @@ static int format_one(struct formatting *formatting, const char *path)
     return status < 0 ? fail(formatting, "cannot format %s: %s", path, strerror(-status)) : 0;
 }
 
-/* Whether a directory is to be formatted; takes the cluster's id from one that is. -1 with a reason. */
+/* Whether a directory is to be formatted; takes the cluster's id from one that is. -1 with a
+ * reason. */
 static int choose(struct formatting *formatting, const char *path, bool *out_todo)
 {
     char reason[512];
@@ -168,17 +180,19 @@ static int choose(struct formatting *formatting, const char *path, bool *out_tod
     if (state == FORMAT_NONE)
         return 0;
     if (!formatting->wish->ignore_formatted)
-        return fail(formatting, "%s is already formatted; --ignore-formatted formats the others only", path);
+        return fail(formatting,
+            "%s is already formatted; --ignore-formatted formats the others only", path);
     if (log_dir_identify(formatting->io, path, &identity, reason, sizeof(reason)) < 0)
         return fail(formatting, "%s", reason);
     if (formatting->cluster_id[0] != 0 && strcmp(formatting->cluster_id, identity.cluster_id) != 0)
-        return fail(formatting, "%s belongs to cluster %s, not %s", path, identity.cluster_id, formatting->cluster_id);
+        return fail(formatting, "%s belongs to cluster %s, not %s", path, identity.cluster_id,
+            formatting->cluster_id);
     snprintf(formatting->cluster_id, sizeof(formatting->cluster_id), "%s", identity.cluster_id);
     return 0;
 }
 
-int format_directories(struct io *io, const struct node_settings *node, const struct format_wish *wish, char *reason,
-                       int reason_size)
+int format_directories(struct io *io, const struct node_settings *node,
+    const struct format_wish *wish, char *reason, int reason_size)
 {
     struct formatting formatting = {
         .io = io, .node = node, .wish = wish, .reason = reason, .reason_size = reason_size
@@ -195,7 +209,8 @@ int format_directories(struct io *io, const struct node_settings *node, const st
         status = choose(&formatting, paths[i], &todo[i]);
     if (formatting.cluster_id[0] == 0)
         format_random_uuid(io, formatting.cluster_id);
-    /* The metadata directory stands first and goes last: only then is the node's format complete. */
+    /* The metadata directory stands first and goes last: only then is the node's format complete.
+     */
     for (int i = count - 1; i >= 0 && status == 0; i--) {
         if (todo[i])
             status = format_one(&formatting, paths[i]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Giving log directories their identity: meta.properties in each, the bootstrap snapshot of the metadata log in one.
- * meta.properties is written last, so that a directory is formatted or not, whenever the machine stops. */
+/* Giving log directories their identity: meta.properties in each, the bootstrap snapshot of the
+ * metadata log in one. meta.properties is written last, so that a directory is formatted or not,
+ * whenever the machine stops. */
 #pragma once
 #include "broker/settings.h"
 #include "replica/quorum.h"
@@ -8,29 +9,33 @@
 struct io;
 
 enum format_state {
-    FORMAT_NONE,     /* missing, empty, or a format that did not end */
+    FORMAT_NONE, /* missing, empty, or a format that did not end */
     FORMAT_DONE,
-    FORMAT_FOREIGN,  /* not ours to write into: files without meta.properties, or one that cannot be read */
+    FORMAT_FOREIGN, /* not ours to write into: files without meta.properties, or one that cannot be
+                       read */
 };
 
 /* reason is set for FORMAT_FOREIGN. */
-enum format_state format_state_of(struct io *io, const char *directory, char *reason, int reason_size);
+enum format_state format_state_of(
+    struct io *io, const char *directory, char *reason, int reason_size);
 
 struct format_wish {
-    const char *cluster_id;       /* NULL: a new one */
-    bool ignore_formatted;        /* formats only the directories that are not */
-    bool without_voters;          /* static voters, or an observer that joins later */
-    int16_t metadata_version;     /* 0: newest */
+    const char *cluster_id;            /* NULL: a new one */
+    bool ignore_formatted;             /* formats only the directories that are not */
+    bool without_voters;               /* static voters, or an observer that joins later */
+    int16_t metadata_version;          /* 0: newest */
     const struct quorum_voter *voters; /* NULL: this node alone */
     int32_t voter_count;
     const struct quorum_feature *features;
     int32_t feature_count;
 };
 
-/* Formats all log directories. 0, or -1 with a sentence in reason. Blocking, before the node starts. */
-int format_directories(struct io *io, const struct node_settings *node, const struct format_wish *wish, char *reason,
-                       int reason_size);
+/* Formats all log directories. 0, or -1 with a sentence in reason. Blocking, before the node
+ * starts. */
+int format_directories(struct io *io, const struct node_settings *node,
+    const struct format_wish *wish, char *reason, int reason_size);
 void format_random_uuid(struct io *io, char text[UUID_TEXT_SIZE + 1]);
 
 /* All directories of a node, the metadata directory first, each once; memory of the arena. */
-int format_list_directories(const struct node_settings *node, struct arena *arena, const char ***out_paths);
+int format_list_directories(
+    const struct node_settings *node, struct arena *arena, const char ***out_paths);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a node is told before it starts, and what a topic is told while it runs. Values come from the file, the
- * environment, --override, and (live ones) from the metadata log; everything in these structs is checked and
- * complete, so that nobody behind them asks whether a value is there. Texts belong to the node settings' arena. */
+/* What a node is told before it starts, and what a topic is told while it runs. Values come from
+ * the file, the environment, --override, and (live ones) from the metadata log; everything in these
+ * structs is checked and complete, so that nobody behind them asks whether a value is there. Texts
+ * belong to the node settings' arena. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,13 +16,19 @@ struct image;
 struct log_settings;
 struct settings_input;
 
-enum listener_protocol { LISTENER_PLAINTEXT, LISTENER_SSL, LISTENER_SASL_PLAINTEXT, LISTENER_SASL_SSL };
+enum listener_protocol {
+    LISTENER_PLAINTEXT,
+    LISTENER_SSL,
+    LISTENER_SASL_PLAINTEXT,
+    LISTENER_SASL_SSL
+};
 
 struct node_listener {
     struct str name;            /* upper case */
     struct str host;            /* "": all interfaces */
     int32_t port;               /* 0: any free one */
-    struct str advertised_host; /* never empty for a broker's listener; "" where the node itself has to ask */
+    struct str advertised_host; /* never empty for a broker's listener; "" where the node itself has
+                                   to ask */
     int32_t advertised_port;    /* 0: the one that was bound */
     enum listener_protocol protocol;
     bool is_controller;
@@ -68,11 +75,12 @@ struct node_settings {
     int32_t node_id;
     bool is_broker, is_controller;
     struct str rack; /* null: none */
-    struct str cluster_id; /* null: as the directories say, or a new one when they are formatted here */
+    struct str
+        cluster_id; /* null: as the directories say, or a new one when they are formatted here */
 
     struct node_listener *listeners;
     int listener_count;
-    struct str inter_broker_listener; /* a listener's name */
+    struct str inter_broker_listener;    /* a listener's name */
     struct node_endpoint *quorum_voters; /* static voters; none: the voters stand in the log */
     int quorum_voter_count;
     struct node_endpoint *quorum_bootstrap;
@@ -86,8 +94,8 @@ struct node_settings {
     int32_t metadata_segment_bytes, metadata_max_idle_interval_ms;
     int64_t metadata_segment_ms, metadata_max_retention_bytes, metadata_max_retention_ms;
 
-    int32_t shards;  /* at least 1 */
-    int32_t workers; /* at least 1 */
+    int32_t shards;           /* at least 1 */
+    int32_t workers;          /* at least 1 */
     int32_t produce_validate; /* enum produce_validate */
 
     int32_t socket_request_max_bytes;
@@ -105,25 +113,31 @@ struct node_settings {
     int64_t retention_check_interval_ms;
 
     int32_t report_format, report_level; /* enum report_format of cli, enum report_level */
-    struct topic_settings topic;         /* what a topic gets that says nothing, before live broker settings */
-    const struct settings_input *input;  /* where each value was said, for DescribeConfigs and --print-config */
+    struct topic_settings
+        topic; /* what a topic gets that says nothing, before live broker settings */
+    const struct settings_input
+        *input; /* where each value was said, for DescribeConfigs and --print-config */
 };
 
 /* The rows. A Kafka broker key that Strom does not use is known too, and bound to no field. */
 extern const struct setting topic_setting_rows[];
 extern const int topic_setting_count;
-const struct setting *topic_setting_find(struct str name);    /* NULL: no such topic setting */
-const struct setting *node_setting_find(struct str name);     /* NULL: neither Kafka's nor ours */
-const struct setting *node_setting_nearest(struct str name);  /* NULL: none is near */
-void node_settings_visit(void (*visit)(void *context, const struct setting *row), void *context); /* by name */
+const struct setting *topic_setting_find(struct str name);   /* NULL: no such topic setting */
+const struct setting *node_setting_find(struct str name);    /* NULL: neither Kafka's nor ours */
+const struct setting *node_setting_nearest(struct str name); /* NULL: none is near */
+void node_settings_visit(
+    void (*visit)(void *context, const struct setting *row), void *context); /* by name */
 
-/* A topic's settings: its own override, else a live broker setting (this node's, then the default of all), else the
- * node's. Values that do not parse any more are passed over. image NULL: nothing is overridden. */
-void topic_settings_resolve(const struct node_settings *node, const struct image *image, struct str topic,
-                            struct topic_settings *out_settings);
+/* A topic's settings: its own override, else a live broker setting (this node's, then the default
+ * of all), else the node's. Values that do not parse any more are passed over. image NULL: nothing
+ * is overridden. */
+void topic_settings_resolve(const struct node_settings *node, const struct image *image,
+    struct str topic, struct topic_settings *out_settings);
 
-/* One wish of CreateTopics or IncrementalAlterConfigs. ERROR_NONE, or ERROR_INVALID_CONFIG with Kafka's message. */
-enum error topic_setting_check(struct str name, struct str value, struct arena *arena, struct str *out_message);
+/* One wish of CreateTopics or IncrementalAlterConfigs. ERROR_NONE, or ERROR_INVALID_CONFIG with
+ * Kafka's message. */
+enum error topic_setting_check(
+    struct str name, struct str value, struct arena *arena, struct str *out_message);
 
 void topic_settings_to_log(const struct topic_settings *topic, const struct node_settings *node,
-                           struct log_settings *out_log);
+    struct log_settings *out_log);

@@ -44,7 +44,8 @@ static void say(struct settings_input *input, struct settings_said said)
     if (place == NULL) {
         if (input->count == input->capacity) {
             input->capacity = input->capacity == 0 ? 32 : input->capacity * 2;
-            input->said = memory_resize(input->said, (size_t)input->capacity * sizeof(*input->said));
+            input->said =
+                memory_resize(input->said, (size_t)input->capacity * sizeof(*input->said));
         }
         place = &input->said[input->count++];
     }
@@ -57,27 +58,32 @@ static void say(struct settings_input *input, struct settings_said said)
 static const char *place_of(struct arena *arena, const struct settings_said *said)
 {
     switch (said->source) {
-    case SETTINGS_FILE: return arena_format(arena, "%.*s:%d: ", STR_PRINT(said->where), said->line);
-    case SETTINGS_ENVIRONMENT: return arena_format(arena, "environment %.*s: ", STR_PRINT(said->where));
-    case SETTINGS_OVERRIDE: break;
+    case SETTINGS_FILE:
+        return arena_format(arena, "%.*s:%d: ", STR_PRINT(said->where), said->line);
+    case SETTINGS_ENVIRONMENT:
+        return arena_format(arena, "environment %.*s: ", STR_PRINT(said->where));
+    case SETTINGS_OVERRIDE:
+        break;
     }
     return "--override: ";
 }
 
-static void add_text(struct settings_input *input, struct settings_text ***end, const struct settings_said *said,
-                     const char *format, va_list arguments)
+static void add_text(struct settings_input *input, struct settings_text ***end,
+    const struct settings_said *said, const char *format, va_list arguments)
 {
     char sentence[2048];
     vsnprintf(sentence, sizeof(sentence), format, arguments);
     struct settings_text *text = arena_take(&input->arena, sizeof(*text));
-    text->text = said == NULL ? arena_format(&input->arena, "%s", sentence)
-                              : arena_format(&input->arena, "%s%.*s=%.*s: %s", place_of(&input->arena, said),
-                                             STR_PRINT(said->key), STR_PRINT(said->value), sentence);
+    text->text = said == NULL
+                     ? arena_format(&input->arena, "%s", sentence)
+                     : arena_format(&input->arena, "%s%.*s=%.*s: %s", place_of(&input->arena, said),
+                           STR_PRINT(said->key), STR_PRINT(said->value), sentence);
     **end = text;
     *end = &text->next;
 }
 
-void settings_problem(struct settings_input *input, const struct settings_said *said, const char *format, ...)
+void settings_problem(
+    struct settings_input *input, const struct settings_said *said, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -85,7 +91,8 @@ void settings_problem(struct settings_input *input, const struct settings_said *
     va_end(arguments);
 }
 
-void settings_warning(struct settings_input *input, const struct settings_said *said, const char *format, ...)
+void settings_warning(
+    struct settings_input *input, const struct settings_said *said, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -99,11 +106,13 @@ void settings_input_file(struct settings_input *input, struct str path, struct s
     properties_init(&properties);
     int wrong_line = properties_parse(&properties, text);
     if (wrong_line != 0)
-        settings_problem(input, NULL, "%.*s:%d: malformed line: a \\u needs four hexadecimal digits", STR_PRINT(path),
-                         wrong_line);
+        settings_problem(input, NULL,
+            "%.*s:%d: malformed line: a \\u needs four hexadecimal digits", STR_PRINT(path),
+            wrong_line);
     for (int i = 0; i < properties.count; i++) {
         const struct property *property = &properties.items[i];
-        say(input, (struct settings_said){ property->key, property->value, SETTINGS_FILE, path, property->line });
+        say(input, (struct settings_said){
+                       property->key, property->value, SETTINGS_FILE, path, property->line });
     }
     properties_deinit(&properties);
 }
@@ -111,11 +120,10 @@ void settings_input_file(struct settings_input *input, struct str path, struct s
 /* Variables of Java's start scripts and containers; they say nothing to us. */
 static bool is_for_java(struct str name)
 {
-    static const char *const names[] = { "HEAP_OPTS",     "OPTS",           "JVM_PERFORMANCE_OPTS", "GC_LOG_OPTS",
-                                         "LOG4J_OPTS",    "LOG4J_LOGGERS",  "LOG4J_ROOT_LOGLEVEL",  "LOG4J_TOOLS_LOGLEVEL",
-                                         "LOG4J_CMD_OPTS", "JMX_OPTS",      "JMX_PORT",             "JMX_HOSTNAME",
-                                         "DEBUG",         "DEBUG_SUSPEND_FLAG", "DEBUG_PORT",       "HOME",
-                                         "VERSION",       "CLASSPATH",      "RUN_CLASS_OPTS",       "MODE" };
+    static const char *const names[] = { "HEAP_OPTS", "OPTS", "JVM_PERFORMANCE_OPTS", "GC_LOG_OPTS",
+        "LOG4J_OPTS", "LOG4J_LOGGERS", "LOG4J_ROOT_LOGLEVEL", "LOG4J_TOOLS_LOGLEVEL",
+        "LOG4J_CMD_OPTS", "JMX_OPTS", "JMX_PORT", "JMX_HOSTNAME", "DEBUG", "DEBUG_SUSPEND_FLAG",
+        "DEBUG_PORT", "HOME", "VERSION", "CLASSPATH", "RUN_CLASS_OPTS", "MODE" };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (str_is(name, names[i]))
             return true;
@@ -164,7 +172,8 @@ void settings_input_environment(struct settings_input *input, char *const *envir
         if (!str_split(&value, '=', &name) || str_is_null(value))
             continue;
         if (str_is(name, "CLUSTER_ID"))
-            say(input, (struct settings_said){ STR("cluster.id"), value, SETTINGS_ENVIRONMENT, name, 0 });
+            say(input,
+                (struct settings_said){ STR("cluster.id"), value, SETTINGS_ENVIRONMENT, name, 0 });
         else if (str_starts(name, STR("KAFKA_")) || str_starts(name, STR("STROM_")))
             take_variable(input, name, value);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What was said to a node before it starts, and by whom: a file of Java properties, the environment, --override; a later
- * one takes the place of an earlier. Reading it checks everything and tells all that is wrong at once. */
+/* What was said to a node before it starts, and by whom: a file of Java properties, the
+ * environment, --override; a later one takes the place of an earlier. Reading it checks everything
+ * and tells all that is wrong at once. */
 #pragma once
 #include "broker/settings.h"
 
@@ -37,23 +38,26 @@ void settings_input_init(struct settings_input *input);
 void settings_input_deinit(struct settings_input *input);
 
 void settings_input_file(struct settings_input *input, struct str path, struct str text);
-/* KAFKA_NUM_PARTITIONS or STROM_NUM_PARTITIONS say num.partitions; `__` is a `_` and `___` a `-`. */
+/* KAFKA_NUM_PARTITIONS or STROM_NUM_PARTITIONS say num.partitions; `__` is a `_` and `___` a `-`.
+ */
 void settings_input_environment(struct settings_input *input, char *const *environment);
 void settings_input_override(struct settings_input *input, struct str pair); /* key=value */
 
-const struct settings_said *settings_input_find(const struct settings_input *input, struct str key); /* NULL: silent */
+const struct settings_said *settings_input_find(
+    const struct settings_input *input, struct str key); /* NULL: silent */
 
 /* Fills a node's settings, which keep pointing to input. False when there are problems. */
-bool settings_read(struct settings_input *input, const struct settings_machine *machine, struct node_settings *node);
+bool settings_read(struct settings_input *input, const struct settings_machine *machine,
+    struct node_settings *node);
 void node_settings_deinit(struct node_settings *node);
 
 /* For the files of settings: adds a sentence about what was said (NULL: nothing in particular). */
-void settings_problem(struct settings_input *input, const struct settings_said *said, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-void settings_warning(struct settings_input *input, const struct settings_said *said, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void settings_problem(struct settings_input *input, const struct settings_said *said,
+    const char *format, ...) __attribute__((format(printf, 3, 4)));
+void settings_warning(struct settings_input *input, const struct settings_said *said,
+    const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Listeners, roles, voters: what takes several keys. settings_listeners.c */
 void settings_read_listeners(struct settings_input *input, const struct settings_machine *machine,
-                             struct node_settings *node);
+    struct node_settings *node);
 void settings_read_voters(struct settings_input *input, struct node_settings *node);
 struct str settings_value(const struct settings_input *input, const char *key, const char *unset);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Listeners and voters: where a node listens, what it tells clients to connect to, who decides with it. */
+/* Listeners and voters: where a node listens, what it tells clients to connect to, who decides with
+ * it. */
 #include <ctype.h>
 
 #include "broker/settings_input.h"
@@ -13,7 +14,8 @@ static bool parse_address(struct str text, struct str *out_host, int32_t *out_po
     if (colon < 0)
         return false;
     int64_t port;
-    if (!str_to_int64((struct str){ text.data + colon + 1, text.size - colon - 1 }, &port) || port < 0 || port > 65535)
+    if (!str_to_int64((struct str){ text.data + colon + 1, text.size - colon - 1 }, &port) ||
+        port < 0 || port > 65535)
         return false;
     struct str host = { text.data, colon };
     if (host.size >= 2 && host.data[0] == '[' && host.data[host.size - 1] == ']')
@@ -80,34 +82,42 @@ static bool list_has(struct arena *arena, struct str list, struct str name)
     return false;
 }
 
-static void read_protocol(struct settings_input *input, struct node_settings *node, struct node_listener *listener)
+static void read_protocol(
+    struct settings_input *input, struct node_settings *node, struct node_listener *listener)
 {
-    const struct settings_said *said = settings_input_find(input, STR("listener.security.protocol.map"));
+    const struct settings_said *said =
+        settings_input_find(input, STR("listener.security.protocol.map"));
     struct str map = said == NULL ? (struct str){ 0 } : said->value, pair;
     bool is_known = false;
     while (str_split(&map, ',', &pair)) {
         struct str protocol = pair, name;
         str_split(&protocol, ':', &name);
-        if (str_is_null(protocol) || !str_equal(upper_case(&node->arena, str_trim(name)), listener->name))
+        if (str_is_null(protocol) ||
+            !str_equal(upper_case(&node->arena, str_trim(name)), listener->name))
             continue;
-        is_known = protocol_by_name(upper_case(&node->arena, str_trim(protocol)), &listener->protocol);
+        is_known =
+            protocol_by_name(upper_case(&node->arena, str_trim(protocol)), &listener->protocol);
         if (!is_known)
-            settings_problem(input, said, "%.*s is no protocol; use PLAINTEXT", STR_PRINT(protocol));
+            settings_problem(
+                input, said, "%.*s is no protocol; use PLAINTEXT", STR_PRINT(protocol));
         if (!is_known)
             return;
     }
     if (!is_known && said == NULL)
         is_known = protocol_by_name(listener->name, &listener->protocol) || listener->is_controller;
     if (!is_known)
-        settings_problem(input, said, "no security protocol defined for listener %.*s; add %.*s:PLAINTEXT to the map",
-                         STR_PRINT(listener->name), STR_PRINT(listener->name));
+        settings_problem(input, said,
+            "no security protocol defined for listener %.*s; add %.*s:PLAINTEXT to the map",
+            STR_PRINT(listener->name), STR_PRINT(listener->name));
     else if (listener->protocol != LISTENER_PLAINTEXT)
         settings_problem(input, said != NULL ? said : settings_input_find(input, STR("listeners")),
-                         "listener %.*s would need TLS or SASL, which this version does not have; only PLAINTEXT works",
-                         STR_PRINT(listener->name));
+            "listener %.*s would need TLS or SASL, which this version does not have; only "
+            "PLAINTEXT works",
+            STR_PRINT(listener->name));
 }
 
-/* Kafka wants a controller listener to be named; where nobody named one, we make it: loopback, any free port. */
+/* Kafka wants a controller listener to be named; where nobody named one, we make it: loopback, any
+ * free port. */
 static void add_controller_listener(struct settings_input *input, struct node_settings *node)
 {
     for (int i = 0; i < node->listener_count; i++) {
@@ -116,8 +126,9 @@ static void add_controller_listener(struct settings_input *input, struct node_se
     }
     const struct settings_said *said = settings_input_find(input, STR("controller.listener.names"));
     if (said != NULL) {
-        settings_problem(input, said, "listeners has none of these names; add for instance %.*s://localhost:9093",
-                         STR_PRINT(said->value));
+        settings_problem(input, said,
+            "listeners has none of these names; add for instance %.*s://localhost:9093",
+            STR_PRINT(said->value));
         return;
     }
     node->listeners[node->listener_count++] = (struct node_listener){
@@ -130,16 +141,19 @@ static void read_bound(struct settings_input *input, struct node_settings *node)
     const struct settings_said *said = settings_input_find(input, STR("listeners"));
     struct str list = said == NULL ? STR("PLAINTEXT://localhost:9092") : said->value, piece;
     struct str controllers = settings_value(input, "controller.listener.names", "CONTROLLER");
-    node->listeners = arena_take_array(&node->arena, (size_t)list.size / 4 + 2, sizeof(*node->listeners));
+    node->listeners =
+        arena_take_array(&node->arena, (size_t)list.size / 4 + 2, sizeof(*node->listeners));
     while (str_split(&list, ',', &piece)) {
         struct node_listener listener;
         if (!parse_listener(&node->arena, str_trim(piece), &listener)) {
-            settings_problem(input, said, "%.*s is no listener; write NAME://host:port", STR_PRINT(str_trim(piece)));
+            settings_problem(input, said, "%.*s is no listener; write NAME://host:port",
+                STR_PRINT(str_trim(piece)));
             continue;
         }
         if (find_listener(node, listener.name) != NULL) {
-            settings_problem(input, said, "each listener must have a different name; %.*s stands twice",
-                             STR_PRINT(listener.name));
+            settings_problem(input, said,
+                "each listener must have a different name; %.*s stands twice",
+                STR_PRINT(listener.name));
             continue;
         }
         listener.is_controller = list_has(&node->arena, controllers, listener.name);
@@ -151,11 +165,12 @@ static void read_bound(struct settings_input *input, struct node_settings *node)
 }
 
 static void read_advertised(struct settings_input *input, const struct settings_machine *machine,
-                            struct node_settings *node)
+    struct node_settings *node)
 {
     for (int i = 0; i < node->listener_count; i++) {
         struct node_listener *listener = &node->listeners[i];
-        listener->advertised_host = listener->host.size == 0 ? str_copy(&node->arena, machine->host_name) : listener->host;
+        listener->advertised_host =
+            listener->host.size == 0 ? str_copy(&node->arena, machine->host_name) : listener->host;
         listener->advertised_port = listener->port;
     }
     const struct settings_said *said = settings_input_find(input, STR("advertised.listeners"));
@@ -163,30 +178,38 @@ static void read_advertised(struct settings_input *input, const struct settings_
     while (str_split(&list, ',', &piece)) {
         struct node_listener advertised;
         if (!parse_listener(&node->arena, str_trim(piece), &advertised)) {
-            settings_problem(input, said, "%.*s is no listener; write NAME://host:port", STR_PRINT(str_trim(piece)));
+            settings_problem(input, said, "%.*s is no listener; write NAME://host:port",
+                STR_PRINT(str_trim(piece)));
             continue;
         }
         struct node_listener *listener = find_listener(node, advertised.name);
         if (listener == NULL) {
-            settings_problem(input, said, "%.*s does not stand in listeners", STR_PRINT(advertised.name));
+            settings_problem(
+                input, said, "%.*s does not stand in listeners", STR_PRINT(advertised.name));
             continue;
         }
-        listener->advertised_host = advertised.host.size == 0 ? str_copy(&node->arena, machine->host_name) : advertised.host;
+        listener->advertised_host = advertised.host.size == 0
+                                        ? str_copy(&node->arena, machine->host_name)
+                                        : advertised.host;
         listener->advertised_port = advertised.port;
     }
     for (int i = 0; i < node->listener_count; i++) {
         const struct node_listener *listener = &node->listeners[i];
         if (!listener->is_controller && str_is(listener->advertised_host, "0.0.0.0"))
-            settings_problem(input, said != NULL ? said : settings_input_find(input, STR("listeners")),
-                             "clients cannot connect to 0.0.0.0: name a routable address in advertised.listeners");
+            settings_problem(input,
+                said != NULL ? said : settings_input_find(input, STR("listeners")),
+                "clients cannot connect to 0.0.0.0: name a routable address in "
+                "advertised.listeners");
     }
 }
 
 static void read_inter_broker(struct settings_input *input, struct node_settings *node)
 {
-    const struct settings_said *said = settings_input_find(input, STR("inter.broker.listener.name"));
+    const struct settings_said *said =
+        settings_input_find(input, STR("inter.broker.listener.name"));
     if (said != NULL) {
-        const struct node_listener *listener = find_listener(node, upper_case(&node->arena, str_trim(said->value)));
+        const struct node_listener *listener =
+            find_listener(node, upper_case(&node->arena, str_trim(said->value)));
         if (listener == NULL || listener->is_controller)
             settings_problem(input, said, "it must be the name of one of the broker's listeners");
         else
@@ -199,11 +222,11 @@ static void read_inter_broker(struct settings_input *input, struct node_settings
     }
     if (str_is_null(node->inter_broker_listener))
         settings_problem(input, settings_input_find(input, STR("listeners")),
-                         "a broker needs a listener for clients, for instance PLAINTEXT://localhost:9092");
+            "a broker needs a listener for clients, for instance PLAINTEXT://localhost:9092");
 }
 
 void settings_read_listeners(struct settings_input *input, const struct settings_machine *machine,
-                             struct node_settings *node)
+    struct node_settings *node)
 {
     read_bound(input, node);
     read_advertised(input, machine, node);
@@ -211,7 +234,8 @@ void settings_read_listeners(struct settings_input *input, const struct settings
 }
 
 /* id@host:port or host:port. */
-static bool parse_endpoint(struct arena *arena, struct str text, bool with_id, struct node_endpoint *out)
+static bool parse_endpoint(
+    struct arena *arena, struct str text, bool with_id, struct node_endpoint *out)
 {
     out->node_id = -1;
     if (with_id) {
@@ -229,8 +253,8 @@ static bool parse_endpoint(struct arena *arena, struct str text, bool with_id, s
     return true;
 }
 
-static int read_endpoints(struct settings_input *input, struct node_settings *node, const char *key, bool with_id,
-                          struct node_endpoint **out)
+static int read_endpoints(struct settings_input *input, struct node_settings *node, const char *key,
+    bool with_id, struct node_endpoint **out)
 {
     const struct settings_said *said = settings_input_find(input, str_from(key));
     if (said == NULL || str_trim(said->value).size == 0)
@@ -242,8 +266,8 @@ static int read_endpoints(struct settings_input *input, struct node_settings *no
         if (parse_endpoint(&node->arena, str_trim(piece), with_id, &(*out)[count]))
             count++;
         else
-            settings_problem(input, said, "%.*s is not understood; write %shost:port", STR_PRINT(str_trim(piece)),
-                             with_id ? "id@" : "");
+            settings_problem(input, said, "%.*s is not understood; write %shost:port",
+                STR_PRINT(str_trim(piece)), with_id ? "id@" : "");
     }
     return count;
 }
@@ -252,11 +276,14 @@ void settings_read_voters(struct settings_input *input, struct node_settings *no
 {
     node->quorum_voter_count =
         read_endpoints(input, node, "controller.quorum.voters", true, &node->quorum_voters);
-    node->quorum_bootstrap_count =
-        read_endpoints(input, node, "controller.quorum.bootstrap.servers", false, &node->quorum_bootstrap);
+    node->quorum_bootstrap_count = read_endpoints(
+        input, node, "controller.quorum.bootstrap.servers", false, &node->quorum_bootstrap);
     const struct settings_said *said = settings_input_find(input, STR("controller.quorum.voters"));
     if (node->quorum_voter_count > 1)
-        settings_problem(input, said, "this version runs a quorum of one: name this node only, as %d@host:port", node->node_id);
+        settings_problem(input, said,
+            "this version runs a quorum of one: name this node only, as %d@host:port",
+            node->node_id);
     else if (node->quorum_voter_count == 1 && node->quorum_voters[0].node_id != node->node_id)
-        settings_problem(input, said, "the voter must be this node, whose node.id is %d", node->node_id);
+        settings_problem(
+            input, said, "the voter must be this node, whose node.id is %d", node->node_id);
 }

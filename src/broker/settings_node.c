@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rows of settings that a node itself uses. What topics inherit (log.retention.ms ...) is filled through the rows of
- * topic settings; what needs more than one value (listeners, directories, voters) is put together in settings_read.c. */
+/* The rows of settings that a node itself uses. What topics inherit (log.retention.ms ...) is
+ * filled through the rows of topic settings; what needs more than one value (listeners,
+ * directories, voters) is put together in settings_read.c. */
 #include <stddef.h>
 
 #include "base/report.h"
@@ -11,80 +12,89 @@
 #define AT(field) offsetof(struct node_settings, field)
 
 static const struct setting_choice validations[] = { { "full", PRODUCE_VALIDATE_FULL },
-                                                     { "header", PRODUCE_VALIDATE_HEADER },
-                                                     { NULL } };
-static const struct setting_choice durabilities[] = { { "disk", ACK_DISK }, { "page-cache", ACK_PAGE_CACHE }, { NULL } };
-static const struct setting_choice formats[] = { { "text", 0 }, { "logfmt", 1 }, { "json", 2 }, { NULL } };
-static const struct setting_choice levels[] = { { "debug", REPORT_DEBUG },
-                                                { "info", REPORT_INFO },
-                                                { "warn", REPORT_WARN },
-                                                { "error", REPORT_ERROR },
-                                                { NULL } };
+    { "header", PRODUCE_VALIDATE_HEADER }, { NULL } };
+static const struct setting_choice durabilities[] = { { "disk", ACK_DISK },
+    { "page-cache", ACK_PAGE_CACHE }, { NULL } };
+static const struct setting_choice formats[] = { { "text", 0 }, { "logfmt", 1 }, { "json", 2 },
+    { NULL } };
+static const struct setting_choice levels[] = { { "debug", REPORT_DEBUG }, { "info", REPORT_INFO },
+    { "warn", REPORT_WARN }, { "error", REPORT_ERROR }, { NULL } };
 
 const struct setting node_setting_rows[] = {
-    { "ack.durability", SETTING_CHOICE, SETTING_NOWHERE, "disk", "What topics get that do not say ack.durability.",
-      .choices = durabilities },
+    { "ack.durability", SETTING_CHOICE, SETTING_NOWHERE, "disk",
+        "What topics get that do not say ack.durability.", .choices = durabilities },
     { "auto.create.topics.enable", SETTING_BOOL, AT(auto_create_topics), "true",
-      "Create a topic when a client asks for its metadata." },
+        "Create a topic when a client asks for its metadata." },
     { "broker.heartbeat.interval.ms", SETTING_INT32, AT(broker_heartbeat_interval_ms), "2000",
-      "How often a broker tells the controller that it lives." },
-    { "broker.rack", SETTING_STRING, AT(rack), NULL, "Where this broker stands; replicas are spread over racks." },
+        "How often a broker tells the controller that it lives." },
+    { "broker.rack", SETTING_STRING, AT(rack), NULL,
+        "Where this broker stands; replicas are spread over racks." },
     { "connections.max.idle.ms", SETTING_INT64, AT(connections_max_idle_ms), "600000",
-      "Close a connection that says nothing for so long." },
-    { "controller.quorum.election.backoff.max.ms", SETTING_INT32, AT(quorum_election_backoff_max_ms), "1000",
-      "Longest wait between elections.", SETTING_AT_LEAST(0) },
-    { "controller.quorum.election.timeout.ms", SETTING_INT32, AT(quorum_election_timeout_ms), "1000",
-      "Stand for election when no leader is known for so long.", SETTING_AT_LEAST(0) },
+        "Close a connection that says nothing for so long." },
+    { "controller.quorum.election.backoff.max.ms", SETTING_INT32,
+        AT(quorum_election_backoff_max_ms), "1000", "Longest wait between elections.",
+        SETTING_AT_LEAST(0) },
+    { "controller.quorum.election.timeout.ms", SETTING_INT32, AT(quorum_election_timeout_ms),
+        "1000", "Stand for election when no leader is known for so long.", SETTING_AT_LEAST(0) },
     { "controller.quorum.fetch.timeout.ms", SETTING_INT32, AT(quorum_fetch_timeout_ms), "2000",
-      "A voter that cannot fetch for so long stands for election.", SETTING_AT_LEAST(0) },
+        "A voter that cannot fetch for so long stands for election.", SETTING_AT_LEAST(0) },
     { "default.replication.factor", SETTING_INT32, AT(default_replication_factor), "1",
-      "Replicas of a topic that does not say." },
-    { "delete.topic.enable", SETTING_BOOL, AT(delete_topic_enable), "true", "Whether topics may be deleted." },
-    { "fetch.max.bytes", SETTING_INT32, AT(fetch_max_bytes), "57671680", "Most bytes of one answer to a fetch.",
-      SETTING_AT_LEAST(1024) },
+        "Replicas of a topic that does not say." },
+    { "delete.topic.enable", SETTING_BOOL, AT(delete_topic_enable), "true",
+        "Whether topics may be deleted." },
+    { "fetch.max.bytes", SETTING_INT32, AT(fetch_max_bytes), "57671680",
+        "Most bytes of one answer to a fetch.", SETTING_AT_LEAST(1024) },
     { "log.retention.check.interval.ms", SETTING_INT64, AT(retention_check_interval_ms), "300000",
-      "How often old segments are looked for.", SETTING_AT_LEAST(1) },
-    { "max.connections", SETTING_INT32, AT(max_connections), "2147483647", "Most connections at once.",
-      SETTING_AT_LEAST(0), .flags = SETTING_LIVE },
+        "How often old segments are looked for.", SETTING_AT_LEAST(1) },
+    { "max.connections", SETTING_INT32, AT(max_connections), "2147483647",
+        "Most connections at once.", SETTING_AT_LEAST(0), .flags = SETTING_LIVE },
     { "max.connections.per.ip", SETTING_INT32, AT(max_connections_per_ip), "2147483647",
-      "Most connections at once from one address.", SETTING_AT_LEAST(0), .flags = SETTING_LIVE },
+        "Most connections at once from one address.", SETTING_AT_LEAST(0), .flags = SETTING_LIVE },
     { "max.incremental.fetch.session.cache.slots", SETTING_INT32, AT(fetch_session_slots), "1000",
-      "Most incremental fetch sessions at once.", SETTING_AT_LEAST(0) },
-    { "max.request.partition.size.limit", SETTING_INT32, AT(max_request_partition_size_limit), "2000",
-      "Most partitions in one answer to DescribeTopicPartitions.", SETTING_AT_LEAST(1) },
-    { "metadata.log.max.record.bytes.between.snapshots", SETTING_INT64, AT(metadata_max_record_bytes_between_snapshots),
-      "20971520", "Write a metadata snapshot after so many bytes of records.", SETTING_AT_LEAST(1) },
-    { "metadata.log.max.snapshot.interval.ms", SETTING_INT64, AT(metadata_max_snapshot_interval_ms), "3600000",
-      "Write a metadata snapshot after this time when there are new records. 0: never.", SETTING_AT_LEAST(0) },
+        "Most incremental fetch sessions at once.", SETTING_AT_LEAST(0) },
+    { "max.request.partition.size.limit", SETTING_INT32, AT(max_request_partition_size_limit),
+        "2000", "Most partitions in one answer to DescribeTopicPartitions.", SETTING_AT_LEAST(1) },
+    { "metadata.log.max.record.bytes.between.snapshots", SETTING_INT64,
+        AT(metadata_max_record_bytes_between_snapshots), "20971520",
+        "Write a metadata snapshot after so many bytes of records.", SETTING_AT_LEAST(1) },
+    { "metadata.log.max.snapshot.interval.ms", SETTING_INT64, AT(metadata_max_snapshot_interval_ms),
+        "3600000",
+        "Write a metadata snapshot after this time when there are new records. 0: never.",
+        SETTING_AT_LEAST(0) },
     { "metadata.log.segment.bytes", SETTING_INT32, AT(metadata_segment_bytes), "1073741824",
-      "Size of the metadata log's segments.", SETTING_AT_LEAST(8388608) },
+        "Size of the metadata log's segments.", SETTING_AT_LEAST(8388608) },
     { "metadata.log.segment.ms", SETTING_INT64, AT(metadata_segment_ms), "604800000",
-      "Begin a new segment of the metadata log after this time." },
+        "Begin a new segment of the metadata log after this time." },
     { "metadata.max.idle.interval.ms", SETTING_INT32, AT(metadata_max_idle_interval_ms), "500",
-      "Write a no-op record when the metadata log is silent for so long. 0: never.", SETTING_AT_LEAST(0) },
+        "Write a no-op record when the metadata log is silent for so long. 0: never.",
+        SETTING_AT_LEAST(0) },
     { "metadata.max.retention.bytes", SETTING_INT64, AT(metadata_max_retention_bytes), "104857600",
-      "Drop the oldest of the metadata log beyond this size." },
+        "Drop the oldest of the metadata log beyond this size." },
     { "metadata.max.retention.ms", SETTING_INT64, AT(metadata_max_retention_ms), "604800000",
-      "Drop the oldest of the metadata log beyond this age." },
-    { "num.partitions", SETTING_INT32, AT(num_partitions), "1", "Partitions of a topic that does not say.",
-      SETTING_AT_LEAST(1) },
+        "Drop the oldest of the metadata log beyond this age." },
+    { "num.partitions", SETTING_INT32, AT(num_partitions), "1",
+        "Partitions of a topic that does not say.", SETTING_AT_LEAST(1) },
     { "produce.validate", SETTING_CHOICE, AT(produce_validate), "full",
-      "full: decompress and check every record. header: trust compressed batches whose header and CRC are right.",
-      .choices = validations },
+        "full: decompress and check every record. header: trust compressed batches whose header "
+        "and CRC are right.",
+        .choices = validations },
     { "producer.id.expiration.ms", SETTING_INT32, AT(producer_id_expiration_ms), "86400000",
-      "Forget an idempotent producer that is silent for so long.", SETTING_AT_LEAST(1), .flags = SETTING_LIVE },
+        "Forget an idempotent producer that is silent for so long.", SETTING_AT_LEAST(1),
+        .flags = SETTING_LIVE },
     { "queued.max.request.bytes", SETTING_INT64, AT(queued_max_request_bytes), "-1",
-      "Memory for requests in work. -1: a quarter of the machine's, at most 1 GiB." },
-    { "report.format", SETTING_CHOICE, AT(report_format), "text", "How diagnostics are printed.", .choices = formats },
-    { "report.level", SETTING_CHOICE, AT(report_level), "info", "The least diagnostics that are printed.",
-      .choices = levels },
-    { "socket.request.max.bytes", SETTING_INT32, AT(socket_request_max_bytes), "104857600", "The largest request.",
-      SETTING_AT_LEAST(1) },
-    { "strom.shards", SETTING_INT32, AT(shards), "0", "Threads that own partitions. 0: one for two processors.",
-      SETTING_BETWEEN(0, 256) },
+        "Memory for requests in work. -1: a quarter of the machine's, at most 1 GiB." },
+    { "report.format", SETTING_CHOICE, AT(report_format), "text", "How diagnostics are printed.",
+        .choices = formats },
+    { "report.level", SETTING_CHOICE, AT(report_level), "info",
+        "The least diagnostics that are printed.", .choices = levels },
+    { "socket.request.max.bytes", SETTING_INT32, AT(socket_request_max_bytes), "104857600",
+        "The largest request.", SETTING_AT_LEAST(1) },
+    { "strom.shards", SETTING_INT32, AT(shards), "0",
+        "Threads that own partitions. 0: one for two processors.", SETTING_BETWEEN(0, 256) },
     { "strom.workers", SETTING_INT32, AT(workers), "0",
-      "Threads for what blocks (flushing, deleting, cold reads). 0: as many as processors, at least 2.",
-      SETTING_BETWEEN(0, 256) },
+        "Threads for what blocks (flushing, deleting, cold reads). 0: as many as processors, at "
+        "least 2.",
+        SETTING_BETWEEN(0, 256) },
 };
 const int node_setting_row_count = sizeof(node_setting_rows) / sizeof(node_setting_rows[0]);
 
@@ -97,10 +107,12 @@ const struct setting *node_setting_find(struct str name)
 const struct setting *node_setting_nearest(struct str name)
 {
     const struct setting *ours = setting_nearest(node_setting_rows, node_setting_row_count, name);
-    const struct setting *kafkas = setting_nearest(kafka_node_settings, kafka_node_settings_count, name);
+    const struct setting *kafkas =
+        setting_nearest(kafka_node_settings, kafka_node_settings_count, name);
     if (ours == NULL || kafkas == NULL)
         return ours != NULL ? ours : kafkas;
-    bool ours_is_nearer = str_distance(name, str_from(ours->name)) < str_distance(name, str_from(kafkas->name));
+    bool ours_is_nearer =
+        str_distance(name, str_from(ours->name)) < str_distance(name, str_from(kafkas->name));
     return ours_is_nearer ? ours : kafkas;
 }
 
@@ -109,7 +121,7 @@ void node_settings_visit(void (*visit)(void *context, const struct setting *row)
 {
     int ours = 0, kafkas = 0;
     while (ours < node_setting_row_count || kafkas < kafka_node_settings_count) {
-        int order = ours == node_setting_row_count     ? 1
+        int order = ours == node_setting_row_count ? 1
                     : kafkas == kafka_node_settings_count
                         ? -1
                         : strcmp(node_setting_rows[ours].name, kafka_node_settings[kafkas].name);

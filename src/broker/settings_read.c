@@ -12,9 +12,20 @@
 static bool is_composite(struct str key)
 {
     static const char *const keys[] = {
-        "listeners", "advertised.listeners", "listener.security.protocol.map", "controller.listener.names",
-        "inter.broker.listener.name", "process.roles", "node.id", "broker.id", "log.dir", "log.dirs",
-        "metadata.log.dir", "controller.quorum.voters", "controller.quorum.bootstrap.servers", "ack.durability",
+        "listeners",
+        "advertised.listeners",
+        "listener.security.protocol.map",
+        "controller.listener.names",
+        "inter.broker.listener.name",
+        "process.roles",
+        "node.id",
+        "broker.id",
+        "log.dir",
+        "log.dirs",
+        "metadata.log.dir",
+        "controller.quorum.voters",
+        "controller.quorum.bootstrap.servers",
+        "ack.durability",
         "security.inter.broker.protocol",
     };
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -45,27 +56,28 @@ static bool starts_with_any(struct str key, const char *const *prefixes)
     return false;
 }
 
-/* What people set to be protected. Ignoring such a key would leave them open, so it stops the start. */
+/* What people set to be protected. Ignoring such a key would leave them open, so it stops the
+ * start. */
 static bool is_security(struct str key)
 {
-    static const char *const prefixes[] = { "ssl.", "sasl.", "security.", "authorizer.", "super.users",
-                                            "allow.everyone.if.no.acl.found", "delegation.token.", "principal.builder.",
-                                            "alter.config.policy.", "create.topic.policy.", "client.quota.callback.",
-                                            "connections.max.reauth.ms", "early.start.listeners", "config.providers",
-                                            NULL };
+    static const char *const prefixes[] = { "ssl.", "sasl.", "security.", "authorizer.",
+        "super.users", "allow.everyone.if.no.acl.found", "delegation.token.", "principal.builder.",
+        "alter.config.policy.", "create.topic.policy.", "client.quota.callback.",
+        "connections.max.reauth.ms", "early.start.listeners", "config.providers", NULL };
     return starts_with_any(key, prefixes);
 }
 
-/* Sizes of pools and samples that another design does not have, and of topics that are not made yet: nothing is lost by
- * not obeying. */
+/* Sizes of pools and samples that another design does not have, and of topics that are not made
+ * yet: nothing is lost by not obeying. */
 static bool is_without_meaning(struct str key)
 {
-    static const char *const prefixes[] = { "num.", "background.threads", "queued.max.requests", "metric", "kafka.metrics.",
-                                            "log.cleaner.threads", "log.cleaner.io.", "log.cleaner.dedupe.",
-                                            "log.initial.task.delay.ms", "auto.include.jmx.reporter", "group.coordinator.",
-                                            "share.coordinator.", "transaction.state.log.", "offsets.", "auto.leader.rebalance.enable",
-                                            "controlled.shutdown.", NULL };
-    return starts_with_any(key, prefixes) || (key.size > 36 && memmem(key.data, (size_t)key.size, ".purgatory.", 11) != NULL);
+    static const char *const prefixes[] = { "num.", "background.threads", "queued.max.requests",
+        "metric", "kafka.metrics.", "log.cleaner.threads", "log.cleaner.io.", "log.cleaner.dedupe.",
+        "log.initial.task.delay.ms", "auto.include.jmx.reporter", "group.coordinator.",
+        "share.coordinator.", "transaction.state.log.", "offsets.", "auto.leader.rebalance.enable",
+        "controlled.shutdown.", NULL };
+    return starts_with_any(key, prefixes) ||
+           (key.size > 36 && memmem(key.data, (size_t)key.size, ".purgatory.", 11) != NULL);
 }
 
 static bool differs_from_unset(const struct setting *row, struct str value)
@@ -88,7 +100,8 @@ static struct str without_listener(struct str key)
 static void read_unknown(struct settings_input *input, const struct settings_said *said)
 {
     if (is_security(without_listener(said->key))) {
-        settings_problem(input, said, "a security setting that this version does not have; it is not ignored, so remove it");
+        settings_problem(input, said,
+            "a security setting that this version does not have; it is not ignored, so remove it");
         return;
     }
     if (str_starts(said->key, STR("listener.name."))) {
@@ -97,20 +110,22 @@ static void read_unknown(struct settings_input *input, const struct settings_sai
     }
     const struct setting *nearest = node_setting_nearest(said->key);
     if (topic_setting_find(said->key) != NULL && topic_setting_find(said->key)->fallbacks != NULL)
-        settings_warning(input, said, "unknown: it is a topic setting; for all topics it is called %s",
-                         topic_setting_find(said->key)->fallbacks[0].name);
+        settings_warning(input, said,
+            "unknown: it is a topic setting; for all topics it is called %s",
+            topic_setting_find(said->key)->fallbacks[0].name);
     else if (nearest != NULL)
         settings_warning(input, said, "unknown setting; did you mean %s?", nearest->name);
     else
         settings_warning(input, said, "unknown setting, ignored");
 }
 
-static void read_known(struct settings_input *input, const struct settings_said *said, const struct setting *row,
-                       struct node_settings *node)
+static void read_known(struct settings_input *input, const struct settings_said *said,
+    const struct setting *row, struct node_settings *node)
 {
     struct str message;
     if (!setting_parse(row, said->value, &node->arena, node, &message)) {
-        settings_problem(input, said, "not valid; it must be %s", setting_describe_valid(row, &input->arena));
+        settings_problem(
+            input, said, "not valid; it must be %s", setting_describe_valid(row, &input->arena));
         return;
     }
     if (row->offset != SETTING_NOWHERE || is_composite(said->key) || is_topic_fallback(said->key))
@@ -118,14 +133,15 @@ static void read_known(struct settings_input *input, const struct settings_said 
     if (!differs_from_unset(row, said->value) || is_without_meaning(said->key))
         return;
     if (is_security(said->key))
-        settings_problem(input, said, "a security setting that this version does not have; it is not ignored, so remove it");
+        settings_problem(input, said,
+            "a security setting that this version does not have; it is not ignored, so remove it");
     else
         settings_warning(input, said, "has no effect in this version");
 }
 
 /* One fallback of a topic's row: its value, in the row's unit. */
-static void read_fallback(struct settings_input *input, const struct settings_said *said, const struct setting *row,
-                          int64_t factor, struct node_settings *node)
+static void read_fallback(struct settings_input *input, const struct settings_said *said,
+    const struct setting *row, int64_t factor, struct node_settings *node)
 {
     struct str text = said->value, message;
     int64_t value;
@@ -139,7 +155,8 @@ static void read_fallback(struct settings_input *input, const struct settings_sa
         text = str_from(arena_format(&input->arena, "%" PRId64, value));
     }
     if (!setting_parse(row, text, &node->arena, &node->topic, &message) && input->problems == NULL)
-        settings_problem(input, said, "not valid; it must be %s", setting_describe_valid(row, &input->arena));
+        settings_problem(
+            input, said, "not valid; it must be %s", setting_describe_valid(row, &input->arena));
 }
 
 static void read_topic_defaults(struct settings_input *input, struct node_settings *node)
@@ -178,12 +195,14 @@ static void read_directories(struct settings_input *input, struct node_settings 
             node->log_dirs[node->log_dir_count++] = str_copy(&node->arena, piece);
     }
     if (node->log_dir_count == 0) {
-        settings_problem(input, NULL, "log.dirs names no directory; write one, or several with commas");
+        settings_problem(
+            input, NULL, "log.dirs names no directory; write one, or several with commas");
         return;
     }
     struct str metadata = settings_value(input, "metadata.log.dir", NULL);
-    node->metadata_log_dir =
-        str_is_null(metadata) || metadata.size == 0 ? node->log_dirs[0] : str_copy(&node->arena, metadata);
+    node->metadata_log_dir = str_is_null(metadata) || metadata.size == 0
+                                 ? node->log_dirs[0]
+                                 : str_copy(&node->arena, metadata);
 }
 
 static void read_identity(struct settings_input *input, struct node_settings *node)
@@ -198,14 +217,15 @@ static void read_identity(struct settings_input *input, struct node_settings *no
     }
     node->node_id = (int32_t)id;
 
-    struct str roles = settings_value(input, "process.roles", "broker,controller"), rest = roles, piece;
+    struct str roles = settings_value(input, "process.roles", "broker,controller"), rest = roles,
+               piece;
     while (str_split(&rest, ',', &piece)) {
         node->is_broker |= str_is(str_trim(piece), "broker");
         node->is_controller |= str_is(str_trim(piece), "controller");
     }
     if (!node->is_broker || !node->is_controller)
         settings_problem(input, settings_input_find(input, STR("process.roles")),
-                         "this version runs nodes that are both: write process.roles=broker,controller");
+            "this version runs nodes that are both: write process.roles=broker,controller");
     const struct settings_said *cluster = settings_input_find(input, STR("cluster.id"));
     if (cluster != NULL)
         node->cluster_id = str_copy(&node->arena, str_trim(cluster->value));
@@ -225,7 +245,8 @@ static void resolve_from_machine(const struct settings_machine *machine, struct 
         node->queued_max_request_bytes = 1 << 20;
 }
 
-bool settings_read(struct settings_input *input, const struct settings_machine *machine, struct node_settings *node)
+bool settings_read(struct settings_input *input, const struct settings_machine *machine,
+    struct node_settings *node)
 {
     *node = (struct node_settings){ .input = input };
     arena_init(&node->arena);

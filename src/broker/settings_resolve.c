@@ -4,7 +4,8 @@
 #include "metadata/image.h"
 #include "storage/log.h"
 
-/* The topic setting that a live broker setting speaks for: only the first of its synonyms can be live. */
+/* The topic setting that a live broker setting speaks for: only the first of its synonyms can be
+ * live. */
 static const struct setting *find_by_broker_key(struct str key)
 {
     for (int i = 0; i < topic_setting_count; i++) {
@@ -16,13 +17,14 @@ static const struct setting *find_by_broker_key(struct str key)
 }
 
 static void apply_overrides(const struct image *image, enum setting_scope scope, struct str name,
-                            struct topic_settings *settings)
+    struct topic_settings *settings)
 {
     struct str key = { 0 }, next, value, message;
     struct arena arena;
     arena_init(&arena);
     while (image_setting_after(image, scope, name, key, &next, &value)) {
-        const struct setting *row = scope == SCOPE_TOPIC ? topic_setting_find(next) : find_by_broker_key(next);
+        const struct setting *row =
+            scope == SCOPE_TOPIC ? topic_setting_find(next) : find_by_broker_key(next);
         /* What was stored by another version may not parse here: the value below it holds. */
         if (row != NULL && !str_is_null(value))
             setting_parse(row, value, &arena, settings, &message);
@@ -31,8 +33,8 @@ static void apply_overrides(const struct image *image, enum setting_scope scope,
     arena_deinit(&arena);
 }
 
-void topic_settings_resolve(const struct node_settings *node, const struct image *image, struct str topic,
-                            struct topic_settings *out_settings)
+void topic_settings_resolve(const struct node_settings *node, const struct image *image,
+    struct str topic, struct topic_settings *out_settings)
 {
     *out_settings = node->topic;
     if (image == NULL)
@@ -47,7 +49,7 @@ void topic_settings_resolve(const struct node_settings *node, const struct image
 }
 
 void topic_settings_to_log(const struct topic_settings *topic, const struct node_settings *node,
-                           struct log_settings *out_log)
+    struct log_settings *out_log)
 {
     *out_log = (struct log_settings){
         .segment_bytes = topic->segment_bytes,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two tables behind node_setting_find(): the rows that a node uses, and all that Kafka knows (made from
- * schemas/settings, bound to no field). For the settings files and their test only. */
+/* The two tables behind node_setting_find(): the rows that a node uses, and all that Kafka knows
+ * (made from schemas/settings, bound to no field). For the settings files and their test only. */
 #pragma once
 #include "base/setting.h"
 

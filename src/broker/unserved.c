@@ -7,12 +7,13 @@
 #include "base/report.h"
 #include "metadata/image.h"
 
-static const char consequence[] = "they are kept on the disk and not enforced here: whoever reaches this node may read and write";
+static const char consequence[] =
+    "they are kept on the disk and not enforced here: whoever reaches this node may read and write";
 
 static bool is_security(struct str key)
 {
-    return str_starts(key, STR("ssl.")) || str_starts(key, STR("sasl.")) || str_starts(key, STR("listener.name.")) ||
-           str_starts(key, STR("principal.builder."));
+    return str_starts(key, STR("ssl.")) || str_starts(key, STR("sasl.")) ||
+           str_starts(key, STR("listener.name.")) || str_starts(key, STR("principal.builder."));
 }
 
 struct security_settings {
@@ -21,8 +22,8 @@ struct security_settings {
     struct str first;
 };
 
-static void count_setting(struct image_watch *watch, enum setting_scope scope, struct str name, struct str key,
-                          struct str value)
+static void count_setting(struct image_watch *watch, enum setting_scope scope, struct str name,
+    struct str key, struct str value)
 {
     struct security_settings *found = container_of(watch, struct security_settings, watch);
     (void)name;
@@ -38,13 +39,14 @@ void unserved_report(const struct image *image)
     if (image->acls.count > 0)
         report_warn("acls_not_enforced", "acls=%" PRId64 " %s", image->acls.count, consequence);
     if (image->scram.count > 0 || image->tokens.count > 0)
-        report_warn("credentials_not_used", "users=%" PRId64 " tokens=%" PRId64 " %s", image->scram.count,
-                    image->tokens.count, consequence);
+        report_warn("credentials_not_used", "users=%" PRId64 " tokens=%" PRId64 " %s",
+            image->scram.count, image->tokens.count, consequence);
     if (image->quotas.count > 0)
-        report_warn("quotas_not_enforced", "quotas=%" PRId64 " they are kept on the disk and nothing is throttled",
-                    image->quotas.count);
+        report_warn("quotas_not_enforced",
+            "quotas=%" PRId64 " they are kept on the disk and nothing is throttled",
+            image->quotas.count);
     image_difference(NULL, image, &found.watch);
     if (found.count > 0)
         report_warn("security_settings_not_used", "settings=%" PRId32 " first=%.*s %s", found.count,
-                    STR_PRINT(found.first), consequence);
+            STR_PRINT(found.first), consequence);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the metadata log asks for and this node does not do. It is kept on the disk; a person hears of it once, loudly,
- * since what protects a cluster elsewhere does not protect it here. */
+/* What the metadata log asks for and this node does not do. It is kept on the disk; a person hears
+ * of it once, loudly, since what protects a cluster elsewhere does not protect it here. */
 #pragma once
 
 struct image;

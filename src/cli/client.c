@@ -64,7 +64,8 @@ static bool parse_bootstrap(const char *text, struct str *out_host, int64_t *out
     *out_host = (struct str){ text, (int32_t)(colon - text) };
     if (out_host->size > 2 && text[0] == '[')
         *out_host = (struct str){ text + 1, out_host->size - 2 };
-    return out_host->size > 0 && str_to_int64(str_from(colon + 1), out_port) && *out_port > 0 && *out_port < 65536;
+    return out_host->size > 0 && str_to_int64(str_from(colon + 1), out_port) && *out_port > 0 &&
+           *out_port < 65536;
 }
 
 static int connect_node(struct client *client, struct node_link *node)
@@ -75,8 +76,8 @@ static int connect_node(struct client *client, struct node_link *node)
     node->link = NULL;
     int status = link_open(client->loop, node->host, node->port, client->timeout_ms, &node->link);
     if (status < 0)
-        complain("cannot reach %s:%d: %s. Is the node running, and is the address right?", node->host, node->port,
-                 strerror(-status));
+        complain("cannot reach %s:%d: %s. Is the node running, and is the address right?",
+            node->host, node->port, strerror(-status));
     return status;
 }
 
@@ -115,7 +116,8 @@ void client_destroy(struct client *client)
     if (client == NULL)
         return;
     struct node_link *node, *next;
-    LL_FOREACH_SAFE(client->nodes, node, next) {
+    LL_FOREACH_SAFE(client->nodes, node, next)
+    {
         link_close(node->link);
         memory_give(node->host);
         memory_give(node);
@@ -131,8 +133,8 @@ struct io *client_io(struct client *client)
 }
 
 /* arena NULL: there will be no answer. */
-static int call_node(struct client *client, int32_t node_id, int16_t api, const void *request, struct arena *arena,
-                     void *out_response)
+static int call_node(struct client *client, int32_t node_id, int16_t api, const void *request,
+    struct arena *arena, void *out_response)
 {
     struct node_link *node = find_node(client, node_id);
     if (node == NULL)
@@ -142,18 +144,19 @@ static int call_node(struct client *client, int32_t node_id, int16_t api, const 
         return status;
     status = link_call(node->link, api, request, arena, out_response, &client->versions[api]);
     if (status == -EPROTONOSUPPORT)
-        complain("%s:%d does not speak %s in a version that we know", node->host, node->port, api_schema_find(api)->name);
+        complain("%s:%d does not speak %s in a version that we know", node->host, node->port,
+            api_schema_find(api)->name);
     else if (status == -ETIMEDOUT)
         complain("%s:%d gave no answer in %" PRId64 " seconds (--timeout)", node->host, node->port,
-                 client->timeout_ms / 1000);
+            client->timeout_ms / 1000);
     else if (status < 0)
         complain("%s:%d: %s", node->host, node->port,
-                 status == -EPROTO ? "its answer cannot be decoded" : strerror(-status));
+            status == -EPROTO ? "its answer cannot be decoded" : strerror(-status));
     return status;
 }
 
-int client_call(struct client *client, int32_t node_id, int16_t api, const void *request, struct arena *arena,
-                void *out_response)
+int client_call(struct client *client, int32_t node_id, int16_t api, const void *request,
+    struct arena *arena, void *out_response)
 {
     return call_node(client, node_id, api, request, arena, out_response);
 }
@@ -173,7 +176,8 @@ int16_t client_version(const struct client *client, int16_t api)
     return client->versions[api];
 }
 
-int client_metadata(struct client *client, const char *topic, struct arena *arena, struct metadata_response *out_metadata)
+int client_metadata(struct client *client, const char *topic, struct arena *arena,
+    struct metadata_response *out_metadata)
 {
     struct metadata_request request;
     message_defaults(&metadata_request_schema, &request);
@@ -204,7 +208,7 @@ static bool is_coming_up(const struct metadata_response_topic *topic)
 }
 
 int client_topic(struct client *client, const char *topic, struct arena *arena,
-                 struct metadata_response_topic *out_topic)
+    struct metadata_response_topic *out_topic)
 {
     enum { ATTEMPTS = 20, WAIT_MS = 100 };
     for (int attempt = 0;; attempt++) {
@@ -234,5 +238,7 @@ int client_complain(const char *what, int16_t error_code, struct str message)
         complain("%s: there is no such topic", what);
     else
         complain("%s: %s", what, error_name(error));
-    return error == ERROR_UNKNOWN_TOPIC_OR_PARTITION || error == ERROR_UNKNOWN_TOPIC_ID ? EXIT_ABSENT : EXIT_FAILED;
+    return error == ERROR_UNKNOWN_TOPIC_OR_PARTITION || error == ERROR_UNKNOWN_TOPIC_ID
+               ? EXIT_ABSENT
+               : EXIT_FAILED;
 }

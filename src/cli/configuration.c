@@ -33,13 +33,14 @@ static struct str host_name(struct configuration *configuration, struct io *io)
     size_t size;
     if (file_load(io, "/proc/sys/kernel/hostname", 4096, &text, &size) < 0)
         return STR("localhost");
-    struct str name = str_copy(&configuration->input.arena, str_trim((struct str){ text, (int32_t)size }));
+    struct str name =
+        str_copy(&configuration->input.arena, str_trim((struct str){ text, (int32_t)size }));
     memory_give(text);
     return name.size > 0 ? name : STR("localhost");
 }
 
 bool configuration_load(struct configuration *configuration, struct io *io, const char *file,
-                        const struct arguments *arguments)
+    const struct arguments *arguments)
 {
     *configuration = (struct configuration){ 0 };
     settings_input_init(&configuration->input);
@@ -51,17 +52,19 @@ bool configuration_load(struct configuration *configuration, struct io *io, cons
         settings_input_override(&configuration->input, str_from(pair));
 
     struct settings_machine machine = { .cpu_count = io_cpu_count(io),
-                                        .memory_size = io_memory_size(io),
-                                        .host_name = host_name(configuration, io) };
+        .memory_size = io_memory_size(io),
+        .host_name = host_name(configuration, io) };
     bool valid = settings_read(&configuration->input, &machine, &configuration->node);
-    for (const struct settings_text *problem = configuration->input.problems; problem != NULL; problem = problem->next)
+    for (const struct settings_text *problem = configuration->input.problems; problem != NULL;
+         problem = problem->next)
         complain("%s", problem->text);
     return valid;
 }
 
 void configuration_report_warnings(const struct configuration *configuration)
 {
-    for (const struct settings_text *warning = configuration->input.warnings; warning != NULL; warning = warning->next)
+    for (const struct settings_text *warning = configuration->input.warnings; warning != NULL;
+         warning = warning->next)
         report_warn("setting", "%s", warning->text);
 }
 
@@ -74,9 +77,12 @@ void configuration_deinit(struct configuration *configuration)
 static const char *source_name(const struct settings_said *said)
 {
     switch (said->source) {
-    case SETTINGS_FILE: return "file";
-    case SETTINGS_ENVIRONMENT: return "environment";
-    case SETTINGS_OVERRIDE: break;
+    case SETTINGS_FILE:
+        return "file";
+    case SETTINGS_ENVIRONMENT:
+        return "environment";
+    case SETTINGS_OVERRIDE:
+        break;
     }
     return "override";
 }
@@ -84,7 +90,8 @@ static const char *source_name(const struct settings_said *said)
 static void print_one(void *context, const struct setting *row)
 {
     const struct configuration *configuration = context;
-    const struct settings_said *said = settings_input_find(&configuration->input, str_from(row->name));
+    const struct settings_said *said =
+        settings_input_find(&configuration->input, str_from(row->name));
     struct arena arena;
     arena_init(&arena);
     if (row->type == SETTING_PASSWORD && said != NULL) {
@@ -111,8 +118,11 @@ static void print_known(const struct setting *row, struct arena *arena)
     const char *valid = setting_describe_valid(row, arena);
     if (row->flags & SETTING_INTERNAL)
         return;
-    printf("| `%s` | %s | %s | %s |\n", row->name, row->unset == NULL ? "" : row->unset[0] == 0 ? "(empty)" : row->unset,
-           valid, row->doc);
+    printf("| `%s` | %s | %s | %s |\n", row->name,
+        row->unset == NULL   ? ""
+        : row->unset[0] == 0 ? "(empty)"
+                             : row->unset,
+        valid, row->doc);
 }
 
 static void print_known_of_node(void *context, const struct setting *row)
@@ -125,12 +135,18 @@ void configuration_print_known(void)
 {
     struct arena arena;
     arena_init(&arena);
-    puts("# Settings\n\nMade by `strom server --list-settings`. Keys, meanings and defaults are Apache Kafka's; those that Kafka "
-         "does not have are\n`ack.durability`, `produce.validate`, `report.*` and `strom.*`. A key of Kafka that is not listed "
-         "here is known and checked, but has no\neffect yet, and the start says so; an unknown one names the nearest.\n\n"
-         "## Of a node\n\nBesides these: `process.roles`, `node.id` (`broker.id`), `listeners`, `advertised.listeners`,\n"
-         "`listener.security.protocol.map`, `controller.listener.names`, `inter.broker.listener.name`, `log.dirs` (`log.dir`),\n"
-         "`metadata.log.dir`, `controller.quorum.voters`, `controller.quorum.bootstrap.servers`, and the defaults of topics under\n"
+    puts("# Settings\n\nMade by `strom server --list-settings`. Keys, meanings and defaults are "
+         "Apache Kafka's; those that Kafka "
+         "does not have are\n`ack.durability`, `produce.validate`, `report.*` and `strom.*`. A key "
+         "of Kafka that is not listed "
+         "here is known and checked, but has no\neffect yet, and the start says so; an unknown one "
+         "names the nearest.\n\n"
+         "## Of a node\n\nBesides these: `process.roles`, `node.id` (`broker.id`), `listeners`, "
+         "`advertised.listeners`,\n"
+         "`listener.security.protocol.map`, `controller.listener.names`, "
+         "`inter.broker.listener.name`, `log.dirs` (`log.dir`),\n"
+         "`metadata.log.dir`, `controller.quorum.voters`, `controller.quorum.bootstrap.servers`, "
+         "and the defaults of topics under\n"
          "their broker's names (`log.retention.hours` ...).\n\n"
          "| key | default | valid | meaning |\n|---|---|---|---|");
     node_settings_visit(print_known_of_node, &arena);

@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "cli/client.h"
+#include "cli/place.h"
 #include "cli/record_print.h"
 #include "cli/verb.h"
 #include "wire/gen/fetch.h"
@@ -17,18 +17,21 @@
 
 static const struct option options[] = {
     { "partition", 'p', "N", "Only this partition. May be repeated. Default: all." },
-    { "from", 0, "WHERE", "beginning, end, an offset, -N (the last N of each), or a time: 2026-01-31T12:00:00Z. Default: end." },
+    { "from", 0, "WHERE",
+        "beginning, end, an offset, -N (the last N of each), or a time: 2026-01-31T12:00:00Z. "
+        "Default: end." },
     { "until-end", 'e', NULL, "Stop where the topic ends now." },
     { "count", 'n', "N", "Stop after so many records." },
-    { "format", 'f', "FORMAT", "%t topic, %p partition, %o offset, %T time, %k key, %s value, %h headers, \\n, \\t. "
-                               "Default: %s\\n." },
+    { "format", 'f', "FORMAT",
+        "%t topic, %p partition, %o offset, %T time, %k key, %s value, %h headers, \\n, \\t. "
+        "Default: %s\\n." },
     { "output", 'o', "json", "One JSON object a line, as produce -f json reads it." },
     { "committed", 0, NULL, "Only records of committed transactions." },
     BOOTSTRAP_OPTION,
     { NULL },
 };
 
-enum { TIME_LATEST = -1, TIME_EARLIEST = -2, FETCH_BYTES = 8 << 20, FETCH_WAIT_MS = 500 };
+enum { FETCH_BYTES = 8 << 20, FETCH_WAIT_MS = 500 };
 enum { RECORDS_LIMIT = 1 << 30 };
 
 struct source {
@@ -49,42 +52,8 @@ struct consumer {
     bool committed, until_end;
 };
 
-/* WHERE, as the timestamp that ListOffsets takes, or an offset. */
-struct place {
-    int64_t timestamp;
-    int64_t offset; /* -1: ask for timestamp; below -1: so many before the end, as -N - 1 */
-};
-
-static bool parse_time(const char *text, int64_t *out_ms)
-{
-    struct tm parts = { 0 };
-    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
-    if (rest == NULL)
-        rest = strptime(text, "%Y-%m-%d", &parts);
-    if (rest == NULL || (rest[0] != 0 && strcmp(rest, "Z") != 0))
-        return false;
-    *out_ms = (int64_t)timegm(&parts) * 1000;
-    return true;
-}
-
-static bool parse_place(const char *text, struct place *out)
-{
-    *out = (struct place){ TIME_LATEST, -1 };
-    int64_t number;
-    if (text == NULL || strcmp(text, "end") == 0)
-        return true;
-    if (strcmp(text, "beginning") == 0) {
-        out->timestamp = TIME_EARLIEST;
-        return true;
-    }
-    if (str_to_int64(str_from(text), &number)) {
-        out->offset = number >= 0 && text[0] != '-' ? number : number - 1;
-        return true;
-    }
-    return parse_time(text, &out->timestamp);
-}
-
-static int ask_offset(struct consumer *consumer, const struct source *source, int64_t timestamp, int64_t *out_offset)
+static int ask_offset(
+    struct consumer *consumer, const struct source *source, int64_t timestamp, int64_t *out_offset)
 {
     struct list_offsets_request request;
     struct list_offsets_response response;
@@ -101,14 +70,16 @@ static int ask_offset(struct consumer *consumer, const struct source *source, in
     request.topics[0].partitions[0].partition_index = source->partition;
     request.topics[0].partitions[0].timestamp = timestamp;
     int code = EXIT_UNREACHABLE;
-    if (client_call(consumer->client, source->leader_id, API_LIST_OFFSETS, &request, &arena, &response) == 0) {
+    if (client_call(consumer->client, source->leader_id, API_LIST_OFFSETS, &request, &arena,
+            &response) == 0) {
         code = EXIT_FAILED;
         if (response.topics_count == 1 && response.topics[0].partitions_count == 1) {
-            const struct list_offsets_partition_response *answer = &response.topics[0].partitions[0];
+            const struct list_offsets_partition_response *answer =
+                &response.topics[0].partitions[0];
             *out_offset = answer->offset;
-            code = answer->error_code == ERROR_NONE
-                       ? EXIT_DONE
-                       : client_complain(consumer->topic.name.data, answer->error_code, (struct str){ 0 });
+            code = answer->error_code == ERROR_NONE ? EXIT_DONE
+                                                    : client_complain(consumer->topic.name.data,
+                                                          answer->error_code, (struct str){ 0 });
         }
     }
     arena_deinit(&arena);
@@ -118,9 +89,9 @@ static int ask_offset(struct consumer *consumer, const struct source *source, in
 static int place_source(struct consumer *consumer, struct source *source, const struct place *place)
 {
     int64_t start = 0, end = 0, found = 0;
-    int code = ask_offset(consumer, source, TIME_EARLIEST, &start);
+    int code = ask_offset(consumer, source, PLACE_EARLIEST, &start);
     if (code == EXIT_DONE)
-        code = ask_offset(consumer, source, TIME_LATEST, &end);
+        code = ask_offset(consumer, source, PLACE_LATEST, &end);
     if (code == EXIT_DONE && place->offset == -1 && place->timestamp >= 0)
         code = ask_offset(consumer, source, place->timestamp, &found);
     if (code != EXIT_DONE)
@@ -129,10 +100,10 @@ static int place_source(struct consumer *consumer, struct source *source, const 
         source->position = place->offset;
     else if (place->offset < -1)
         source->position = end + place->offset + 1;
-    else if (place->timestamp == TIME_EARLIEST)
+    else if (place->timestamp == PLACE_EARLIEST)
         source->position = start;
     else
-        source->position = place->timestamp == TIME_LATEST || found < 0 ? end : found;
+        source->position = place->timestamp == PLACE_LATEST || found < 0 ? end : found;
     if (source->position < start)
         source->position = start;
     source->end = consumer->until_end ? end : -1;
@@ -144,13 +115,14 @@ static bool is_finished(const struct source *source)
     return source->end >= 0 && source->position >= source->end;
 }
 
-/* The producer's transaction that holds offset was aborted: it began at or before it, and no later marker ended it,
- * for markers drop their entry. */
+/* The producer's transaction that holds offset was aborted: it began at or before it, and no later
+ * marker ended it, for markers drop their entry. */
 static bool is_aborted(const struct fetch_partition_data *data, const struct batch_header *batch)
 {
     for (int32_t i = 0; i < data->aborted_transactions_count; i++) {
         const struct fetch_aborted_transaction *aborted = &data->aborted_transactions[i];
-        if (aborted->producer_id == batch->producer_id && aborted->first_offset <= batch->base_offset)
+        if (aborted->producer_id == batch->producer_id &&
+            aborted->first_offset <= batch->base_offset)
             return true;
     }
     return false;
@@ -160,28 +132,31 @@ static void end_transaction(struct fetch_partition_data *data, const struct batc
 {
     for (int32_t i = 0; i < data->aborted_transactions_count; i++) {
         struct fetch_aborted_transaction *aborted = &data->aborted_transactions[i];
-        if (aborted->producer_id == marker->producer_id && aborted->first_offset <= marker->base_offset)
+        if (aborted->producer_id == marker->producer_id &&
+            aborted->first_offset <= marker->base_offset)
             aborted->first_offset = INT64_MAX;
     }
 }
 
 static int print_batch(struct consumer *consumer, struct source *source, const uint8_t *batch,
-                       const struct batch_header *header)
+    const struct batch_header *header)
 {
     struct bytes bytes;
     struct buffer *owner;
     struct record_reader reader;
     struct record record;
-    int status = batch_crc_is_right(batch, header)
-                     ? batch_records(consumer->decompressor, batch, header, RECORDS_LIMIT, &bytes, &owner)
-                     : -EBADMSG;
+    int status = batch_crc_is_right(batch, header) ? batch_records(consumer->decompressor, batch,
+                                                         header, RECORDS_LIMIT, &bytes, &owner)
+                                                   : -EBADMSG;
     if (status < 0) {
-        complain("partition %" PRId32 " offset %" PRId64 ": the batch is damaged", source->partition, header->base_offset);
+        complain("partition %" PRId32 " offset %" PRId64 ": the batch is damaged",
+            source->partition, header->base_offset);
         return EXIT_FAILED;
     }
     records_begin(&reader, header, bytes);
     while (records_next(&reader, &record) == RECORD_OK) {
-        if (record.offset < source->position || consumer->left == 0 || (source->end >= 0 && record.offset >= source->end))
+        if (record.offset < source->position || consumer->left == 0 ||
+            (source->end >= 0 && record.offset >= source->end))
             continue;
         record_print(&consumer->printer, &record, consumer->topic.name, source->partition);
         if (consumer->left > 0)
@@ -191,15 +166,18 @@ static int print_batch(struct consumer *consumer, struct source *source, const u
     return EXIT_DONE;
 }
 
-static int print_partition(struct consumer *consumer, struct source *source, struct fetch_partition_data *data)
+static int print_partition(
+    struct consumer *consumer, struct source *source, struct fetch_partition_data *data)
 {
-    struct bytes left = { data->records.data, data->records.size < 0 ? 0 : (size_t)data->records.size };
+    struct bytes left = { data->records.data,
+        data->records.size < 0 ? 0 : (size_t)data->records.size };
     struct batch_header header;
     int code = EXIT_DONE;
     while (code == EXIT_DONE && consumer->left != 0 && batch_parse(left, &header) == BATCH_OK) {
         if (batch_is_control(&header))
             end_transaction(data, &header);
-        else if (!consumer->committed || !batch_is_transactional(&header) || !is_aborted(data, &header))
+        else if (!consumer->committed || !batch_is_transactional(&header) ||
+                 !is_aborted(data, &header))
             code = print_batch(consumer, source, left.data, &header);
         if (batch_next_offset(&header) > source->position)
             source->position = batch_next_offset(&header);
@@ -251,7 +229,8 @@ static int take_fetched(struct consumer *consumer, struct fetch_response *respon
             else if (error_means_stale_metadata((enum error)data->error_code))
                 code = refresh_leaders(consumer);
             else
-                code = client_complain(consumer->topic.name.data, data->error_code, (struct str){ 0 });
+                code =
+                    client_complain(consumer->topic.name.data, data->error_code, (struct str){ 0 });
             if (code != EXIT_DONE)
                 return code;
         }
@@ -259,7 +238,8 @@ static int take_fetched(struct consumer *consumer, struct fetch_response *respon
     return EXIT_DONE;
 }
 
-/* One fetch from the node that leads the first unfinished partition at or behind *at; all that it leads go along. */
+/* One fetch from the node that leads the first unfinished partition at or behind *at; all that it
+ * leads go along. */
 static int fetch_once(struct consumer *consumer, int32_t leader_id, bool wait)
 {
     struct fetch_request request;
@@ -283,7 +263,8 @@ static int fetch_once(struct consumer *consumer, int32_t leader_id, bool wait)
         const struct source *source = &consumer->sources[i];
         if (is_finished(source) || source->leader_id != leader_id)
             continue;
-        struct fetch_partition *partition = &request.topics[0].partitions[request.topics[0].partitions_count++];
+        struct fetch_partition *partition =
+            &request.topics[0].partitions[request.topics[0].partitions_count++];
         partition->partition = source->partition;
         partition->fetch_offset = source->position;
         partition->partition_max_bytes = FETCH_BYTES;
@@ -302,7 +283,8 @@ static bool speaks_for_leader(const struct consumer *consumer, int index, int *i
     if (is_finished(&consumer->sources[index]))
         return false;
     for (int i = 0; i < index; i++) {
-        if (!is_finished(&consumer->sources[i]) && consumer->sources[i].leader_id == consumer->sources[index].leader_id)
+        if (!is_finished(&consumer->sources[i]) &&
+            consumer->sources[i].leader_id == consumer->sources[index].leader_id)
             return false;
     }
     (*in_out_leaders)++;
@@ -340,25 +322,29 @@ static bool is_wanted(const struct arguments *arguments, int32_t partition, bool
     return !*out_any;
 }
 
-static int choose_sources(struct consumer *consumer, const struct arguments *arguments, const struct place *place)
+static int choose_sources(
+    struct consumer *consumer, const struct arguments *arguments, const struct place *place)
 {
     bool any = false;
-    int code = client_topic(consumer->client, arguments->words[0], &consumer->arena, &consumer->topic);
+    int code =
+        client_topic(consumer->client, arguments->words[0], &consumer->arena, &consumer->topic);
     if (code != EXIT_DONE)
         return code;
     consumer->topic.name = str_copy(&consumer->arena, consumer->topic.name);
-    consumer->sources =
-        arena_take_array(&consumer->arena, (size_t)consumer->topic.partitions_count + 1, sizeof(*consumer->sources));
+    consumer->sources = arena_take_array(
+        &consumer->arena, (size_t)consumer->topic.partitions_count + 1, sizeof(*consumer->sources));
     for (int32_t i = 0; i < consumer->topic.partitions_count && code == EXIT_DONE; i++) {
         const struct metadata_response_partition *partition = &consumer->topic.partitions[i];
         if (!is_wanted(arguments, partition->partition_index, &any))
             continue;
         struct source *source = &consumer->sources[consumer->source_count++];
-        *source = (struct source){ .partition = partition->partition_index, .leader_id = partition->leader_id };
+        *source = (struct source){ .partition = partition->partition_index,
+            .leader_id = partition->leader_id };
         code = place_source(consumer, source, place);
     }
     if (code == EXIT_DONE && consumer->source_count == 0) {
-        complain("%s has no such partition; it has %" PRId32, arguments->words[0], consumer->topic.partitions_count);
+        complain("%s has no such partition; it has %" PRId32, arguments->words[0],
+            consumer->topic.partitions_count);
         code = EXIT_ABSENT;
     }
     return code;
@@ -366,13 +352,15 @@ static int choose_sources(struct consumer *consumer, const struct arguments *arg
 
 static int run(const struct arguments *arguments)
 {
-    struct consumer consumer = { .left = -1, .committed = argument_given(arguments, "committed"),
-                                 .until_end = argument_given(arguments, "until-end") };
+    struct consumer consumer = { .left = -1,
+        .committed = argument_given(arguments, "committed"),
+        .until_end = argument_given(arguments, "until-end") };
     struct place place;
     int code = EXIT_MISUSED;
-    if (!parse_place(argument(arguments, "from"), &place)) {
-        complain("--from %s: write beginning, end, an offset, -N, or a time such as 2026-01-31T12:00:00Z",
-                 argument(arguments, "from"));
+    if (!place_parse(argument(arguments, "from"), &place)) {
+        complain("--from %s: write beginning, end, an offset, -N, or a time such as "
+                 "2026-01-31T12:00:00Z",
+            argument(arguments, "from"));
         return EXIT_MISUSED;
     }
     if (!argument_number(arguments, "count", 0, INT64_MAX, &consumer.left) ||
@@ -394,11 +382,11 @@ static int run(const struct arguments *arguments)
 
 const struct verb consume_verbs[] = {
     { "consume", "TOPIC", 1, 1, "Print the records of a topic.",
-      "Without --until-end or --count it waits for more.\n\n"
-      "examples:\n"
-      "  strom consume hello --from beginning --until-end\n"
-      "  strom consume events -p 0 --from -10 -f '%o %k %s\\n'\n"
-      "  strom consume events --from 2026-01-31T12:00:00Z -o json\n",
-      options, run },
+        "Without --until-end or --count it waits for more.\n\n"
+        "examples:\n"
+        "  strom consume hello --from beginning --until-end\n"
+        "  strom consume events -p 0 --from -10 -f '%o %k %s\\n'\n"
+        "  strom consume events --from 2026-01-31T12:00:00Z -o json\n",
+        options, run },
     { NULL },
 };

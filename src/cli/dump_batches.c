@@ -24,8 +24,10 @@ static json_t *batch_line(const struct batch_header *header, int64_t position, b
     json_object_set_new(line, "leader_epoch", json_integer(header->leader_epoch));
     json_object_set_new(line, "size", json_integer((json_int_t)header->size));
     int codec = batch_codec(header);
-    json_object_set_new(line, "codec", codec < CODEC_COUNT ? json_string(codec_name((enum codec)codec)) : json_integer(codec));
-    json_object_set_new(line, "timestamp_type", json_string(batch_is_log_append_time(header) ? "LogAppendTime" : "CreateTime"));
+    json_object_set_new(line, "codec",
+        codec < CODEC_COUNT ? json_string(codec_name((enum codec)codec)) : json_integer(codec));
+    json_object_set_new(line, "timestamp_type",
+        json_string(batch_is_log_append_time(header) ? "LogAppendTime" : "CreateTime"));
     json_object_set_new(line, "base_timestamp", json_integer(header->base_timestamp));
     json_object_set_new(line, "max_timestamp", json_integer(header->max_timestamp));
     json_object_set_new(line, "producer_id", json_integer(header->producer_id));
@@ -37,8 +39,10 @@ static json_t *batch_line(const struct batch_header *header, int64_t position, b
     return line;
 }
 
-/* A record of a user's topic as it is; of Kafka's own topics and of control batches, what it means. */
-static json_t *record_line(struct dump *dump, const struct batch_header *header, struct record *record)
+/* A record of a user's topic as it is; of Kafka's own topics and of control batches, what it means.
+ */
+static json_t *record_line(
+    struct dump *dump, const struct batch_header *header, struct record *record)
 {
     json_t *line = record_to_json(record, (struct str){ 0 }, -1, &dump->arena);
     enum record_topic topic = stored_topic(dump->topic);
@@ -64,7 +68,8 @@ static json_t *record_line(struct dump *dump, const struct batch_header *header,
     return line;
 }
 
-static json_t *record_lines(struct dump *dump, const uint8_t *batch, const struct batch_header *header, int64_t position)
+static json_t *record_lines(
+    struct dump *dump, const uint8_t *batch, const struct batch_header *header, int64_t position)
 {
     struct bytes bytes;
     struct buffer *owner;
@@ -91,14 +96,16 @@ static void print_records(const json_t *records)
 {
     size_t index;
     json_t *record;
-    json_array_foreach(records, index, record) {
+    json_array_foreach(records, index, record)
+    {
         char *text = json_dumps(record, JSON_COMPACT);
         printf("  %s\n", text);
         memory_give(text);
     }
 }
 
-static void dump_batch(struct dump *dump, const uint8_t *batch, const struct batch_header *header, int64_t position)
+static void dump_batch(
+    struct dump *dump, const uint8_t *batch, const struct batch_header *header, int64_t position)
 {
     bool crc_is_right = batch_crc_is_right(batch, header);
     json_t *line = batch_line(header, position, crc_is_right), *records = NULL;
@@ -116,13 +123,14 @@ static void dump_batch(struct dump *dump, const uint8_t *batch, const struct bat
 
 /* The next batch's bytes, owned by the caller; NULL at the end or at damage, which is said. */
 static uint8_t *read_batch(struct dump *dump, struct file *file, int64_t position, int64_t size,
-                           struct batch_header *out_header)
+    struct batch_header *out_header)
 {
     uint8_t head[BATCH_HEADER_SIZE];
     int64_t got = file_pread(file, head, sizeof(head), position);
     if (got <= 0)
         return NULL;
-    enum batch_status status = batch_parse_header(head, (size_t)got, (uint64_t)(size - position), out_header);
+    enum batch_status status =
+        batch_parse_header(head, (size_t)got, (uint64_t)(size - position), out_header);
     if (status == BATCH_CORRUPT) {
         bool is_zero = true; /* space reserved ahead */
         for (int64_t i = 0; i < got; i++)

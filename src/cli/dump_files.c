@@ -38,8 +38,7 @@ void dump_line(struct dump *dump, json_t *line)
         json_decref(named);
     } else {
         fputs(dump->path, stdout);
-        json_object_foreach(line, key, value)
-            print_member(key, value);
+        json_object_foreach(line, key, value) print_member(key, value);
         putchar('\n');
     }
     json_decref(line);
@@ -52,7 +51,8 @@ void dump_damage(struct dump *dump, int64_t position, const char *what)
 }
 
 /* The whole file as entries of one size; what is left at the end is damage. */
-static int load_entries(struct dump *dump, const char *path, size_t entry_size, uint8_t **out_data, size_t *out_count)
+static int load_entries(
+    struct dump *dump, const char *path, size_t entry_size, uint8_t **out_data, size_t *out_count)
 {
     char *data;
     size_t size;
@@ -87,7 +87,8 @@ int dump_offset_index(struct dump *dump, const char *path)
         if (offset <= before)
             dump_damage(dump, (int64_t)(8 * i), "offsets do not ascend");
         before = offset;
-        dump_line(dump, json_pack("{s:I, s:I}", "offset", (json_int_t)offset, "position", (json_int_t)position));
+        dump_line(dump, json_pack("{s:I, s:I}", "offset", (json_int_t)offset, "position",
+                            (json_int_t)position));
     }
     memory_give(data);
     return 0;
@@ -108,7 +109,8 @@ int dump_time_index(struct dump *dump, const char *path)
         if (timestamp < before)
             dump_damage(dump, (int64_t)(12 * i), "timestamps go back");
         before = timestamp;
-        dump_line(dump, json_pack("{s:I, s:I}", "timestamp", (json_int_t)timestamp, "offset", (json_int_t)offset));
+        dump_line(dump, json_pack("{s:I, s:I}", "timestamp", (json_int_t)timestamp, "offset",
+                            (json_int_t)offset));
     }
     memory_give(data);
     return 0;
@@ -126,21 +128,26 @@ int dump_aborted_index(struct dump *dump, const char *path)
         if (load_i16(at) != 0)
             dump_damage(dump, (int64_t)(34 * i), "an entry of an unknown version");
         else
-            dump_line(dump, json_pack("{s:I, s:I, s:I, s:I}", "producer_id", (json_int_t)load_i64(at + 2), "first_offset",
-                                      (json_int_t)load_i64(at + 10), "last_offset", (json_int_t)load_i64(at + 18),
-                                      "last_stable_offset", (json_int_t)load_i64(at + 26)));
+            dump_line(
+                dump, json_pack("{s:I, s:I, s:I, s:I}", "producer_id", (json_int_t)load_i64(at + 2),
+                          "first_offset", (json_int_t)load_i64(at + 10), "last_offset",
+                          (json_int_t)load_i64(at + 18), "last_stable_offset",
+                          (json_int_t)load_i64(at + 26)));
     }
     memory_give(data);
     return 0;
 }
 
-static void dump_producer(struct dump *dump, const struct producer_snapshot_record_producer_entry *entry)
+static void dump_producer(
+    struct dump *dump, const struct producer_snapshot_record_producer_entry *entry)
 {
-    dump_line(dump, json_pack("{s:I, s:i, s:i, s:I, s:i, s:I, s:i, s:I}", "producer_id", (json_int_t)entry->producer_id,
-                              "producer_epoch", entry->epoch, "last_sequence", entry->last_sequence, "last_offset",
-                              (json_int_t)entry->last_offset, "offset_delta", entry->offset_delta, "timestamp",
-                              (json_int_t)entry->timestamp, "coordinator_epoch", entry->coordinator_epoch,
-                              "transaction_first_offset", (json_int_t)entry->current_txn_first_offset));
+    dump_line(
+        dump, json_pack("{s:I, s:i, s:i, s:I, s:i, s:I, s:i, s:I}", "producer_id",
+                  (json_int_t)entry->producer_id, "producer_epoch", entry->epoch, "last_sequence",
+                  entry->last_sequence, "last_offset", (json_int_t)entry->last_offset,
+                  "offset_delta", entry->offset_delta, "timestamp", (json_int_t)entry->timestamp,
+                  "coordinator_epoch", entry->coordinator_epoch, "transaction_first_offset",
+                  (json_int_t)entry->current_txn_first_offset));
 }
 
 int dump_producers(struct dump *dump, const char *path)
@@ -155,13 +162,15 @@ int dump_producers(struct dump *dump, const char *path)
     struct bytes all = { (const uint8_t *)data, size };
     struct arena arena;
     arena_init(&arena);
-    if (size < CRC_END || crc32c(0, all.data + CRC_END, size - CRC_END) != load_u32(all.data + CRC_AT)) {
+    if (size < CRC_END ||
+        crc32c(0, all.data + CRC_END, size - CRC_END) != load_u32(all.data + CRC_AT)) {
         dump_damage(dump, 0, "the CRC is wrong");
     } else {
         int16_t version = load_i16(all.data);
         struct bytes fields = { all.data + 2, size - 2 };
         if (!schema_has_version(&producer_snapshot_record_schema, version) ||
-            !message_decode(&producer_snapshot_record_schema, version, fields, &arena, &snapshot, NULL))
+            !message_decode(
+                &producer_snapshot_record_schema, version, fields, &arena, &snapshot, NULL))
             dump_damage(dump, 0, "the entries cannot be decoded");
         else
             for (int32_t i = 0; i < snapshot.producer_entries_count; i++)

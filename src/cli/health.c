@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* strom health: does the cluster answer, and can every partition be written to? For people and for probes. */
+/* strom health: does the cluster answer, and can every partition be written to? For people and for
+ * probes. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -18,11 +19,12 @@ struct health {
 static struct health look(const struct metadata_response *metadata)
 {
     struct health health = { .nodes = metadata->brokers_count,
-                             .topics = metadata->topics_count,
-                             .controller_id = metadata->controller_id };
+        .topics = metadata->topics_count,
+        .controller_id = metadata->controller_id };
     for (int32_t i = 0; i < metadata->topics_count; i++) {
         for (int32_t j = 0; j < metadata->topics[i].partitions_count; j++) {
-            const struct metadata_response_partition *partition = &metadata->topics[i].partitions[j];
+            const struct metadata_response_partition *partition =
+                &metadata->topics[i].partitions[j];
             health.partitions++;
             health.leaderless += partition->leader_id < 0;
             health.under_replicated += partition->isr_nodes_count < partition->replica_nodes_count;
@@ -36,18 +38,19 @@ static int print_health(const struct metadata_response *metadata, bool as_json)
     struct health health = look(metadata);
     bool is_healthy = health.leaderless == 0 && health.nodes > 0;
     if (as_json) {
-        output_json(json_pack("{s:b, s:s%, s:i, s:i, s:i, s:I, s:I, s:I}", "healthy", (int)is_healthy, "cluster",
-                              metadata->cluster_id.size > 0 ? metadata->cluster_id.data : "",
-                              (size_t)metadata->cluster_id.size, "controller", health.controller_id, "nodes",
-                              health.nodes, "topics", health.topics, "partitions", (json_int_t)health.partitions,
-                              "without_leader", (json_int_t)health.leaderless, "under_replicated",
-                              (json_int_t)health.under_replicated));
+        output_json(
+            json_pack("{s:b, s:s%, s:i, s:i, s:i, s:I, s:I, s:I}", "healthy", (int)is_healthy,
+                "cluster", metadata->cluster_id.size > 0 ? metadata->cluster_id.data : "",
+                (size_t)metadata->cluster_id.size, "controller", health.controller_id, "nodes",
+                health.nodes, "topics", health.topics, "partitions", (json_int_t)health.partitions,
+                "without_leader", (json_int_t)health.leaderless, "under_replicated",
+                (json_int_t)health.under_replicated));
     } else {
-        printf("%s: cluster %.*s, %" PRId32 " node%s, %" PRId32 " topics, %" PRId64 " partitions, %" PRId64
-               " without leader, %" PRId64 " under-replicated\n",
-               is_healthy ? "healthy" : "not healthy", STR_PRINT(metadata->cluster_id), health.nodes,
-               health.nodes == 1 ? "" : "s", health.topics, health.partitions, health.leaderless,
-               health.under_replicated);
+        printf("%s: cluster %.*s, %" PRId32 " node%s, %" PRId32 " topics, %" PRId64
+               " partitions, %" PRId64 " without leader, %" PRId64 " under-replicated\n",
+            is_healthy ? "healthy" : "not healthy", STR_PRINT(metadata->cluster_id), health.nodes,
+            health.nodes == 1 ? "" : "s", health.topics, health.partitions, health.leaderless,
+            health.under_replicated);
     }
     return is_healthy ? EXIT_DONE : EXIT_FAILED;
 }
@@ -63,8 +66,9 @@ static int run(const struct arguments *arguments)
     arena_init(&arena);
     struct client *client = client_create(arguments, &code);
     if (client != NULL)
-        code = client_metadata(client, NULL, &arena, &metadata) < 0 ? EXIT_UNREACHABLE
-                                                                    : print_health(&metadata, as_json);
+        code = client_metadata(client, NULL, &arena, &metadata) < 0
+                   ? EXIT_UNREACHABLE
+                   : print_health(&metadata, as_json);
     client_destroy(client);
     arena_deinit(&arena);
     return code;
@@ -72,8 +76,8 @@ static int run(const struct arguments *arguments)
 
 const struct verb health_verbs[] = {
     { "health", "", 0, 0, "Say whether a cluster answers and every partition has a leader.",
-      "Exit code 0: yes. 1: it answers, but something is wrong. 3: it does not answer.\n\n"
-      "examples:\n  strom health\n  strom health -b node1:9092 --timeout 2 -o json\n",
-      options, run },
+        "Exit code 0: yes. 1: it answers, but something is wrong. 3: it does not answer.\n\n"
+        "examples:\n  strom health\n  strom health -b node1:9092 --timeout 2 -o json\n",
+        options, run },
     { NULL },
 };

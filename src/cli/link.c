@@ -27,13 +27,13 @@ struct link {
     struct socket *socket;
     struct timer timer;
     int64_t timeout_ms;
-    int status;   /* -errno once the connection is of no use */
+    int status; /* -errno once the connection is of no use */
     bool connected, timed_out;
     uint8_t *out; /* what is being sent */
     size_t out_size, out_done;
     uint8_t length[4];
     size_t length_done;
-    uint8_t *in;  /* the answer, without its length; NULL: its length is not here yet */
+    uint8_t *in; /* the answer, without its length; NULL: its length is not here yet */
     size_t in_size, in_done;
     int32_t correlation;
     struct version_range versions[LINK_API_COUNT];
@@ -88,7 +88,8 @@ static void receive_in(struct link *link)
     for (;;) {
         bool has_length = link->length_done == sizeof(link->length);
         uint8_t *to = has_length ? link->in + link->in_done : link->length + link->length_done;
-        size_t wanted = has_length ? link->in_size - link->in_done : sizeof(link->length) - link->length_done;
+        size_t wanted =
+            has_length ? link->in_size - link->in_done : sizeof(link->length) - link->length_done;
         if (wanted == 0)
             return;
         int64_t got = socket_read(link->socket, to, wanted);
@@ -133,9 +134,12 @@ enum wait { WAIT_CONNECTED, WAIT_SENT, WAIT_ANSWERED };
 static bool is_over(const struct link *link, enum wait wait)
 {
     switch (wait) {
-    case WAIT_CONNECTED: return link->connected;
-    case WAIT_SENT: return link->out_done == link->out_size;
-    case WAIT_ANSWERED: break;
+    case WAIT_CONNECTED:
+        return link->connected;
+    case WAIT_SENT:
+        return link->out_done == link->out_size;
+    case WAIT_ANSWERED:
+        break;
     }
     return link->in != NULL && link->in_done == link->in_size;
 }
@@ -170,12 +174,13 @@ static int connect_to(struct link *link, const char *host, int port)
 }
 
 /* Header and body, with their length in front. */
-static void build_frame(struct link *link, const struct api_schema *api, int16_t version, const void *request)
+static void build_frame(
+    struct link *link, const struct api_schema *api, int16_t version, const void *request)
 {
     struct request_header_record header = { .request_api_key = api->key,
-                                            .request_api_version = version,
-                                            .correlation_id = ++link->correlation,
-                                            .client_id = STR("strom") };
+        .request_api_version = version,
+        .correlation_id = ++link->correlation,
+        .client_id = STR("strom") };
     int16_t header_version = api_request_header_version(api, version);
     size_t header_size = message_size(&request_header_record_schema, header_version, &header);
     size_t body_size = message_size(api->request, version, request);
@@ -184,13 +189,14 @@ static void build_frame(struct link *link, const struct api_schema *api, int16_t
     link->out = memory_take_raw(link->out_size);
     link->out_done = 0;
     store_u32(link->out, (uint32_t)(header_size + body_size));
-    message_encode(&request_header_record_schema, header_version, &header, link->out + 4, header_size, NULL);
+    message_encode(
+        &request_header_record_schema, header_version, &header, link->out + 4, header_size, NULL);
     message_encode(api->request, version, request, link->out + 4 + header_size, body_size, NULL);
 }
 
 /* The answer's body, into the arena; link->in is used up. */
-static int take_answer(struct link *link, const struct api_schema *api, int16_t version, struct arena *arena,
-                       void *out_response)
+static int take_answer(struct link *link, const struct api_schema *api, int16_t version,
+    struct arena *arena, void *out_response)
 {
     struct bytes frame = { arena_copy(arena, link->in, link->in_size), link->in_size };
     struct response_header_record header;
@@ -198,15 +204,16 @@ static int take_answer(struct link *link, const struct api_schema *api, int16_t 
     memory_give(link->in);
     link->in = NULL;
     int16_t header_version = api_response_header_version(api, version);
-    if (!message_decode(&response_header_record_schema, header_version, frame, arena, &header, &used) ||
+    if (!message_decode(
+            &response_header_record_schema, header_version, frame, arena, &header, &used) ||
         header.correlation_id != link->correlation)
         return -EPROTO;
     struct bytes body = { frame.data + used, frame.size - used };
     return message_decode(api->response, version, body, arena, out_response, NULL) ? 0 : -EPROTO;
 }
 
-static int exchange(struct link *link, const struct api_schema *api, int16_t version, const void *request,
-                    struct arena *arena, void *out_response)
+static int exchange(struct link *link, const struct api_schema *api, int16_t version,
+    const void *request, struct arena *arena, void *out_response)
 {
     assert(link->in == NULL);
     build_frame(link, api, version, request);
@@ -230,7 +237,8 @@ static int ask_versions(struct link *link)
     request.client_software_name = STR("strom");
     request.client_software_version = STR(STROM_VERSION);
     arena_init(&arena);
-    /* Version 3 is what every node since 2.4 knows; an older one answers in version 0, which we do not speak. */
+    /* Version 3 is what every node since 2.4 knows; an older one answers in version 0, which we do
+     * not speak. */
     int status = exchange(link, api, 3, &request, &arena, &response);
     if (status == 0 && response.error_code != 0)
         status = link->status = -EPROTONOSUPPORT;
@@ -239,13 +247,15 @@ static int ask_versions(struct link *link)
     for (int32_t i = 0; status == 0 && i < response.api_keys_count; i++) {
         const struct api_versions_api_version *row = &response.api_keys[i];
         if (row->api_key >= 0 && row->api_key < LINK_API_COUNT)
-            link->versions[row->api_key] = (struct version_range){ row->min_version, row->max_version };
+            link->versions[row->api_key] =
+                (struct version_range){ row->min_version, row->max_version };
     }
     arena_deinit(&arena);
     return status;
 }
 
-int link_open(struct loop *loop, const char *host, int port, int64_t timeout_ms, struct link **out_link)
+int link_open(
+    struct loop *loop, const char *host, int port, int64_t timeout_ms, struct link **out_link)
 {
     struct link *link = memory_take(sizeof(*link));
     link->loop = loop;
@@ -284,13 +294,14 @@ bool link_is_open(const struct link *link)
     return link->status == 0;
 }
 
-int link_call(struct link *link, int16_t api_key, const void *request, struct arena *arena, void *out_response,
-              int16_t *out_version)
+int link_call(struct link *link, int16_t api_key, const void *request, struct arena *arena,
+    void *out_response, int16_t *out_version)
 {
     const struct api_schema *api = api_schema_find(api_key);
     assert(api != NULL && api_key < LINK_API_COUNT);
     struct version_range theirs = link->versions[api_key];
-    int16_t version = theirs.max < api->request->max_version ? theirs.max : api->request->max_version;
+    int16_t version =
+        theirs.max < api->request->max_version ? theirs.max : api->request->max_version;
     if (theirs.max < 0 || version < theirs.min || version < api->request->min_version)
         return -EPROTONOSUPPORT;
     while (version >= api->request->unstable_since)

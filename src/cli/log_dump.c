@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* strom log dump: what stands in the files of a log directory, Kafka's or ours. It reads files only; a node may be
- * running on them. */
+/* strom log dump: what stands in the files of a log directory, Kafka's or ours. It reads files
+ * only; a node may be running on them. */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -90,10 +90,12 @@ static int dump_file(struct dump *dump, const char *path)
         status = dump_offset_index(dump, path);
     else if (ends_with(name, ".snapshot"))
         status = dump_producers(dump, path);
-    else if (ends_with(name, ".log") || ends_with(name, ".checkpoint") || ends_with(name, ".log.deleted"))
+    else if (ends_with(name, ".log") || ends_with(name, ".checkpoint") ||
+             ends_with(name, ".log.deleted"))
         status = dump_batches(dump, path);
-    else if (ends_with(name, "-checkpoint") || strcmp(name, "meta.properties") == 0 || strcmp(name, "quorum-state") == 0 ||
-             strcmp(name, "partition.metadata") == 0 || strcmp(name, ".kafka_cleanshutdown") == 0)
+    else if (ends_with(name, "-checkpoint") || strcmp(name, "meta.properties") == 0 ||
+             strcmp(name, "quorum-state") == 0 || strcmp(name, "partition.metadata") == 0 ||
+             strcmp(name, ".kafka_cleanshutdown") == 0)
         status = dump_text(dump, path);
     memory_give(topic);
     return status;
@@ -109,8 +111,10 @@ static int dump_directory(struct dump *dump, const char *path)
         qsort(names.list, (size_t)names.count, sizeof(*names.list), by_name);
     for (int i = 0; i < names.count; i++) {
         char inner[PATH_MAX];
-        int size = snprintf(inner, sizeof(inner), "%s%s%s", path, ends_with(path, "/") ? "" : "/", names.list[i]);
-        int inner_status = size < (int)sizeof(inner) ? dump_path(dump, inner, false) : -ENAMETOOLONG;
+        int size = snprintf(
+            inner, sizeof(inner), "%s%s%s", path, ends_with(path, "/") ? "" : "/", names.list[i]);
+        int inner_status =
+            size < (int)sizeof(inner) ? dump_path(dump, inner, false) : -ENAMETOOLONG;
         if (status == 0)
             status = inner_status;
         memory_give(names.list[i]);
@@ -131,7 +135,8 @@ static int dump_path(struct dump *dump, const char *path, bool is_asked)
     if (status == -ENOENT) {
         int64_t size;
         status = file_stat(dump->io, path, &size);
-        complain("%s: %s", path, status < 0 ? strerror(-status) : "no kind of file that a log directory holds");
+        complain("%s: %s", path,
+            status < 0 ? strerror(-status) : "no kind of file that a log directory holds");
         return -ENOENT;
     }
     if (status < 0)
@@ -146,8 +151,9 @@ static int run(const struct arguments *arguments)
         complain("--output %s: it must be text or json", output);
         return EXIT_MISUSED;
     }
-    struct dump dump = { .io = io_create(1), .with_records = argument_given(arguments, "records"),
-                         .as_json = output != NULL && strcmp(output, "json") == 0 };
+    struct dump dump = { .io = io_create(1),
+        .with_records = argument_given(arguments, "records"),
+        .as_json = output != NULL && strcmp(output, "json") == 0 };
     int code = EXIT_DONE;
     dump.decompressor = decompressor_create();
     arena_init(&dump.arena);
@@ -167,13 +173,15 @@ static int run(const struct arguments *arguments)
 }
 
 const struct verb log_verbs[] = {
-    { "log dump", "FILE|DIRECTORY...", 1, 1000, "Print what stands in the files of a log directory, Kafka's or ours.",
-      "Segments, offset, time and transaction indexes, producer snapshots, metadata snapshots, checkpoints, properties.\n"
-      "CRCs and the order of offsets are checked. Exit code 1: something is damaged.\n\n"
-      "examples:\n"
-      "  strom log dump strom-data/hello-0\n"
-      "  strom log dump --records strom-data/__cluster_metadata-0/00000000000000000000.log\n"
-      "  strom log dump --records -o json strom-data/hello-0 | jq .records[].value\n",
-      options, run },
+    { "log dump", "FILE|DIRECTORY...", 1, 1000,
+        "Print what stands in the files of a log directory, Kafka's or ours.",
+        "Segments, offset, time and transaction indexes, producer snapshots, metadata snapshots, "
+        "checkpoints, properties.\n"
+        "CRCs and the order of offsets are checked. Exit code 1: something is damaged.\n\n"
+        "examples:\n"
+        "  strom log dump strom-data/hello-0\n"
+        "  strom log dump --records strom-data/__cluster_metadata-0/00000000000000000000.log\n"
+        "  strom log dump --records -o json strom-data/hello-0 | jq .records[].value\n",
+        options, run },
     { NULL },
 };

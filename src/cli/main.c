@@ -6,24 +6,27 @@
 #include "base/str.h"
 #include "cli/verb.h"
 
-static const struct verb *const all_verbs[] = { server_verbs,  storage_verbs, topic_verbs, produce_verbs,
-                                                consume_verbs, log_verbs,     health_verbs };
+static const struct verb *const all_verbs[] = { server_verbs, storage_verbs, topic_verbs,
+    produce_verbs, consume_verbs, log_verbs, health_verbs };
 enum { VERB_TABLES = sizeof(all_verbs) / sizeof(all_verbs[0]) };
 
 static void print_help(void)
 {
-    puts("strom: an event-streaming broker that speaks Apache Kafka's protocol.\n\nusage: strom VERB [options]\n\nverbs:");
+    puts("strom: an event-streaming broker that speaks Apache Kafka's protocol.\n\nusage: strom "
+         "VERB [options]\n\nverbs:");
     for (int i = 0; i < VERB_TABLES; i++) {
         for (const struct verb *verb = all_verbs[i]; verb->name != NULL; verb++)
             printf("  %-20s %s\n", verb->name, verb->summary);
     }
     puts("\n`strom VERB --help` tells more.\n\n"
          "begin here:\n"
-         "  strom server                                   a node on localhost:9092, its data in ./strom-data\n"
+         "  strom server                                   a node on localhost:9092, its data in "
+         "./strom-data\n"
          "  strom topic create hello --partitions 3\n"
          "  echo world | strom produce hello\n"
          "  strom consume hello --from beginning --until-end\n\n"
-         "exit codes: 0 done, 1 refused or failed, 2 misused, 3 no node answers, 4 there is no such thing");
+         "exit codes: 0 done, 1 refused or failed, 2 misused, 3 no node answers, 4 there is no "
+         "such thing");
 }
 
 /* The words of argv that make up the verb's name, when they do. */
@@ -88,7 +91,8 @@ static int complain_of_verb(int argc, char **argv)
     if (has_parts)
         complain_of_part(argc, argv);
     else if (!str_is_null(nearest))
-        complain("unknown verb %s; did you mean strom %.*s? See strom --help", argv[1], STR_PRINT(nearest));
+        complain("unknown verb %s; did you mean strom %.*s? See strom --help", argv[1],
+            STR_PRINT(nearest));
     else
         complain("unknown verb %s. See strom --help", argv[1]);
     return EXIT_MISUSED;
@@ -100,7 +104,8 @@ int main(int argc, char **argv)
         print_help();
         return EXIT_MISUSED;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         print_help();
         return EXIT_DONE;
     }
@@ -111,7 +116,8 @@ int main(int argc, char **argv)
     int words;
     const struct verb *verb = find_verb(argc, argv, &words);
     if (verb == NULL) {
-        bool wants_help = argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0);
+        bool wants_help =
+            argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0);
         int code = complain_of_verb(argc, argv);
         return wants_help ? EXIT_DONE : code;
     }

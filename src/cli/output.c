@@ -54,13 +54,15 @@ static void print_table(const json_t *rows)
     const char *key;
     json_t *row, *cell;
 
-    json_object_foreach(json_array_get(rows, 0), key, cell) {
+    json_object_foreach(json_array_get(rows, 0), key, cell)
+    {
         if (columns == MOST_COLUMNS)
             break;
         widths[columns] = strlen(key);
         names[columns++] = key;
     }
-    json_array_foreach(rows, index, row) {
+    json_array_foreach(rows, index, row)
+    {
         for (size_t i = 0; i < columns; i++) {
             char *text = cell_text(json_object_get(row, names[i]));
             if (strlen(text) > widths[i])
@@ -75,10 +77,12 @@ static void print_table(const json_t *rows)
         printf("%*s", i + 1 == columns ? 0 : (int)widths[i] - printed + 2, "");
     }
     putchar('\n');
-    json_array_foreach(rows, index, row) {
+    json_array_foreach(rows, index, row)
+    {
         for (size_t i = 0; i < columns; i++) {
             char *text = cell_text(json_object_get(row, names[i]));
-            printf("%-*s%s", i + 1 == columns ? 0 : (int)widths[i], text, i + 1 == columns ? "\n" : "  ");
+            printf("%-*s%s", i + 1 == columns ? 0 : (int)widths[i], text,
+                i + 1 == columns ? "\n" : "  ");
             memory_give(text);
         }
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* strom produce: lines of standard input become records. They gather per partition and go out in batches; an error
- * ends it, with the line it concerns. */
+/* strom produce: lines of standard input become records. They gather per partition and go out in
+ * batches; an error ends it, with the line it concerns. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "cli/client.h"
+#include "cli/key_hash.h"
 #include "cli/record_json.h"
 #include "cli/verb.h"
 #include "io/io.h"
@@ -17,13 +18,16 @@
 #include "wire/record.h"
 
 static const struct option options[] = {
-    { "partition", 'p', "N", "All records go there. Default: by key as Java's client does, else a batch each in turn." },
+    { "partition", 'p', "N",
+        "All records go there. Default: by key as Java's client does, else a batch each in turn." },
     { "key-separator", 'K', "TEXT", "What stands before it in a line is the key." },
     { "header", 'H', "KEY=VALUE", "A header of every record. May be repeated." },
-    { "format", 'f', "text|json", "json: each line is {\"key\",\"value\",\"headers\",\"partition\",\"timestamp\"}." },
+    { "format", 'f', "text|json",
+        "json: each line is {\"key\",\"value\",\"headers\",\"partition\",\"timestamp\"}." },
     { "compression", 'z', "CODEC", "none, gzip, snappy, lz4 or zstd. Default: none." },
     { "acks", 'a', "0|1|all", "Who must have a record before it counts. Default: all." },
-    { "null-empty", 'Z', NULL, "An empty value is null, which deletes its key on a compacted topic." },
+    { "null-empty", 'Z', NULL,
+        "An empty value is null, which deletes its key on a compacted topic." },
     BOOTSTRAP_OPTION,
     { NULL },
 };
@@ -43,8 +47,8 @@ struct producer {
     struct arena topic_arena; /* what topic points into */
     struct arena arena;       /* records that wait to be sent */
     struct partition_batch *partitions;
-    int64_t fixed_partition;  /* -1: chosen for each record */
-    int32_t next_partition;   /* for records without key */
+    int64_t fixed_partition; /* -1: chosen for each record */
+    int32_t next_partition;  /* for records without key */
     struct batch_options batch;
     int16_t acks;
     bool lines_are_json, null_empty;
@@ -54,39 +58,18 @@ struct producer {
     int64_t sent, line;
 };
 
-/* The hash that Java's client places keys by (murmur2 with its seed). */
-static uint32_t hash_key(struct bytes key)
-{
-    const uint32_t multiplier = 0x5bd1e995;
-    uint32_t hash = 0x9747b28c ^ (uint32_t)key.size;
-    size_t at = 0;
-    for (; key.size - at >= 4; at += 4) {
-        uint32_t word = (uint32_t)key.data[at] | (uint32_t)key.data[at + 1] << 8 | (uint32_t)key.data[at + 2] << 16 |
-                        (uint32_t)key.data[at + 3] << 24;
-        word *= multiplier;
-        word ^= word >> 24;
-        word *= multiplier;
-        hash = hash * multiplier ^ word;
-    }
-    if (at < key.size) {
-        for (size_t i = key.size; i-- > at;)
-            hash ^= (uint32_t)key.data[i] << (8 * (i - at));
-        hash *= multiplier;
-    }
-    hash ^= hash >> 13;
-    hash *= multiplier;
-    return hash ^ hash >> 15;
-}
-
-static int complain_of_answer(const struct producer *producer, const struct produce_partition_produce_response *answer)
+static int complain_of_answer(
+    const struct producer *producer, const struct produce_partition_produce_response *answer)
 {
     struct str message = answer->error_message;
     for (int32_t i = 0; i < answer->record_errors_count && i < 3; i++) {
         const struct produce_batch_index_and_error_message *error = &answer->record_errors[i];
-        complain("record %" PRId32 " of the batch: %.*s", error->batch_index, STR_PRINT(error->batch_index_error_message));
+        complain("record %" PRId32 " of the batch: %.*s", error->batch_index,
+            STR_PRINT(error->batch_index_error_message));
     }
     char what[64];
-    snprintf(what, sizeof(what), "partition %" PRId32 ", about line %" PRId64, answer->index, producer->line);
+    snprintf(what, sizeof(what), "partition %" PRId32 ", about line %" PRId64, answer->index,
+        producer->line);
     return client_complain(what, answer->error_code, message);
 }
 
@@ -109,23 +92,29 @@ static int send_partition(struct producer *producer, int32_t index)
         request.topic_data_count = 1;
         request.topic_data[0].name = producer->topic.name;
         request.topic_data[0].topic_id = producer->topic.topic_id;
-        request.topic_data[0].partition_data = MESSAGE_TAKE(produce_partition_produce_data, &arena, 1);
+        request.topic_data[0].partition_data =
+            MESSAGE_TAKE(produce_partition_produce_data, &arena, 1);
         request.topic_data[0].partition_data_count = 1;
         request.topic_data[0].partition_data[0].index = index;
         request.topic_data[0].partition_data[0].records =
             (struct records){ .data = batch->data, .size = (int32_t)batch->size };
-        int status = producer->acks == 0
-                         ? client_send(producer->client, partition->leader_id, API_PRODUCE, &request)
-                         : client_call(producer->client, partition->leader_id, API_PRODUCE, &request, &arena, &response);
+        int status = producer->acks == 0 ? client_send(producer->client, partition->leader_id,
+                                               API_PRODUCE, &request)
+                                         : client_call(producer->client, partition->leader_id,
+                                               API_PRODUCE, &request, &arena, &response);
         bool again = false;
         if (status == 0 && producer->acks == 0) {
             code = EXIT_DONE;
-        } else if (status == 0 && response.responses_count == 1 && response.responses[0].partition_responses_count == 1) {
-            const struct produce_partition_produce_response *answer = &response.responses[0].partition_responses[0];
-            again = answer->error_code != ERROR_NONE && error_is_retriable((enum error)answer->error_code) &&
-                    attempt + 1 < ATTEMPTS && answer->error_code != ERROR_CORRUPT_MESSAGE;
+        } else if (status == 0 && response.responses_count == 1 &&
+                   response.responses[0].partition_responses_count == 1) {
+            const struct produce_partition_produce_response *answer =
+                &response.responses[0].partition_responses[0];
+            again = answer->error_code != ERROR_NONE &&
+                    error_is_retriable((enum error)answer->error_code) && attempt + 1 < ATTEMPTS &&
+                    answer->error_code != ERROR_CORRUPT_MESSAGE;
             if (!again)
-                code = answer->error_code == ERROR_NONE ? EXIT_DONE : complain_of_answer(producer, answer);
+                code = answer->error_code == ERROR_NONE ? EXIT_DONE
+                                                        : complain_of_answer(producer, answer);
         } else if (status == 0) {
             complain("the answer says nothing about partition %" PRId32, index);
             code = EXIT_FAILED;
@@ -155,7 +144,8 @@ static int send_all(struct producer *producer)
     return code;
 }
 
-static int32_t choose_partition(const struct producer *producer, const struct record *record, int64_t wished)
+static int32_t choose_partition(
+    const struct producer *producer, const struct record *record, int64_t wished)
 {
     int32_t count = producer->topic.partitions_count;
     if (wished < 0)
@@ -163,7 +153,7 @@ static int32_t choose_partition(const struct producer *producer, const struct re
     if (wished >= 0)
         return wished < count ? (int32_t)wished : -1;
     if (record->key.data != NULL)
-        return (int32_t)((hash_key(record->key) & INT32_MAX) % (uint32_t)count);
+        return (int32_t)((key_hash(record->key) & INT32_MAX) % (uint32_t)count);
     return producer->next_partition % count;
 }
 
@@ -171,7 +161,8 @@ static void split_line(const struct producer *producer, struct str line, struct 
 {
     struct str separator = producer->key_separator;
     if (separator.size > 0) {
-        const char *found = memmem(line.data, (size_t)line.size, separator.data, (size_t)separator.size);
+        const char *found =
+            memmem(line.data, (size_t)line.size, separator.data, (size_t)separator.size);
         if (found != NULL) {
             record->key = (struct bytes){ (const uint8_t *)line.data, (size_t)(found - line.data) };
             line.size -= (int32_t)(found - line.data) + separator.size;
@@ -185,7 +176,8 @@ static void split_line(const struct producer *producer, struct str line, struct 
 static int take_line(struct producer *producer, struct str line)
 {
     struct record record = { .timestamp = io_wall_ms(client_io(producer->client)),
-                             .headers = producer->headers, .header_count = producer->header_count };
+        .headers = producer->headers,
+        .header_count = producer->header_count };
     int64_t wished = -1;
     const char *wrong = NULL;
     if (producer->lines_are_json)
@@ -201,14 +193,14 @@ static int take_line(struct producer *producer, struct str line)
     int32_t index = choose_partition(producer, &record, wished);
     if (index < 0) {
         complain("line %" PRId64 ": the topic has no partition %" PRId64, producer->line,
-                 wished >= 0 ? wished : producer->fixed_partition);
+            wished >= 0 ? wished : producer->fixed_partition);
         return EXIT_ABSENT;
     }
     struct partition_batch *partition = &producer->partitions[index];
     if (partition->count == partition->capacity) {
         partition->capacity = partition->capacity == 0 ? 64 : partition->capacity * 2;
-        partition->records =
-            memory_resize(partition->records, (size_t)partition->capacity * sizeof(*partition->records));
+        partition->records = memory_resize(
+            partition->records, (size_t)partition->capacity * sizeof(*partition->records));
     }
     partition->records[partition->count++] = record;
     partition->bytes += (size_t)line.size + 32;
@@ -254,7 +246,8 @@ static bool read_options(const struct arguments *arguments, struct producer *pro
     text = argument(arguments, "acks");
     if (text != NULL) {
         struct str acks = str_from(text);
-        if (!str_is(acks, "0") && !str_is(acks, "1") && !str_is(acks, "all") && !str_is(acks, "-1")) {
+        if (!str_is(acks, "0") && !str_is(acks, "1") && !str_is(acks, "all") &&
+            !str_is(acks, "-1")) {
             complain("--acks %s: it must be 0, 1 or all", text);
             return false;
         }
@@ -269,8 +262,8 @@ static bool read_options(const struct arguments *arguments, struct producer *pro
     text = argument(arguments, "key-separator");
     producer->key_separator = text == NULL ? (struct str){ 0 } : str_from(text);
     producer->null_empty = argument_given(arguments, "null-empty");
-    producer->headers =
-        arena_take_array(&producer->topic_arena, (size_t)arguments->value_count + 1, sizeof(*producer->headers));
+    producer->headers = arena_take_array(
+        &producer->topic_arena, (size_t)arguments->value_count + 1, sizeof(*producer->headers));
     for (int position = 0; (text = argument_after(arguments, "header", &position)) != NULL;) {
         struct str value = str_from(text);
         struct record_header *header = &producer->headers[producer->header_count++];
@@ -285,14 +278,17 @@ static int produce(struct producer *producer, const char *topic)
     int code = client_topic(producer->client, topic, &producer->topic_arena, &producer->topic);
     if (code != EXIT_DONE)
         return code;
-    producer->partitions = memory_take((size_t)producer->topic.partitions_count * sizeof(*producer->partitions));
+    producer->partitions =
+        memory_take((size_t)producer->topic.partitions_count * sizeof(*producer->partitions));
     for (int32_t i = 0; i < producer->topic.partitions_count; i++) {
         const struct metadata_response_partition *partition = &producer->topic.partitions[i];
-        if (partition->partition_index >= 0 && partition->partition_index < producer->topic.partitions_count)
+        if (partition->partition_index >= 0 &&
+            partition->partition_index < producer->topic.partitions_count)
             producer->partitions[partition->partition_index].leader_id = partition->leader_id;
     }
     code = read_input(producer);
-    fprintf(stderr, "produced %" PRId64 " record%s to %s\n", producer->sent, producer->sent == 1 ? "" : "s", topic);
+    fprintf(stderr, "produced %" PRId64 " record%s to %s\n", producer->sent,
+        producer->sent == 1 ? "" : "s", topic);
     for (int32_t i = 0; i < producer->topic.partitions_count; i++)
         memory_give(producer->partitions[i].records);
     memory_give(producer->partitions);
@@ -317,10 +313,10 @@ static int run(const struct arguments *arguments)
 
 const struct verb produce_verbs[] = {
     { "produce", "TOPIC", 1, 1, "Write the lines of standard input to a topic.",
-      "examples:\n"
-      "  echo world | strom produce hello\n"
-      "  strom produce events --key-separator : --compression zstd < events.txt\n"
-      "  strom consume events -o json --until-end | strom produce copy -f json\n",
-      options, run },
+        "examples:\n"
+        "  echo world | strom produce hello\n"
+        "  strom produce events --key-separator : --compression zstd < events.txt\n"
+        "  strom consume events -o json --until-end | strom produce copy -f json\n",
+        options, run },
     { NULL },
 };

@@ -60,14 +60,16 @@ json_t *bytes_to_json(struct bytes bytes, bool *out_is_base64, struct arena *are
     return json_string(to_base64(bytes, arena));
 }
 
-static void set_bytes(json_t *object, const char *name, const char *base64_name, struct bytes bytes, struct arena *arena)
+static void set_bytes(json_t *object, const char *name, const char *base64_name, struct bytes bytes,
+    struct arena *arena)
 {
     bool is_base64;
     json_t *value = bytes_to_json(bytes, &is_base64, arena);
     json_object_set_new(object, is_base64 ? base64_name : name, value);
 }
 
-json_t *record_to_json(struct record *record, struct str topic, int32_t partition, struct arena *arena)
+json_t *record_to_json(
+    struct record *record, struct str topic, int32_t partition, struct arena *arena)
 {
     json_t *object = json_object();
     if (topic.data != NULL)
@@ -93,8 +95,8 @@ json_t *record_to_json(struct record *record, struct str topic, int32_t partitio
 }
 
 /* The bytes under a name, or under its base64 name. False: neither text nor null. */
-static bool get_bytes(const json_t *object, const char *name, const char *base64_name, struct arena *arena,
-                      struct bytes *out)
+static bool get_bytes(const json_t *object, const char *name, const char *base64_name,
+    struct arena *arena, struct bytes *out)
 {
     const json_t *value = json_object_get(object, name);
     *out = (struct bytes){ 0 };
@@ -106,26 +108,31 @@ static bool get_bytes(const json_t *object, const char *name, const char *base64
     if (value != NULL && !json_is_null(value))
         return false;
     value = json_object_get(object, base64_name);
-    return value == NULL || (json_is_string(value) && from_base64(json_string_value(value), arena, out));
+    return value == NULL ||
+           (json_is_string(value) && from_base64(json_string_value(value), arena, out));
 }
 
-static const char *headers_from_json(const json_t *array, struct arena *arena, struct record *record)
+static const char *headers_from_json(
+    const json_t *array, struct arena *arena, struct record *record)
 {
     if (!json_is_array(array))
         return "headers must be an array of {\"key\",\"value\"}";
     record->header_count = (int32_t)json_array_size(array);
-    record->headers = arena_take_array(arena, (size_t)record->header_count + 1, sizeof(*record->headers));
+    record->headers =
+        arena_take_array(arena, (size_t)record->header_count + 1, sizeof(*record->headers));
     for (int32_t i = 0; i < record->header_count; i++) {
         const json_t *pair = json_array_get(array, (size_t)i);
         const json_t *key = json_object_get(pair, "key");
-        if (!json_is_string(key) || !get_bytes(pair, "value", "value_base64", arena, &record->headers[i].value))
+        if (!json_is_string(key) ||
+            !get_bytes(pair, "value", "value_base64", arena, &record->headers[i].value))
             return "headers must be an array of {\"key\",\"value\"}";
         record->headers[i].key = str_copy(arena, str_from(json_string_value(key)));
     }
     return NULL;
 }
 
-const char *record_from_json(struct str line, struct arena *arena, struct record *record, int64_t *out_partition)
+const char *record_from_json(
+    struct str line, struct arena *arena, struct record *record, int64_t *out_partition)
 {
     json_error_t error;
     json_t *object = json_loadb(line.data, (size_t)line.size, 0, &error);

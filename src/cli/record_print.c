@@ -66,18 +66,33 @@ static void print_headers(struct record_printer *printer, struct record *record)
     }
 }
 
-static void print_letter(struct record_printer *printer, char letter, struct record *record, struct str topic,
-                         int32_t partition)
+static void print_letter(struct record_printer *printer, char letter, struct record *record,
+    struct str topic, int32_t partition)
 {
     switch (letter) {
-    case 't': printf("%.*s", STR_PRINT(topic)); break;
-    case 'p': printf("%" PRId32, partition); break;
-    case 'o': printf("%" PRId64, record->offset); break;
-    case 'T': printf("%" PRId64, record->timestamp); break;
-    case 'k': print_bytes(record->key); break;
-    case 's': print_bytes(record->value); break;
-    case 'h': print_headers(printer, record); break;
-    default: putchar(letter);
+    case 't':
+        printf("%.*s", STR_PRINT(topic));
+        break;
+    case 'p':
+        printf("%" PRId32, partition);
+        break;
+    case 'o':
+        printf("%" PRId64, record->offset);
+        break;
+    case 'T':
+        printf("%" PRId64, record->timestamp);
+        break;
+    case 'k':
+        print_bytes(record->key);
+        break;
+    case 's':
+        print_bytes(record->value);
+        break;
+    case 'h':
+        print_headers(printer, record);
+        break;
+    default:
+        putchar(letter);
     }
 }
 
@@ -86,7 +101,8 @@ static char unescaped(char letter)
     return letter == 'n' ? '\n' : letter == 't' ? '\t' : letter == 'r' ? '\r' : letter;
 }
 
-void record_print(struct record_printer *printer, struct record *record, struct str topic, int32_t partition)
+void record_print(
+    struct record_printer *printer, struct record *record, struct str topic, int32_t partition)
 {
     arena_reset(&printer->arena);
     if (printer->format == NULL) {

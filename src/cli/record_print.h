@@ -14,4 +14,5 @@ struct record_printer {
 /* From --format and --output; false after a complaint, with nothing to deinit. */
 bool record_printer_init(struct record_printer *printer, const struct arguments *arguments);
 void record_printer_deinit(struct record_printer *printer);
-void record_print(struct record_printer *printer, struct record *record, struct str topic, int32_t partition);
+void record_print(
+    struct record_printer *printer, struct record *record, struct str topic, int32_t partition);

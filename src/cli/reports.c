@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/report.h"
+#include "base/str.h"
 #include "io/io.h"
 
 static struct io *reports_io;
@@ -42,7 +43,8 @@ static size_t put_json(char *out, size_t at, size_t room, const char *text, size
     return at;
 }
 
-/* Reports are `key=value` pairs and words for people. A value ends at a blank, or, quoted, at its quote. */
+/* Reports are `key=value` pairs and words for people. A value ends at a blank, or, quoted, at its
+ * quote. */
 struct pair {
     const char *key, *value;
     size_t key_size, value_size;
@@ -77,13 +79,13 @@ static void gather_words(const char *text, char *out, size_t room)
     out[0] = 0;
     while (take_pair(&text, &pair) && size < room) {
         if (pair.key_size == 0)
-            size += (size_t)snprintf(out + size, room - size, "%s%.*s", size == 0 ? "" : " ", (int)pair.value_size,
-                                     pair.value);
+            size += (size_t)snprintf(out + size, room - size, "%s%.*s", size == 0 ? "" : " ",
+                (int)pair.value_size, pair.value);
     }
 }
 
-static size_t put_member(char *line, size_t at, size_t room, const char *key, size_t key_size, const char *value,
-                         size_t value_size)
+static size_t put_member(char *line, size_t at, size_t room, const char *key, size_t key_size,
+    const char *value, size_t value_size)
 {
     at += (size_t)snprintf(line + at, room - at, ",\"%.*s\":\"", (int)key_size, key);
     at = put_json(line, at, room - 8, value, value_size);
@@ -91,16 +93,18 @@ static size_t put_member(char *line, size_t at, size_t room, const char *key, si
     return at;
 }
 
-static void print_json(const char *when, enum report_level level, const char *event, const char *text)
+static void print_json(
+    const char *when, enum report_level level, const char *event, const char *text)
 {
     char line[8192], words[2048];
     const char *rest = text;
     struct pair pair;
-    size_t at = (size_t)snprintf(line, sizeof(line), "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"", when,
-                                 level_names[level], event);
+    size_t at = (size_t)snprintf(line, sizeof(line),
+        "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"", when, level_names[level], event);
     while (take_pair(&rest, &pair)) {
         if (pair.key_size > 0 && at + pair.key_size + 128 < sizeof(line))
-            at = put_member(line, at, sizeof(line), pair.key, pair.key_size, pair.value, pair.value_size);
+            at = put_member(
+                line, at, sizeof(line), pair.key, pair.key_size, pair.value, pair.value_size);
     }
     gather_words(text, words, sizeof(words));
     if (words[0] != 0 && at + 128 < sizeof(line))
@@ -108,17 +112,20 @@ static void print_json(const char *when, enum report_level level, const char *ev
     fprintf(stderr, "%.*s}\n", (int)at, line);
 }
 
-static void print_logfmt(const char *when, enum report_level level, const char *event, const char *text)
+static void print_logfmt(
+    const char *when, enum report_level level, const char *event, const char *text)
 {
     char line[8192], words[2048];
     const char *rest = text;
     struct pair pair;
-    size_t at = (size_t)snprintf(line, sizeof(line), "time=%s level=%s event=%s", when, level_names[level], event);
+    size_t at = (size_t)snprintf(
+        line, sizeof(line), "time=%s level=%s event=%s", when, level_names[level], event);
     while (take_pair(&rest, &pair)) {
-        const char *quote = memchr(pair.value, ' ', pair.value_size) != NULL || pair.value_size == 0 ? "\"" : "";
+        const char *quote =
+            memchr(pair.value, ' ', pair.value_size) != NULL || pair.value_size == 0 ? "\"" : "";
         if (pair.key_size > 0 && at + pair.key_size + pair.value_size + 8 < sizeof(line))
-            at += (size_t)snprintf(line + at, sizeof(line) - at, " %.*s=%s%.*s%s", (int)pair.key_size, pair.key, quote,
-                                   (int)pair.value_size, pair.value, quote);
+            at += (size_t)snprintf(line + at, sizeof(line) - at, " %.*s=%s%.*s%s",
+                (int)pair.key_size, pair.key, quote, (int)pair.value_size, pair.value, quote);
     }
     gather_words(text, words, sizeof(words));
     if (words[0] != 0)
@@ -127,15 +134,35 @@ static void print_logfmt(const char *when, enum report_level level, const char *
         fprintf(stderr, "%s\n", line);
 }
 
-static void print_report(enum report_level level, const char *event, const char *text)
+/* Names that peers chose stand in reports: they may neither begin a line of their own nor break an
+ * encoding. */
+static void clean(char *out, size_t room, const char *text)
+{
+    size_t size = 0;
+    bool is_utf8 = str_is_utf8(str_from(text));
+    for (; *text != 0 && size + 1 < room; text++) {
+        unsigned char c = (unsigned char)*text;
+        out[size++] = c < 0x20 || c == 0x7f || (c >= 0x80 && !is_utf8) ? '?' : *text;
+    }
+    out[size] = 0;
+}
+
+static void print_report(enum report_level level, const char *event, const char *said)
 {
     static const char *const padded[] = { "DEBUG", "INFO ", "WARN ", "ERROR" };
-    char when[32];
+    char when[32], text[2048];
     print_time(when);
+    clean(text, sizeof(text), said);
     switch (reports_format) {
-    case REPORTS_TEXT: fprintf(stderr, "%s %s %s %s\n", when, padded[level], event, text); break;
-    case REPORTS_LOGFMT: print_logfmt(when, level, event, text); break;
-    case REPORTS_JSON: print_json(when, level, event, text); break;
+    case REPORTS_TEXT:
+        fprintf(stderr, "%s %s %s %s\n", when, padded[level], event, text);
+        break;
+    case REPORTS_LOGFMT:
+        print_logfmt(when, level, event, text);
+        break;
+    case REPORTS_JSON:
+        print_json(when, level, event, text);
+        break;
     }
 }
 

@@ -22,12 +22,14 @@ static const struct option options[] = {
     OVERRIDE_OPTION,
     { "check-config", 0, NULL, "Check the configuration and stop." },
     { "print-config", 0, NULL, "Print every setting that holds and who said it, and stop." },
-    { "list-settings", 0, NULL, "Print all settings with defaults, what is valid and what they mean, and stop." },
+    { "list-settings", 0, NULL,
+        "Print all settings with defaults, what is valid and what they mean, and stop." },
     { "report-format", 0, "text|logfmt|json", "How diagnostics are printed, on standard error." },
     { NULL },
 };
 
-/* One signal: the node stops in order. Another changes nothing, since the order is what keeps promises. */
+/* One signal: the node stops in order. Another changes nothing, since the order is what keeps
+ * promises. */
 struct stopper {
     struct task task;
     struct node *node;
@@ -49,7 +51,8 @@ static bool is_loopback(struct str host)
     return str_is(host, "localhost") || str_is(host, "::1") || str_starts(host, STR("127."));
 }
 
-static void print_start(const struct node_settings *node, struct node *running, const char *cluster_id)
+static void print_start(
+    const struct node_settings *node, struct node *running, const char *cluster_id)
 {
     const char *client = "";
     struct arena arena;
@@ -58,14 +61,15 @@ static void print_start(const struct node_settings *node, struct node *running, 
     for (int i = 0; i < node->listener_count; i++) {
         const struct node_listener *listener = &node->listeners[i];
         int port = node_port(running, i);
-        printf("%-11s %s on %s:%d\n", "listening", listener->name.data, listener->host.size == 0 ? "*" : listener->host.data,
-               port);
+        printf("%-11s %s on %s:%d\n", "listening", listener->name.data,
+            listener->host.size == 0 ? "*" : listener->host.data, port);
         if (!listener->is_controller && client[0] == 0)
             client = arena_format(&arena, "%s:%d", listener->advertised_host.data,
-                                  listener->advertised_port != 0 ? listener->advertised_port : port);
+                listener->advertised_port != 0 ? listener->advertised_port : port);
         if (listener->protocol == LISTENER_PLAINTEXT && !is_loopback(listener->host))
-            report_warn("listener_is_open", "listener=%s host=%s port=%d anyone who reaches this port may read and write",
-                        listener->name.data, listener->host.size == 0 ? "*" : listener->host.data, port);
+            report_warn("listener_is_open",
+                "listener=%s host=%s port=%d anyone who reaches this port may read and write",
+                listener->name.data, listener->host.size == 0 ? "*" : listener->host.data, port);
     }
     for (int i = 0; i < node->log_dir_count; i++)
         printf("%-11s %s\n", i == 0 ? "data" : "", node->log_dirs[i].data);
@@ -75,19 +79,23 @@ static void print_start(const struct node_settings *node, struct node *running, 
 }
 
 /* Threads for all loops, until the last has stopped. */
-static int run_loops(struct io *io, const struct node_settings *settings, struct node *node, const char *cluster_id)
+static int run_loops(
+    struct io *io, const struct node_settings *settings, struct node *node, const char *cluster_id)
 {
     int count = node_loop_count(node), started = 0, code = EXIT_DONE;
-    struct stopper stoppers[] = { { { .run = stop_node }, node, false }, { { .run = stop_node }, node, false } };
+    struct stopper stoppers[] = { { { .run = stop_node }, node, false },
+        { { .run = stop_node }, node, false } };
     static const int signals[] = { SIGTERM, SIGINT };
     for (int i = 0; i < 2; i++) {
         int status = io_signal_watch(node_loop(node, 0), signals[i], &stoppers[i].task);
         if (status < 0)
-            report_warn("signal_not_watched", "signal=%d reason=\"%s\"", signals[i], strerror(-status));
+            report_warn(
+                "signal_not_watched", "signal=%d reason=\"%s\"", signals[i], strerror(-status));
     }
     struct thread **threads = memory_take((size_t)count * sizeof(*threads));
     for (; started < count; started++) {
-        int status = thread_start(io, node_loop_name(node, started), node_loop(node, started), &threads[started]);
+        int status = thread_start(
+            io, node_loop_name(node, started), node_loop(node, started), &threads[started]);
         if (status < 0) {
             complain("cannot start a thread: %s", strerror(-status));
             code = EXIT_FAILED;
@@ -111,7 +119,8 @@ static int run_loops(struct io *io, const struct node_settings *settings, struct
     return node_failed(node) ? EXIT_FAILED : code;
 }
 
-/* Empty directories are formatted; with some formatted and some not, a person must say whether a disk is missing. */
+/* Empty directories are formatted; with some formatted and some not, a person must say whether a
+ * disk is missing. */
 static bool prepare_directories(struct io *io, const struct node_settings *node)
 {
     struct arena arena;
@@ -132,13 +141,14 @@ static bool prepare_directories(struct io *io, const struct node_settings *node)
         }
     }
     if (fine && empty != NULL && formatted > 0) {
-        complain("%s is not formatted, but others are. Is a disk not mounted? If it is new: strom storage format "
+        complain("%s is not formatted, but others are. Is a disk not mounted? If it is new: strom "
+                 "storage format "
                  "--ignore-formatted",
-                 empty);
+            empty);
         fine = false;
     } else if (fine && empty != NULL) {
         struct format_wish wish = { .cluster_id = node->cluster_id.data,
-                                    .without_voters = node->quorum_voter_count > 0 };
+            .without_voters = node->quorum_voter_count > 0 };
         fine = format_directories(io, node, &wish, reason, sizeof(reason)) == 0;
         if (fine)
             report_info("directories_formatted", "directories=%d", count);
@@ -168,7 +178,8 @@ static int run_node(struct io *io, const struct node_settings *settings)
     char reason[512];
     if (!prepare_directories(io, settings))
         return EXIT_FAILED;
-    if (log_dir_identify(io, settings->metadata_log_dir.data, &identity, reason, sizeof(reason)) < 0) {
+    if (log_dir_identify(io, settings->metadata_log_dir.data, &identity, reason, sizeof(reason)) <
+        0) {
         complain("%s", reason);
         return EXIT_FAILED;
     }
@@ -190,8 +201,8 @@ static bool choose_format(const struct arguments *arguments, struct configuratio
     struct str message;
     if (text == NULL)
         return true;
-    if (setting_parse(node_setting_find(STR("report.format")), str_from(text), &configuration->node.arena,
-                      &configuration->node, &message))
+    if (setting_parse(node_setting_find(STR("report.format")), str_from(text),
+            &configuration->node.arena, &configuration->node, &message))
         return true;
     complain("--report-format %s: it must be text, logfmt or json", text);
     return false;
@@ -206,10 +217,12 @@ static int run(const struct arguments *arguments)
     struct configuration configuration;
     struct io *io = io_create(1);
     int code = EXIT_MISUSED;
-    bool valid = configuration_load(&configuration, io, arguments->word_count > 0 ? arguments->words[0] : NULL, arguments) &&
+    bool valid = configuration_load(&configuration, io,
+                     arguments->word_count > 0 ? arguments->words[0] : NULL, arguments) &&
                  choose_format(arguments, &configuration);
     io_destroy(io);
-    if (!valid || argument_given(arguments, "print-config") || argument_given(arguments, "check-config"))
+    if (!valid || argument_given(arguments, "print-config") ||
+        argument_given(arguments, "check-config"))
         configuration_report_warnings(&configuration);
     if (valid && argument_given(arguments, "print-config")) {
         configuration_print(&configuration);
@@ -233,14 +246,18 @@ static int run(const struct arguments *arguments)
 
 const struct verb server_verbs[] = {
     { "server", "[FILE]", 0, 1, "Run a node: broker and controller in one.",
-      "FILE is Kafka's server.properties. The environment (KAFKA_NUM_PARTITIONS or STROM_NUM_PARTITIONS say\n"
-      "num.partitions) takes its place, and --override takes the place of both. Without any of them the node listens on\n"
-      "localhost:9092 and keeps its data in ./strom-data. Empty directories are formatted. SIGTERM stops the node in order.\n\n"
-      "examples:\n"
-      "  strom server\n"
-      "  strom server /etc/kafka/server.properties\n"
-      "  strom server --override listeners=PLAINTEXT://localhost:19092 --override log.dirs=/srv/strom\n"
-      "  strom server server.properties --check-config\n",
-      options, run },
+        "FILE is Kafka's server.properties. The environment (KAFKA_NUM_PARTITIONS or "
+        "STROM_NUM_PARTITIONS say\n"
+        "num.partitions) takes its place, and --override takes the place of both. Without any of "
+        "them the node listens on\n"
+        "localhost:9092 and keeps its data in ./strom-data. Empty directories are formatted. "
+        "SIGTERM stops the node in order.\n\n"
+        "examples:\n"
+        "  strom server\n"
+        "  strom server /etc/kafka/server.properties\n"
+        "  strom server --override listeners=PLAINTEXT://localhost:19092 --override "
+        "log.dirs=/srv/strom\n"
+        "  strom server server.properties --check-config\n",
+        options, run },
     { NULL },
 };

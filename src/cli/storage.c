@@ -14,7 +14,8 @@ static const struct option format_options[] = {
     { "cluster-id", 't', "ID", "The cluster's id. Default: a new one." },
     { "config", 'c', "FILE", "The node's server.properties." },
     { "standalone", 's', NULL, "The node is the only voter of a new quorum. The default." },
-    { "initial-controllers", 'I', "ID@HOST:PORT:DIR,...", "The first voters, with their directory ids." },
+    { "initial-controllers", 'I', "ID@HOST:PORT:DIR,...",
+        "The first voters, with their directory ids." },
     { "no-initial-controllers", 'N', NULL, "The node joins a quorum that exists." },
     { "ignore-formatted", 'g', NULL, "Pass over directories that are formatted already." },
     { "feature", 'f', "NAME=LEVEL", "Set a feature's level. May be repeated." },
@@ -23,7 +24,8 @@ static const struct option format_options[] = {
     { NULL },
 };
 
-static bool parse_voter(struct str text, const char *listener, struct arena *arena, struct quorum_voter *out)
+static bool parse_voter(
+    struct str text, const char *listener, struct arena *arena, struct quorum_voter *out)
 {
     struct str rest = text, id_text, directory, host, port_text;
     int64_t id, port;
@@ -42,7 +44,8 @@ static bool parse_voter(struct str text, const char *listener, struct arena *are
     host = (struct str){ rest.data, middle };
     port_text = (struct str){ rest.data + middle + 1, last - middle - 1 };
     directory = (struct str){ rest.data + last + 1, rest.size - last - 1 };
-    if (!str_to_int64(port_text, &port) || port < 1 || port > 65535 || !uuid_parse(directory, &out->directory_id))
+    if (!str_to_int64(port_text, &port) || port < 1 || port > 65535 ||
+        !uuid_parse(directory, &out->directory_id))
         return false;
     if (host.size > 2 && host.data[0] == '[')
         host = (struct str){ host.data + 1, host.size - 2 };
@@ -54,8 +57,8 @@ static bool parse_voter(struct str text, const char *listener, struct arena *are
     return true;
 }
 
-static bool read_voters(const struct arguments *arguments, const struct node_settings *node, struct arena *arena,
-                        struct format_wish *wish)
+static bool read_voters(const struct arguments *arguments, const struct node_settings *node,
+    struct arena *arena, struct format_wish *wish)
 {
     const char *text = argument(arguments, "initial-controllers");
     int modes = (text != NULL) + argument_given(arguments, "standalone") +
@@ -65,11 +68,13 @@ static bool read_voters(const struct arguments *arguments, const struct node_set
         return false;
     }
     if (modes == 1 && node->quorum_voter_count > 0) {
-        complain("the configuration names controller.quorum.voters: these voters are static, so leave out --standalone, "
+        complain("the configuration names controller.quorum.voters: these voters are static, so "
+                 "leave out --standalone, "
                  "--initial-controllers and --no-initial-controllers");
         return false;
     }
-    wish->without_voters = node->quorum_voter_count > 0 || argument_given(arguments, "no-initial-controllers");
+    wish->without_voters =
+        node->quorum_voter_count > 0 || argument_given(arguments, "no-initial-controllers");
     if (text == NULL)
         return true;
     struct str rest = str_from(text), piece;
@@ -81,7 +86,8 @@ static bool read_voters(const struct arguments *arguments, const struct node_set
     struct quorum_voter *voters = arena_take_array(arena, strlen(text) + 1, sizeof(*voters));
     while (str_split(&rest, ',', &piece)) {
         if (!parse_voter(str_trim(piece), listener, arena, &voters[wish->voter_count++])) {
-            complain("--initial-controllers %.*s: write ID@HOST:PORT:DIRECTORY-ID", STR_PRINT(piece));
+            complain(
+                "--initial-controllers %.*s: write ID@HOST:PORT:DIRECTORY-ID", STR_PRINT(piece));
             return false;
         }
     }
@@ -89,7 +95,8 @@ static bool read_voters(const struct arguments *arguments, const struct node_set
     return true;
 }
 
-static bool read_features(const struct arguments *arguments, struct arena *arena, struct format_wish *wish)
+static bool read_features(
+    const struct arguments *arguments, struct arena *arena, struct format_wish *wish)
 {
     const char *release = argument(arguments, "release-version");
     if (release != NULL) {
@@ -106,7 +113,8 @@ static bool read_features(const struct arguments *arguments, struct arena *arena
         struct str level_text = str_from(text), name;
         int64_t level;
         str_split(&level_text, '=', &name);
-        if (str_is_null(level_text) || !str_to_int64(level_text, &level) || level < 0 || level > INT16_MAX) {
+        if (str_is_null(level_text) || !str_to_int64(level_text, &level) || level < 0 ||
+            level > INT16_MAX) {
             complain("--feature %s: write NAME=LEVEL", text);
             return false;
         }
@@ -122,18 +130,20 @@ static bool read_features(const struct arguments *arguments, struct arena *arena
     return true;
 }
 
-static int format_with(struct io *io, const struct arguments *arguments, const struct node_settings *node)
+static int format_with(
+    struct io *io, const struct arguments *arguments, const struct node_settings *node)
 {
     struct arena arena;
     arena_init(&arena);
     struct format_wish wish = { .cluster_id = argument(arguments, "cluster-id"),
-                                .ignore_formatted = argument_given(arguments, "ignore-formatted") };
+        .ignore_formatted = argument_given(arguments, "ignore-formatted") };
     char reason[1024];
     int code = EXIT_MISUSED;
     if (wish.cluster_id != NULL && (wish.cluster_id[0] == 0 || strlen(wish.cluster_id) > 63))
         complain("--cluster-id: it must have 1 to 63 characters");
     else if (read_voters(arguments, node, &arena, &wish) && read_features(arguments, &arena, &wish))
-        code = format_directories(io, node, &wish, reason, sizeof(reason)) < 0 ? EXIT_FAILED : EXIT_DONE;
+        code = format_directories(io, node, &wish, reason, sizeof(reason)) < 0 ? EXIT_FAILED
+                                                                               : EXIT_DONE;
     if (code == EXIT_FAILED)
         complain("%s", reason);
     if (code == EXIT_DONE) {
@@ -184,15 +194,17 @@ static int print_info(struct io *io, const struct node_settings *node)
         if (status == 0) {
             char id[UUID_TEXT_SIZE + 1];
             uuid_print(identity.directory_id, id);
-            printf("Found metadata: {cluster.id=%s, directory.id=%s, node.id=%" PRId32 ", version=1}\n",
-                   identity.cluster_id, id, identity.node_id);
+            printf("Found metadata: {cluster.id=%s, directory.id=%s, node.id=%" PRId32
+                   ", version=1}\n",
+                identity.cluster_id, id, identity.node_id);
             continue;
         }
         problems++;
         if (status == -ENOENT)
             printf("Found problem:\n  %s is not formatted.\n", paths[i]);
         else
-            printf("Found problem:\n  %s: %s\n", paths[i], status == -EBADMSG ? reason : strerror(-status));
+            printf("Found problem:\n  %s: %s\n", paths[i],
+                status == -EBADMSG ? reason : strerror(-status));
     }
     arena_deinit(&arena);
     return problems > 0 ? EXIT_FAILED : EXIT_DONE;
@@ -224,16 +236,20 @@ static int run_random_uuid(const struct arguments *arguments)
 }
 
 const struct verb storage_verbs[] = {
-    { "storage format", "", 0, 0, "Give a node's directories their identity, as kafka-storage.sh format does.",
-      "`strom server` formats empty directories by itself; this is for those who want to choose.\n\n"
-      "examples:\n"
-      "  strom storage format -c server.properties\n"
-      "  strom storage format -t $(strom storage random-uuid) -c server.properties --standalone\n",
-      format_options, run_format },
+    { "storage format", "", 0, 0,
+        "Give a node's directories their identity, as kafka-storage.sh format does.",
+        "`strom server` formats empty directories by itself; this is for those who want to "
+        "choose.\n\n"
+        "examples:\n"
+        "  strom storage format -c server.properties\n"
+        "  strom storage format -t $(strom storage random-uuid) -c server.properties "
+        "--standalone\n",
+        format_options, run_format },
     { "storage info", "", 0, 0, "Show what a node's directories say about themselves.",
-      "Exit code 1 when one of them is not formatted.\n\nexamples:\n  strom storage info -c server.properties\n",
-      info_options, run_info },
-    { "storage random-uuid", "", 0, 0, "Print a new id, fit for a cluster or a directory.", NULL, NULL,
-      run_random_uuid },
+        "Exit code 1 when one of them is not formatted.\n\nexamples:\n  strom storage info -c "
+        "server.properties\n",
+        info_options, run_info },
+    { "storage random-uuid", "", 0, 0, "Print a new id, fit for a cluster or a directory.", NULL,
+        NULL, run_random_uuid },
     { NULL },
 };

@@ -13,8 +13,10 @@
 
 static const struct option create_options[] = {
     { "partitions", 'p', "N", "How many. Default: the cluster's num.partitions." },
-    { "replication-factor", 'r', "N", "Replicas of each. Default: the cluster's default.replication.factor." },
-    { "config", 'c', "KEY=VALUE", "A topic setting, such as retention.ms=3600000. May be repeated." },
+    { "replication-factor", 'r', "N",
+        "Replicas of each. Default: the cluster's default.replication.factor." },
+    { "config", 'c', "KEY=VALUE",
+        "A topic setting, such as retention.ms=3600000. May be repeated." },
     { "if-not-exists", 0, NULL, "It is fine when the topic is there." },
     { "validate-only", 0, NULL, "Only say whether it would work." },
     BOOTSTRAP_OPTION,
@@ -22,10 +24,11 @@ static const struct option create_options[] = {
 };
 
 static bool read_configs(const struct arguments *arguments, struct arena *arena,
-                         struct create_topics_creatable_topic *topic)
+    struct create_topics_creatable_topic *topic)
 {
     const char *text;
-    topic->configs = MESSAGE_TAKE(create_topics_creatable_topic_config, arena, arguments->value_count + 1);
+    topic->configs =
+        MESSAGE_TAKE(create_topics_creatable_topic_config, arena, arguments->value_count + 1);
     topic->configs_count = 0;
     for (int position = 0; (text = argument_after(arguments, "config", &position)) != NULL;) {
         struct str value = str_from(text), name;
@@ -40,8 +43,8 @@ static bool read_configs(const struct arguments *arguments, struct arena *arena,
     return true;
 }
 
-static int create(struct client *client, const struct arguments *arguments, struct create_topics_request *request,
-                  struct arena *arena)
+static int create(struct client *client, const struct arguments *arguments,
+    struct create_topics_request *request, struct arena *arena)
 {
     struct create_topics_response response;
     const char *name = arguments->words[0];
@@ -52,7 +55,8 @@ static int create(struct client *client, const struct arguments *arguments, stru
         return EXIT_FAILED;
     }
     const struct create_topics_creatable_topic_result *result = &response.topics[0];
-    if (result->error_code == ERROR_TOPIC_ALREADY_EXISTS && argument_given(arguments, "if-not-exists")) {
+    if (result->error_code == ERROR_TOPIC_ALREADY_EXISTS &&
+        argument_given(arguments, "if-not-exists")) {
         printf("topic %s is there already\n", name);
         return EXIT_DONE;
     }
@@ -61,8 +65,8 @@ static int create(struct client *client, const struct arguments *arguments, stru
     printf("%s topic %s", request->validate_only ? "could create" : "created", name);
     if (result->num_partitions > 0)
         printf(" with %" PRId32 " partition%s, %d replica%s each", result->num_partitions,
-               result->num_partitions == 1 ? "" : "s", result->replication_factor,
-               result->replication_factor == 1 ? "" : "s");
+            result->num_partitions == 1 ? "" : "s", result->replication_factor,
+            result->replication_factor == 1 ? "" : "s");
     putchar('\n');
     return EXIT_DONE;
 }
@@ -108,8 +112,8 @@ static json_t *topic_row(const struct metadata_response_topic *topic)
     int32_t replicas = topic->partitions_count > 0 ? topic->partitions[0].replica_nodes_count : 0;
     char id[UUID_TEXT_SIZE + 1];
     uuid_print(topic->topic_id, id);
-    return json_pack("{s:s%, s:i, s:i, s:s}", "topic", topic->name.data, (size_t)topic->name.size, "partitions",
-                     topic->partitions_count, "replicas", replicas, "id", id);
+    return json_pack("{s:s%, s:i, s:i, s:s}", "topic", topic->name.data, (size_t)topic->name.size,
+        "partitions", topic->partitions_count, "replicas", replicas, "id", id);
 }
 
 static int list(struct client *client, const struct arguments *arguments, bool as_json)
@@ -164,13 +168,13 @@ static int describe(struct client *client, const char *name, bool as_json)
         json_t *rows = json_array();
         for (int32_t i = 0; i < topic.partitions_count; i++) {
             const struct metadata_response_partition *partition = &topic.partitions[i];
-            json_array_append_new(
-                rows, json_pack("{s:s, s:i, s:i, s:i, s:o, s:o, s:o}", "topic", name, "partition",
-                                partition->partition_index, "leader", partition->leader_id, "epoch",
-                                partition->leader_epoch, "replicas",
-                                node_array(partition->replica_nodes, partition->replica_nodes_count), "isr",
-                                node_array(partition->isr_nodes, partition->isr_nodes_count), "offline",
-                                node_array(partition->offline_replicas, partition->offline_replicas_count)));
+            json_array_append_new(rows,
+                json_pack("{s:s, s:i, s:i, s:i, s:o, s:o, s:o}", "topic", name, "partition",
+                    partition->partition_index, "leader", partition->leader_id, "epoch",
+                    partition->leader_epoch, "replicas",
+                    node_array(partition->replica_nodes, partition->replica_nodes_count), "isr",
+                    node_array(partition->isr_nodes, partition->isr_nodes_count), "offline",
+                    node_array(partition->offline_replicas, partition->offline_replicas_count)));
         }
         output_rows(rows, as_json);
     }
@@ -214,13 +218,18 @@ static int delete_topic(struct client *client, const struct arguments *arguments
     request.timeout_ms = 30000;
 
     int code = EXIT_UNREACHABLE;
-    if (client_call(client, -1, API_DELETE_TOPICS, &request, &arena, &response) == 0 && response.responses_count == 1) {
+    if (client_call(client, -1, API_DELETE_TOPICS, &request, &arena, &response) == 0 &&
+        response.responses_count == 1) {
         const struct delete_topics_deletable_topic_result *result = &response.responses[0];
-        bool is_fine = result->error_code == ERROR_NONE || (result->error_code == ERROR_UNKNOWN_TOPIC_OR_PARTITION &&
-                                                            argument_given(arguments, "if-exists"));
-        code = is_fine ? EXIT_DONE : client_complain(name, result->error_code, result->error_message);
+        bool is_fine = result->error_code == ERROR_NONE ||
+                       (result->error_code == ERROR_UNKNOWN_TOPIC_OR_PARTITION &&
+                           argument_given(arguments, "if-exists"));
+        code =
+            is_fine ? EXIT_DONE : client_complain(name, result->error_code, result->error_message);
         if (code == EXIT_DONE)
-            printf(result->error_code == ERROR_NONE ? "deleted topic %s\n" : "there is no topic %s\n", name);
+            printf(
+                result->error_code == ERROR_NONE ? "deleted topic %s\n" : "there is no topic %s\n",
+                name);
     }
     arena_deinit(&arena);
     return code;
@@ -238,14 +247,17 @@ static int run_delete(const struct arguments *arguments)
 
 const struct verb topic_verbs[] = {
     { "topic create", "NAME", 1, 1, "Create a topic.",
-      "examples:\n"
-      "  strom topic create hello --partitions 3\n"
-      "  strom topic create events --partitions 12 --config retention.ms=3600000 --bootstrap-server node1:9092\n",
-      create_options, run_create },
-    { "topic list", "", 0, 0, "List the topics.", "examples:\n  strom topic list -o json\n", list_options, run_list },
-    { "topic describe", "NAME", 1, 1, "Show a topic's partitions, who leads them and who is in sync.",
-      "examples:\n  strom topic describe hello\n", describe_options, run_describe },
-    { "topic delete", "NAME", 1, 1, "Delete a topic and its records.", "examples:\n  strom topic delete hello\n",
-      delete_options, run_delete },
+        "examples:\n"
+        "  strom topic create hello --partitions 3\n"
+        "  strom topic create events --partitions 12 --config retention.ms=3600000 "
+        "--bootstrap-server node1:9092\n",
+        create_options, run_create },
+    { "topic list", "", 0, 0, "List the topics.", "examples:\n  strom topic list -o json\n",
+        list_options, run_list },
+    { "topic describe", "NAME", 1, 1,
+        "Show a topic's partitions, who leads them and who is in sync.",
+        "examples:\n  strom topic describe hello\n", describe_options, run_describe },
+    { "topic delete", "NAME", 1, 1, "Delete a topic and its records.",
+        "examples:\n  strom topic delete hello\n", delete_options, run_delete },
     { NULL },
 };

@@ -20,22 +20,29 @@ void complain(const char *format, ...)
     va_end(arguments);
 }
 
+enum { OPTION_WIDTH = 34 };
+
 static void print_option(const struct option *option)
 {
     char left[64];
-    int size = option->letter != 0 ? snprintf(left, sizeof(left), "-%c, --%s", option->letter, option->name)
-                                   : snprintf(left, sizeof(left), "    --%s", option->name);
+    int size = option->letter != 0
+                   ? snprintf(left, sizeof(left), "-%c, --%s", option->letter, option->name)
+                   : snprintf(left, sizeof(left), "    --%s", option->name);
     if (option->argument != NULL)
         snprintf(left + size, sizeof(left) - (size_t)size, " %s", option->argument);
-    printf("  %-34s %s\n", left, option->doc);
+    if (strlen(left) > OPTION_WIDTH)
+        printf("  %s\n%*s%s\n", left, OPTION_WIDTH + 3, "", option->doc);
+    else
+        printf("  %-*s %s\n", OPTION_WIDTH, left, option->doc);
 }
 
 void verb_help(const struct verb *verb)
 {
-    printf("%s\n\nusage: strom %s%s%s%s\n", verb->summary, verb->name, verb->words[0] == 0 ? "" : " ", verb->words,
-           " [options]");
+    printf("%s\n\nusage: strom %s%s%s%s\n", verb->summary, verb->name,
+        verb->words[0] == 0 ? "" : " ", verb->words, " [options]");
     puts("\noptions:");
-    for (const struct option *option = verb->options; option != NULL && option->name != NULL; option++)
+    for (const struct option *option = verb->options; option != NULL && option->name != NULL;
+         option++)
         print_option(option);
     print_option(&help_option);
     if (verb->detail != NULL)
@@ -44,7 +51,8 @@ void verb_help(const struct verb *verb)
 
 static const struct option *find_option(const struct verb *verb, struct str name, char letter)
 {
-    for (const struct option *option = verb->options; option != NULL && option->name != NULL; option++) {
+    for (const struct option *option = verb->options; option != NULL && option->name != NULL;
+         option++) {
         if (letter != 0 ? option->letter == letter : str_is(name, option->name))
             return option;
     }
@@ -55,7 +63,8 @@ static void complain_of_option(const struct verb *verb, const char *text, struct
 {
     const char *nearest = NULL;
     int best = name.size / 2 + 1;
-    for (const struct option *option = verb->options; option != NULL && option->name != NULL; option++) {
+    for (const struct option *option = verb->options; option != NULL && option->name != NULL;
+         option++) {
         int distance = str_distance(name, str_from(option->name));
         if (distance < best) {
             best = distance;
@@ -63,13 +72,15 @@ static void complain_of_option(const struct verb *verb, const char *text, struct
         }
     }
     if (nearest != NULL)
-        complain("unknown option %s; did you mean --%s? See strom %s --help", text, nearest, verb->name);
+        complain(
+            "unknown option %s; did you mean --%s? See strom %s --help", text, nearest, verb->name);
     else
         complain("unknown option %s. See strom %s --help", text, verb->name);
 }
 
 /* One option at argv[*at], with its argument when it takes one. */
-static int take_option(const struct verb *verb, int argc, char **argv, int *at, struct arguments *arguments)
+static int take_option(
+    const struct verb *verb, int argc, char **argv, int *at, struct arguments *arguments)
 {
     const char *text = argv[*at];
     struct str value = { 0 }, name = { 0 };
@@ -127,8 +138,8 @@ int arguments_parse(const struct verb *verb, int argc, char **argv, struct argum
     }
     if (out_arguments->word_count < verb->word_min || out_arguments->word_count > verb->word_max) {
         complain("%s: usage: strom %s%s%s [options]",
-                 out_arguments->word_count < verb->word_min ? "something is missing" : "too many words", verb->name,
-                 verb->words[0] == 0 ? "" : " ", verb->words);
+            out_arguments->word_count < verb->word_min ? "something is missing" : "too many words",
+            verb->name, verb->words[0] == 0 ? "" : " ", verb->words);
         return EXIT_MISUSED;
     }
     return -1;
@@ -165,14 +176,16 @@ bool argument_given(const struct arguments *arguments, const char *name)
     return argument(arguments, name) != NULL;
 }
 
-bool argument_number(const struct arguments *arguments, const char *name, int64_t low, int64_t high, int64_t *out_value)
+bool argument_number(const struct arguments *arguments, const char *name, int64_t low, int64_t high,
+    int64_t *out_value)
 {
     const char *text = argument(arguments, name);
     if (text == NULL)
         return true;
     int64_t value;
     if (!str_to_int64(str_from(text), &value) || value < low || value > high) {
-        complain("--%s %s: it must be a whole number from %" PRId64 " to %" PRId64, name, text, low, high);
+        complain("--%s %s: it must be a whole number from %" PRId64 " to %" PRId64, name, text, low,
+            high);
         return false;
     }
     *out_value = value;

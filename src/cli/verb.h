@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A verb is one thing that the command line does: its options, its help, its function. Options may stand anywhere,
- * as `--name value` or `--name=value`; `--` ends them. Exit codes are for scripts and mean the same everywhere. */
+/* A verb is one thing that the command line does: its options, its help, its function. Options may
+ * stand anywhere, as `--name value` or `--name=value`; `--` ends them. Exit codes are for scripts
+ * and mean the same everywhere. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,27 +36,33 @@ struct arguments {
 };
 
 struct verb {
-    const char *name;    /* "topic create"; the last one has NULL */
-    const char *words;   /* "NAME"; "" when it takes none */
+    const char *name;  /* "topic create"; the last one has NULL */
+    const char *words; /* "NAME"; "" when it takes none */
     int word_min, word_max;
-    const char *summary; /* one line */
-    const char *detail;  /* paragraphs and examples for --help; may be NULL */
+    const char *summary;          /* one line */
+    const char *detail;           /* paragraphs and examples for --help; may be NULL */
     const struct option *options; /* may be NULL */
     int (*run)(const struct arguments *arguments); /* enum exit_code */
 };
 
-/* -1: run the verb; else the exit code, after help or complaint was printed. argv begins behind the verb's name. */
-int arguments_parse(const struct verb *verb, int argc, char **argv, struct arguments *out_arguments);
+/* -1: run the verb; else the exit code, after help or complaint was printed. argv begins behind the
+ * verb's name. */
+int arguments_parse(
+    const struct verb *verb, int argc, char **argv, struct arguments *out_arguments);
 void arguments_deinit(struct arguments *arguments);
 
-const char *argument(const struct arguments *arguments, const char *name); /* the last one; NULL: not there */
+const char *argument(
+    const struct arguments *arguments, const char *name); /* the last one; NULL: not there */
 bool argument_given(const struct arguments *arguments, const char *name);
-const char *argument_after(const struct arguments *arguments, const char *name, int *position); /* the next; starts at 0 */
+const char *argument_after(
+    const struct arguments *arguments, const char *name, int *position); /* the next; starts at 0 */
 
 /* False after a complaint: not a whole number between low and high. Absent: *out_value stays. */
-bool argument_number(const struct arguments *arguments, const char *name, int64_t low, int64_t high, int64_t *out_value);
-void complain(const char *format, ...) __attribute__((format(printf, 1, 2))); /* "strom: ..." on standard error */
+bool argument_number(const struct arguments *arguments, const char *name, int64_t low, int64_t high,
+    int64_t *out_value);
+void complain(const char *format, ...)
+    __attribute__((format(printf, 1, 2))); /* "strom: ..." on standard error */
 void verb_help(const struct verb *verb);
 
-extern const struct verb server_verbs[], storage_verbs[], topic_verbs[], produce_verbs[], consume_verbs[],
-    log_verbs[], health_verbs[];
+extern const struct verb server_verbs[], storage_verbs[], topic_verbs[], produce_verbs[],
+    consume_verbs[], log_verbs[], health_verbs[];

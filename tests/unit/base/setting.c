@@ -15,7 +15,8 @@ static const struct setting_choice colours[] = { { "red", 1 }, { "green", 2 }, {
 #define AT(field) offsetof(struct values, field)
 static const struct setting rows[] = {
     { "on", SETTING_BOOL, AT(on), "false", "" },
-    { "small", SETTING_INT32, AT(small), "1", "", SETTING_BETWEEN(-1, 9), .flags = SETTING_NOT_ZERO },
+    { "small", SETTING_INT32, AT(small), "1", "", SETTING_BETWEEN(-1, 9),
+        .flags = SETTING_NOT_ZERO },
     { "short", SETTING_INT16, AT(small), "1", "" },
     { "large", SETTING_INT64, AT(large), "9223372036854775807", "", SETTING_AT_LEAST(1) },
     { "ratio", SETTING_DOUBLE, AT(ratio), "0.5", "", SETTING_BETWEEN(0, 1) },
@@ -56,19 +57,26 @@ static void expect_printed(const char *name, const char *text, const char *print
 void test_setting__refuses_in_kafkas_words(void)
 {
     arena_init(&arena);
-    expect_refused("on", "yes", "Invalid value yes for configuration on: Expected value to be either true or false");
-    expect_refused("small", "10", "Invalid value 10 for configuration small: Value must be no more than 9");
+    expect_refused("on", "yes",
+        "Invalid value yes for configuration on: Expected value to be either true or false");
+    expect_refused(
+        "small", "10", "Invalid value 10 for configuration small: Value must be no more than 9");
     expect_refused("small", "0", "Invalid value 0 for configuration small: Value must not be 0");
     expect_refused("small", "2147483648",
-                   "Invalid value 2147483648 for configuration small: Not a number of type INT");
-    expect_refused("short", "32768", "Invalid value 32768 for configuration short: Not a number of type SHORT");
-    expect_refused("large", "0", "Invalid value 0 for configuration large: Value must be at least 1");
-    expect_refused("large", "", "Invalid value  for configuration large: Not a number of type LONG");
-    expect_refused("ratio", "1.5", "Invalid value 1.5 for configuration ratio: Value must be no more than 1");
+        "Invalid value 2147483648 for configuration small: Not a number of type INT");
+    expect_refused("short", "32768",
+        "Invalid value 32768 for configuration short: Not a number of type SHORT");
+    expect_refused(
+        "large", "0", "Invalid value 0 for configuration large: Value must be at least 1");
+    expect_refused(
+        "large", "", "Invalid value  for configuration large: Not a number of type LONG");
+    expect_refused(
+        "ratio", "1.5", "Invalid value 1.5 for configuration ratio: Value must be no more than 1");
     expect_refused("text", " ", "Invalid value  for configuration text: String must be non-empty");
-    expect_refused("colour", "Red", "Invalid value Red for configuration colour: String must be one of: red, green");
+    expect_refused("colour", "Red",
+        "Invalid value Red for configuration colour: String must be one of: red, green");
     expect_refused("colours", "red,blue",
-                   "Invalid value blue for configuration colours: String must be one of: red, green");
+        "Invalid value blue for configuration colours: String must be one of: red, green");
     expect_refused("colours", "red,red", "Configuration 'colours' values must not be duplicated.");
     arena_deinit(&arena);
 }

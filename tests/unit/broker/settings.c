@@ -9,7 +9,9 @@
 static struct settings_input input;
 static struct node_settings node;
 
-static const struct settings_machine machine = { .cpu_count = 8, .memory_size = INT64_C(8) << 30, .host_name = { "here", 4 } };
+static const struct settings_machine machine = {
+    .cpu_count = 8, .memory_size = INT64_C(8) << 30, .host_name = { "here", 4 }
+};
 
 static bool read_text(const char *text)
 {
@@ -24,7 +26,8 @@ static void forget(void)
     settings_input_deinit(&input);
 }
 
-/* Both rows of a key that two tables have must say the same, else a description would lie about one of them. */
+/* Both rows of a key that two tables have must say the same, else a description would lie about one
+ * of them. */
 static void compare(const struct setting *ours, const struct setting *kafkas)
 {
     const char *ours_unset = ours->unset == NULL ? "(null)" : ours->unset;
@@ -45,8 +48,8 @@ static void compare(const struct setting *ours, const struct setting *kafkas)
 void test_settings__agree_with_what_kafka_knows(void)
 {
     for (int i = 0; i < node_setting_row_count; i++) {
-        const struct setting *row =
-            setting_find(kafka_node_settings, kafka_node_settings_count, str_from(node_setting_rows[i].name));
+        const struct setting *row = setting_find(
+            kafka_node_settings, kafka_node_settings_count, str_from(node_setting_rows[i].name));
         if (row != NULL)
             compare(&node_setting_rows[i], row);
     }
@@ -87,20 +90,21 @@ void test_settings__without_any_a_node_stays_on_loopback(void)
 /* What Apache Kafka ships as config/server.properties, without its comments. */
 void test_settings__obey_the_stock_file(void)
 {
-    assert_true(read_text("process.roles=broker,controller\nnode.id=1\n"
-                          "controller.quorum.bootstrap.servers=localhost:9093\n"
-                          "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\ninter.broker.listener.name=PLAINTEXT\n"
-                          "advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093\n"
-                          "controller.listener.names=CONTROLLER\n"
-                          "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,"
-                          "SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL\n"
-                          "num.network.threads=3\nnum.io.threads=8\nsocket.send.buffer.bytes=102400\n"
-                          "socket.receive.buffer.bytes=102400\nsocket.request.max.bytes=104857600\n"
-                          "log.dirs=/tmp/kraft-combined-logs\nnum.partitions=1\nnum.recovery.threads.per.data.dir=2\n"
-                          "offsets.topic.replication.factor=1\nshare.coordinator.state.topic.replication.factor=1\n"
-                          "share.coordinator.state.topic.min.isr=1\ntransaction.state.log.replication.factor=1\n"
-                          "transaction.state.log.min.isr=1\nlog.retention.hours=168\nlog.segment.bytes=1073741824\n"
-                          "log.retention.check.interval.ms=300000\n"));
+    assert_true(read_text(
+        "process.roles=broker,controller\nnode.id=1\n"
+        "controller.quorum.bootstrap.servers=localhost:9093\n"
+        "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\ninter.broker.listener.name=PLAINTEXT\n"
+        "advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093\n"
+        "controller.listener.names=CONTROLLER\n"
+        "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,"
+        "SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL\n"
+        "num.network.threads=3\nnum.io.threads=8\nsocket.send.buffer.bytes=102400\n"
+        "socket.receive.buffer.bytes=102400\nsocket.request.max.bytes=104857600\n"
+        "log.dirs=/tmp/kraft-combined-logs\nnum.partitions=1\nnum.recovery.threads.per.data.dir=2\n"
+        "offsets.topic.replication.factor=1\nshare.coordinator.state.topic.replication.factor=1\n"
+        "share.coordinator.state.topic.min.isr=1\ntransaction.state.log.replication.factor=1\n"
+        "transaction.state.log.min.isr=1\nlog.retention.hours=168\nlog.segment.bytes=1073741824\n"
+        "log.retention.check.interval.ms=300000\n"));
     assert_null(input.warnings);
     assert_int_equal(node.listener_count, 2);
     assert_true(str_is(node.listeners[0].host, ""));
@@ -117,9 +121,11 @@ void test_settings__refuse_bad_values_and_name_their_place(void)
     static const struct {
         const char *text, *sentence;
     } rows[] = {
-        { "\nnum.partitions=abc\n", "a.properties:2: num.partitions=abc: not valid; it must be a whole number, at least 1" },
+        { "\nnum.partitions=abc\n", "a.properties:2: num.partitions=abc: not valid; it must be a "
+                                    "whole number, at least 1" },
         { "num.partitions=0", "it must be a whole number, at least 1" },
-        { "compression.type=zip", "it must be one of uncompressed, zstd, lz4, snappy, gzip, producer" },
+        { "compression.type=zip",
+            "it must be one of uncompressed, zstd, lz4, snappy, gzip, producer" },
         { "auto.create.topics.enable=yes", "it must be true or false" },
         { "log.retention.hours=a", "a.properties:1: log.retention.hours=a: not valid" },
         { "node.id=-1", "at least 0" },
@@ -137,7 +143,8 @@ void test_settings__refuse_bad_values_and_name_their_place(void)
         { "controller.quorum.voters=localhost:9093", "write id@host:port" },
         { "controller.quorum.voters=1@a:1,2@b:2", "a quorum of one" },
         { "node.id=3\ncontroller.quorum.voters=1@a:1", "node.id is 3" },
-        { "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer", "a security setting" },
+        { "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "a security setting" },
         { "sasl.enabled.mechanisms=PLAIN", "a security setting" },
         { "super.users=User:admin", "a security setting" },
         { "listener.name.plaintext.sasl.enabled.mechanisms=PLAIN", "a security setting" },
@@ -177,8 +184,9 @@ void test_settings__warn_of_what_has_no_effect(void)
 
 void test_settings__know_the_synonyms_of_topic_settings(void)
 {
-    assert_true(read_text("log.retention.hours=2\nlog.roll.hours=1\nlog.cleanup.policy=compact,delete\n"
-                          "message.max.bytes=77\nlog.flush.scheduler.interval.ms=5\ncompression.type=gzip\n"));
+    assert_true(read_text(
+        "log.retention.hours=2\nlog.roll.hours=1\nlog.cleanup.policy=compact,delete\n"
+        "message.max.bytes=77\nlog.flush.scheduler.interval.ms=5\ncompression.type=gzip\n"));
     assert_int_equal(node.topic.retention_ms, 7200000);
     assert_int_equal(node.topic.segment_ms, 3600000);
     assert_int_equal(node.topic.cleanup_policy, CLEANUP_COMPACT | CLEANUP_DELETE);
@@ -200,8 +208,8 @@ void test_settings__know_the_synonyms_of_topic_settings(void)
 void test_settings__take_the_environment_over_the_file_and_overrides_over_both(void)
 {
     char *environment[] = { "KAFKA_NUM_PARTITIONS=5", "KAFKA_HEAP_OPTS=-Xmx1g", "STROM_SHARDS=3",
-                            "KAFKA_DEFAULT_REPLICATION_FACTOR=2", "CLUSTER_ID=abc", "PATH=/bin",
-                            "STROM_REPORT_FORMAT=json", NULL };
+        "KAFKA_DEFAULT_REPLICATION_FACTOR=2", "CLUSTER_ID=abc", "PATH=/bin",
+        "STROM_REPORT_FORMAT=json", NULL };
     settings_input_init(&input);
     settings_input_file(&input, STR("f"), STR("num.partitions=4\nbroker.rack=r1\n"));
     settings_input_environment(&input, environment);
@@ -222,12 +230,17 @@ void test_settings__check_topic_wishes_in_kafkas_words(void)
     struct arena arena;
     struct str message;
     arena_init(&arena);
-    assert_int_equal(topic_setting_check(STR("retention.ms"), STR("-1"), &arena, &message), ERROR_NONE);
-    assert_int_equal(topic_setting_check(STR("cleanup.policy"), STR(""), &arena, &message), ERROR_NONE);
-    assert_int_equal(topic_setting_check(STR("nothing"), STR("1"), &arena, &message), ERROR_INVALID_CONFIG);
+    assert_int_equal(
+        topic_setting_check(STR("retention.ms"), STR("-1"), &arena, &message), ERROR_NONE);
+    assert_int_equal(
+        topic_setting_check(STR("cleanup.policy"), STR(""), &arena, &message), ERROR_NONE);
+    assert_int_equal(
+        topic_setting_check(STR("nothing"), STR("1"), &arena, &message), ERROR_INVALID_CONFIG);
     assert_true(str_is(message, "Unknown topic config name: nothing"));
-    assert_int_equal(topic_setting_check(STR("segment.bytes"), STR("1"), &arena, &message), ERROR_INVALID_CONFIG);
-    assert_true(str_is(message, "Invalid value 1 for configuration segment.bytes: Value must be at least 1048576"));
+    assert_int_equal(topic_setting_check(STR("segment.bytes"), STR("1"), &arena, &message),
+        ERROR_INVALID_CONFIG);
+    assert_true(str_is(message,
+        "Invalid value 1 for configuration segment.bytes: Value must be at least 1048576"));
     arena_deinit(&arena);
 }
 

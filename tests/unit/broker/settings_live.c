@@ -14,7 +14,9 @@ static struct arena arena;
 
 static void begin(const char *text)
 {
-    static const struct settings_machine machine = { .cpu_count = 1, .memory_size = 1 << 30, .host_name = { "h", 1 } };
+    static const struct settings_machine machine = {
+        .cpu_count = 1, .memory_size = 1 << 30, .host_name = { "h", 1 }
+    };
     settings_input_init(&input);
     settings_input_file(&input, STR("f"), str_from(text));
     assert_true(settings_read(&input, &machine, &node));
@@ -86,8 +88,8 @@ static const struct create_topics_creatable_topic_configs *find(
     return NULL;
 }
 
-static void expect(const struct create_topics_creatable_topic_result *result, const char *name, const char *value,
-                   int source)
+static void expect(const struct create_topics_creatable_topic_result *result, const char *name,
+    const char *value, int source)
 {
     const struct create_topics_creatable_topic_configs *config = find(result, name);
     assert_true(str_is(config->value, value));
@@ -101,8 +103,11 @@ void test_settings_live__say_where_a_new_topics_values_come_from(void)
     begin("node.id=7\nlog.retention.hours=1\n");
     set(SCOPE_BROKER, "", "min.insync.replicas", "1");
     set(SCOPE_BROKER, "7", "message.max.bytes", "7000");
-    struct create_topics_creatable_topic_config wish = { .name = STR("cleanup.policy"), .value = STR("compact") };
-    struct create_topics_creatable_topic topic = { .name = STR("a"), .configs = &wish, .configs_count = 1 };
+    struct create_topics_creatable_topic_config wish = { .name = STR("cleanup.policy"),
+        .value = STR("compact") };
+    struct create_topics_creatable_topic topic = {
+        .name = STR("a"), .configs = &wish, .configs_count = 1
+    };
     topic_describe(&node, image, &topic, &arena, &result);
     expect(&result, "cleanup.policy", "compact", 1);
     expect(&result, "max.message.bytes", "7000", 2);

@@ -16,7 +16,8 @@ static struct record round_trip(struct record *record, int64_t *out_partition)
     struct record_reader reader;
     struct record stored, again = { 0 };
     assert_int_equal(batch_parse((struct bytes){ batch->data, batch->size }, &header), BATCH_OK);
-    records_begin(&reader, &header, (struct bytes){ batch->data + BATCH_HEADER_SIZE, batch->size - BATCH_HEADER_SIZE });
+    records_begin(&reader, &header,
+        (struct bytes){ batch->data + BATCH_HEADER_SIZE, batch->size - BATCH_HEADER_SIZE });
     assert_int_equal(records_next(&reader, &stored), RECORD_OK);
     json_t *line = record_to_json(&stored, STR("t"), 3, &arena);
     char *text = json_dumps(line, JSON_COMPACT);
@@ -29,15 +30,20 @@ static struct record round_trip(struct record *record, int64_t *out_partition)
     return again;
 }
 
-/* What consume -o json prints, produce -f json makes the same record of: nulls, binary and headers included. */
+/* What consume -o json prints, produce -f json makes the same record of: nulls, binary and headers
+ * included. */
 void test_record_json__reads_back_what_it_prints(void)
 {
     static const uint8_t binary[] = { 0, 1, 0xff, 0xfe, 'a' };
-    struct record_header headers[] = { { STR("h"), { (const uint8_t *)"v", 1 } }, { STR("n"), { NULL, 0 } } };
+    struct record_header headers[] = { { STR("h"), { (const uint8_t *)"v", 1 } },
+        { STR("n"), { NULL, 0 } } };
     arena_init(&arena);
     for (size_t size = 0; size <= sizeof(binary); size++) {
-        struct record record = { .timestamp = 123, .key = { binary, size }, .value = { NULL, 0 },
-                                 .headers = headers, .header_count = 2 };
+        struct record record = { .timestamp = 123,
+            .key = { binary, size },
+            .value = { NULL, 0 },
+            .headers = headers,
+            .header_count = 2 };
         int64_t partition;
         struct record again = round_trip(&record, &partition);
         assert_int_equal(partition, 3);
@@ -55,8 +61,9 @@ void test_record_json__reads_back_what_it_prints(void)
 
 void test_record_json__says_what_is_wrong_with_a_line(void)
 {
-    static const char *const lines[] = { "", "[]", "{\"value\":1}", "{\"partition\":\"a\"}", "{\"timestamp\":1.5}",
-                                         "{\"headers\":{}}", "{\"headers\":[{}]}", "{\"value_base64\":\"*\"}", "{\"value\":" };
+    static const char *const lines[] = { "", "[]", "{\"value\":1}", "{\"partition\":\"a\"}",
+        "{\"timestamp\":1.5}", "{\"headers\":{}}", "{\"headers\":[{}]}", "{\"value_base64\":\"*\"}",
+        "{\"value\":" };
     arena_init(&arena);
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         struct record record = { 0 };

@@ -25,7 +25,9 @@ void test_verb__takes_options_anywhere_and_in_all_spellings(void)
 {
     struct arguments arguments;
     int position = 0;
-    assert_int_equal(parse(&arguments, 8, "--partitions=3", "a", "-c", "x=1", "--config", "y=2", "--force", "-p4"), -1);
+    assert_int_equal(parse(&arguments, 8, "--partitions=3", "a", "-c", "x=1", "--config", "y=2",
+                         "--force", "-p4"),
+        -1);
     assert_string_equal(arguments.words[0], "a");
     assert_string_equal(argument(&arguments, "partitions"), "4");
     assert_true(argument_given(&arguments, "force"));
