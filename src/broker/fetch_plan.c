@@ -121,7 +121,7 @@ static void plan_full(struct fetch_work *work)
 
     if (old != NULL)
         fetch_session_drop(&shard->sessions, old);
-    if (in->session_epoch == FETCH_EPOCH_FULL && count > 0) {
+    if (in->session_epoch == FETCH_EPOCH_FULL) {
         io_random(loop_io(shard->loop), &random, sizeof(random));
         session = fetch_session_create(&shard->sessions, by_topic_id(request), false, count, loop_now_ms(shard->loop),
             random);

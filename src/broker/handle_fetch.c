@@ -112,7 +112,7 @@ static void fill_partition(struct request *request, struct fetch_visit *mine, st
     data->last_stable_offset = read->last_stable_offset;
     data->log_start_offset = read->log_start;
     data->records = (struct records){ .size = 0 };
-    data->aborted_transactions_count = -1;
+    data->aborted_transactions_count = error == ERROR_NONE ? -1 : 0;
     if (error != ERROR_NONE) {
         if ((error == ERROR_NOT_LEADER_OR_FOLLOWER || error == ERROR_FENCED_LEADER_EPOCH) &&
             leader_hint_fill(request, mine->visit.topic_id, mine->visit.partition_index, &hint)) {

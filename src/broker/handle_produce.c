@@ -74,16 +74,16 @@ static enum error check_partition(const struct request *request, const struct im
 {
     bool by_id = request->in.produce->by_topic_id;
 
-    if (request->in.produce->acks < -1 || request->in.produce->acks > 1)
-        return ERROR_INVALID_REQUIRED_ACKS;
     if (topic == NULL)
         return by_id ? ERROR_UNKNOWN_TOPIC_ID : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     if (image_partition(topic, data->index) == NULL)
         return ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-    if (topic_is_internal(topic->name) && !str_is(request->client_id, "__admin_client"))
-        return ERROR_INVALID_TOPIC_EXCEPTION;
     if (data->records.data == NULL || data->records.size <= 0)
         return ERROR_INVALID_RECORD; /* Kafka 4.4.0 never answers a null here */
+    if (request->in.produce->acks < -1 || request->in.produce->acks > 1)
+        return ERROR_INVALID_REQUIRED_ACKS;
+    if (topic_is_internal(topic->name) && !str_is(request->client_id, "__admin_client"))
+        return ERROR_INVALID_TOPIC_EXCEPTION;
     return ERROR_NONE;
 }
 

@@ -27,25 +27,26 @@ static enum error refuse(struct creation *creation, enum error error, const char
 {
     creation->result->error_code = (int16_t)error;
     creation->result->error_message = str_from(message);
+    creation->result->configs_count = 0;
     return error;
 }
 
 static const char *name_fault(struct arena *arena, struct str name)
 {
     if (name.size == 0)
-        return "Topic name is illegal, it can't be empty";
+        return "Topic name is invalid: the empty string is not allowed";
     if (str_is(name, ".") || str_is(name, ".."))
-        return "Topic name cannot be \".\" or \"..\"";
+        return "Topic name is invalid: '.' or '..' is not allowed";
     if (name.size > TOPIC_NAME_MAX)
-        return arena_format(arena, "Topic name is illegal, it can't be longer than %d characters, topic name: %.*s",
-                            TOPIC_NAME_MAX, STR_PRINT(name));
+        return arena_format(arena, "Topic name is invalid: the length of '%.*s' is longer than the max allowed length %d",
+                            STR_PRINT(name), (int)TOPIC_NAME_MAX);
     for (int32_t i = 0; i < name.size; i++) {
         char c = name.data[i];
         bool legal = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
                      c == '_' || c == '-';
         if (!legal)
             return arena_format(arena,
-                                "Topic name \"%.*s\" is illegal, it contains a character other than ASCII "
+                                "Topic name is invalid: '%.*s' contains one or more characters other than ASCII "
                                 "alphanumerics, '.', '_' and '-'",
                                 STR_PRINT(name));
     }
