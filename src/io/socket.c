@@ -29,7 +29,8 @@ struct socket {
     int descriptor;
     bool queued;
     bool listening;
-    bool readable;              /* since the last -EAGAIN */
+    bool readable;              /* there is something to read, or to be told by reading */
+    bool drained;               /* nothing is left since the last edge: the next read need not ask the kernel */
     bool full;                  /* the last write met -EAGAIN, or nothing is known yet */
     bool ended;                 /* the peer sends no more: a short read does not mean that all is read */
     bool failed;                /* not told yet */
@@ -57,8 +58,10 @@ static void socket_polled(struct poll_source *source, uint32_t events)
     struct socket *socket = container_of(source, struct socket, source);
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         socket->ended = true;
-    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
         socket->readable = true;
+        socket->drained = false;
+    }
     if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
         socket->full = false;
     if (events & (EPOLLHUP | EPOLLERR))
@@ -272,12 +275,18 @@ int socket_port(struct socket *socket)
 int64_t socket_read(struct socket *socket, void *data, size_t size)
 {
     ssize_t got;
+    if (socket->drained && socket->loop != NULL)
+        return -EAGAIN;
     do
         got = recv(socket->descriptor, data, size, 0);
     while (got < 0 && errno == EINTR);
     /* Less than asked for was all there is, and what comes later is a new edge. Not so once the peer has ended: the
      * end itself is still to be read, and its edge has passed. */
-    if (got <= 0 || ((size_t)got < size && !socket->ended))
+    if (got < 0)
+        socket->drained = errno == EAGAIN;
+    else if (got > 0)
+        socket->drained = (size_t)got < size && !socket->ended;
+    if (got <= 0 || socket->drained)
         socket->readable = false;
     return got < 0 ? -errno : got;
 }
@@ -327,5 +336,6 @@ void socket_want_write(struct socket *socket, bool wanted)
 void socket_again(struct socket *socket)
 {
     socket->readable = true;
+    socket->drained = false;
     queue_when_due(socket);
 }
