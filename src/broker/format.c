@@ -130,6 +130,8 @@ static int format_metadata(struct formatting *formatting, struct uuid directory_
                                               : 1,
         .features = wish->features,
         .feature_count = wish->feature_count,
+        .scram = wish->scram,
+        .scram_count = wish->scram_count,
     };
     const char *reason = NULL;
     int status = quorum_format(formatting->io, &format, &reason);

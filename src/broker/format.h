@@ -28,6 +28,8 @@ struct format_wish {
     int32_t voter_count;
     const struct quorum_feature *features;
     int32_t feature_count;
+    const struct quorum_scram *scram; /* credentials of the first users */
+    int32_t scram_count;
 };
 
 /* Formats all log directories. 0, or -1 with a sentence in reason. Blocking, before the node

@@ -4,48 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static char *to_base64(struct bytes bytes, struct arena *arena)
-{
-    char *text = arena_take(arena, (bytes.size + 2) / 3 * 4 + 1), *at = text;
-    for (size_t i = 0; i < bytes.size; i += 3) {
-        uint32_t left = (uint32_t)(bytes.size - i), group = (uint32_t)bytes.data[i] << 16;
-        if (left > 1)
-            group |= (uint32_t)bytes.data[i + 1] << 8;
-        if (left > 2)
-            group |= bytes.data[i + 2];
-        *at++ = digits[group >> 18];
-        *at++ = digits[group >> 12 & 63];
-        *at++ = left > 1 ? digits[group >> 6 & 63] : '=';
-        *at++ = left > 2 ? digits[group & 63] : '=';
-    }
-    *at = 0;
-    return text;
-}
-
-static bool from_base64(const char *text, struct arena *arena, struct bytes *out)
-{
-    size_t size = strlen(text), bits = 0;
-    uint8_t *bytes = arena_take(arena, size + 1), *at = bytes;
-    uint32_t group = 0;
-    while (size > 0 && text[size - 1] == '=')
-        size--;
-    for (size_t i = 0; i < size; i++) {
-        const char *digit = strchr(digits, text[i]);
-        if (digit == NULL)
-            return false;
-        group = group << 6 | (uint32_t)(digit - digits);
-        bits += 6;
-        if (bits >= 8) {
-            bits -= 8;
-            *at++ = (uint8_t)(group >> bits);
-        }
-    }
-    *out = (struct bytes){ bytes, (size_t)(at - bytes) };
-    return true;
-}
+#include "base/base64.h"
 
 json_t *bytes_to_json(struct bytes bytes, bool *out_is_base64, struct arena *arena)
 {
@@ -57,7 +16,7 @@ json_t *bytes_to_json(struct bytes bytes, bool *out_is_base64, struct arena *are
     if (memchr(bytes.data, 0, bytes.size) == NULL && str_is_utf8(text))
         return json_stringn(text.data, bytes.size);
     *out_is_base64 = true;
-    return json_string(to_base64(bytes, arena));
+    return json_string(base64_print(bytes, arena));
 }
 
 static void set_bytes(json_t *object, const char *name, const char *base64_name, struct bytes bytes,
@@ -108,8 +67,8 @@ static bool get_bytes(const json_t *object, const char *name, const char *base64
     if (value != NULL && !json_is_null(value))
         return false;
     value = json_object_get(object, base64_name);
-    return value == NULL ||
-           (json_is_string(value) && from_base64(json_string_value(value), arena, out));
+    return value == NULL || (json_is_string(value) && base64_parse(json_string_value(value),
+                                                          json_string_length(value), arena, out));
 }
 
 static const char *headers_from_json(

@@ -6,6 +6,7 @@
 
 #include "broker/format.h"
 #include "cli/configuration.h"
+#include "cli/scram_wish.h"
 #include "cli/verb.h"
 #include "io/io.h"
 #include "storage/log_dir.h"
@@ -20,6 +21,8 @@ static const struct option format_options[] = {
     { "ignore-formatted", 'g', NULL, "Pass over directories that are formatted already." },
     { "feature", 'f', "NAME=LEVEL", "Set a feature's level. May be repeated." },
     { "release-version", 'r', "RELEASE", "Features as of this release of Kafka, such as 4.1." },
+    { "add-scram", 'S', "MECHANISM=[...]",
+        "A first user: SCRAM-SHA-256=[name=alice,password=secret]. May be repeated." },
     OVERRIDE_OPTION,
     { NULL },
 };
@@ -130,6 +133,23 @@ static bool read_features(
     return true;
 }
 
+static bool read_scram(
+    const struct arguments *arguments, struct io *io, struct arena *arena, struct format_wish *wish)
+{
+    struct quorum_scram *scram =
+        arena_take_array(arena, (size_t)arguments->value_count + 1, sizeof(*scram));
+    const char *text;
+    for (int position = 0; (text = argument_after(arguments, "add-scram", &position)) != NULL;) {
+        const char *wrong = scram_wish_read(str_from(text), io, arena, &scram[wish->scram_count++]);
+        if (wrong != NULL) {
+            complain("--add-scram: %s", wrong); /* without the text: it holds a password */
+            return false;
+        }
+    }
+    wish->scram = scram;
+    return true;
+}
+
 static int format_with(
     struct io *io, const struct arguments *arguments, const struct node_settings *node)
 {
@@ -141,7 +161,8 @@ static int format_with(
     int code = EXIT_MISUSED;
     if (wish.cluster_id != NULL && (wish.cluster_id[0] == 0 || strlen(wish.cluster_id) > 63))
         complain("--cluster-id: it must have 1 to 63 characters");
-    else if (read_voters(arguments, node, &arena, &wish) && read_features(arguments, &arena, &wish))
+    else if (read_voters(arguments, node, &arena, &wish) &&
+             read_features(arguments, &arena, &wish) && read_scram(arguments, io, &arena, &wish))
         code = format_directories(io, node, &wish, reason, sizeof(reason)) < 0 ? EXIT_FAILED
                                                                                : EXIT_DONE;
     if (code == EXIT_FAILED)

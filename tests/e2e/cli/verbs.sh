@@ -113,6 +113,10 @@ check "format" 0 "formatted: $work/formatted" "$strom" storage format -c good.pr
 check "info" 0 "cluster.id=AAAAAAAAAAAAAAAAAAAAAQ" "$strom" storage info -c good.properties
 check "format twice" 1 "already formatted" "$strom" storage format -c good.properties
 check "format twice, ignored" 0 "" "$strom" storage format -c good.properties --ignore-formatted
+check "a first user" 0 formatted "$strom" storage format --override log.dirs="$work/users" \
+    --add-scram 'SCRAM-SHA-256=[name=alice,iterations=8192,password=secret]' -S 'SCRAM-SHA-512=[name="bob",password=other]'
+check "stands in the log" 0 '"name":"alice","mechanism":1' "$strom" log dump -r "$work/users"
+check "a wrong user" 2 "it needs a name" "$strom" storage format --override log.dirs="$work/other" -S 'SCRAM-SHA-256=[password=secret]'
 mkdir foreign && echo x >foreign/file
 check "files of others" 1 "holds files but no meta.properties" "$strom" server --override log.dirs=foreign
 check "another node's directory" 1 "" "$strom" server good.properties --override node.id=6
