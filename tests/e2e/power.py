@@ -26,11 +26,11 @@ FS_IOC_SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2
 class Disk:
     """An ext4 in a file, mounted at a folder of its own."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, size=1 << 30):
         self.image, self.mount_point = os.path.join(folder, "image"), os.path.join(folder, "disk")
         os.mkdir(self.mount_point)
         with open(self.image, "wb") as file:
-            file.truncate(1 << 30)
+            file.truncate(size)
         subprocess.run(["mkfs.ext4", "-q", "-E", "lazy_itable_init=0", self.image], check=True)
         self.mounted = False
 

@@ -4,8 +4,7 @@
 # The last line is `N passed, N failed`.
 set -uo pipefail
 root=$(cd "$(dirname "$0")/../../.." && pwd)
-strom=$root/${STROM_BUILD:-build}/strom
-unset STROM_BUILD # else it would be taken for a setting
+strom=$root/${BUILD_DIRECTORY:-build}/strom
 work=$(mktemp -d)
 passed=0
 failed=0
