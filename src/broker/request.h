@@ -66,8 +66,7 @@ union request_out {
 
 /* What a handler keeps between two steps; taken from the arena by itself, NULL at the first step. */
 union request_work {
-    struct create_topics_work *create_topics;
-    struct delete_topics_work *delete_topics;
+    struct forwarded *forwarded; /* of a request that the controller decides */
     struct fetch_work *fetch;
     struct init_producer_id_work *init_producer_id;
     struct list_offsets_work *list_offsets;

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/forward.h"
+
+#include "base/container.h"
+#include "broker/control.h"
+#include "broker/request.h"
+
+struct forwarded {
+    struct control_errand errand;
+    struct request *request;
+    bool answered;
+};
+
+static void decided(struct control_errand *errand)
+{
+    struct forwarded *work = container_of(errand, struct forwarded, errand);
+    work->answered = true;
+    request_resume(work->request);
+}
+
+bool forward(struct request *request, struct forwarded **work, enum controller_request_type type, enum error *out_error)
+{
+    struct forwarded *mine = *work;
+    if (mine == NULL) {
+        mine = *work = arena_take(&request->arena, sizeof(*mine));
+        mine->request = request;
+        mine->errand.wish.type = type;
+        mine->errand.wish.request = request->in.message;
+        mine->errand.wish.response = request->out.message;
+        mine->errand.wish.rsm.arena = &request->arena;
+        mine->errand.done = decided;
+        control_send(request->shard->control, request->shard->loop, &mine->errand);
+    }
+    *out_error = mine->errand.error;
+    return mine->answered;
+}
