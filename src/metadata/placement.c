@@ -148,7 +148,8 @@ const char *placement_refusal(const struct placement *placement, int16_t replica
     if (placement->broker_count < replication_factor)
         return arena_format(placement->arena,
                             "Unable to replicate the partition %d time(s): The target replication factor of %d cannot be "
-                            "reached because only %d broker(s) are registered.",
+                            "reached because only %d broker(s) are registered or some brokers have all their log directories "
+                            "cordoned.",
                             replication_factor, replication_factor, placement->broker_count);
     return NULL;
 }

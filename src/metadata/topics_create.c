@@ -36,7 +36,7 @@ static const char *name_fault(struct arena *arena, struct str name)
     if (name.size == 0)
         return "Topic name is invalid: the empty string is not allowed";
     if (str_is(name, ".") || str_is(name, ".."))
-        return "Topic name is invalid: '.' or '..' is not allowed";
+        return arena_format(arena, "Topic name is invalid: '%.*s' is not allowed", STR_PRINT(name));
     if (name.size > TOPIC_NAME_MAX)
         return arena_format(arena, "Topic name is invalid: the length of '%.*s' is longer than the max allowed length %d",
                             STR_PRINT(name), (int)TOPIC_NAME_MAX);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every client suite sends and must find again: 300 keyed records with headers over three partitions, one topic a codec.
+"""What every client suite sends and must find again: 300 records over three partitions, one topic a codec. They touch every corner of
+a record: absent, empty and non-ASCII keys, values and headers, a header name twice, timestamps that go back.
 The wrapper of each client starts a broker, runs the client, then reads the topic once more by hand and looks into the log itself."""
 import os
 import sys
@@ -13,8 +14,10 @@ COUNT, PARTITIONS, FIRST_MS, STEP_MS = 300, 3, 1700000000000, 1000
 
 def record(i):
     """(key, value, headers, timestamp) of record i; it belongs to partition i % 3"""
-    value = f"value-{i}-".encode() + b"abcdefghij" * (i % 50)
-    return f"key-{i}".encode(), value, [("number", str(i).encode()), ("empty", b"")], FIRST_MS + i * STEP_MS
+    key = None if i % 10 == 3 else b"" if i % 10 == 4 else f"key-{i}-größe-漢字".encode()
+    value = None if i % 10 == 5 else b"" if i % 10 == 6 else f"value-{i}-🙂-{'abcdefghij' * (i % 50)}".encode()
+    headers = [("number", str(i).encode()), ("empty", b""), ("null", None), ("größe-漢字", "naïve-🙂".encode())]
+    return key, value, headers + [("number", b"again")] * (i % 7 == 0), FIRST_MS + i * STEP_MS - (5000 if i % 11 == 0 else 0)
 
 
 def expected(partition):
