@@ -46,14 +46,27 @@ static bool may_elect_uncleanly(const struct decider *decider, const struct imag
     return str_is_null(text) ? decider->settings->unclean_leader_election : str_is(text, "true");
 }
 
+/* A replica that nobody placed yet is wherever its broker will put it. */
+static bool is_online(const struct image_broker *broker, struct uuid directory)
+{
+    if (uuid_equal(directory, DIRECTORY_UNASSIGNED) || uuid_equal(directory, DIRECTORY_MIGRATING))
+        return true;
+    if (uuid_equal(directory, DIRECTORY_LOST))
+        return false;
+    for (int32_t i = 0; i < broker->directory_count; i++)
+        if (uuid_equal(broker->directories[i], directory))
+            return true;
+    return broker->directory_count == 0; /* registered before directories had ids */
+}
+
 static bool is_acceptable(const struct transition *transition, int32_t broker_id)
 {
     const struct broker_move *move = transition->move;
-    if (broker_id == move->leaves)
+    const struct image_broker *broker = image_broker(transition->decider->image, broker_id);
+    if (broker == NULL || broker_id == move->leaves)
         return false;
-    if (broker_id == move->comes)
-        return true;
-    return broker_is_active(image_broker(transition->decider->image, broker_id));
+    bool serves = broker_id == move->comes || broker_is_active(broker);
+    return serves && is_online(broker, image_partition_directory(transition->partition, broker_id));
 }
 
 static bool is_valid_leader(const struct transition *transition, int32_t broker_id)

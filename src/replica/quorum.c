@@ -55,6 +55,9 @@ static void wake(struct timer *timer)
     struct quorum *quorum = container_of(timer, struct quorum, timer);
     struct raft_event event = { .type = RAFT_TICK };
     quorum_consider_snapshot(quorum);
+    /* Taken or not, the next one is due an interval later: a timer in the past would never let the loop rest. */
+    if (loop_now_ms(quorum->loop) - quorum->last_snapshot_ms >= quorum->settings.snapshot_ms)
+        quorum->last_snapshot_ms = loop_now_ms(quorum->loop);
     quorum_step(quorum, &event);
 }
 

@@ -21,7 +21,17 @@ struct desk {
     enum error error;
     int64_t broker_epoch;
     struct uuid other_directory_id; /* of a second log directory; zero: none */
+    struct sim *sim;                /* of a simulated world; NULL: the loop is turned by hand */
+    void (*turn)(struct desk *desk);
 };
+
+static inline void desk_turn(struct desk *desk)
+{
+    if (desk->turn != NULL)
+        desk->turn(desk);
+    else
+        assert_true(loop_turn(desk->store.loop));
+}
 
 struct call {
     struct controller_request wish;
@@ -51,9 +61,12 @@ static inline void failed(void *context, const char *reason, int status)
 
 static inline void open_quorum(struct desk *desk)
 {
+    static const struct quorum_voter static_voter = { .id = 1 };
     desk->settings = (struct quorum_settings){
         .flusher = desk->store.flusher,
         .node_id = 1,
+        .voters = &static_voter, /* counts for kraft.version 0 only */
+        .voter_count = 1,
         .segment_bytes = 1 << 30,
         .segment_ms = 7 * 86400000LL,
         .retention_bytes = desk->settings.retention_bytes != 0 ? desk->settings.retention_bytes : -1,
@@ -71,24 +84,30 @@ static inline void open_quorum(struct desk *desk)
     };
     struct quorum_hooks hooks = { desk, publish, leader_changed, failed };
     assert_int_equal(quorum_open(&desk->settings, &hooks, &desk->quorum), 0);
-    while (!quorum_leads(desk->quorum))
-        assert_true(loop_turn(desk->store.loop));
+    if (desk->sim == NULL)
+        while (!quorum_leads(desk->quorum))
+            desk_turn(desk);
 }
 
-static inline void desk_create(struct desk *desk)
+static inline void desk_create_as(struct desk *desk, int16_t metadata_version, int16_t kraft_version)
 {
     *desk = (struct desk){ 0 };
     arena_init(&desk->arena);
     store_create(&desk->store);
     const struct quorum_endpoint endpoint = { "CONTROLLER", "127.0.0.1", 9093 };
     const struct quorum_voter voter = { 1, log_dir_identity(desk->store.dir)->directory_id, &endpoint, 1 };
-    const struct quorum_format format = { .directory = desk->store.path, .kraft_version = 1, .voters = &voter,
-                                          .voter_count = 1 };
+    const struct quorum_format format = { .directory = desk->store.path, .metadata_version = metadata_version,
+                                          .kraft_version = kraft_version, .voters = &voter, .voter_count = 1 };
     const char *reason;
     assert_int_equal(quorum_format(desk->store.io, &format, &reason), 0);
     store_stop(&desk->store, NULL, 0);
     store_open(&desk->store, desk->store.path);
     open_quorum(desk);
+}
+
+static inline void desk_create(struct desk *desk)
+{
+    desk_create_as(desk, 0, 1);
 }
 
 static inline void desk_stop(struct desk *desk)
@@ -140,7 +159,7 @@ static inline void call(struct desk *desk, enum controller_request_type type, co
     desk->done = false;
     quorum_submit(desk->quorum, &call.wish);
     while (!desk->done)
-        assert_true(loop_turn(desk->store.loop));
+        desk_turn(desk);
     assert_int_equal(desk->error, ERROR_NONE);
 }
 

@@ -131,6 +131,35 @@ void test_quorum__moves_leader_epochs_by_two_at_a_restart(void)
     desk_destroy(&desk);
 }
 
+/* kraft.version 0 and an older metadata.version: static voters, the older quorum-state, the older record versions. */
+void test_quorum__writes_an_older_cluster_as_it_was(void)
+{
+    struct desk desk;
+    desk_create_as(&desk, 14, 0); /* 3.6-IV2 */
+    assert_int_equal(quorum_kraft_version(desk.quorum), 0);
+    assert_int_equal(quorum_high_watermark(desk.quorum), 4); /* leader change, begin, metadata.version, end */
+    assert_int_equal(image_feature(desk.image, STR("metadata.version")), 14);
+    assert_int_equal(desk.image->features.count, 1);
+    assert_int_equal(desk.image->settings.count, 0);
+    register_broker(&desk, -1);
+    heartbeat(&desk, false);
+    assert_int_equal(image_broker(desk.image, 1)->directory_count, 0);
+    assert_int_equal(create_topic(&desk, STR("topic"), 2), ERROR_NONE);
+    const struct image_partition *partition = image_partition(image_topic_by_name(desk.image, STR("topic")), 1);
+    assert_null(partition->directories);
+    heartbeat(&desk, true);
+    partition = image_partition(image_topic_by_name(desk.image, STR("topic")), 1);
+    assert_int_equal(partition->leader, -1);
+    assert_int_equal(partition->isr.count, 1); /* without eligible leaders the last of the ISR stays in it */
+    desk_restart(&desk);
+    register_broker(&desk, desk.broker_epoch);
+    heartbeat(&desk, false);
+    partition = image_partition(image_topic_by_name(desk.image, STR("topic")), 1);
+    assert_int_equal(partition->leader, 1);
+    assert_int_equal(partition->leader_epoch, 2);
+    desk_destroy(&desk);
+}
+
 /* Snapshots are taken, and the state comes back from the newest of them and the log behind it. */
 void test_quorum__comes_back_from_a_snapshot(void)
 {
