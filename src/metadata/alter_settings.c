@@ -63,25 +63,29 @@ static enum error check_resource(struct alteration *alteration)
     switch (alteration->wish->resource_type) {
     case SCOPE_TOPIC:
         if (image_topic_by_name(image, name) == NULL)
-            return refuse(alteration, ERROR_UNKNOWN_TOPIC_OR_PARTITION, "The topic does not exist.");
+            return refuse(
+                alteration, ERROR_UNKNOWN_TOPIC_OR_PARTITION, "The topic does not exist.");
         return ERROR_NONE;
     case SCOPE_BROKER:
         if (name.size > 0 && (!str_to_int64(name, &id) || id < 0 || id > INT32_MAX))
             return refuse(alteration, ERROR_INVALID_REQUEST, "Broker ids are numbers.");
         if (name.size > 0 && image_broker(image, (int32_t)id) == NULL)
-            return refuse(alteration, ERROR_BROKER_ID_NOT_REGISTERED, "No such broker is registered.");
+            return refuse(
+                alteration, ERROR_BROKER_ID_NOT_REGISTERED, "No such broker is registered.");
         return ERROR_NONE;
     case SCOPE_CLIENT_METRICS:
     case SCOPE_GROUP:
         if (name.size == 0)
-            return refuse(alteration, ERROR_INVALID_REQUEST, "Default group resources are not allowed.");
+            return refuse(
+                alteration, ERROR_INVALID_REQUEST, "Default group resources are not allowed.");
         return ERROR_NONE;
     default:
         return refuse(alteration, ERROR_INVALID_REQUEST, "Unexpected resource type.");
     }
 }
 
-static enum error alter_one(struct alteration *alteration, const struct incremental_alter_configs_alterable_config *wish)
+static enum error alter_one(
+    struct alteration *alteration, const struct incremental_alter_configs_alterable_config *wish)
 {
     struct decider *decider = alteration->decider;
     const struct controller_hooks *hooks = &decider->settings->hooks;
@@ -100,7 +104,8 @@ static enum error alter_one(struct alteration *alteration, const struct incremen
 
     enum error error = hooks->validate_setting == NULL
                            ? ERROR_NONE
-                           : hooks->validate_setting(hooks->context, scope, name, wish->name, value, decider->arena, &message);
+                           : hooks->validate_setting(hooks->context, scope, name, wish->name, value,
+                                 decider->arena, &message);
     if (error != ERROR_NONE) {
         alteration->result->error_code = (int16_t)error;
         alteration->result->error_message = message;
@@ -108,8 +113,10 @@ static enum error alter_one(struct alteration *alteration, const struct incremen
     }
     if (str_equal(now, value))
         return ERROR_NONE;
-    struct config_record record = { .resource_type = alteration->wish->resource_type, .resource_name = name,
-                                    .name = wish->name, .value = value };
+    struct config_record record = { .resource_type = alteration->wish->resource_type,
+        .resource_name = name,
+        .name = wish->name,
+        .value = value };
     decide_record(decider, &config_record_schema, 0, &record);
     return ERROR_NONE;
 }
@@ -127,17 +134,20 @@ static void alter_resource(struct alteration *alteration)
     }
 }
 
-void decide_alter_settings(struct decider *decider, const struct incremental_alter_configs_request *request,
-                           struct incremental_alter_configs_response *response)
+void decide_alter_settings(struct decider *decider,
+    const struct incremental_alter_configs_request *request,
+    struct incremental_alter_configs_response *response)
 {
     struct rsm_decision before = *decider->decision;
     int32_t count = request->resources_count > 0 ? request->resources_count : 0;
     response->responses_count = count;
-    response->responses = MESSAGE_TAKE(incremental_alter_configs_alter_configs_resource_response, decider->arena, count);
+    response->responses = MESSAGE_TAKE(
+        incremental_alter_configs_alter_configs_resource_response, decider->arena, count);
     for (int32_t i = 0; i < count; i++) {
         response->responses[i].resource_type = request->resources[i].resource_type;
         response->responses[i].resource_name = request->resources[i].resource_name;
-        alter_resource(&(struct alteration){ decider, &request->resources[i], &response->responses[i] });
+        alter_resource(
+            &(struct alteration){ decider, &request->resources[i], &response->responses[i] });
     }
     if (request->validate_only) {
         decider->decision->record_count = before.record_count;

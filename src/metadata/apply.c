@@ -22,7 +22,8 @@
 static const char *apply_topic(struct image *image, const void *message, struct bytes raw)
 {
     const struct topic_record *record = message;
-    if (image_topic_by_name(image, record->name) != NULL || image_topic_by_id(image, record->topic_id) != NULL)
+    if (image_topic_by_name(image, record->name) != NULL ||
+        image_topic_by_id(image, record->topic_id) != NULL)
         return "a topic that is there already";
     image_add_topic(image, record->name, record->topic_id, raw);
     return NULL;
@@ -54,11 +55,13 @@ static const char *apply_partition(struct image *image, const void *message, str
     return NULL;
 }
 
-static const char *apply_partition_change(struct image *image, const void *message, struct bytes raw)
+static const char *apply_partition_change(
+    struct image *image, const void *message, struct bytes raw)
 {
     const struct partition_change_record *record = message;
     const struct image_topic *topic = image_topic_by_id(image, record->topic_id);
-    const struct image_partition *partition = topic == NULL ? NULL : image_partition(topic, record->partition_id);
+    const struct image_partition *partition =
+        topic == NULL ? NULL : image_partition(topic, record->partition_id);
     (void)raw;
     if (partition == NULL)
         return "a change of a partition that is not there";
@@ -107,7 +110,8 @@ static const char *apply_register_broker(struct image *image, const void *messag
     return NULL;
 }
 
-static const char *apply_unregister_broker(struct image *image, const void *message, struct bytes raw)
+static const char *apply_unregister_broker(
+    struct image *image, const void *message, struct bytes raw)
 {
     const struct unregister_broker_record *record = message;
     const struct image_broker *broker = image_broker(image, record->broker_id);
@@ -121,7 +125,8 @@ static const char *apply_unregister_broker(struct image *image, const void *mess
 }
 
 /* The broker's record to be changed, or NULL when broker and epoch do not fit. */
-static bool begin_broker_change(const struct image *image, int32_t id, int64_t epoch, struct register_broker_record *out_record)
+static bool begin_broker_change(
+    const struct image *image, int32_t id, int64_t epoch, struct register_broker_record *out_record)
 {
     const struct image_broker *broker = image_broker(image, id);
     if (broker == NULL || broker->epoch != epoch)
@@ -201,7 +206,8 @@ static const struct apply_row *find_row(int32_t type)
     return NULL;
 }
 
-const char *image_apply(struct image *image, const struct metadata_record *record, struct bytes raw, struct arena *scratch)
+const char *image_apply(struct image *image, const struct metadata_record *record, struct bytes raw,
+    struct arena *scratch)
 {
     enum { LARGEST_SHAPE = 512 };
     const struct apply_row *row = find_row(record->type);
@@ -213,7 +219,8 @@ const char *image_apply(struct image *image, const struct metadata_record *recor
     if (row->schema->shape->size > sizeof(message))
         return "a record too large to decode";
     size_t used;
-    if (!message_decode(row->schema, (int16_t)record->version, record->fields, scratch, message, &used) ||
+    if (!message_decode(
+            row->schema, (int16_t)record->version, record->fields, scratch, message, &used) ||
         used != record->fields.size)
         return "a malformed record";
     return row->apply(image, message, raw);

@@ -47,7 +47,8 @@ static const char *apply_config(struct image *image, const void *message, struct
 {
     const struct config_record *record = message;
     struct item_key_text text;
-    struct bytes key = setting_key(&text, (enum setting_scope)(uint8_t)record->resource_type, record->resource_name, record->name);
+    struct bytes key = setting_key(&text, (enum setting_scope)(uint8_t)record->resource_type,
+        record->resource_name, record->name);
     if (key.data == NULL)
         return too_long;
     if (str_is_null(record->value)) {
@@ -55,7 +56,8 @@ static const char *apply_config(struct image *image, const void *message, struct
         return NULL;
     }
     struct image_item *item = item_create(key, raw);
-    ptrdiff_t at = (const uint8_t *)record->value.data - raw.data; /* decoded texts point into the record */
+    ptrdiff_t at =
+        (const uint8_t *)record->value.data - raw.data; /* decoded texts point into the record */
     assert(at >= 0 && (size_t)at + (size_t)record->value.size <= raw.size);
     item->text = (struct str){ (const char *)item->record.data + at, record->value.size };
     tree_set(&image->settings, image->edit, &item->value);
@@ -83,14 +85,16 @@ static const char *apply_feature(struct image *image, const void *message, struc
 static const char *apply_acl(struct image *image, const void *message, struct bytes raw)
 {
     const struct access_control_entry_record *record = message;
-    return keep(image, &image->acls, (struct bytes){ record->id.bytes, sizeof(record->id.bytes) }, raw);
+    return keep(
+        image, &image->acls, (struct bytes){ record->id.bytes, sizeof(record->id.bytes) }, raw);
 }
 
 static const char *apply_remove_acl(struct image *image, const void *message, struct bytes raw)
 {
     const struct remove_access_control_entry_record *record = message;
     (void)raw;
-    if (!tree_remove(&image->acls, image->edit, (struct bytes){ record->id.bytes, sizeof(record->id.bytes) }))
+    if (!tree_remove(&image->acls, image->edit,
+            (struct bytes){ record->id.bytes, sizeof(record->id.bytes) }))
         return "removal of an ACL that is not there";
     return NULL;
 }
@@ -203,7 +207,8 @@ static const char *apply_controller(struct image *image, const void *message, st
     return keep(image, &image->controllers, (struct bytes){ key, sizeof(key) }, raw);
 }
 
-static const char *apply_remove_controller(struct image *image, const void *message, struct bytes raw)
+static const char *apply_remove_controller(
+    struct image *image, const void *message, struct bytes raw)
 {
     const struct unregister_controller_record *record = message;
     uint8_t key[4];

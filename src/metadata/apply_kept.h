@@ -6,7 +6,8 @@
 
 struct apply_row {
     const struct message_schema *schema;
-    const char *(*apply)(struct image *image, const void *message, struct bytes raw); /* NULL or what is wrong */
+    const char *(*apply)(
+        struct image *image, const void *message, struct bytes raw); /* NULL or what is wrong */
 };
 extern const struct apply_row apply_kept_rows[];
 extern const int32_t apply_kept_row_count;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A broker's life as the controller sees it: registered (fenced), unfenced, in controlled shutdown, fenced. */
+/* A broker's life as the controller sees it: registered (fenced), unfenced, in controlled shutdown,
+ * fenced. */
 #include "metadata/decide.h"
 #include "metadata/elect.h"
 #include "metadata/feature.h"
@@ -21,7 +22,8 @@ enum error check_broker_epoch(const struct image *image, int32_t broker_id, int6
 }
 
 /* Every finalized level must lie in the range that the broker supports. */
-static bool supports_features(const struct image *image, const struct broker_registration_request *request)
+static bool supports_features(
+    const struct image *image, const struct broker_registration_request *request)
 {
     struct str name = { 0 };
     int16_t level;
@@ -37,8 +39,9 @@ static bool supports_features(const struct image *image, const struct broker_reg
     return true;
 }
 
-static void write_registration(struct decider *decider, const struct broker_registration_request *request, int64_t epoch,
-                               const struct image_broker *same)
+static void write_registration(struct decider *decider,
+    const struct broker_registration_request *request, int64_t epoch,
+    const struct image_broker *same)
 {
     struct register_broker_record record;
     int16_t version = register_broker_version(decider->image);
@@ -50,7 +53,8 @@ static void write_registration(struct decider *decider, const struct broker_regi
     record.fenced = same == NULL || same->fenced;
     record.in_controlled_shutdown = same != NULL && same->in_controlled_shutdown;
     record.end_points_count = request->listeners_count > 0 ? request->listeners_count : 0;
-    record.end_points = MESSAGE_TAKE(register_broker_record_broker_endpoint, decider->arena, record.end_points_count);
+    record.end_points = MESSAGE_TAKE(
+        register_broker_record_broker_endpoint, decider->arena, record.end_points_count);
     for (int32_t i = 0; i < record.end_points_count; i++) {
         record.end_points[i].name = request->listeners[i].name;
         record.end_points[i].host = request->listeners[i].host;
@@ -58,7 +62,8 @@ static void write_registration(struct decider *decider, const struct broker_regi
         record.end_points[i].security_protocol = request->listeners[i].security_protocol;
     }
     record.features_count = request->features_count > 0 ? request->features_count : 0;
-    record.features = MESSAGE_TAKE(register_broker_record_broker_feature, decider->arena, record.features_count);
+    record.features =
+        MESSAGE_TAKE(register_broker_record_broker_feature, decider->arena, record.features_count);
     for (int32_t i = 0; i < record.features_count; i++) {
         record.features[i].name = request->features[i].name;
         record.features[i].min_supported_version = request->features[i].min_supported_version;
@@ -73,8 +78,9 @@ static void write_registration(struct decider *decider, const struct broker_regi
     decide_record(decider, &register_broker_record_schema, version, &record);
 }
 
-enum error decide_register_broker(struct decider *decider, const struct broker_registration_request *request,
-                                  struct broker_registration_response *response)
+enum error decide_register_broker(struct decider *decider,
+    const struct broker_registration_request *request,
+    struct broker_registration_response *response)
 {
     const struct image *image = decider->image;
     const struct image_broker *before = image_broker(image, request->broker_id);
@@ -92,7 +98,9 @@ enum error decide_register_broker(struct decider *decider, const struct broker_r
     if (before != NULL && !same) {
         /* Only the epoch of the last clean stop proves that nothing was lost (KIP-966). */
         bool clean = !image_has_elr(image) || request->previous_broker_epoch == before->epoch;
-        elect_after(decider, &(struct broker_move){ .leaves = request->broker_id, .unclean = !clean, .comes = NO_BROKER });
+        elect_after(
+            decider, &(struct broker_move){
+                         .leaves = request->broker_id, .unclean = !clean, .comes = NO_BROKER });
     }
     int64_t epoch = same ? before->epoch : decider->next_offset;
     write_registration(decider, request, epoch, same ? before : NULL);
@@ -128,7 +136,8 @@ static void fence(struct decider *decider, const struct image_broker *broker)
     write_fence(decider, broker, FENCE);
 }
 
-/* Leaders go elsewhere first; then the broker is fenced, so that its next life starts from a clean registration. */
+/* Leaders go elsewhere first; then the broker is fenced, so that its next life starts from a clean
+ * registration. */
 static void shut_down(struct decider *decider, const struct image_broker *broker)
 {
     if (broker->fenced)
@@ -147,10 +156,11 @@ static bool same_ids(const struct uuid *a, int32_t a_count, const struct uuid *b
 }
 
 static void note_cordons(struct decider *decider, const struct image_broker *broker,
-                         const struct broker_heartbeat_request *request)
+    const struct broker_heartbeat_request *request)
 {
     if (request->cordoned_log_dirs_count < 0 || register_broker_version(decider->image) < 4 ||
-        same_ids(broker->cordoned, broker->cordoned_count, request->cordoned_log_dirs, request->cordoned_log_dirs_count))
+        same_ids(broker->cordoned, broker->cordoned_count, request->cordoned_log_dirs,
+            request->cordoned_log_dirs_count))
         return;
     struct broker_registration_change_record change = begin_change(broker);
     change.cordoned_log_dirs = request->cordoned_log_dirs;
@@ -159,11 +169,12 @@ static void note_cordons(struct decider *decider, const struct image_broker *bro
 }
 
 static void note_lost_directories(struct decider *decider, const struct image_broker *broker,
-                                  const struct broker_heartbeat_request *request)
+    const struct broker_heartbeat_request *request)
 {
     if (request->offline_log_dirs_count <= 0 || register_broker_version(decider->image) < 3)
         return;
-    struct uuid *left = arena_take_array(decider->arena, (size_t)broker->directory_count, sizeof(*left));
+    struct uuid *left =
+        arena_take_array(decider->arena, (size_t)broker->directory_count, sizeof(*left));
     int32_t left_count = 0;
     for (int32_t i = 0; i < broker->directory_count; i++) {
         bool lost = false;
@@ -178,16 +189,18 @@ static void note_lost_directories(struct decider *decider, const struct image_br
     change.log_dirs = left;
     change.log_dirs_count = left_count;
     decide_record(decider, &broker_registration_change_record_schema, 2, &change);
-    elect_after(decider, &(struct broker_move){ .leaves = broker->id, .comes = NO_BROKER,
-                                                .lost = request->offline_log_dirs,
-                                                .lost_count = request->offline_log_dirs_count });
+    elect_after(decider, &(struct broker_move){ .leaves = broker->id,
+                             .comes = NO_BROKER,
+                             .lost = request->offline_log_dirs,
+                             .lost_count = request->offline_log_dirs_count });
 }
 
 enum error decide_heartbeat(struct decider *decider, const struct broker_heartbeat_request *request,
-                            struct broker_heartbeat_response *response)
+    struct broker_heartbeat_response *response)
 {
     const struct image_broker *broker = image_broker(decider->image, request->broker_id);
-    enum error error = check_broker_epoch(decider->image, request->broker_id, request->broker_epoch);
+    enum error error =
+        check_broker_epoch(decider->image, request->broker_id, request->broker_epoch);
     response->is_fenced = true;
     if (error != ERROR_NONE)
         return error;
@@ -213,8 +226,8 @@ enum error decide_heartbeat(struct decider *decider, const struct broker_heartbe
     return ERROR_NONE;
 }
 
-static enum error assign_replica(struct decider *decider, int32_t broker_id, struct uuid directory_id,
-                                 struct uuid topic_id, int32_t index)
+static enum error assign_replica(struct decider *decider, int32_t broker_id,
+    struct uuid directory_id, struct uuid topic_id, int32_t index)
 {
     const struct image_topic *topic = image_topic_by_id(decider->image, topic_id);
     if (topic == NULL)
@@ -231,41 +244,46 @@ static enum error assign_replica(struct decider *decider, int32_t broker_id, str
     record.partition_id = index;
     record.topic_id = topic_id;
     record.directories_count = partition->replicas.count;
-    record.directories =
-        arena_take_array(decider->arena, (size_t)partition->replicas.count, sizeof(*record.directories));
+    record.directories = arena_take_array(
+        decider->arena, (size_t)partition->replicas.count, sizeof(*record.directories));
     for (int32_t i = 0; i < partition->replicas.count; i++) {
         int32_t replica = partition->replicas.ids[i];
         record.directories[i] =
             replica == broker_id ? directory_id : image_partition_directory(partition, replica);
     }
-    decide_record(decider, &partition_change_record_schema, partition_version(decider->image), &record);
+    decide_record(
+        decider, &partition_change_record_schema, partition_version(decider->image), &record);
     return ERROR_NONE;
 }
 
-enum error decide_assign_directories(struct decider *decider, const struct assign_replicas_to_dirs_request *request,
-                                     struct assign_replicas_to_dirs_response *response)
+enum error decide_assign_directories(struct decider *decider,
+    const struct assign_replicas_to_dirs_request *request,
+    struct assign_replicas_to_dirs_response *response)
 {
-    enum error error = check_broker_epoch(decider->image, request->broker_id, request->broker_epoch);
+    enum error error =
+        check_broker_epoch(decider->image, request->broker_id, request->broker_epoch);
     if (error != ERROR_NONE)
         return error;
     if (partition_version(decider->image) < 1)
         return ERROR_UNSUPPORTED_VERSION;
     response->directories_count = request->directories_count;
-    response->directories =
-        MESSAGE_TAKE(assign_replicas_to_dirs_response_directory_data, decider->arena, request->directories_count);
+    response->directories = MESSAGE_TAKE(assign_replicas_to_dirs_response_directory_data,
+        decider->arena, request->directories_count);
     for (int32_t i = 0; i < request->directories_count; i++) {
-        const struct assign_replicas_to_dirs_request_directory_data *directory = &request->directories[i];
+        const struct assign_replicas_to_dirs_request_directory_data *directory =
+            &request->directories[i];
         struct assign_replicas_to_dirs_response_directory_data *answer = &response->directories[i];
         answer->id = directory->id;
         answer->topics_count = directory->topics_count;
-        answer->topics = MESSAGE_TAKE(assign_replicas_to_dirs_response_topic_data, decider->arena, directory->topics_count);
+        answer->topics = MESSAGE_TAKE(
+            assign_replicas_to_dirs_response_topic_data, decider->arena, directory->topics_count);
         for (int32_t j = 0; j < directory->topics_count; j++) {
             const struct assign_replicas_to_dirs_request_topic_data *topic = &directory->topics[j];
             struct assign_replicas_to_dirs_response_topic_data *topic_answer = &answer->topics[j];
             topic_answer->topic_id = topic->topic_id;
             topic_answer->partitions_count = topic->partitions_count;
-            topic_answer->partitions = MESSAGE_TAKE(assign_replicas_to_dirs_response_partition_data, decider->arena,
-                                                    topic->partitions_count);
+            topic_answer->partitions = MESSAGE_TAKE(assign_replicas_to_dirs_response_partition_data,
+                decider->arena, topic->partitions_count);
             for (int32_t k = 0; k < topic->partitions_count; k++) {
                 int32_t index = topic->partitions[k].partition_index;
                 topic_answer->partitions[k].partition_index = index;

@@ -25,9 +25,11 @@
 
 enum { PRODUCER_ID_BLOCK = 1000 };
 
-void decide_record(struct decider *decider, const struct message_schema *schema, int16_t version, const void *message)
+void decide_record(struct decider *decider, const struct message_schema *schema, int16_t version,
+    const void *message)
 {
-    rsm_decision_add(decider->decision, metadata_record_encode(decider->arena, schema, version, message));
+    rsm_decision_add(
+        decider->decision, metadata_record_encode(decider->arena, schema, version, message));
 }
 
 struct named {
@@ -51,7 +53,8 @@ int32_t *decide_first_of_name(struct arena *arena, const struct str *names, int3
     if (count > 1)
         qsort(sorted, (size_t)count, sizeof(*sorted), compare_named);
     for (int32_t begin = 0, end; begin < count; begin = end) {
-        for (end = begin + 1; end < count && str_compare(sorted[end].name, sorted[begin].name) == 0; end++)
+        for (end = begin + 1; end < count && str_compare(sorted[end].name, sorted[begin].name) == 0;
+             end++)
             ;
         for (int32_t i = begin; i < end; i++)
             first[sorted[i].index] = end - begin > 1 ? sorted[begin].index : -1;
@@ -59,34 +62,39 @@ int32_t *decide_first_of_name(struct arena *arena, const struct str *names, int3
     return first;
 }
 
-static enum error decide_producer_ids(struct decider *decider, const struct allocate_producer_ids_request *request,
-                                      struct allocate_producer_ids_response *response)
+static enum error decide_producer_ids(struct decider *decider,
+    const struct allocate_producer_ids_request *request,
+    struct allocate_producer_ids_response *response)
 {
-    enum error error = check_broker_epoch(decider->image, request->broker_id, request->broker_epoch);
+    enum error error =
+        check_broker_epoch(decider->image, request->broker_id, request->broker_epoch);
     response->producer_id_start = -1;
     if (error != ERROR_NONE)
         return error;
     int64_t start = decider->image->next_producer_id < 0 ? 0 : decider->image->next_producer_id;
     if (start > INT64_MAX - PRODUCER_ID_BLOCK)
         return ERROR_UNKNOWN_SERVER_ERROR;
-    struct producer_ids_record record = { .broker_id = request->broker_id, .broker_epoch = request->broker_epoch,
-                                          .next_producer_id = start + PRODUCER_ID_BLOCK };
+    struct producer_ids_record record = { .broker_id = request->broker_id,
+        .broker_epoch = request->broker_epoch,
+        .next_producer_id = start + PRODUCER_ID_BLOCK };
     decide_record(decider, &producer_ids_record_schema, 0, &record);
     response->producer_id_start = start;
     response->producer_id_len = PRODUCER_ID_BLOCK;
     return ERROR_NONE;
 }
 
-static void decide_register_controller(struct decider *decider, const struct controller_registration_request *request)
+static void decide_register_controller(
+    struct decider *decider, const struct controller_registration_request *request)
 {
     enum { SINCE = 15 }; /* 3.7-IV0 */
     if (image_metadata_version(decider->image) < SINCE)
         return;
     struct register_controller_record record = { .controller_id = request->controller_id,
-                                                 .incarnation_id = request->incarnation_id,
-                                                 .zk_migration_ready = request->zk_migration_ready };
+        .incarnation_id = request->incarnation_id,
+        .zk_migration_ready = request->zk_migration_ready };
     record.end_points_count = request->listeners_count > 0 ? request->listeners_count : 0;
-    record.end_points = MESSAGE_TAKE(register_controller_record_controller_endpoint, decider->arena, record.end_points_count);
+    record.end_points = MESSAGE_TAKE(
+        register_controller_record_controller_endpoint, decider->arena, record.end_points_count);
     for (int32_t i = 0; i < record.end_points_count; i++) {
         record.end_points[i].name = request->listeners[i].name;
         record.end_points[i].host = request->listeners[i].host;
@@ -94,7 +102,8 @@ static void decide_register_controller(struct decider *decider, const struct con
         record.end_points[i].security_protocol = request->listeners[i].security_protocol;
     }
     record.features_count = request->features_count > 0 ? request->features_count : 0;
-    record.features = MESSAGE_TAKE(register_controller_record_controller_feature, decider->arena, record.features_count);
+    record.features = MESSAGE_TAKE(
+        register_controller_record_controller_feature, decider->arena, record.features_count);
     for (int32_t i = 0; i < record.features_count; i++) {
         record.features[i].name = request->features[i].name;
         record.features[i].min_supported_version = request->features[i].min_supported_version;
@@ -104,15 +113,17 @@ static void decide_register_controller(struct decider *decider, const struct con
 }
 
 /* The level a feature gets by the bootstrap records; 0: none. */
-static int16_t bootstrap_level(struct decider *decider, const struct controller *controller, struct str name)
+static int16_t bootstrap_level(
+    struct decider *decider, const struct controller *controller, struct str name)
 {
     int16_t level = 0;
     for (int32_t i = 0; i < controller->bootstrap_count; i++) {
         struct metadata_record record;
         struct feature_level_record feature;
-        if (metadata_record_parse(controller->bootstrap[i], &record) && record.type == FEATURE_LEVEL_RECORD_TYPE &&
-            record.version == 0 &&
-            message_decode(&feature_level_record_schema, 0, record.fields, decider->arena, &feature, NULL) &&
+        if (metadata_record_parse(controller->bootstrap[i], &record) &&
+            record.type == FEATURE_LEVEL_RECORD_TYPE && record.version == 0 &&
+            message_decode(
+                &feature_level_record_schema, 0, record.fields, decider->arena, &feature, NULL) &&
             str_equal(feature.name, name))
             level = feature.feature_level;
     }
@@ -123,14 +134,15 @@ static int16_t bootstrap_level(struct decider *decider, const struct controller 
 static void decide_min_insync(struct decider *decider)
 {
     struct config_record record = { .resource_type = SCOPE_BROKER,
-                                    .resource_name = STR(""),
-                                    .name = STR("min.insync.replicas"),
-                                    .value = str_from(arena_format(decider->arena, "%d",
-                                                                   decider->settings->min_insync_replicas)) };
+        .resource_name = STR(""),
+        .name = STR("min.insync.replicas"),
+        .value =
+            str_from(arena_format(decider->arena, "%d", decider->settings->min_insync_replicas)) };
     decide_record(decider, &config_record_schema, 0, &record);
 }
 
-/* The first act in every epoch: end what a former leader left half-done; in a log without records, write the first. */
+/* The first act in every epoch: end what a former leader left half-done; in a log without records,
+ * write the first. */
 static void decide_activate(struct decider *decider, const struct controller *controller)
 {
     enum { TRANSACTIONS_SINCE = 13 }; /* 3.6-IV1 */
@@ -141,7 +153,8 @@ static void decide_activate(struct decider *decider, const struct controller *co
     }
     if (image_feature(decider->image, STR("metadata.version")) != 0)
         return;
-    bool in_transaction = bootstrap_level(decider, controller, STR("metadata.version")) >= TRANSACTIONS_SINCE;
+    bool in_transaction =
+        bootstrap_level(decider, controller, STR("metadata.version")) >= TRANSACTIONS_SINCE;
     if (in_transaction) {
         struct begin_transaction_record begin = { .name = STR("Bootstrap records") };
         decide_record(decider, &begin_transaction_record_schema, 0, &begin);
@@ -161,19 +174,27 @@ static struct controller *controller_of(struct rsm_machine *machine)
     return container_of(machine, struct controller, machine);
 }
 
-static enum error decide(struct rsm_machine *machine, struct rsm_request *rsm_request, int64_t next_offset,
-                         struct rsm_decision *decision)
+static enum error decide(struct rsm_machine *machine, struct rsm_request *rsm_request,
+    int64_t next_offset, struct rsm_decision *decision)
 {
     struct controller *controller = controller_of(machine);
     struct controller_request *wish = container_of(rsm_request, struct controller_request, rsm);
-    struct decider decider = { &controller->settings, controller->working, decision, rsm_request->arena,
-                               &controller->prng,     next_offset };
+    struct decider decider = { &controller->settings, controller->working, decision,
+        rsm_request->arena, &controller->prng, next_offset };
     /* Each answer carries its own error; only what concerns the whole machine is returned. */
     switch (wish->type) {
-    case CONTROLLER_CREATE_TOPICS: decide_create_topics(&decider, wish->request, wish->response); break;
-    case CONTROLLER_DELETE_TOPICS: decide_delete_topics(&decider, wish->request, wish->response); break;
-    case CONTROLLER_ALTER_SETTINGS: decide_alter_settings(&decider, wish->request, wish->response); break;
-    case CONTROLLER_REGISTER_CONTROLLER: decide_register_controller(&decider, wish->request); break;
+    case CONTROLLER_CREATE_TOPICS:
+        decide_create_topics(&decider, wish->request, wish->response);
+        break;
+    case CONTROLLER_DELETE_TOPICS:
+        decide_delete_topics(&decider, wish->request, wish->response);
+        break;
+    case CONTROLLER_ALTER_SETTINGS:
+        decide_alter_settings(&decider, wish->request, wish->response);
+        break;
+    case CONTROLLER_REGISTER_CONTROLLER:
+        decide_register_controller(&decider, wish->request);
+        break;
     case CONTROLLER_ALLOCATE_PRODUCER_IDS: {
         struct allocate_producer_ids_response *response = wish->response;
         response->error_code = (int16_t)decide_producer_ids(&decider, wish->request, response);
@@ -191,11 +212,16 @@ static enum error decide(struct rsm_machine *machine, struct rsm_request *rsm_re
     }
     case CONTROLLER_ASSIGN_DIRECTORIES: {
         struct assign_replicas_to_dirs_response *response = wish->response;
-        response->error_code = (int16_t)decide_assign_directories(&decider, wish->request, response);
+        response->error_code =
+            (int16_t)decide_assign_directories(&decider, wish->request, response);
         break;
     }
-    case CONTROLLER_ACTIVATE: decide_activate(&decider, controller); break;
-    case CONTROLLER_NO_OP: decide_record(&decider, &no_op_record_schema, 0, &(struct no_op_record){ 0 }); break;
+    case CONTROLLER_ACTIVATE:
+        decide_activate(&decider, controller);
+        break;
+    case CONTROLLER_NO_OP:
+        decide_record(&decider, &no_op_record_schema, 0, &(struct no_op_record){ 0 });
+        break;
     }
     return ERROR_NONE;
 }
@@ -215,7 +241,8 @@ static const char *end_transaction(struct controller *controller, bool commit)
     if (commit) {
         image_unref(controller->saved);
     } else {
-        controller->saved->edit = controller->working->edit + 1; /* what the aborted ones made is theirs */
+        controller->saved->edit =
+            controller->working->edit + 1; /* what the aborted ones made is theirs */
         image_unref(controller->working);
         controller->working = controller->saved;
     }
@@ -228,7 +255,8 @@ static const char *apply_record(struct controller *controller, struct bytes raw)
     struct metadata_record record;
     if (!metadata_record_parse(raw, &record))
         return "a record without a frame";
-    bool is_transaction = record.type == BEGIN_TRANSACTION_RECORD_TYPE || record.type == END_TRANSACTION_RECORD_TYPE ||
+    bool is_transaction = record.type == BEGIN_TRANSACTION_RECORD_TYPE ||
+                          record.type == END_TRANSACTION_RECORD_TYPE ||
                           record.type == ABORT_TRANSACTION_RECORD_TYPE;
     if (!is_transaction)
         return image_apply(controller->working, &record, raw, &controller->scratch);
@@ -275,9 +303,12 @@ static void applied(struct rsm_machine *machine, int64_t end_offset)
 
 static const struct rsm_machine_type controller_type = { decide, apply, applied };
 
-void controller_init(struct controller *controller, const struct controller_settings *settings, uint64_t seed)
+void controller_init(
+    struct controller *controller, const struct controller_settings *settings, uint64_t seed)
 {
-    *controller = (struct controller){ .machine.type = &controller_type, .settings = *settings, .failed_offset = -1 };
+    *controller = (struct controller){
+        .machine.type = &controller_type, .settings = *settings, .failed_offset = -1
+    };
     prng_init(&controller->prng, seed);
     arena_init(&controller->scratch);
     controller->working = image_create(prng_next(&controller->prng));
@@ -297,7 +328,8 @@ struct image *controller_freeze(struct controller *controller)
 
 void controller_reset(struct controller *controller)
 {
-    uint64_t seed = controller->working->seed; /* one seed: images are compared with those published before */
+    uint64_t seed =
+        controller->working->seed; /* one seed: images are compared with those published before */
     uint64_t edit = controller->working->edit;
     image_unref(controller->working);
     image_unref(controller->saved);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the controller's decisions share: they read the working image, add records, and fill an answer. One file a
- * subject; each is called by controller.c only. */
+/* What the controller's decisions share: they read the working image, add records, and fill an
+ * answer. One file a subject; each is called by controller.c only. */
 #pragma once
 #include "metadata/controller.h"
 
@@ -27,25 +27,31 @@ struct decider {
     int64_t next_offset; /* where the first record of the decision will stand */
 };
 
-void decide_record(struct decider *decider, const struct message_schema *schema, int16_t version, const void *message);
+void decide_record(struct decider *decider, const struct message_schema *schema, int16_t version,
+    const void *message);
 
 void decide_create_topics(struct decider *decider, const struct create_topics_request *request,
-                          struct create_topics_response *response);
+    struct create_topics_response *response);
 void decide_delete_topics(struct decider *decider, const struct delete_topics_request *request,
-                          struct delete_topics_response *response);
-enum error decide_register_broker(struct decider *decider, const struct broker_registration_request *request,
-                                  struct broker_registration_response *response);
+    struct delete_topics_response *response);
+enum error decide_register_broker(struct decider *decider,
+    const struct broker_registration_request *request,
+    struct broker_registration_response *response);
 enum error decide_heartbeat(struct decider *decider, const struct broker_heartbeat_request *request,
-                            struct broker_heartbeat_response *response);
-enum error decide_assign_directories(struct decider *decider, const struct assign_replicas_to_dirs_request *request,
-                                     struct assign_replicas_to_dirs_response *response);
-void decide_alter_settings(struct decider *decider, const struct incremental_alter_configs_request *request,
-                           struct incremental_alter_configs_response *response);
+    struct broker_heartbeat_response *response);
+enum error decide_assign_directories(struct decider *decider,
+    const struct assign_replicas_to_dirs_request *request,
+    struct assign_replicas_to_dirs_response *response);
+void decide_alter_settings(struct decider *decider,
+    const struct incremental_alter_configs_request *request,
+    struct incremental_alter_configs_response *response);
 
-/* For each name the smallest index that has the same name, -1 when it stands once only. In the arena. */
+/* For each name the smallest index that has the same name, -1 when it stands once only. In the
+ * arena. */
 int32_t *decide_first_of_name(struct arena *arena, const struct str *names, int32_t count);
 
-/* A broker's epoch stands in every request of its own: ERROR_STALE_BROKER_EPOCH when another registered since. */
+/* A broker's epoch stands in every request of its own: ERROR_STALE_BROKER_EPOCH when another
+ * registered since. */
 enum error check_broker_epoch(const struct image *image, int32_t broker_id, int64_t broker_epoch);
 static inline bool broker_is_active(const struct image_broker *broker)
 {

@@ -8,7 +8,8 @@
 
 enum { LEADER_NONE = -1, RECOVERY_RECOVERING = 1 };
 
-/* A partition on its way to its next state. Lists are in the decider's arena, with room for every replica. */
+/* A partition on its way to its next state. Lists are in the decider's arena, with room for every
+ * replica. */
 struct transition {
     struct decider *decider;
     const struct broker_move *move;
@@ -82,11 +83,13 @@ static void shrink_isr(struct transition *transition)
     for (int32_t i = 0; i < partition->isr.count; i++)
         if (partition->isr.ids[i] != transition->move->leaves)
             transition->isr[transition->isr_count++] = partition->isr.ids[i];
-    /* Without eligible leaders beside it, the ISR never becomes empty: who was last in it may come back. */
+    /* Without eligible leaders beside it, the ISR never becomes empty: who was last in it may come
+     * back. */
     if (transition->isr_count == 0 && !transition->with_elr) {
         transition->isr_count = partition->isr.count;
         if (partition->isr.count > 0)
-            memcpy(transition->isr, partition->isr.ids, (size_t)partition->isr.count * sizeof(int32_t));
+            memcpy(transition->isr, partition->isr.ids,
+                (size_t)partition->isr.count * sizeof(int32_t));
     }
 }
 
@@ -111,8 +114,10 @@ static int32_t choose_leader(struct transition *transition, const struct image_t
         if (is_valid_leader(transition, partition->replicas.ids[i]))
             return partition->replicas.ids[i];
 
-    bool nobody_left = transition->with_elr && transition->isr_count == 0 && transition->elr_count == 0;
-    if (nobody_left && partition->last_known_elr.count == 1 && is_acceptable(transition, partition->last_known_elr.ids[0])) {
+    bool nobody_left =
+        transition->with_elr && transition->isr_count == 0 && transition->elr_count == 0;
+    if (nobody_left && partition->last_known_elr.count == 1 &&
+        is_acceptable(transition, partition->last_known_elr.ids[0])) {
         transition->unclean = true;
         return partition->last_known_elr.ids[0];
     }
@@ -143,10 +148,12 @@ static void seat_leader(struct transition *transition)
 
 static bool same_list(struct node_list list, const int32_t *ids, int32_t count)
 {
-    return list.count == count && (count == 0 || memcmp(list.ids, ids, (size_t)count * sizeof(*ids)) == 0);
+    return list.count == count &&
+           (count == 0 || memcmp(list.ids, ids, (size_t)count * sizeof(*ids)) == 0);
 }
 
-static void write_change(struct transition *transition, const struct image_topic *topic, int32_t index)
+static void write_change(
+    struct transition *transition, const struct image_topic *topic, int32_t index)
 {
     const struct image_partition *partition = transition->partition;
     struct partition_change_record record;
@@ -184,15 +191,16 @@ static void write_change(struct transition *transition, const struct image_topic
         changed = true;
     }
     if (changed)
-        decide_record(transition->decider, &partition_change_record_schema, partition_version(transition->decider->image),
-                      &record);
+        decide_record(transition->decider, &partition_change_record_schema,
+            partition_version(transition->decider->image), &record);
 }
 
-static void move_partition(struct decider *decider, const struct broker_move *move, const struct image_topic *topic,
-                           int32_t index)
+static void move_partition(struct decider *decider, const struct broker_move *move,
+    const struct image_topic *topic, int32_t index)
 {
     const struct image_partition *partition = image_partition(topic, index);
-    size_t room = (size_t)(partition->replicas.count + partition->isr.count + partition->elr.count) + 1;
+    size_t room =
+        (size_t)(partition->replicas.count + partition->isr.count + partition->elr.count) + 1;
     struct transition transition = { .decider = decider, .move = move, .partition = partition };
     transition.with_elr = image_has_elr(decider->image);
     transition.isr = arena_take_array(decider->arena, room, sizeof(int32_t));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Leaders, ISR and eligible leaders of partitions when a broker comes, goes or loses a directory (KIP-966). The rules
- * are those of Kafka's PartitionChangeBuilder. */
+/* Leaders, ISR and eligible leaders of partitions when a broker comes, goes or loses a directory
+ * (KIP-966). The rules are those of Kafka's PartitionChangeBuilder. */
 #pragma once
 #include "metadata/decide.h"
 
@@ -8,10 +8,11 @@ enum { NO_BROKER = -1 };
 
 /* What happens to the brokers; the image of the decider still shows them as before. */
 struct broker_move {
-    int32_t leaves;             /* goes out of every ISR it is in; NO_BROKER */
-    bool unclean;               /* and may have lost what it had: out of the eligible leaders too */
-    int32_t comes;              /* counts as active; partitions without a leader may get it; NO_BROKER */
-    const struct uuid *lost;    /* only partitions whose replica on `leaves` lies in one of these; NULL: all */
+    int32_t leaves; /* goes out of every ISR it is in; NO_BROKER */
+    bool unclean;   /* and may have lost what it had: out of the eligible leaders too */
+    int32_t comes;  /* counts as active; partitions without a leader may get it; NO_BROKER */
+    const struct uuid
+        *lost; /* only partitions whose replica on `leaves` lies in one of these; NULL: all */
     int32_t lost_count;
 };
 

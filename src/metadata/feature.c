@@ -62,12 +62,37 @@ bool feature_fits(const struct feature_range *feature, int16_t level, int16_t me
 
 /* Index 0 is METADATA_VERSION_MIN. */
 static const char *const version_names[] = {
-    "3.3-IV3", "3.4-IV0", "3.5-IV0", "3.5-IV1", "3.5-IV2", "3.6-IV0", "3.6-IV1", "3.6-IV2", "3.7-IV0",
-    "3.7-IV1", "3.7-IV2", "3.7-IV3", "3.7-IV4", "3.8-IV0", "3.9-IV0", "4.0-IV0", "4.0-IV1", "4.0-IV2",
-    "4.0-IV3", "4.1-IV0", "4.1-IV1", "4.2-IV0", "4.2-IV1", "4.3-IV0", "4.4-IV0", "4.4-IV1", "4.4-IV2",
+    "3.3-IV3",
+    "3.4-IV0",
+    "3.5-IV0",
+    "3.5-IV1",
+    "3.5-IV2",
+    "3.6-IV0",
+    "3.6-IV1",
+    "3.6-IV2",
+    "3.7-IV0",
+    "3.7-IV1",
+    "3.7-IV2",
+    "3.7-IV3",
+    "3.7-IV4",
+    "3.8-IV0",
+    "3.9-IV0",
+    "4.0-IV0",
+    "4.0-IV1",
+    "4.0-IV2",
+    "4.0-IV3",
+    "4.1-IV0",
+    "4.1-IV1",
+    "4.2-IV0",
+    "4.2-IV1",
+    "4.3-IV0",
+    "4.4-IV0",
+    "4.4-IV1",
+    "4.4-IV2",
 };
-_Static_assert(sizeof(version_names) / sizeof(version_names[0]) == METADATA_VERSION_NEWEST - METADATA_VERSION_MIN + 1,
-               "every metadata.version has a name");
+_Static_assert(sizeof(version_names) / sizeof(version_names[0]) ==
+                   METADATA_VERSION_NEWEST - METADATA_VERSION_MIN + 1,
+    "every metadata.version has a name");
 
 const char *metadata_version_name(int16_t level)
 {
@@ -84,7 +109,8 @@ int16_t metadata_version_find(struct str release)
             return level;
     for (int16_t level = METADATA_VERSION_NEWEST; level >= METADATA_VERSION_MIN; level--) {
         struct str short_name = { version_names[level - METADATA_VERSION_MIN], 3 };
-        bool is_patch = release.size > 4 && str_starts(release, short_name) && release.data[3] == '.';
+        bool is_patch =
+            release.size > 4 && str_starts(release, short_name) && release.data[3] == '.';
         for (int32_t i = 4; is_patch && i < release.size; i++)
             is_patch = release.data[i] >= '0' && release.data[i] <= '9';
         if (str_equal(release, short_name) || is_patch)

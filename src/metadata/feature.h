@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Features: the levels this node supports, what a metadata.version brings with it, and which version of a record is
- * written at which level. All as in Kafka 4.4.0. */
+/* Features: the levels this node supports, what a metadata.version brings with it, and which
+ * version of a record is written at which level. All as in Kafka 4.4.0. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,9 +18,11 @@ struct feature_range {
 extern const struct feature_range feature_ranges[];
 extern const int32_t feature_range_count;
 
-const struct feature_range *feature_find(struct str name);                         /* NULL: unknown */
-int16_t feature_default(const struct feature_range *feature, int16_t metadata_version); /* the level a new cluster gets */
-bool feature_fits(const struct feature_range *feature, int16_t level, int16_t metadata_version); /* its dependencies hold */
+const struct feature_range *feature_find(struct str name); /* NULL: unknown */
+int16_t feature_default(const struct feature_range *feature,
+    int16_t metadata_version); /* the level a new cluster gets */
+bool feature_fits(const struct feature_range *feature, int16_t level,
+    int16_t metadata_version); /* its dependencies hold */
 
 /* metadata.version by release ("4.4") or exact name ("4.4-IV2"); 0: unknown. */
 int16_t metadata_version_find(struct str release);

@@ -22,8 +22,8 @@ struct image *image_create(uint64_t seed)
     tree_init(&image->topics_by_id, topic_id_key, seed);
     tree_init(&image->brokers, broker_key, seed);
     tree_init(&image->directories, directory_key, seed);
-    struct tree *plain[] = { &image->settings, &image->features, &image->acls,  &image->tokens,
-                             &image->scram,    &image->quotas,   &image->controllers };
+    struct tree *plain[] = { &image->settings, &image->features, &image->acls, &image->tokens,
+        &image->scram, &image->quotas, &image->controllers };
     for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
         tree_init(plain[i], item_key, seed);
     return image;
@@ -69,9 +69,9 @@ void image_unref(const struct image *image)
     assert(before > 0);
     if (before > 1)
         return;
-    struct tree *trees[] = { &shared->topics_by_name, &shared->topics_by_id, &shared->brokers, &shared->settings,
-                             &shared->features,       &shared->acls,         &shared->tokens,  &shared->scram,
-                             &shared->quotas,         &shared->controllers,  &shared->directories };
+    struct tree *trees[] = { &shared->topics_by_name, &shared->topics_by_id, &shared->brokers,
+        &shared->settings, &shared->features, &shared->acls, &shared->tokens, &shared->scram,
+        &shared->quotas, &shared->controllers, &shared->directories };
     for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++)
         tree_deinit(trees[i]);
     if (shared->producer_ids != NULL)
@@ -90,9 +90,11 @@ static const struct image_topic *as_topic(const struct tree_value *value)
 {
     return (const struct image_topic *)value; /* value is the first member of every image_… */
 }
-_Static_assert(offsetof(struct image_topic, value) == 0 && offsetof(struct image_broker, value) == 0 &&
-                   offsetof(struct image_item, value) == 0 && offsetof(struct image_directory, value) == 0 && offsetof(struct image_partition, value) == 0,
-               "a tree_value is the head of what lies in a tree");
+_Static_assert(
+    offsetof(struct image_topic, value) == 0 && offsetof(struct image_broker, value) == 0 &&
+        offsetof(struct image_item, value) == 0 && offsetof(struct image_directory, value) == 0 &&
+        offsetof(struct image_partition, value) == 0,
+    "a tree_value is the head of what lies in a tree");
 
 const struct image_topic *image_topic_by_name(const struct image *image, struct str name)
 {
@@ -141,7 +143,8 @@ const struct image_broker *image_broker(const struct image *image, int32_t id)
 {
     uint8_t key[4];
     store_i32(key, id);
-    return (const struct image_broker *)tree_find(&image->brokers, (struct bytes){ key, sizeof(key) });
+    return (const struct image_broker *)tree_find(
+        &image->brokers, (struct bytes){ key, sizeof(key) });
 }
 
 const struct image_broker *image_broker_after(const struct image *image, int32_t id)
@@ -152,7 +155,8 @@ const struct image_broker *image_broker_after(const struct image *image, int32_t
     return (const struct image_broker *)tree_after(&image->brokers, from);
 }
 
-const struct image_endpoint *image_broker_endpoint(const struct image_broker *broker, struct str listener)
+const struct image_endpoint *image_broker_endpoint(
+    const struct image_broker *broker, struct str listener)
 {
     for (int32_t i = 0; i < broker->endpoint_count; i++)
         if (str_equal(broker->endpoints[i].name, listener))
@@ -167,7 +171,8 @@ int64_t image_directory_replicas(const struct image *image, struct uuid director
     return directory == NULL ? 0 : directory->replica_count;
 }
 
-struct str image_setting(const struct image *image, enum setting_scope scope, struct str name, struct str key)
+struct str image_setting(
+    const struct image *image, enum setting_scope scope, struct str name, struct str key)
 {
     struct item_key_text text;
     struct bytes wanted = setting_key(&text, scope, name, key);
@@ -176,8 +181,8 @@ struct str image_setting(const struct image *image, enum setting_scope scope, st
     return item == NULL ? (struct str){ 0 } : item->text;
 }
 
-bool image_setting_after(const struct image *image, enum setting_scope scope, struct str name, struct str key,
-                         struct str *out_key, struct str *out_value)
+bool image_setting_after(const struct image *image, enum setting_scope scope, struct str name,
+    struct str key, struct str *out_key, struct str *out_value)
 {
     struct item_key_text text;
     struct bytes prefix = setting_key(&text, scope, name, (struct str){ "", 0 });
@@ -188,22 +193,27 @@ bool image_setting_after(const struct image *image, enum setting_scope scope, st
     if (from.data == NULL)
         return false;
     const struct image_item *item = (const struct image_item *)tree_after(&image->settings, from);
-    if (item == NULL || item->key.size < prefix_size || memcmp(item->key.data, text.data, prefix_size) != 0)
+    if (item == NULL || item->key.size < prefix_size ||
+        memcmp(item->key.data, text.data, prefix_size) != 0)
         return false;
-    *out_key = (struct str){ (const char *)item->key.data + prefix_size, (int32_t)(item->key.size - prefix_size) };
+    *out_key = (struct str){ (const char *)item->key.data + prefix_size,
+        (int32_t)(item->key.size - prefix_size) };
     *out_value = item->text;
     return true;
 }
 
 int16_t image_feature(const struct image *image, struct str name)
 {
-    const struct image_item *item = (const struct image_item *)tree_find(&image->features, text_key(name));
+    const struct image_item *item =
+        (const struct image_item *)tree_find(&image->features, text_key(name));
     return item == NULL ? 0 : item->level;
 }
 
-bool image_feature_after(const struct image *image, struct str name, struct str *out_name, int16_t *out_level)
+bool image_feature_after(
+    const struct image *image, struct str name, struct str *out_name, int16_t *out_level)
 {
-    const struct image_item *item = (const struct image_item *)tree_after(&image->features, text_key(name));
+    const struct image_item *item =
+        (const struct image_item *)tree_after(&image->features, text_key(name));
     if (item == NULL)
         return false;
     *out_name = (struct str){ (const char *)item->key.data, (int32_t)item->key.size };
@@ -211,30 +221,36 @@ bool image_feature_after(const struct image *image, struct str name, struct str 
     return true;
 }
 
-static void visit_topic(void *context, const struct tree_value *old_value, const struct tree_value *new_value)
+static void visit_topic(
+    void *context, const struct tree_value *old_value, const struct tree_value *new_value)
 {
     struct image_watch *watch = context;
     const struct image_topic *old_topic = as_topic(old_value), *new_topic = as_topic(new_value);
     watch->topic(watch, old_topic, new_topic);
 }
 
-static void visit_setting(void *context, const struct tree_value *old_value, const struct tree_value *new_value)
+static void visit_setting(
+    void *context, const struct tree_value *old_value, const struct tree_value *new_value)
 {
     struct image_watch *watch = context;
-    const struct image_item *item = (const struct image_item *)(new_value != NULL ? new_value : old_value);
+    const struct image_item *item =
+        (const struct image_item *)(new_value != NULL ? new_value : old_value);
     enum setting_scope scope;
     struct str name, key;
     setting_key_parse(item->key, &scope, &name, &key);
     watch->setting(watch, scope, name, key, new_value == NULL ? (struct str){ 0 } : item->text);
 }
 
-static void visit_broker(void *context, const struct tree_value *old_value, const struct tree_value *new_value)
+static void visit_broker(
+    void *context, const struct tree_value *old_value, const struct tree_value *new_value)
 {
     struct image_watch *watch = context;
-    watch->broker(watch, (const struct image_broker *)old_value, (const struct image_broker *)new_value);
+    watch->broker(
+        watch, (const struct image_broker *)old_value, (const struct image_broker *)new_value);
 }
 
-void image_difference(const struct image *old_image, const struct image *new_image, struct image_watch *watch)
+void image_difference(
+    const struct image *old_image, const struct image *new_image, struct image_watch *watch)
 {
     struct image *empty = NULL;
     if (old_image == NULL)

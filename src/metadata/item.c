@@ -70,7 +70,8 @@ struct bytes key_end(const struct item_key_text *text)
     return text->overflow ? (struct bytes){ NULL, 0 } : (struct bytes){ text->data, text->size };
 }
 
-struct bytes setting_key(struct item_key_text *text, enum setting_scope scope, struct str name, struct str key)
+struct bytes setting_key(
+    struct item_key_text *text, enum setting_scope scope, struct str name, struct str key)
 {
     key_begin(text);
     key_add_u8(text, (uint8_t)scope);
@@ -79,7 +80,8 @@ struct bytes setting_key(struct item_key_text *text, enum setting_scope scope, s
     return key_end(text);
 }
 
-void setting_key_parse(struct bytes item_key_bytes, enum setting_scope *out_scope, struct str *out_name, struct str *out_key)
+void setting_key_parse(struct bytes item_key_bytes, enum setting_scope *out_scope,
+    struct str *out_name, struct str *out_key)
 {
     const char *data = (const char *)item_key_bytes.data;
     assert(item_key_bytes.size >= 5);

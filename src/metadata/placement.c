@@ -94,12 +94,12 @@ static struct rack *find_rack(struct placement *placement, struct str name)
 }
 
 static void add_directories(struct placement *placement, int32_t place, const struct image *image,
-                            const struct image_broker *broker)
+    const struct image_broker *broker)
 {
     struct broker_directories *directories = &placement->directories[place];
     directories->broker_id = broker->id;
-    directories->list =
-        arena_take_array(placement->arena, (size_t)broker->directory_count, sizeof(*directories->list));
+    directories->list = arena_take_array(
+        placement->arena, (size_t)broker->directory_count, sizeof(*directories->list));
     for (int32_t i = 0; i < broker->directory_count; i++) {
         struct uuid id = broker->directories[i];
         bool cordoned = false;
@@ -111,20 +111,23 @@ static void add_directories(struct placement *placement, int32_t place, const st
     }
 }
 
-struct placement *placement_create(struct arena *arena, struct prng *prng, const struct image *image)
+struct placement *placement_create(
+    struct arena *arena, struct prng *prng, const struct image *image)
 {
     struct placement *placement = arena_take(arena, sizeof(*placement));
     placement->prng = prng;
     placement->arena = arena;
     placement->broker_count = (int32_t)image->brokers.count;
-    placement->racks = arena_take_array(arena, (size_t)placement->broker_count + 1, sizeof(*placement->racks));
-    placement->directories =
-        arena_take_array(arena, (size_t)placement->broker_count + 1, sizeof(*placement->directories));
+    placement->racks =
+        arena_take_array(arena, (size_t)placement->broker_count + 1, sizeof(*placement->racks));
+    placement->directories = arena_take_array(
+        arena, (size_t)placement->broker_count + 1, sizeof(*placement->directories));
 
     int32_t place = 0;
     const struct image_broker *broker = image_broker_after(image, -1);
     for (; broker != NULL; broker = image_broker_after(image, broker->id)) {
-        struct rack *rack = find_rack(placement, str_is_null(broker->rack) ? STR("") : broker->rack);
+        struct rack *rack =
+            find_rack(placement, str_is_null(broker->rack) ? STR("") : broker->rack);
         struct ring *ring = broker->fenced ? &rack->fenced : &rack->active;
         ring->ids[ring->count++] = broker->id;
         placement->active_count += !broker->fenced;
@@ -143,21 +146,25 @@ const char *placement_refusal(const struct placement *placement, int16_t replica
 {
     if (placement->active_count == 0)
         return arena_format(placement->arena,
-                            "Unable to replicate the partition %d time(s): All brokers are currently fenced.",
-                            replication_factor);
+            "Unable to replicate the partition %d time(s): All brokers are currently fenced.",
+            replication_factor);
     if (placement->broker_count < replication_factor)
         return arena_format(placement->arena,
-                            "Unable to replicate the partition %d time(s): The target replication factor of %d cannot be "
-                            "reached because only %d broker(s) are registered or some brokers have all their log directories "
-                            "cordoned.",
-                            replication_factor, replication_factor, placement->broker_count);
+            "Unable to replicate the partition %d time(s): The target replication factor of %d "
+            "cannot be "
+            "reached because only %d broker(s) are registered or some brokers have all their log "
+            "directories "
+            "cordoned.",
+            replication_factor, replication_factor, placement->broker_count);
     return NULL;
 }
 
-void placement_next(struct placement *placement, int16_t replication_factor, int32_t *out_broker_ids)
+void placement_next(
+    struct placement *placement, int16_t replication_factor, int32_t *out_broker_ids)
 {
     assert(placement->active_count > 0 && replication_factor <= placement->broker_count);
-    /* After as many stripes as there are brokers the pattern would repeat: shuffle and begin anew. */
+    /* After as many stripes as there are brokers the pattern would repeat: shuffle and begin anew.
+     */
     if (placement->stripe == placement->active_count && placement->active_count > 1) {
         for (int32_t i = 0; i < placement->rack_count; i++) {
             ring_start(&placement->racks[i].active, placement->prng);

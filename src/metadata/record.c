@@ -14,8 +14,8 @@ static uint8_t *write_unsigned(uint8_t *out, uint32_t value)
     return out;
 }
 
-struct bytes metadata_record_encode(struct arena *arena, const struct message_schema *schema, int16_t version,
-                                    const void *message)
+struct bytes metadata_record_encode(
+    struct arena *arena, const struct message_schema *schema, int16_t version, const void *message)
 {
     assert(schema->key >= 0 && schema_has_version(schema, version));
     uint8_t head[15];
@@ -52,7 +52,8 @@ static bool read_unsigned(struct bytes *rest, int32_t *out_value)
 bool metadata_record_parse(struct bytes record, struct metadata_record *out_record)
 {
     int32_t frame_version;
-    if (record.data == NULL || !read_unsigned(&record, &frame_version) || frame_version != METADATA_FRAME_VERSION)
+    if (record.data == NULL || !read_unsigned(&record, &frame_version) ||
+        frame_version != METADATA_FRAME_VERSION)
         return false;
     if (!read_unsigned(&record, &out_record->type) || !read_unsigned(&record, &out_record->version))
         return false;

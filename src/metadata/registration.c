@@ -21,14 +21,16 @@ static void broker_destroy(struct tree_value *value)
 }
 
 /* Everything in it, unknown tags too: through its own bytes. */
-static struct register_broker_record *copy_record(struct arena *arena, const struct register_broker_record *record)
+static struct register_broker_record *copy_record(
+    struct arena *arena, const struct register_broker_record *record)
 {
     const struct message_schema *schema = &register_broker_record_schema;
     size_t size = message_size(schema, schema->max_version, record);
     uint8_t *data = arena_take(arena, size);
     message_encode(schema, schema->max_version, record, data, size, NULL);
     struct register_broker_record *copy = arena_take(arena, sizeof(*copy));
-    bool decoded = message_decode(schema, schema->max_version, (struct bytes){ data, size }, arena, copy, NULL);
+    bool decoded = message_decode(
+        schema, schema->max_version, (struct bytes){ data, size }, arena, copy, NULL);
     assert(decoded);
     return copy;
 }
@@ -38,7 +40,8 @@ static const struct uuid *sorted_ids(struct arena *arena, const struct uuid *ids
     struct uuid *sorted = arena_take_array(arena, (size_t)(count > 0 ? count : 0), sizeof(*sorted));
     for (int32_t i = 0; i < count; i++) {
         int32_t place = i;
-        for (; place > 0 && memcmp(sorted[place - 1].bytes, ids[i].bytes, sizeof(ids[i].bytes)) > 0; place--)
+        for (; place > 0 && memcmp(sorted[place - 1].bytes, ids[i].bytes, sizeof(ids[i].bytes)) > 0;
+             place--)
             sorted[place] = sorted[place - 1];
         sorted[place] = ids[i];
     }
@@ -66,12 +69,11 @@ struct image_broker *broker_create(const struct register_broker_record *record)
     broker->cordoned = copy->cordoned_log_dirs;
     broker->cordoned_count = copy->cordoned_log_dirs_count;
 
-    struct image_endpoint *endpoints =
-        arena_take_array(&broker->arena, (size_t)(copy->end_points_count > 0 ? copy->end_points_count : 0),
-                         sizeof(*endpoints));
+    struct image_endpoint *endpoints = arena_take_array(&broker->arena,
+        (size_t)(copy->end_points_count > 0 ? copy->end_points_count : 0), sizeof(*endpoints));
     for (int32_t i = 0; i < copy->end_points_count; i++)
         endpoints[i] = (struct image_endpoint){ copy->end_points[i].name, copy->end_points[i].host,
-                                                copy->end_points[i].port, copy->end_points[i].security_protocol };
+            copy->end_points[i].port, copy->end_points[i].security_protocol };
     broker->endpoints = endpoints;
     broker->endpoint_count = copy->end_points_count > 0 ? copy->end_points_count : 0;
     return broker;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Brokers as they are registered. A registration never changes; a change makes another from its record. */
+/* Brokers as they are registered. A registration never changes; a change makes another from its
+ * record. */
 #pragma once
 #include "metadata/image.h"
 

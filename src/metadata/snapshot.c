@@ -23,9 +23,11 @@ static void emit_items(struct emitter *emitter, const struct tree *tree)
     }
 }
 
-static void emit_message(struct emitter *emitter, const struct message_schema *schema, int16_t version, const void *message)
+static void emit_message(struct emitter *emitter, const struct message_schema *schema,
+    int16_t version, const void *message)
 {
-    emitter->emit(emitter->context, metadata_record_encode(emitter->scratch, schema, version, message));
+    emitter->emit(
+        emitter->context, metadata_record_encode(emitter->scratch, schema, version, message));
     arena_reset(emitter->scratch);
 }
 
@@ -72,7 +74,7 @@ static void emit_topics(struct emitter *emitter)
 }
 
 void image_snapshot(const struct image *image, struct arena *scratch,
-                    void (*emit)(void *context, struct bytes record), void *context)
+    void (*emit)(void *context, struct bytes record), void *context)
 {
     struct emitter emitter = { image, scratch, emit, context };
     emit_features(&emitter);

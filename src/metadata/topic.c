@@ -67,7 +67,8 @@ static size_t tags_size(const struct unknown_tags *tags)
     return size;
 }
 
-static const struct unknown_tags *pack_tags(struct packing *packing, const struct unknown_tags *tags)
+static const struct unknown_tags *pack_tags(
+    struct packing *packing, const struct unknown_tags *tags)
 {
     if (tags->count == 0)
         return NULL;
@@ -75,18 +76,23 @@ static const struct unknown_tags *pack_tags(struct packing *packing, const struc
     struct unknown_tag *entries =
         (struct unknown_tag *)pack(packing, tags->entries, (size_t)tags->count * sizeof(*entries));
     for (int32_t i = 0; i < tags->count; i++)
-        entries[i].value.data = pack(packing, tags->entries[i].value.data, tags->entries[i].value.size);
+        entries[i].value.data =
+            pack(packing, tags->entries[i].value.data, tags->entries[i].value.size);
     copy->entries = entries;
     return copy;
 }
 
 struct image_partition *image_partition_create(const struct partition_record *record)
 {
-    bool has_directories = record->directories_count > 0 && record->directories_count == record->replicas_count;
-    size_t directories_size = has_directories ? (size_t)record->directories_count * sizeof(struct uuid) : 0;
-    size_t size = sizeof(struct image_partition) + directories_size + nodes_size(record->replicas_count) +
-                  nodes_size(record->isr_count) + nodes_size(record->adding_replicas_count) +
-                  nodes_size(record->removing_replicas_count) + nodes_size(record->eligible_leader_replicas_count) +
+    bool has_directories =
+        record->directories_count > 0 && record->directories_count == record->replicas_count;
+    size_t directories_size =
+        has_directories ? (size_t)record->directories_count * sizeof(struct uuid) : 0;
+    size_t size = sizeof(struct image_partition) + directories_size +
+                  nodes_size(record->replicas_count) + nodes_size(record->isr_count) +
+                  nodes_size(record->adding_replicas_count) +
+                  nodes_size(record->removing_replicas_count) +
+                  nodes_size(record->eligible_leader_replicas_count) +
                   nodes_size(record->last_known_elr_count) + tags_size(&record->unknown_tags);
     struct image_partition *partition = memory_take(size);
     struct packing packing = { (uint8_t *)(partition + 1) };
@@ -101,20 +107,24 @@ struct image_partition *image_partition_create(const struct partition_record *re
         partition->directories = pack(&packing, record->directories, directories_size);
     partition->replicas = pack_nodes(&packing, record->replicas, record->replicas_count);
     partition->isr = pack_nodes(&packing, record->isr, record->isr_count);
-    partition->adding = pack_nodes(&packing, record->adding_replicas, record->adding_replicas_count);
-    partition->removing = pack_nodes(&packing, record->removing_replicas, record->removing_replicas_count);
-    partition->elr = pack_nodes(&packing, record->eligible_leader_replicas, record->eligible_leader_replicas_count);
-    partition->last_known_elr = pack_nodes(&packing, record->last_known_elr, record->last_known_elr_count);
+    partition->adding =
+        pack_nodes(&packing, record->adding_replicas, record->adding_replicas_count);
+    partition->removing =
+        pack_nodes(&packing, record->removing_replicas, record->removing_replicas_count);
+    partition->elr = pack_nodes(
+        &packing, record->eligible_leader_replicas, record->eligible_leader_replicas_count);
+    partition->last_known_elr =
+        pack_nodes(&packing, record->last_known_elr, record->last_known_elr_count);
     partition->unknown_tags = pack_tags(&packing, &record->unknown_tags);
     assert(packing.at == (uint8_t *)partition + size);
     return partition;
 }
 
-#define SET_LIST(record, field, list)                                                                                 \
+#define SET_LIST(record, field, list)                                                              \
     ((record)->field = (int32_t *)(list).ids, (record)->field##_count = (list).count)
 
-void partition_to_record(const struct image_partition *partition, struct uuid topic_id, int32_t index,
-                         struct partition_record *out_record)
+void partition_to_record(const struct image_partition *partition, struct uuid topic_id,
+    int32_t index, struct partition_record *out_record)
 {
     *out_record = (struct partition_record){
         .partition_id = index,
@@ -141,16 +151,16 @@ void partition_to_record(const struct image_partition *partition, struct uuid to
         out_record->unknown_tags = *partition->unknown_tags;
 }
 
-#define TAKE_LIST(record, change, field, of)                                                                          \
-    do {                                                                                                              \
-        if ((change)->of##_count >= 0) {                                                                              \
-            (record)->field = (change)->of;                                                                           \
-            (record)->field##_count = (change)->of##_count;                                                           \
-        }                                                                                                             \
+#define TAKE_LIST(record, change, field, of)                                                       \
+    do {                                                                                           \
+        if ((change)->of##_count >= 0) {                                                           \
+            (record)->field = (change)->of;                                                        \
+            (record)->field##_count = (change)->of##_count;                                        \
+        }                                                                                          \
     } while (0)
 
-struct image_partition *partition_changed(const struct image_partition *partition,
-                                          const struct partition_change_record *change)
+struct image_partition *partition_changed(
+    const struct image_partition *partition, const struct partition_change_record *change)
 {
     enum { LEADER_UNCHANGED = -2, RECOVERY_UNCHANGED = -1 };
     struct partition_record record;
@@ -219,7 +229,8 @@ static void directory_destroy(struct tree_value *value)
 static void count_in_directory(struct image *image, struct uuid id, int64_t change)
 {
     struct bytes key = { id.bytes, sizeof(id.bytes) };
-    struct image_directory *directory = (struct image_directory *)tree_find(&image->directories, key);
+    struct image_directory *directory =
+        (struct image_directory *)tree_find(&image->directories, key);
     int64_t count = (directory == NULL ? 0 : directory->replica_count) + change;
     assert(count >= 0);
     if (count == 0) {
@@ -237,7 +248,8 @@ static void count_in_directory(struct image *image, struct uuid id, int64_t chan
     directory->replica_count = count;
 }
 
-static void count_partition(struct image *image, const struct image_partition *partition, int64_t change)
+static void count_partition(
+    struct image *image, const struct image_partition *partition, int64_t change)
 {
     if (partition == NULL || partition->directories == NULL)
         return;
@@ -253,7 +265,8 @@ void image_remove_topic(struct image *image, const struct image_topic *topic)
         count_partition(image, topic->partitions[i], -1);
     image->partition_total -= topic->partition_count;
     tree_remove(&image->topics_by_name, image->edit, topic_name_key(&topic->value));
-    bool removed = tree_remove(&image->topics_by_id, image->edit, (struct bytes){ id.bytes, sizeof(id.bytes) });
+    bool removed = tree_remove(
+        &image->topics_by_id, image->edit, (struct bytes){ id.bytes, sizeof(id.bytes) });
     assert(removed);
 }
 
@@ -276,7 +289,8 @@ static struct image_topic *own_topic(struct image *image, const struct image_top
     return copy;
 }
 
-/* Partitions of a topic may come in any order; gaps are filled by the end of the batch they come in. */
+/* Partitions of a topic may come in any order; gaps are filled by the end of the batch they come
+ * in. */
 static void make_room(struct image *image, struct image_topic *topic, int32_t index)
 {
     if (index < topic->partition_count)
@@ -284,8 +298,8 @@ static void make_room(struct image *image, struct image_topic *topic, int32_t in
     if (index >= topic->partition_capacity) {
         int32_t doubled = topic->partition_capacity * 2;
         topic->partition_capacity = index + 1 > doubled ? index + 1 : doubled;
-        topic->partitions =
-            memory_resize(topic->partitions, (size_t)topic->partition_capacity * sizeof(*topic->partitions));
+        topic->partitions = memory_resize(
+            topic->partitions, (size_t)topic->partition_capacity * sizeof(*topic->partitions));
     }
     for (int32_t i = topic->partition_count; i <= index; i++)
         topic->partitions[i] = NULL;
@@ -294,7 +308,7 @@ static void make_room(struct image *image, struct image_topic *topic, int32_t in
 }
 
 void image_set_partition(struct image *image, const struct image_topic *topic, int32_t index,
-                         struct image_partition *partition)
+    struct image_partition *partition)
 {
     assert(index >= 0);
     struct image_topic *owned = own_topic(image, topic);

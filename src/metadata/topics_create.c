@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CreateTopics: one topic is refused or made as a whole; the messages are Kafka's, for people compare them. */
+/* CreateTopics: one topic is refused or made as a whole; the messages are Kafka's, for people
+ * compare them. */
 #include <assert.h>
 
 #include "metadata/decide.h"
@@ -38,17 +39,18 @@ static const char *name_fault(struct arena *arena, struct str name)
     if (str_is(name, ".") || str_is(name, ".."))
         return arena_format(arena, "Topic name is invalid: '%.*s' is not allowed", STR_PRINT(name));
     if (name.size > TOPIC_NAME_MAX)
-        return arena_format(arena, "Topic name is invalid: the length of '%.*s' is longer than the max allowed length %d",
-                            STR_PRINT(name), (int)TOPIC_NAME_MAX);
+        return arena_format(arena,
+            "Topic name is invalid: the length of '%.*s' is longer than the max allowed length %d",
+            STR_PRINT(name), (int)TOPIC_NAME_MAX);
     for (int32_t i = 0; i < name.size; i++) {
         char c = name.data[i];
-        bool legal = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-                     c == '_' || c == '-';
+        bool legal = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '.' || c == '_' || c == '-';
         if (!legal)
             return arena_format(arena,
-                                "Topic name is invalid: '%.*s' contains one or more characters other than ASCII "
-                                "alphanumerics, '.', '_' and '-'",
-                                STR_PRINT(name));
+                "Topic name is invalid: '%.*s' contains one or more characters other than ASCII "
+                "alphanumerics, '.', '_' and '-'",
+                STR_PRINT(name));
     }
     return NULL;
 }
@@ -65,8 +67,8 @@ static bool collides(struct str a, struct str b)
     return true;
 }
 
-/* Metrics names have '_' for '.', so two topics may not differ in that only. With few such characters every other
- * spelling is looked up; with many, all topics are walked. */
+/* Metrics names have '_' for '.', so two topics may not differ in that only. With few such
+ * characters every other spelling is looked up; with many, all topics are walked. */
 static const struct image_topic *colliding_topic(const struct image *image, struct str name)
 {
     enum { TRIED_MAX = 8 };
@@ -90,7 +92,8 @@ static const struct image_topic *colliding_topic(const struct image *image, stru
     for (uint32_t bits = 0; count > 0 && bits < 1u << count; bits++) {
         for (int32_t i = 0; i < count; i++)
             spelling[places[i]] = bits >> i & 1 ? '.' : '_';
-        const struct image_topic *topic = image_topic_by_name(image, (struct str){ spelling, name.size });
+        const struct image_topic *topic =
+            image_topic_by_name(image, (struct str){ spelling, name.size });
         if (topic != NULL)
             return topic;
     }
@@ -106,15 +109,17 @@ static enum error check_name(struct creation *creation)
         return refuse(creation, ERROR_INVALID_TOPIC_EXCEPTION, fault);
     if (str_is(name, "__cluster_metadata"))
         return refuse(creation, ERROR_INVALID_REQUEST,
-                      "Creation of internal topic __cluster_metadata is prohibited.");
+            "Creation of internal topic __cluster_metadata is prohibited.");
     if (image_topic_by_name(image, name) != NULL)
         return refuse(creation, ERROR_TOPIC_ALREADY_EXISTS,
-                      arena_format(creation->decider->arena, "Topic '%.*s' already exists.", STR_PRINT(name)));
+            arena_format(
+                creation->decider->arena, "Topic '%.*s' already exists.", STR_PRINT(name)));
     const struct image_topic *other = colliding_topic(image, name);
     if (other != NULL)
         return refuse(creation, ERROR_INVALID_TOPIC_EXCEPTION,
-                      arena_format(creation->decider->arena, "Topic '%.*s' collides with existing topic: %.*s",
-                                   STR_PRINT(name), STR_PRINT(other->name)));
+            arena_format(creation->decider->arena,
+                "Topic '%.*s' collides with existing topic: %.*s", STR_PRINT(name),
+                STR_PRINT(other->name)));
     return ERROR_NONE;
 }
 
@@ -126,12 +131,14 @@ static enum error check_settings(struct creation *creation)
         const struct create_topics_creatable_topic_config *config = &creation->wish->configs[i];
         if (str_is_null(config->value))
             return refuse(creation, ERROR_INVALID_CONFIG,
-                          arena_format(arena, "Null value not supported for topic configs: %.*s", STR_PRINT(config->name)));
+                arena_format(arena, "Null value not supported for topic configs: %.*s",
+                    STR_PRINT(config->name)));
         struct str message = { 0 };
-        enum error error = hooks->validate_setting == NULL
-                               ? ERROR_NONE
-                               : hooks->validate_setting(hooks->context, SCOPE_TOPIC, creation->wish->name,
-                                                         config->name, config->value, arena, &message);
+        enum error error =
+            hooks->validate_setting == NULL
+                ? ERROR_NONE
+                : hooks->validate_setting(hooks->context, SCOPE_TOPIC, creation->wish->name,
+                      config->name, config->value, arena, &message);
         if (error != ERROR_NONE) {
             creation->result->error_code = (int16_t)error;
             creation->result->error_message = message;
@@ -141,8 +148,10 @@ static enum error check_settings(struct creation *creation)
     return ERROR_NONE;
 }
 
-/* What all replicas of a new partition begin with; the ISR is those who can serve now, in the order of replicas. */
-static void fill_partition(struct creation *creation, int32_t index, const int32_t *broker_ids, int32_t count)
+/* What all replicas of a new partition begin with; the ISR is those who can serve now, in the order
+ * of replicas. */
+static void fill_partition(
+    struct creation *creation, int32_t index, const int32_t *broker_ids, int32_t count)
 {
     struct arena *arena = creation->decider->arena;
     struct partition_record *record = &creation->partitions[index];
@@ -170,13 +179,15 @@ static enum error place_automatically(struct creation *creation)
     struct arena *arena = creation->decider->arena;
     if (wish->replication_factor < -1 || wish->replication_factor == 0)
         return refuse(creation, ERROR_INVALID_REPLICATION_FACTOR,
-                      "Replication factor must be larger than 0, or -1 to use the default value.");
+            "Replication factor must be larger than 0, or -1 to use the default value.");
     if (wish->num_partitions < -1 || wish->num_partitions == 0)
         return refuse(creation, ERROR_INVALID_PARTITIONS,
-                      "Number of partitions was set to an invalid non-positive value.");
-    creation->partition_count = wish->num_partitions == -1 ? settings->default_partition_count : wish->num_partitions;
-    creation->replication_factor =
-        wish->replication_factor == -1 ? settings->default_replication_factor : wish->replication_factor;
+            "Number of partitions was set to an invalid non-positive value.");
+    creation->partition_count =
+        wish->num_partitions == -1 ? settings->default_partition_count : wish->num_partitions;
+    creation->replication_factor = wish->replication_factor == -1
+                                       ? settings->default_replication_factor
+                                       : wish->replication_factor;
     const char *refusal = placement_refusal(creation->placement, creation->replication_factor);
     if (refusal != NULL)
         return refuse(creation, ERROR_INVALID_REPLICATION_FACTOR, refusal);
@@ -188,46 +199,49 @@ static enum error place_automatically(struct creation *creation)
         placement_next(creation->placement, creation->replication_factor, ids);
         fill_partition(creation, i, ids, creation->replication_factor);
     }
-    /* A broker that leaves may be the whole ISR; then the partition would begin without a leader. */
+    /* A broker that leaves may be the whole ISR; then the partition would begin without a leader.
+     */
     for (int32_t i = 0; i < creation->partition_count; i++)
         if (creation->partitions[i].isr_count == 0)
             return refuse(creation, ERROR_INVALID_REPLICATION_FACTOR,
-                          arena_format(arena,
-                                       "Unable to replicate the partition %d time(s): All brokers are currently fenced "
-                                       "or in controlled shutdown.",
-                                       creation->replication_factor));
+                arena_format(arena,
+                    "Unable to replicate the partition %d time(s): All brokers are currently "
+                    "fenced "
+                    "or in controlled shutdown.",
+                    creation->replication_factor));
     return ERROR_NONE;
 }
 
-static enum error check_assignment(struct creation *creation, const struct create_topics_creatable_replica_assignment *wish,
-                                   int32_t expected)
+static enum error check_assignment(struct creation *creation,
+    const struct create_topics_creatable_replica_assignment *wish, int32_t expected)
 {
     struct arena *arena = creation->decider->arena;
     if (wish->broker_ids_count <= 0)
         return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
-                      "The manual partition assignment includes an empty replica list.");
+            "The manual partition assignment includes an empty replica list.");
     if (wish->broker_ids_count > NODE_LIST_MAX)
         return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
-                      "The manual partition assignment includes more replicas than there can be brokers.");
+            "The manual partition assignment includes more replicas than there can be brokers.");
     for (int32_t i = 0; i < wish->broker_ids_count; i++) {
         int32_t id = wish->broker_ids[i];
         if (image_broker(creation->decider->image, id) == NULL)
             return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
-                          arena_format(arena,
-                                       "The manual partition assignment includes broker %d, but no such broker is "
-                                       "registered.",
-                                       id));
+                arena_format(arena,
+                    "The manual partition assignment includes broker %d, but no such broker is "
+                    "registered.",
+                    id));
         if (node_list_has((struct node_list){ wish->broker_ids, i }, id))
             return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
-                          arena_format(arena,
-                                       "The manual partition assignment includes the broker %d more than once.", id));
+                arena_format(arena,
+                    "The manual partition assignment includes the broker %d more than once.", id));
     }
     if (expected >= 0 && wish->broker_ids_count != expected)
         return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
-                      arena_format(arena,
-                                   "The manual partition assignment includes a partition with %d replica(s), but this is "
-                                   "not consistent with previous partitions, which have %d replica(s).",
-                                   wish->broker_ids_count, expected));
+            arena_format(arena,
+                "The manual partition assignment includes a partition with %d replica(s), but this "
+                "is "
+                "not consistent with previous partitions, which have %d replica(s).",
+                wish->broker_ids_count, expected));
     return ERROR_NONE;
 }
 
@@ -237,10 +251,11 @@ static enum error place_manually(struct creation *creation)
     struct arena *arena = creation->decider->arena;
     if (wish->replication_factor != -1)
         return refuse(creation, ERROR_INVALID_REQUEST,
-                      "A manual partition assignment was specified, but replication factor was not set to -1.");
+            "A manual partition assignment was specified, but replication factor was not set to "
+            "-1.");
     if (wish->num_partitions != -1)
         return refuse(creation, ERROR_INVALID_REQUEST,
-                      "A manual partition assignment was specified, but numPartitions was not set to -1.");
+            "A manual partition assignment was specified, but numPartitions was not set to -1.");
     int32_t count = wish->assignments_count;
     bool *filled = arena_take_array(arena, (size_t)count, sizeof(*filled));
     creation->partitions = arena_take_array(arena, (size_t)count, sizeof(*creation->partitions));
@@ -250,10 +265,11 @@ static enum error place_manually(struct creation *creation)
         int32_t index = assignment->partition_index;
         if (index < 0 || index >= count)
             return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
-                          "partitions should be a consecutive 0-based integer sequence");
+                "partitions should be a consecutive 0-based integer sequence");
         if (filled[index])
             return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
-                          arena_format(arena, "Found multiple manual partition assignments for partition %d", index));
+                arena_format(
+                    arena, "Found multiple manual partition assignments for partition %d", index));
         enum error error = check_assignment(creation, assignment, expected);
         if (error != ERROR_NONE)
             return error;
@@ -262,10 +278,10 @@ static enum error place_manually(struct creation *creation)
         fill_partition(creation, index, assignment->broker_ids, assignment->broker_ids_count);
         if (creation->partitions[index].isr_count == 0)
             return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
-                          arena_format(arena,
-                                       "All brokers specified in the manual partition assignment for partition %d are "
-                                       "fenced or in controlled shutdown.",
-                                       index));
+                arena_format(arena,
+                    "All brokers specified in the manual partition assignment for partition %d are "
+                    "fenced or in controlled shutdown.",
+                    index));
     }
     creation->partition_count = count;
     creation->replication_factor = (int16_t)expected;
@@ -291,9 +307,9 @@ static void write_topic(struct creation *creation, struct uuid topic_id)
     decide_record(decider, &topic_record_schema, 0, &topic);
     for (int32_t i = 0; i < creation->wish->configs_count; i++) {
         struct config_record config = { .resource_type = SCOPE_TOPIC,
-                                        .resource_name = creation->wish->name,
-                                        .name = creation->wish->configs[i].name,
-                                        .value = creation->wish->configs[i].value };
+            .resource_name = creation->wish->name,
+            .name = creation->wish->configs[i].name,
+            .value = creation->wish->configs[i].value };
         decide_record(decider, &config_record_schema, 0, &config);
     }
     for (int32_t i = 0; i < creation->partition_count; i++) {
@@ -306,8 +322,8 @@ static void create_topic(struct creation *creation, bool validate_only)
 {
     if (check_name(creation) != ERROR_NONE || check_settings(creation) != ERROR_NONE)
         return;
-    enum error error =
-        creation->wish->assignments_count > 0 ? place_manually(creation) : place_automatically(creation);
+    enum error error = creation->wish->assignments_count > 0 ? place_manually(creation)
+                                                             : place_automatically(creation);
     if (error != ERROR_NONE)
         return;
     struct create_topics_creatable_topic_result *result = creation->result;
@@ -316,24 +332,27 @@ static void create_topic(struct creation *creation, bool validate_only)
     result->topic_id = fresh_topic_id(creation->decider);
     const struct controller_hooks *hooks = &creation->decider->settings->hooks;
     if (hooks->describe_topic != NULL)
-        hooks->describe_topic(hooks->context, creation->decider->image, creation->wish, creation->decider->arena, result);
+        hooks->describe_topic(hooks->context, creation->decider->image, creation->wish,
+            creation->decider->arena, result);
     if (!validate_only)
         write_topic(creation, result->topic_id);
 }
 
-static int64_t partitions_asked_for(const struct decider *decider, const struct create_topics_request *request)
+static int64_t partitions_asked_for(
+    const struct decider *decider, const struct create_topics_request *request)
 {
     int64_t total = 0;
     for (int32_t i = 0; i < request->topics_count; i++) {
         const struct create_topics_creatable_topic *wish = &request->topics[i];
-        int32_t count = wish->num_partitions == -1 ? decider->settings->default_partition_count : wish->num_partitions;
+        int32_t count = wish->num_partitions == -1 ? decider->settings->default_partition_count
+                                                   : wish->num_partitions;
         total += wish->assignments_count > 0 ? wish->assignments_count : count > 0 ? count : 0;
     }
     return total;
 }
 
 void decide_create_topics(struct decider *decider, const struct create_topics_request *request,
-                          struct create_topics_response *response)
+    struct create_topics_response *response)
 {
     struct placement *placement = placement_create(decider->arena, decider->prng, decider->image);
     bool too_many = partitions_asked_for(decider, request) > PARTITIONS_PER_REQUEST_MAX;
@@ -347,15 +366,19 @@ void decide_create_topics(struct decider *decider, const struct create_topics_re
     for (int32_t i = 0; i < capacity; i++) {
         if (first[i] >= 0 && first[i] != i)
             continue;
-        struct create_topics_creatable_topic_result *result = &response->topics[response->topics_count++];
-        struct creation creation = { .decider = decider, .placement = placement, .wish = &request->topics[i],
-                                     .result = result };
+        struct create_topics_creatable_topic_result *result =
+            &response->topics[response->topics_count++];
+        struct creation creation = { .decider = decider,
+            .placement = placement,
+            .wish = &request->topics[i],
+            .result = result };
         result->name = creation.wish->name;
         result->configs_count = -1;
         if (first[i] == i)
             refuse(&creation, ERROR_INVALID_REQUEST, "Duplicate topic name.");
         else if (too_many)
-            refuse(&creation, ERROR_POLICY_VIOLATION, "Excessively large number of partitions per request.");
+            refuse(&creation, ERROR_POLICY_VIOLATION,
+                "Excessively large number of partitions per request.");
         else
             create_topic(&creation, request->validate_only);
     }

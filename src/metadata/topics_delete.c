@@ -3,13 +3,15 @@
 #include "wire/gen/delete_topics.h"
 #include "wire/gen/remove_topic_record.h"
 
-static void answer(struct delete_topics_deletable_topic_result *result, enum error error, const char *message)
+static void answer(
+    struct delete_topics_deletable_topic_result *result, enum error error, const char *message)
 {
     result->error_code = (int16_t)error;
     result->error_message = str_from(message);
 }
 
-static void delete_topic(struct decider *decider, struct delete_topics_deletable_topic_result *result)
+static void delete_topic(
+    struct decider *decider, struct delete_topics_deletable_topic_result *result)
 {
     bool by_id = !uuid_is_zero(result->topic_id);
     if (by_id && !str_is_null(result->name)) {
@@ -26,7 +28,8 @@ static void delete_topic(struct decider *decider, struct delete_topics_deletable
         if (by_id)
             answer(result, ERROR_UNKNOWN_TOPIC_ID, "This server does not host this topic ID.");
         else
-            answer(result, ERROR_UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.");
+            answer(result, ERROR_UNKNOWN_TOPIC_OR_PARTITION,
+                "This server does not host this topic-partition.");
         return;
     }
     if (!decider->settings->delete_topic_enable) {
@@ -39,8 +42,10 @@ static void delete_topic(struct decider *decider, struct delete_topics_deletable
     decide_record(decider, &remove_topic_record_schema, 0, &record);
 }
 
-/* What a topic of the request is known by: its name, however it was asked for, or an id nobody has. */
-static struct str known_by(const struct decider *decider, const struct delete_topics_deletable_topic_result *result)
+/* What a topic of the request is known by: its name, however it was asked for, or an id nobody has.
+ */
+static struct str known_by(
+    const struct decider *decider, const struct delete_topics_deletable_topic_result *result)
 {
     const struct image_topic *topic = image_topic_by_id(decider->image, result->topic_id);
     if (topic != NULL)
@@ -51,12 +56,13 @@ static struct str known_by(const struct decider *decider, const struct delete_to
 }
 
 void decide_delete_topics(struct decider *decider, const struct delete_topics_request *request,
-                          struct delete_topics_response *response)
+    struct delete_topics_response *response)
 {
     int32_t by_state = request->topics_count > 0 ? request->topics_count : 0;
     int32_t by_name = request->topic_names_count > 0 ? request->topic_names_count : 0;
     response->responses_count = by_state + by_name;
-    response->responses = MESSAGE_TAKE(delete_topics_deletable_topic_result, decider->arena, by_state + by_name);
+    response->responses =
+        MESSAGE_TAKE(delete_topics_deletable_topic_result, decider->arena, by_state + by_name);
     for (int32_t i = 0; i < by_state; i++) {
         response->responses[i].name = request->topics[i].name;
         response->responses[i].topic_id = request->topics[i].topic_id;
@@ -64,7 +70,8 @@ void decide_delete_topics(struct decider *decider, const struct delete_topics_re
     for (int32_t i = 0; i < by_name; i++)
         response->responses[by_state + i].name = request->topic_names[i];
 
-    /* The same topic twice, by whatever means, is one mistake of the request: neither is deleted. */
+    /* The same topic twice, by whatever means, is one mistake of the request: neither is deleted.
+     */
     int32_t count = response->responses_count;
     struct str *names = arena_take_array(decider->arena, (size_t)count, sizeof(*names));
     for (int32_t i = 0; i < count; i++)
@@ -74,7 +81,7 @@ void decide_delete_topics(struct decider *decider, const struct delete_topics_re
         struct delete_topics_deletable_topic_result *result = &response->responses[i];
         if (first[i] >= 0 && !str_is_null(names[i]))
             answer(result, ERROR_INVALID_REQUEST,
-                   uuid_is_zero(result->topic_id) ? "Duplicate topic name." : "Duplicate topic id.");
+                uuid_is_zero(result->topic_id) ? "Duplicate topic name." : "Duplicate topic id.");
         else
             delete_topic(decider, result);
     }

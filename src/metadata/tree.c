@@ -133,7 +133,8 @@ struct tree_value *tree_at_or_after(const struct tree *tree, struct bytes key)
     return first_behind(tree, key, true);
 }
 
-/* The node itself when this edit made it, else a copy in its place; takes and gives one reference. */
+/* The node itself when this edit made it, else a copy in its place; takes and gives one reference.
+ */
 static struct tree_node *own_node(struct tree_node *node, uint64_t edit)
 {
     if (node->edit == edit)
@@ -149,14 +150,16 @@ static struct tree_node *own_node(struct tree_node *node, uint64_t edit)
     return copy;
 }
 
-static bool lies_above(const struct tree *tree, const struct tree_node *a, const struct tree_node *b)
+static bool lies_above(
+    const struct tree *tree, const struct tree_node *a, const struct tree_node *b)
 {
     if (a->priority != b->priority)
         return a->priority > b->priority;
     return compare_keys(tree->key(a->value), tree->key(b->value)) < 0;
 }
 
-static struct tree_node *insert_node(struct tree *tree, uint64_t edit, struct tree_node *node, struct tree_value *value)
+static struct tree_node *insert_node(
+    struct tree *tree, uint64_t edit, struct tree_node *node, struct tree_value *value)
 {
     struct bytes key = tree->key(value);
     if (node == NULL) {
@@ -195,7 +198,8 @@ void tree_set(struct tree *tree, uint64_t edit, struct tree_value *value)
     tree->root = insert_node(tree, edit, tree->root, value);
 }
 
-static struct tree_node *join_nodes(const struct tree *tree, uint64_t edit, struct tree_node *left, struct tree_node *right)
+static struct tree_node *join_nodes(
+    const struct tree *tree, uint64_t edit, struct tree_node *left, struct tree_node *right)
 {
     if (left == NULL)
         return right;
@@ -247,7 +251,8 @@ static void walk_push(struct walk *walk, const struct tree_node *node, bool sing
         return;
     if (walk->count == walk->capacity) {
         walk->capacity = walk->capacity == 0 ? 64 : walk->capacity * 2;
-        walk->entries = memory_resize(walk->entries, (size_t)walk->capacity * sizeof(*walk->entries));
+        walk->entries =
+            memory_resize(walk->entries, (size_t)walk->capacity * sizeof(*walk->entries));
     }
     walk->entries[walk->count++] = (struct walk_entry){ node, single };
 }
@@ -260,8 +265,9 @@ static void walk_expand(struct walk *walk)
     walk_push(walk, node->left, false);
 }
 
-/* Opens the subtree that reaches higher, so that subtrees shared by both versions come up on both sides at once. True
- * when something was opened or skipped; false when both tops are single nodes (or one side is used up). */
+/* Opens the subtree that reaches higher, so that subtrees shared by both versions come up on both
+ * sides at once. True when something was opened or skipped; false when both tops are single nodes
+ * (or one side is used up). */
 static bool walk_down(const struct tree *tree, struct walk *old_walk, struct walk *new_walk)
 {
     struct walk_entry *a = old_walk->count == 0 ? NULL : &old_walk->entries[old_walk->count - 1];
@@ -287,7 +293,8 @@ static bool walk_down(const struct tree *tree, struct walk *old_walk, struct wal
     return a_opens || b_opens;
 }
 
-void tree_difference(const struct tree *old_tree, const struct tree *new_tree, tree_visit *visit, void *context)
+void tree_difference(
+    const struct tree *old_tree, const struct tree *new_tree, tree_visit *visit, void *context)
 {
     struct walk old_walk = { 0 }, new_walk = { 0 };
     walk_push(&old_walk, old_tree->root, false);

@@ -5,13 +5,15 @@
 
 #include "raft/voters.h"
 
-static void send(struct raft_actions *actions, enum raft_message_type type, struct raft_voter to, bool pre_vote)
+static void send(
+    struct raft_actions *actions, enum raft_message_type type, struct raft_voter to, bool pre_vote)
 {
     assert(actions->message_count < RAFT_VOTERS_MAX);
     actions->messages[actions->message_count++] = (struct raft_message){ type, to, pre_vote };
 }
 
-static void send_to_others(const struct raft *raft, enum raft_message_type type, bool pre_vote, struct raft_actions *actions)
+static void send_to_others(const struct raft *raft, enum raft_message_type type, bool pre_vote,
+    struct raft_actions *actions)
 {
     for (int i = 0; i < raft->voters.count; i++)
         if (!voter_matches(raft->voters.list[i], raft->self))
@@ -22,7 +24,8 @@ static void send_to_others(const struct raft *raft, enum raft_message_type type,
 static int64_t election_deadline(const struct raft *raft, const struct raft_event *event)
 {
     int32_t timeout = raft->settings.election_timeout_ms;
-    return event->now_ms + timeout + (int64_t)(event->random % (uint64_t)(timeout > 0 ? timeout : 1));
+    return event->now_ms + timeout +
+           (int64_t)(event->random % (uint64_t)(timeout > 0 ? timeout : 1));
 }
 
 static void leave_leadership(struct raft *raft, struct raft_actions *actions)
@@ -32,18 +35,22 @@ static void leave_leadership(struct raft *raft, struct raft_actions *actions)
     raft->granting.count = 0;
 }
 
-void election_enter_epoch(struct raft *raft, const struct raft_event *event, int32_t epoch, struct raft_actions *actions)
+void election_enter_epoch(
+    struct raft *raft, const struct raft_event *event, int32_t epoch, struct raft_actions *actions)
 {
     assert(epoch > raft->vote.leader_epoch);
     leave_leadership(raft, actions);
     raft->role = RAFT_UNATTACHED;
-    raft->vote = (struct raft_vote){ .leader_id = RAFT_NOBODY, .leader_epoch = epoch, .voted_id = RAFT_NOBODY };
+    raft->vote = (struct raft_vote){
+        .leader_id = RAFT_NOBODY, .leader_epoch = epoch, .voted_id = RAFT_NOBODY
+    };
     raft->deadline_ms = election_deadline(raft, event);
     actions->save_vote = true;
     actions->leader_changed = true;
 }
 
-void election_follow(struct raft *raft, const struct raft_event *event, int32_t leader_id, struct raft_actions *actions)
+void election_follow(struct raft *raft, const struct raft_event *event, int32_t leader_id,
+    struct raft_actions *actions)
 {
     assert(leader_id != raft->self.id && leader_id != RAFT_NOBODY);
     raft->deadline_ms = event->now_ms + raft->settings.fetch_timeout_ms;
@@ -82,7 +89,8 @@ static bool is_beaten(const struct raft *raft)
     return refused > raft->voters.count - voters_majority(&raft->voters);
 }
 
-static void become_leader(struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
+static void become_leader(
+    struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
 {
     raft->granting.count = 0;
     for (int i = 0; i < raft->voters.count; i++) {
@@ -97,18 +105,22 @@ static void become_leader(struct raft *raft, const struct raft_event *event, str
     raft->vote.voted_directory_id = UUID_ZERO;
     raft->epoch_start = raft->end.offset;
     raft->election_count = 0;
-    raft->deadline_ms = raft->voters.count == 1 ? INT64_MAX : event->now_ms + raft->settings.fetch_timeout_ms;
+    raft->deadline_ms =
+        raft->voters.count == 1 ? INT64_MAX : event->now_ms + raft->settings.fetch_timeout_ms;
     actions->save_vote = true;
     actions->became_leader = true;
     actions->leader_changed = true;
     send_to_others(raft, RAFT_SEND_BEGIN_EPOCH, false, actions);
 }
 
-static void become_candidate(struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
+static void become_candidate(
+    struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
 {
     raft->role = RAFT_CANDIDATE;
-    raft->vote = (struct raft_vote){ .leader_id = RAFT_NOBODY, .leader_epoch = raft->vote.leader_epoch + 1,
-                                     .voted_id = raft->self.id, .voted_directory_id = raft->self.directory_id };
+    raft->vote = (struct raft_vote){ .leader_id = RAFT_NOBODY,
+        .leader_epoch = raft->vote.leader_epoch + 1,
+        .voted_id = raft->self.id,
+        .voted_directory_id = raft->self.directory_id };
     begin_counting(raft, event);
     actions->save_vote = true;
     actions->leader_changed = true;
@@ -119,7 +131,8 @@ static void become_candidate(struct raft *raft, const struct raft_event *event, 
         send_to_others(raft, RAFT_SEND_VOTE, false, actions);
 }
 
-static void become_prospective(struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
+static void become_prospective(
+    struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
 {
     if (raft->vote.leader_id != RAFT_NOBODY)
         actions->leader_changed = actions->save_vote = true;
@@ -132,7 +145,8 @@ static void become_prospective(struct raft *raft, const struct raft_event *event
         send_to_others(raft, RAFT_SEND_VOTE, true, actions);
 }
 
-/* KIP-595: a leader that a majority no longer fetches from gives up, lest it answer from a lost world. */
+/* KIP-595: a leader that a majority no longer fetches from gives up, lest it answer from a lost
+ * world. */
 static bool is_deserted(const struct raft *raft, int64_t now_ms)
 {
     int heard = 0;
@@ -143,7 +157,8 @@ static bool is_deserted(const struct raft *raft, int64_t now_ms)
     return heard < voters_majority(&raft->voters);
 }
 
-void election_resign(struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
+void election_resign(
+    struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
 {
     if (raft->role != RAFT_LEADER)
         return;
@@ -218,7 +233,8 @@ static bool may_grant(const struct raft *raft, const struct raft_event *event)
     return false;
 }
 
-void election_answer_vote(struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
+void election_answer_vote(
+    struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
 {
     if (event->epoch < raft->vote.leader_epoch) {
         actions->fenced = true;
@@ -238,7 +254,8 @@ void election_answer_vote(struct raft *raft, const struct raft_event *event, str
     actions->save_vote = true;
 }
 
-void election_count_vote(struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
+void election_count_vote(
+    struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
 {
     if (event->epoch > raft->vote.leader_epoch) {
         election_enter_epoch(raft, event, event->epoch, actions);
@@ -246,7 +263,7 @@ void election_count_vote(struct raft *raft, const struct raft_event *event, stru
     }
     bool counts = event->epoch == raft->vote.leader_epoch &&
                   ((event->pre_vote && raft->role == RAFT_PROSPECTIVE) ||
-                   (!event->pre_vote && raft->role == RAFT_CANDIDATE));
+                      (!event->pre_vote && raft->role == RAFT_CANDIDATE));
     int index = voters_find(&raft->voters, event->from);
     if (!counts || index < 0)
         return;
@@ -263,7 +280,8 @@ void election_count_vote(struct raft *raft, const struct raft_event *event, stru
     } else if (is_beaten(raft)) {
         /* Back off at random, longer after each defeat, at most the configured time. */
         int64_t limit = raft->settings.election_backoff_max_ms;
-        int64_t backoff = 100 * ((int64_t)1 << (raft->election_count < 10 ? raft->election_count : 10));
+        int64_t backoff =
+            100 * ((int64_t)1 << (raft->election_count < 10 ? raft->election_count : 10));
         backoff = backoff < limit ? backoff : limit;
         raft->election_count++;
         raft->deadline_ms = event->now_ms + (int64_t)(event->random % (uint64_t)(backoff + 1));

@@ -7,14 +7,21 @@
 #include "raft/voters.h"
 
 void raft_init(struct raft *raft, struct raft_voter self, const struct raft_settings *settings,
-               const struct raft_voters *voters, const struct raft_vote *vote, struct raft_position end)
+    const struct raft_voters *voters, const struct raft_vote *vote, struct raft_position end)
 {
     assert(voters->count >= 0 && voters->count <= RAFT_VOTERS_MAX);
-    *raft = (struct raft){ .self = self, .settings = *settings, .voters = *voters, .vote = *vote, .end = end,
-                           .high_watermark = -1 };
-    /* A log may be ahead of quorum-state only by what a leader wrote in an epoch it had saved before. */
+    *raft = (struct raft){ .self = self,
+        .settings = *settings,
+        .voters = *voters,
+        .vote = *vote,
+        .end = end,
+        .high_watermark = -1 };
+    /* A log may be ahead of quorum-state only by what a leader wrote in an epoch it had saved
+     * before. */
     if (raft->vote.leader_epoch < end.epoch)
-        raft->vote = (struct raft_vote){ .leader_id = RAFT_NOBODY, .leader_epoch = end.epoch, .voted_id = RAFT_NOBODY };
+        raft->vote = (struct raft_vote){
+            .leader_id = RAFT_NOBODY, .leader_epoch = end.epoch, .voted_id = RAFT_NOBODY
+        };
     if (raft->vote.leader_id == self.id)
         raft->role = RAFT_RESIGNED;
     else if (raft->vote.leader_id != RAFT_NOBODY)
@@ -30,7 +37,8 @@ bool raft_is_voter(const struct raft *raft)
     return voters_find(&raft->voters, raft->self) >= 0;
 }
 
-/* The largest offset that a majority holds durably. The local node counts with what it has synced. */
+/* The largest offset that a majority holds durably. The local node counts with what it has synced.
+ */
 static int64_t majority_offset(const struct raft *raft)
 {
     int64_t sorted[RAFT_VOTERS_MAX];
@@ -46,7 +54,8 @@ static int64_t majority_offset(const struct raft *raft)
     return count == 0 ? -1 : sorted[voters_majority(&raft->voters) - 1];
 }
 
-/* Raft thesis 5.4.2: records of older epochs are committed only together with one of the own epoch. */
+/* Raft thesis 5.4.2: records of older epochs are committed only together with one of the own epoch.
+ */
 static void advance_commit(struct raft *raft, struct raft_actions *actions)
 {
     if (raft->role != RAFT_LEADER)
@@ -61,7 +70,8 @@ static void advance_commit(struct raft *raft, struct raft_actions *actions)
     actions->commit_moved = true;
 }
 
-static void note_append(struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
+static void note_append(
+    struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
 {
     assert(event->position.epoch <= raft->vote.leader_epoch);
     assert(raft->high_watermark <= event->position.offset);
@@ -69,7 +79,8 @@ static void note_append(struct raft *raft, const struct raft_event *event, struc
     advance_commit(raft, actions);
 }
 
-static void note_progress(struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
+static void note_progress(
+    struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
 {
     if (event->epoch < raft->vote.leader_epoch) {
         actions->fenced = true;
@@ -91,8 +102,10 @@ static void note_progress(struct raft *raft, const struct raft_event *event, str
     advance_commit(raft, actions);
 }
 
-/* From the leader, or from who knows it: the epoch and its leader are adopted, a commit only from the leader itself. */
-static void hear_leader(struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
+/* From the leader, or from who knows it: the epoch and its leader are adopted, a commit only from
+ * the leader itself. */
+static void hear_leader(
+    struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
 {
     if (event->epoch < raft->vote.leader_epoch) {
         actions->fenced = true;
@@ -102,21 +115,25 @@ static void hear_leader(struct raft *raft, const struct raft_event *event, struc
         election_enter_epoch(raft, event, event->epoch, actions);
     int32_t leader_id = event->type == RAFT_EPOCH_BEGUN ? event->from.id : event->leader_id;
     bool known = raft->vote.leader_id != RAFT_NOBODY;
-    if (leader_id == RAFT_NOBODY || leader_id == raft->self.id || (known && raft->vote.leader_id != leader_id))
+    if (leader_id == RAFT_NOBODY || leader_id == raft->self.id ||
+        (known && raft->vote.leader_id != leader_id))
         return; /* an epoch has one leader: who names another is not believed */
     election_follow(raft, event, leader_id, actions);
 
     if (event->type != RAFT_FETCH_ANSWERED || event->from.id != leader_id)
         return;
-    int64_t committed = event->position.offset < raft->end.offset ? event->position.offset : raft->end.offset;
+    int64_t committed =
+        event->position.offset < raft->end.offset ? event->position.offset : raft->end.offset;
     if (committed > raft->high_watermark) {
         raft->high_watermark = committed;
         actions->commit_moved = true;
     }
 }
 
-/* The leader gave up: the first of its successors stands at once, the others a little later each. */
-static void hear_resignation(struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
+/* The leader gave up: the first of its successors stands at once, the others a little later each.
+ */
+static void hear_resignation(
+    struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
 {
     if (event->epoch < raft->vote.leader_epoch) {
         actions->fenced = true;
@@ -137,7 +154,8 @@ static void hear_resignation(struct raft *raft, const struct raft_event *event, 
     raft->deadline_ms = event->now_ms + (int64_t)place * raft->settings.election_backoff_max_ms / 4;
 }
 
-static void change_voters(struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
+static void change_voters(
+    struct raft *raft, const struct raft_event *event, struct raft_actions *actions)
 {
     struct raft_progress progress[RAFT_VOTERS_MAX];
     for (int i = 0; i < RAFT_VOTERS_MAX; i++)
@@ -163,19 +181,40 @@ void raft_step(struct raft *raft, const struct raft_event *event, struct raft_ac
     *actions = (struct raft_actions){ 0 };
 
     switch (event->type) {
-    case RAFT_TICK: election_tick(raft, event, actions); break;
-    case RAFT_VOTE_REQUESTED: election_answer_vote(raft, event, actions); break;
-    case RAFT_VOTE_ANSWERED: election_count_vote(raft, event, actions); break;
-    case RAFT_EPOCH_BEGUN: hear_leader(raft, event, actions); break;
-    case RAFT_EPOCH_ENDED: hear_resignation(raft, event, actions); break;
-    case RAFT_FETCH_REQUESTED: note_progress(raft, event, actions); break;
-    case RAFT_FETCH_ANSWERED: hear_leader(raft, event, actions); break;
-    case RAFT_APPENDED: note_append(raft, event, actions); break;
-    case RAFT_VOTERS_CHANGED: change_voters(raft, event, actions); break;
-    case RAFT_RESIGN: election_resign(raft, event, actions); break;
+    case RAFT_TICK:
+        election_tick(raft, event, actions);
+        break;
+    case RAFT_VOTE_REQUESTED:
+        election_answer_vote(raft, event, actions);
+        break;
+    case RAFT_VOTE_ANSWERED:
+        election_count_vote(raft, event, actions);
+        break;
+    case RAFT_EPOCH_BEGUN:
+        hear_leader(raft, event, actions);
+        break;
+    case RAFT_EPOCH_ENDED:
+        hear_resignation(raft, event, actions);
+        break;
+    case RAFT_FETCH_REQUESTED:
+        note_progress(raft, event, actions);
+        break;
+    case RAFT_FETCH_ANSWERED:
+        hear_leader(raft, event, actions);
+        break;
+    case RAFT_APPENDED:
+        note_append(raft, event, actions);
+        break;
+    case RAFT_VOTERS_CHANGED:
+        change_voters(raft, event, actions);
+        break;
+    case RAFT_RESIGN:
+        election_resign(raft, event, actions);
+        break;
     }
     assert(raft->vote.leader_epoch >= epoch_before);
-    assert(raft->vote.leader_epoch == epoch_before || actions->save_vote); /* durable before anyone hears of it */
+    assert(raft->vote.leader_epoch == epoch_before ||
+           actions->save_vote); /* durable before anyone hears of it */
     assert(raft->high_watermark >= committed_before);
     assert(!actions->granted || actions->save_vote || event->pre_vote);
 }

@@ -10,7 +10,8 @@
 
 enum { WINDOW_SIZE = 1024 * 1024, RECORDS_MAX = 1024 * 1024 * 1024 };
 
-static bool pass_on(struct batch_walk *walk, const struct batch_header *header, const struct record *record)
+static bool pass_on(
+    struct batch_walk *walk, const struct batch_header *header, const struct record *record)
 {
     if (record->offset < walk->from_offset)
         return true;
@@ -21,7 +22,8 @@ static bool pass_on(struct batch_walk *walk, const struct batch_header *header, 
     return walk->control(walk, record->offset, load_i16(record->key.data + 2), record->value);
 }
 
-static int walk_batch(struct batch_walk *walk, const uint8_t *batch, const struct batch_header *header)
+static int walk_batch(
+    struct batch_walk *walk, const uint8_t *batch, const struct batch_header *header)
 {
     struct bytes records;
     struct buffer *owner;
@@ -64,7 +66,8 @@ int batches_walk(struct file *file, int64_t position, int64_t size, struct batch
         struct batch_header header;
         enum batch_status parsed = BATCH_OK;
         while (status == 0 && at < (size_t)got &&
-               (parsed = batch_parse((struct bytes){ window + at, (size_t)got - at }, &header)) == BATCH_OK) {
+               (parsed = batch_parse((struct bytes){ window + at, (size_t)got - at }, &header)) ==
+                   BATCH_OK) {
             status = walk_batch(walk, window + at, &header);
             at += header.size;
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Walks the batches of a range of a file: a segment of the metadata log, or a snapshot. Holds one batch at a time. */
+/* Walks the batches of a range of a file: a segment of the metadata log, or a snapshot. Holds one
+ * batch at a time. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,8 +11,13 @@ struct decompressor;
 struct file;
 
 /* Control record types of the quorum. */
-enum { CONTROL_LEADER_CHANGE = 2, CONTROL_SNAPSHOT_HEADER = 3, CONTROL_SNAPSHOT_FOOTER = 4, CONTROL_KRAFT_VERSION = 5,
-       CONTROL_VOTERS = 6 };
+enum {
+    CONTROL_LEADER_CHANGE = 2,
+    CONTROL_SNAPSHOT_HEADER = 3,
+    CONTROL_SNAPSHOT_FOOTER = 4,
+    CONTROL_KRAFT_VERSION = 5,
+    CONTROL_VOTERS = 6
+};
 
 struct batch_walk {
     struct decompressor *decompressor;
@@ -25,6 +31,7 @@ struct batch_walk {
     int64_t batch_bytes;  /* walked so far */
 };
 
-/* From the first byte of a batch. 0, -errno, or -EBADMSG: no batch, or damaged. A batch cut off by the range's end stops
- * the walk without an error: the caller compares next_offset with what it expects. */
+/* From the first byte of a batch. 0, -errno, or -EBADMSG: no batch, or damaged. A batch cut off by
+ * the range's end stops the walk without an error: the caller compares next_offset with what it
+ * expects. */
 int batches_walk(struct file *file, int64_t position, int64_t size, struct batch_walk *walk);

@@ -15,7 +15,8 @@ static void begin(struct task *task)
 {
     struct quorum *quorum = container_of(task, struct quorum, begin_task);
     struct raft_event event = { .type = RAFT_TICK };
-    /* A tail that a kill left in the page cache counts once it is synced, and before anybody stands for election. */
+    /* A tail that a kill left in the page cache counts once it is synced, and before anybody stands
+     * for election. */
     if (log_durable_end(quorum->log) < log_end(quorum->log)) {
         log_want_flush(quorum->log);
         return;
@@ -55,7 +56,8 @@ static void wake(struct timer *timer)
     struct quorum *quorum = container_of(timer, struct quorum, timer);
     struct raft_event event = { .type = RAFT_TICK };
     quorum_consider_snapshot(quorum);
-    /* Taken or not, the next one is due an interval later: a timer in the past would never let the loop rest. */
+    /* Taken or not, the next one is due an interval later: a timer in the past would never let the
+     * loop rest. */
     if (loop_now_ms(quorum->loop) - quorum->last_snapshot_ms >= quorum->settings.snapshot_ms)
         quorum->last_snapshot_ms = loop_now_ms(quorum->loop);
     quorum_step(quorum, &event);
@@ -74,7 +76,8 @@ static void choose_log_settings(struct quorum *quorum)
     settings->page_cache = false;
 }
 
-int quorum_open(const struct quorum_settings *settings, const struct quorum_hooks *hooks, struct quorum **out_quorum)
+int quorum_open(const struct quorum_settings *settings, const struct quorum_hooks *hooks,
+    struct quorum **out_quorum)
 {
     struct quorum *quorum = memory_take(sizeof(*quorum));
     uint64_t seed;
@@ -91,7 +94,7 @@ int quorum_open(const struct quorum_settings *settings, const struct quorum_hook
     quorum->rsm_log.type = &quorum_rsm_log_type;
     quorum->last_snapshot_ms = loop_now_ms(quorum->loop);
     snprintf(quorum->directory, sizeof(quorum->directory), "%s/__cluster_metadata-0",
-             log_dir_path(flusher_dir(settings->flusher)));
+        log_dir_path(flusher_dir(settings->flusher)));
     io_random(quorum->io, &seed, sizeof(seed));
     controller_init(&quorum->controller, &settings->controller, seed);
     arena_init(&quorum->kept);

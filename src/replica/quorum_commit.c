@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From decisions to the disk and, once durable, to the world:
- *   rsm decides -> stage -> FINISH_WRITE: log_write, freeze an image -> flusher -> durable end -> raft commits
+ *   rsm decides -> stage -> FINISH_WRITE: log_write, freeze an image -> flusher -> durable end ->
+ * raft commits
  *   -> publish the newest image that is committed -> answer who waited. */
 #include <assert.h>
 #include <errno.h>
@@ -25,7 +26,8 @@ void quorum_fail(struct quorum *quorum, const char *reason, int status)
     if (quorum->failed)
         return;
     quorum->failed = true;
-    report_error("quorum_failed", "directory=%s status=%d reason=\"%s\"", quorum->directory, status, reason);
+    report_error(
+        "quorum_failed", "directory=%s status=%d reason=\"%s\"", quorum->directory, status, reason);
     quorum->hooks.failed(quorum->hooks.context, reason, status);
 }
 
@@ -36,16 +38,18 @@ static int64_t stage(struct quorum *quorum, struct buffer *batch)
     int64_t base_offset;
     enum batch_status parsed = batch_parse((struct bytes){ batch->data, batch->size }, &header);
     assert(parsed == BATCH_OK);
-    log_stage(quorum->log, batch, batch->data, &header, quorum->raft.vote.leader_epoch, loop_wall_ms(quorum->loop),
-              &base_offset);
+    log_stage(quorum->log, batch, batch->data, &header, quorum->raft.vote.leader_epoch,
+        loop_wall_ms(quorum->loop), &base_offset);
     quorum->bytes_since_snapshot += (int64_t)batch->size;
     buffer_unref(batch);
     loop_finish(quorum->loop, FINISH_WRITE, &quorum->write_task);
     return base_offset;
 }
 
-/* A decision larger than a batch should be goes into several; they are written in one and committed in order. */
-static enum error append(struct rsm_log *rsm_log, const struct rsm_decision *decision, int64_t *out_base_offset)
+/* A decision larger than a batch should be goes into several; they are written in one and committed
+ * in order. */
+static enum error append(
+    struct rsm_log *rsm_log, const struct rsm_decision *decision, int64_t *out_base_offset)
 {
     struct quorum *quorum = container_of(rsm_log, struct quorum, rsm_log);
     int64_t wall_ms = loop_wall_ms(quorum->loop);
@@ -59,8 +63,9 @@ static enum error append(struct rsm_log *rsm_log, const struct rsm_decision *dec
         struct batch_options options = batch_options_plain();
         options.base_offset = log_staged_end(quorum->log);
         for (int32_t i = 0; i < count; i++)
-            records[i] = (struct record){ .offset = options.base_offset + i, .timestamp = wall_ms,
-                                          .value = decision->records[first + i] };
+            records[i] = (struct record){ .offset = options.base_offset + i,
+                .timestamp = wall_ms,
+                .value = decision->records[first + i] };
         int64_t base_offset = stage(quorum, batch_build(&options, records, count));
         assert(base_offset == *out_base_offset + first);
     }
@@ -83,11 +88,11 @@ static void append_leader_change(struct quorum *quorum)
     int32_t count = 1;
     arena_init(&arena);
     records[0] = (struct control_record){ CONTROL_LEADER_CHANGE,
-                                          leader_change_encode(&arena, quorum->settings.node_id, &quorum->raft.voters,
-                                                               &quorum->raft.granting) };
+        leader_change_encode(
+            &arena, quorum->settings.node_id, &quorum->raft.voters, &quorum->raft.granting) };
     if (log_staged_end(quorum->log) == 0 && quorum->kraft_version >= 1) {
         records[count++] = (struct control_record){ CONTROL_KRAFT_VERSION,
-                                                    kraft_version_encode(&arena, quorum->kraft_version) };
+            kraft_version_encode(&arena, quorum->kraft_version) };
         if (quorum->voters_record.data != NULL)
             records[count++] = (struct control_record){ CONTROL_VOTERS, quorum->voters_record };
     }
@@ -109,10 +114,12 @@ void quorum_drop_pending(struct quorum *quorum)
     quorum->pending_last = NULL;
 }
 
-/* Nothing of the group was written: the state goes back to what the log holds, and who waited hears of it. */
+/* Nothing of the group was written: the state goes back to what the log holds, and who waited hears
+ * of it. */
 static void recover_from_full_disk(struct quorum *quorum)
 {
-    report_error("metadata_disk_full", "directory=%s: changes are refused until there is room", quorum->directory);
+    report_error("metadata_disk_full", "directory=%s: changes are refused until there is room",
+        quorum->directory);
     quorum->rsm.lost_error = ERROR_KAFKA_STORAGE_ERROR;
     if (quorum->gained)
         rsm_lose(&quorum->rsm);
@@ -224,7 +231,8 @@ void quorum_activated(struct task *task)
     image->epoch = quorum->raft.vote.leader_epoch;
     quorum->active = true;
     publish(quorum, image);
-    quorum->hooks.leader_changed(quorum->hooks.context, quorum->raft.vote.leader_id, quorum->raft.vote.leader_epoch);
+    quorum->hooks.leader_changed(
+        quorum->hooks.context, quorum->raft.vote.leader_id, quorum->raft.vote.leader_epoch);
 }
 
 /* Elected is not ready: the first committed record of the own epoch is. */
@@ -253,7 +261,8 @@ static void lose(struct quorum *quorum)
     quorum->gained = quorum->active = false;
     quorum_drop_pending(quorum);
     if (was_active)
-        quorum->hooks.leader_changed(quorum->hooks.context, quorum->raft.vote.leader_id, quorum->raft.vote.leader_epoch);
+        quorum->hooks.leader_changed(
+            quorum->hooks.context, quorum->raft.vote.leader_id, quorum->raft.vote.leader_epoch);
 }
 
 static void set_timer(struct quorum *quorum)
@@ -278,8 +287,8 @@ void quorum_step(struct quorum *quorum, struct raft_event *event)
     io_random(quorum->io, &event->random, sizeof(event->random));
     raft_step(&quorum->raft, event, &actions);
     if (actions.save_vote) {
-        int status = quorum_state_save(quorum->io, quorum->directory, &quorum->raft.vote, quorum->kraft_version,
-                                       &quorum->raft.voters);
+        int status = quorum_state_save(quorum->io, quorum->directory, &quorum->raft.vote,
+            quorum->kraft_version, &quorum->raft.voters);
         if (status < 0) {
             quorum_fail(quorum, "quorum-state could not be written", status);
             return;
@@ -300,7 +309,7 @@ void quorum_durable(struct task *task)
     struct quorum *quorum = container_of(task, struct quorum, durable_task);
     int64_t durable = log_durable_end(quorum->log);
     struct raft_event event = { .type = RAFT_APPENDED,
-                                .position = { durable, quorum_last_epoch(quorum, durable) } };
+        .position = { durable, quorum_last_epoch(quorum, durable) } };
     if (durable <= quorum->raft.end.offset)
         return;
     quorum_step(quorum, &event);

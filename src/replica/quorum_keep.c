@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Snapshots are written by a worker from a frozen image, and make older ones and the log before them superfluous. */
+/* Snapshots are written by a worker from a frozen image, and make older ones and the log before
+ * them superfluous. */
 #include <stdio.h>
 
 #include "base/container.h"
@@ -47,7 +48,8 @@ static int build(struct snapshot_job *job)
 {
     struct arena scratch;
     arena_init(&scratch);
-    snapshot_begin(&job->builder, job->id.epoch, job->wall_ms, job->image->append_ms, job->control, job->control_count);
+    snapshot_begin(&job->builder, job->id.epoch, job->wall_ms, job->image->append_ms, job->control,
+        job->control_count);
     image_snapshot(job->image, &scratch, add_record, &job->builder);
     snapshot_end(&job->builder);
     arena_deinit(&scratch);
@@ -58,7 +60,8 @@ static int write_more(struct snapshot_job *job)
 {
     size_t left = job->builder.size - job->written;
     size_t size = left < WRITE_SIZE ? left : WRITE_SIZE;
-    int status = file_write_all(job->file, job->builder.data + job->written, size, (int64_t)job->written);
+    int status =
+        file_write_all(job->file, job->builder.data + job->written, size, (int64_t)job->written);
     job->written += size;
     return status;
 }
@@ -91,7 +94,8 @@ static enum job_progress step(struct job *base)
     return job->status < 0 ? JOB_DONE : JOB_AGAIN;
 }
 
-/* As Kafka: the oldest goes while all together are too large, or while the one after it is old enough to begin with. */
+/* As Kafka: the oldest goes while all together are too large, or while the one after it is old
+ * enough to begin with. */
 static void clean(struct quorum *quorum)
 {
     struct snapshot_list *list = &quorum->snapshots;
@@ -107,14 +111,16 @@ static void clean(struct quorum *quorum)
         snapshot_path(quorum->directory, list->ids[0], "", path, sizeof(path));
         snapshot_path(quorum->directory, list->ids[1], "", next_path, sizeof(next_path));
         int64_t next_ms;
-        bool too_large = quorum->settings.retention_bytes >= 0 && total > quorum->settings.retention_bytes;
+        bool too_large =
+            quorum->settings.retention_bytes >= 0 && total > quorum->settings.retention_bytes;
         bool too_old = quorum->settings.retention_ms >= 0 &&
                        snapshot_time(quorum->io, next_path, &next_ms) == 0 &&
                        wall_ms - next_ms > quorum->settings.retention_ms;
         if (!too_large && !too_old)
             return;
         /* The log must not begin before what tells its beginning; so it moves first. */
-        if (log_set_start(quorum->log, list->ids[1].offset) < 0 || file_unlink(quorum->io, path) < 0)
+        if (log_set_start(quorum->log, list->ids[1].offset) < 0 ||
+            file_unlink(quorum->io, path) < 0)
             return;
         for (int32_t i = 1; i < list->count; i++)
             list->ids[i - 1] = list->ids[i];
@@ -138,7 +144,8 @@ static void done(struct job *base)
     if (quorum != NULL) {
         quorum->snapshot_job = NULL;
         if (job->status < 0) {
-            report_warn("snapshot_failed", "file=%s status=%d: the next one is tried as usual", job->path, job->status);
+            report_warn("snapshot_failed", "file=%s status=%d: the next one is tried as usual",
+                job->path, job->status);
         } else {
             snapshot_list_add(&quorum->snapshots, job->id);
             clean(quorum);
@@ -160,15 +167,12 @@ static void start(struct quorum *quorum)
     job->id = (struct snapshot_id){ image->offset, quorum_last_epoch(quorum, image->offset) };
     job->wall_ms = loop_wall_ms(quorum->loop);
     if (quorum->kraft_version >= 1) {
-        job->control[job->control_count++] = (struct control_record){
-            CONTROL_KRAFT_VERSION, kraft_version_encode(&job->arena, quorum->kraft_version)
-        };
+        job->control[job->control_count++] = (struct control_record){ CONTROL_KRAFT_VERSION,
+            kraft_version_encode(&job->arena, quorum->kraft_version) };
         if (quorum->voters_record.data != NULL)
-            job->control[job->control_count++] = (struct control_record){
-                CONTROL_VOTERS,
+            job->control[job->control_count++] = (struct control_record){ CONTROL_VOTERS,
                 { arena_copy(&job->arena, quorum->voters_record.data, quorum->voters_record.size),
-                  quorum->voters_record.size }
-            };
+                    quorum->voters_record.size } };
     }
     snprintf(job->directory, sizeof(job->directory), "%s", quorum->directory);
     snapshot_path(quorum->directory, job->id, "", job->path, sizeof(job->path));
@@ -187,7 +191,8 @@ void quorum_consider_snapshot(struct quorum *quorum)
     const struct snapshot_list *list = &quorum->snapshots;
     if (list->count > 0 && list->ids[list->count - 1].offset >= image->offset)
         return;
-    bool enough = quorum->settings.snapshot_bytes > 0 && quorum->bytes_since_snapshot >= quorum->settings.snapshot_bytes;
+    bool enough = quorum->settings.snapshot_bytes > 0 &&
+                  quorum->bytes_since_snapshot >= quorum->settings.snapshot_bytes;
     bool due = quorum->settings.snapshot_ms > 0 && quorum->bytes_since_snapshot > 0 &&
                loop_now_ms(quorum->loop) - quorum->last_snapshot_ms >= quorum->settings.snapshot_ms;
     if (enough || due)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inside of a quorum, shared by the files that make it: quorum.c (life and requests), quorum_replay.c (from disk to
- * state), quorum_commit.c (from decisions to the disk, and what is committed to the world), quorum_keep.c (snapshots
- * and what they make superfluous). */
+/* The inside of a quorum, shared by the files that make it: quorum.c (life and requests),
+ * quorum_replay.c (from disk to state), quorum_commit.c (from decisions to the disk, and what is
+ * committed to the world), quorum_keep.c (snapshots and what they make superfluous). */
 #pragma once
 #include "base/arena.h"
 #include "io/loop.h"
@@ -32,7 +32,8 @@ struct quorum {
     struct raft raft;
     int16_t kraft_version;
     struct raft_voters voters;
-    struct bytes voters_record; /* as it stands in the log or the bootstrap snapshot; data NULL: static voters */
+    struct bytes voters_record; /* as it stands in the log or the bootstrap snapshot; data NULL:
+                                   static voters */
     struct arena kept;          /* voters_record and the bootstrap records */
 
     struct controller controller;
@@ -49,7 +50,7 @@ struct quorum {
     struct snapshot_list snapshots;
     struct snapshot_job *snapshot_job; /* runs */
     int64_t bytes_since_snapshot, last_snapshot_ms;
-    int64_t replayed_ms;  /* time of the last batch of the log */
+    int64_t replayed_ms; /* time of the last batch of the log */
 
     struct task begin_task, submit_task, write_task, durable_task, activated_task;
     struct timer timer;
@@ -61,7 +62,8 @@ int quorum_replay(struct quorum *quorum); /* the controller's state only, again 
 int32_t quorum_last_epoch(const struct quorum *quorum, int64_t end_offset);
 
 /* quorum_commit.c */
-void quorum_step(struct quorum *quorum, struct raft_event *event); /* fills times and random numbers, acts */
+void quorum_step(
+    struct quorum *quorum, struct raft_event *event); /* fills times and random numbers, acts */
 void quorum_write(struct task *task);
 void quorum_durable(struct task *task);
 void quorum_activated(struct task *task);

@@ -20,17 +20,20 @@
 static const char topic_name[] = "__cluster_metadata";
 #define METADATA_TOPIC_ID ((struct uuid){ { [15] = 1 } })
 
-/* kraft.version and voters are the raft layer's own state: the newest in the log counts, committed or not. */
+/* kraft.version and voters are the raft layer's own state: the newest in the log counts, committed
+ * or not. */
 static bool take_control(struct quorum *quorum, int16_t type, struct bytes value)
 {
     switch (type) {
     case CONTROL_KRAFT_VERSION:
         return kraft_version_parse(value, &quorum->kraft_version);
     case CONTROL_VOTERS:
-        quorum->voters_record = (struct bytes){ arena_copy(&quorum->kept, value.data, value.size), value.size };
+        quorum->voters_record =
+            (struct bytes){ arena_copy(&quorum->kept, value.data, value.size), value.size };
         return voters_parse(value, &quorum->voters);
     default:
-        return true; /* leader changes are known from the epochs; newer kinds do not concern a quorum of this version */
+        return true; /* leader changes are known from the epochs; newer kinds do not concern a
+                        quorum of this version */
     }
 }
 
@@ -51,7 +54,7 @@ static void keep_bootstrap(struct quorum *quorum, struct bytes value)
 {
     struct controller *controller = &quorum->controller;
     controller->bootstrap = memory_resize(controller->bootstrap,
-                                          (size_t)(controller->bootstrap_count + 1) * sizeof(*controller->bootstrap));
+        (size_t)(controller->bootstrap_count + 1) * sizeof(*controller->bootstrap));
     controller->bootstrap[controller->bootstrap_count++] =
         (struct bytes){ arena_copy(&quorum->kept, value.data, value.size), value.size };
 }
@@ -75,9 +78,11 @@ static int report_failure(const struct quorum *quorum, const char *path, int sta
 {
     const struct controller *controller = &quorum->controller;
     if (controller->failure != NULL)
-        report_error("metadata_refused", "file=%s offset=%lld reason=\"%s\" record=%s version=%d: this node cannot go on "
-                     "from here", path, (long long)controller->failed_offset, controller->failure,
-                     controller->failed_name, controller->failed_version);
+        report_error("metadata_refused",
+            "file=%s offset=%lld reason=\"%s\" record=%s version=%d: this node cannot go on "
+            "from here",
+            path, (long long)controller->failed_offset, controller->failure,
+            controller->failed_name, controller->failed_version);
     else
         report_error("metadata_unreadable", "file=%s status=%d", path, status);
     return status;
@@ -86,7 +91,8 @@ static int report_failure(const struct quorum *quorum, const char *path, int sta
 static int read_snapshot_file(struct quorum *quorum, const char *path, bool bootstrap)
 {
     struct state_reader state = { .reader = { .record = read_record, .control = read_control },
-                                  .quorum = quorum, .bootstrap = bootstrap };
+        .quorum = quorum,
+        .bootstrap = bootstrap };
     int status = snapshot_read(quorum->io, path, &state.reader);
     if (status < 0)
         return status;
@@ -95,7 +101,8 @@ static int read_snapshot_file(struct quorum *quorum, const char *path, bool boot
     return 0;
 }
 
-/* What formatting left, of today's or of the older kind. None at all is no mistake: an older log has its records inside. */
+/* What formatting left, of today's or of the older kind. None at all is no mistake: an older log
+ * has its records inside. */
 static int load_bootstrap(struct quorum *quorum)
 {
     char path[QUORUM_PATH_SIZE];
@@ -103,7 +110,7 @@ static int load_bootstrap(struct quorum *quorum)
     int status = read_snapshot_file(quorum, path, true);
     if (status == -ENOENT) {
         snprintf(path, sizeof(path), "%.*s/bootstrap.checkpoint", QUORUM_PATH_SIZE - 32,
-                 log_dir_path(flusher_dir(quorum->settings.flusher)));
+            log_dir_path(flusher_dir(quorum->settings.flusher)));
         status = read_snapshot_file(quorum, path, true);
     }
     return status == -ENOENT ? 0 : status < 0 ? report_failure(quorum, path, status) : 0;
@@ -146,7 +153,8 @@ static bool replay_record(struct batch_walk *walk, int64_t offset, struct bytes 
     return controller->failure == NULL;
 }
 
-static bool replay_control(struct batch_walk *walk, int64_t offset, int16_t type, struct bytes value)
+static bool replay_control(
+    struct batch_walk *walk, int64_t offset, int16_t type, struct bytes value)
 {
     (void)offset;
     return take_control(container_of(walk, struct log_walk, walk)->quorum, type, value);
@@ -157,8 +165,13 @@ static int replay_log(struct quorum *quorum)
     struct image *working = quorum->controller.working;
     int64_t from = working->offset, end = log_end(quorum->log);
     struct log_walk state = {
-        .walk = { .record = replay_record, .control = replay_control, .decompressor = decompressor_create(),
-                  .from_offset = from, .next_offset = from, .epoch = working->epoch, .timestamp_ms = working->append_ms },
+        .walk = { .record = replay_record,
+            .control = replay_control,
+            .decompressor = decompressor_create(),
+            .from_offset = from,
+            .next_offset = from,
+            .epoch = working->epoch,
+            .timestamp_ms = working->append_ms },
         .quorum = quorum,
     };
     int status = 0;
@@ -177,7 +190,8 @@ static int replay_log(struct quorum *quorum)
     decompressor_destroy(state.walk.decompressor);
     if (status < 0)
         return report_failure(quorum, log_path(quorum->log), status);
-    working = quorum->controller.working; /* an aborted metadata transaction puts another in its place */
+    working =
+        quorum->controller.working; /* an aborted metadata transaction puts another in its place */
     working->offset = end;
     working->epoch = state.walk.epoch;
     working->append_ms = state.walk.timestamp_ms;
@@ -220,12 +234,13 @@ static int open_log(struct quorum *quorum)
     struct flusher *flusher = quorum->settings.flusher;
     struct log_dir *dir = flusher_dir(flusher);
     const struct log_place *place = log_dir_find(dir, topic_name, 0);
-    int status = place == NULL ? log_create(flusher, log_dir_path(dir), topic_name, 0, METADATA_TOPIC_ID,
-                                            &quorum->log_settings, &quorum->log)
+    int status = place == NULL ? log_create(flusher, log_dir_path(dir), topic_name, 0,
+                                     METADATA_TOPIC_ID, &quorum->log_settings, &quorum->log)
                                : log_open(flusher, place, &quorum->log_settings, &quorum->log);
     if (status < 0) {
-        report_error("metadata_log_refused", "directory=%s status=%d: the node cannot start without its metadata log",
-                     quorum->directory, status);
+        report_error("metadata_log_refused",
+            "directory=%s status=%d: the node cannot start without its metadata log",
+            quorum->directory, status);
         return status;
     }
     if ((status = name_topic(quorum)) < 0)
@@ -234,8 +249,9 @@ static int open_log(struct quorum *quorum)
     if (log_end(quorum->log) >= id.offset && log_start(quorum->log) <= id.offset)
         return 0;
     if (log_start(quorum->log) > id.offset) {
-        report_error("metadata_gap", "directory=%s log_start=%lld snapshot=%lld: what lies between is lost",
-                     quorum->directory, (long long)log_start(quorum->log), (long long)id.offset);
+        report_error("metadata_gap",
+            "directory=%s log_start=%lld snapshot=%lld: what lies between is lost",
+            quorum->directory, (long long)log_start(quorum->log), (long long)id.offset);
         return -EBADMSG;
     }
     return log_restart(quorum->log, id.offset); /* the snapshot is ahead of the log */
@@ -254,25 +270,27 @@ static int load_vote(struct quorum *quorum, struct raft_vote *out_vote)
 static void use_static_voters(struct quorum *quorum)
 {
     for (int32_t i = 0; i < quorum->settings.voter_count && i < RAFT_VOTERS_MAX; i++)
-        quorum->voters.list[quorum->voters.count++] = (struct raft_voter){ quorum->settings.voters[i].id, UUID_ZERO };
+        quorum->voters.list[quorum->voters.count++] =
+            (struct raft_voter){ quorum->settings.voters[i].id, UUID_ZERO };
 }
 
 static void report_voters(const struct quorum *quorum)
 {
     if (!raft_is_voter(&quorum->raft))
-        report_error("not_a_voter", "node=%d voters=%d: nobody will lead here. Is this the directory that was formatted "
-                     "for this node, and does controller.quorum.voters name it?",
-                     quorum->settings.node_id, quorum->voters.count);
+        report_error("not_a_voter",
+            "node=%d voters=%d: nobody will lead here. Is this the directory that was formatted "
+            "for this node, and does controller.quorum.voters name it?",
+            quorum->settings.node_id, quorum->voters.count);
     else if (quorum->voters.count > 1)
-        report_error("quorum_of_many", "voters=%d: this version runs a quorum of one; it will not lead",
-                     quorum->voters.count);
+        report_error("quorum_of_many",
+            "voters=%d: this version runs a quorum of one; it will not lead", quorum->voters.count);
 }
 
 int quorum_load(struct quorum *quorum)
 {
     struct raft_vote vote;
-    struct raft_settings settings = { quorum->settings.election_timeout_ms, quorum->settings.election_backoff_max_ms,
-                                      quorum->settings.fetch_timeout_ms };
+    struct raft_settings settings = { quorum->settings.election_timeout_ms,
+        quorum->settings.election_backoff_max_ms, quorum->settings.fetch_timeout_ms };
     int status = directory_create(quorum->io, quorum->directory);
     if (status < 0 && status != -EEXIST)
         return report_failure(quorum, quorum->directory, status);
@@ -288,9 +306,9 @@ int quorum_load(struct quorum *quorum)
     /* Only what is durable counts for the vote; the rest follows with the first flush. */
     int64_t durable = log_durable_end(quorum->log);
     struct raft_voter self = { quorum->settings.node_id,
-                               log_dir_identity(flusher_dir(quorum->settings.flusher))->directory_id };
+        log_dir_identity(flusher_dir(quorum->settings.flusher))->directory_id };
     raft_init(&quorum->raft, self, &settings, &quorum->voters, &vote,
-              (struct raft_position){ durable, quorum_last_epoch(quorum, durable) });
+        (struct raft_position){ durable, quorum_last_epoch(quorum, durable) });
     report_voters(quorum);
     return 0;
 }

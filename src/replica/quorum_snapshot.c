@@ -21,9 +21,11 @@
 
 enum { PATH_SIZE = 4096, BATCH_BYTES = 1024 * 1024, BATCH_RECORDS = 10000, NAME_SIZE = 42 };
 
-void snapshot_path(const char *directory, struct snapshot_id id, const char *suffix, char *path, size_t path_size)
+void snapshot_path(
+    const char *directory, struct snapshot_id id, const char *suffix, char *path, size_t path_size)
 {
-    snprintf(path, path_size, "%s/%020lld-%010d.checkpoint%s", directory, (long long)id.offset, id.epoch, suffix);
+    snprintf(path, path_size, "%s/%020lld-%010d.checkpoint%s", directory, (long long)id.offset,
+        id.epoch, suffix);
 }
 
 void snapshot_list_deinit(struct snapshot_list *list)
@@ -55,7 +57,8 @@ static bool parse_name(const char *name, struct snapshot_id *out_id)
     int64_t epoch;
     if (strlen(name) != NAME_SIZE || name[20] != '-' || strcmp(name + 31, ".checkpoint") != 0)
         return false;
-    if (!parse_digits(name, 20, &out_id->offset) || !parse_digits(name + 21, 10, &epoch) || epoch > INT32_MAX)
+    if (!parse_digits(name, 20, &out_id->offset) || !parse_digits(name + 21, 10, &epoch) ||
+        epoch > INT32_MAX)
         return false;
     out_id->epoch = (int32_t)epoch;
     return true;
@@ -128,7 +131,8 @@ static bool read_control(struct batch_walk *walk, int64_t offset, int16_t type, 
         return snapshot->has_header;
     }
     if (type != CONTROL_SNAPSHOT_HEADER)
-        return snapshot->reader->control == NULL || snapshot->reader->control(snapshot->reader, type, value);
+        return snapshot->reader->control == NULL ||
+               snapshot->reader->control(snapshot->reader, type, value);
     struct snapshot_header_record header;
     struct arena arena;
     arena_init(&arena);
@@ -146,7 +150,9 @@ int snapshot_read(struct io *io, const char *path, struct snapshot_reader *reade
     if (status < 0)
         return status;
     struct snapshot_walk snapshot = {
-        .walk = { .record = read_record, .control = read_control, .decompressor = decompressor_create() },
+        .walk = { .record = read_record,
+            .control = read_control,
+            .decompressor = decompressor_create() },
         .reader = reader,
     };
     int64_t size = file_size(file);
@@ -201,22 +207,24 @@ static void append_batch(struct snapshot_builder *builder, struct buffer *batch,
     buffer_unref(batch);
 }
 
-static void append_control(struct snapshot_builder *builder, const struct control_record *records, int32_t count)
+static void append_control(
+    struct snapshot_builder *builder, const struct control_record *records, int32_t count)
 {
     struct batch_options options = options_of(builder);
     options.control = true;
     append_batch(builder, batch_build_control(&options, builder->wall_ms, records, count), count);
 }
 
-void snapshot_begin(struct snapshot_builder *builder, int32_t epoch, int64_t wall_ms, int64_t append_ms,
-                    const struct control_record *more, int32_t more_count)
+void snapshot_begin(struct snapshot_builder *builder, int32_t epoch, int64_t wall_ms,
+    int64_t append_ms, const struct control_record *more, int32_t more_count)
 {
     struct control_record records[4];
     uint8_t data[64];
     struct snapshot_header_record header = { .last_contained_log_timestamp = append_ms };
     assert(more_count <= 3);
     *builder = (struct snapshot_builder){ .epoch = epoch, .wall_ms = wall_ms };
-    size_t size = message_encode(&snapshot_header_record_schema, 0, &header, data, sizeof(data), NULL);
+    size_t size =
+        message_encode(&snapshot_header_record_schema, 0, &header, data, sizeof(data), NULL);
     records[0] = (struct control_record){ CONTROL_SNAPSHOT_HEADER, { data, size } };
     for (int32_t i = 0; i < more_count; i++)
         records[i + 1] = more[i];
@@ -248,13 +256,15 @@ void snapshot_add(struct snapshot_builder *builder, struct bytes record)
         end_batch(builder);
     if (builder->body_capacity - builder->body_size < record.size) {
         size_t doubled = builder->body_capacity * 2;
-        builder->body_capacity = builder->body_size + record.size > doubled ? builder->body_size + record.size : doubled;
+        builder->body_capacity =
+            builder->body_size + record.size > doubled ? builder->body_size + record.size : doubled;
         builder->bodies = memory_resize(builder->bodies, builder->body_capacity);
     }
     if (builder->body_count == builder->body_count_capacity) {
-        builder->body_count_capacity = builder->body_count_capacity == 0 ? 256 : builder->body_count_capacity * 2;
-        builder->body_sizes =
-            memory_resize(builder->body_sizes, (size_t)builder->body_count_capacity * sizeof(*builder->body_sizes));
+        builder->body_count_capacity =
+            builder->body_count_capacity == 0 ? 256 : builder->body_count_capacity * 2;
+        builder->body_sizes = memory_resize(builder->body_sizes,
+            (size_t)builder->body_count_capacity * sizeof(*builder->body_sizes));
     }
     memcpy(builder->bodies + builder->body_size, record.data, record.size);
     builder->body_size += record.size;
@@ -266,7 +276,8 @@ void snapshot_end(struct snapshot_builder *builder)
     uint8_t data[16];
     struct snapshot_footer_record footer = { 0 };
     end_batch(builder);
-    size_t size = message_encode(&snapshot_footer_record_schema, 0, &footer, data, sizeof(data), NULL);
+    size_t size =
+        message_encode(&snapshot_footer_record_schema, 0, &footer, data, sizeof(data), NULL);
     append_control(builder, &(struct control_record){ CONTROL_SNAPSHOT_FOOTER, { data, size } }, 1);
 }
 

@@ -23,10 +23,12 @@ static int parse_vote(const json_t *object, struct raft_vote *out_vote)
 {
     int32_t version;
     *out_vote = (struct raft_vote){ .leader_id = RAFT_NOBODY, .voted_id = RAFT_NOBODY };
-    if (!json_is_object(object) || !read_int(object, "data_version", &version) || version < 0 || version > 1)
+    if (!json_is_object(object) || !read_int(object, "data_version", &version) || version < 0 ||
+        version > 1)
         return -EBADMSG;
     if (!read_int(object, "leaderId", &out_vote->leader_id) ||
-        !read_int(object, "leaderEpoch", &out_vote->leader_epoch) || !read_int(object, "votedId", &out_vote->voted_id))
+        !read_int(object, "leaderEpoch", &out_vote->leader_epoch) ||
+        !read_int(object, "votedId", &out_vote->voted_id))
         return -EBADMSG;
     const char *directory = json_string_value(json_object_get(object, "votedDirectoryId"));
     if (directory != NULL && !uuid_parse(str_from(directory), &out_vote->voted_directory_id))
@@ -50,8 +52,8 @@ int quorum_state_load(struct io *io, const char *directory, struct raft_vote *ou
     return status;
 }
 
-int quorum_state_save(struct io *io, const char *directory, const struct raft_vote *vote, int16_t kraft_version,
-                      const struct raft_voters *voters)
+int quorum_state_save(struct io *io, const char *directory, const struct raft_vote *vote,
+    int16_t kraft_version, const struct raft_voters *voters)
 {
     char path[PATH_SIZE], text[2048], id[UUID_TEXT_SIZE + 1];
     int size;
@@ -59,16 +61,18 @@ int quorum_state_save(struct io *io, const char *directory, const struct raft_vo
     if (kraft_version >= 1) {
         uuid_print(vote->voted_directory_id, id);
         size = snprintf(text, sizeof(text),
-                        "{\"leaderId\":%d,\"leaderEpoch\":%d,\"votedId\":%d,\"votedDirectoryId\":\"%s\",\"data_version\":1}",
-                        vote->leader_id, vote->leader_epoch, vote->voted_id, id);
+            "{\"leaderId\":%d,\"leaderEpoch\":%d,\"votedId\":%d,\"votedDirectoryId\":\"%s\",\"data_"
+            "version\":1}",
+            vote->leader_id, vote->leader_epoch, vote->voted_id, id);
     } else {
         size = snprintf(text, sizeof(text),
-                        "{\"clusterId\":\"\",\"leaderId\":%d,\"leaderEpoch\":%d,\"votedId\":%d,\"appliedOffset\":0,"
-                        "\"currentVoters\":[",
-                        vote->leader_id, vote->leader_epoch, vote->voted_id);
+            "{\"clusterId\":\"\",\"leaderId\":%d,\"leaderEpoch\":%d,\"votedId\":%d,"
+            "\"appliedOffset\":0,"
+            "\"currentVoters\":[",
+            vote->leader_id, vote->leader_epoch, vote->voted_id);
         for (int i = 0; i < voters->count; i++)
-            size += snprintf(text + size, sizeof(text) - (size_t)size, "%s{\"voterId\":%d}", i > 0 ? "," : "",
-                             voters->list[i].id);
+            size += snprintf(text + size, sizeof(text) - (size_t)size, "%s{\"voterId\":%d}",
+                i > 0 ? "," : "", voters->list[i].id);
         size += snprintf(text + size, sizeof(text) - (size_t)size, "],\"data_version\":0}");
     }
     return file_replace(io, path, text, (size_t)size);

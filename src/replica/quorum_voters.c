@@ -8,7 +8,8 @@
 #include "wire/gen/leader_change_message_record.h"
 #include "wire/gen/voters_record.h"
 
-static struct bytes encode(struct arena *arena, const struct message_schema *schema, const void *message)
+static struct bytes encode(
+    struct arena *arena, const struct message_schema *schema, const void *message)
 {
     size_t size = message_size(schema, 0, message);
     uint8_t *data = arena_take(arena, size);
@@ -68,7 +69,8 @@ bool kraft_version_parse(struct bytes value, int16_t *out_version)
     return good && record.kraft_version >= 0 && record.kraft_version <= 1;
 }
 
-static struct leader_change_message_record_voter *list_voters(struct arena *arena, const struct raft_voters *voters)
+static struct leader_change_message_record_voter *list_voters(
+    struct arena *arena, const struct raft_voters *voters)
 {
     struct leader_change_message_record_voter *list =
         MESSAGE_TAKE(leader_change_message_record_voter, arena, voters->count);
@@ -77,12 +79,12 @@ static struct leader_change_message_record_voter *list_voters(struct arena *aren
     return list;
 }
 
-struct bytes leader_change_encode(struct arena *arena, int32_t leader_id, const struct raft_voters *voters,
-                                  const struct raft_voters *granting)
+struct bytes leader_change_encode(struct arena *arena, int32_t leader_id,
+    const struct raft_voters *voters, const struct raft_voters *granting)
 {
     struct leader_change_message_record record = { .leader_id = leader_id,
-                                                   .voters_count = voters->count,
-                                                   .granting_voters_count = granting->count };
+        .voters_count = voters->count,
+        .granting_voters_count = granting->count };
     record.voters = list_voters(arena, voters);
     record.granting_voters = list_voters(arena, granting);
     return encode(arena, &leader_change_message_record_schema, &record);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hosts one decide/apply machine on one replicated log. A request is decided against the state, which changes
- * nothing; the records of the decision are appended as one batch and applied at once, in order, so the next decision
- * sees them; the answer leaves when they are committed. A decision without records (a read, or a refusal) leaves when
- * what it saw is committed. Losing the log fails everything that waits; the state is then dropped and rebuilt by the
- * same apply. Bytes only: records are encoded by the machine's own room. One loop owns an rsm. */
+/* Hosts one decide/apply machine on one replicated log. A request is decided against the state,
+ * which changes nothing; the records of the decision are appended as one batch and applied at once,
+ * in order, so the next decision sees them; the answer leaves when they are committed. A decision
+ * without records (a read, or a refusal) leaves when what it saw is committed. Losing the log fails
+ * everything that waits; the state is then dropped and rebuilt by the same apply. Bytes only:
+ * records are encoded by the machine's own room. One loop owns an rsm. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,24 +22,29 @@ struct rsm_decision {
     size_t record_bytes;
 };
 
-void rsm_decision_add(struct rsm_decision *decision, struct bytes record); /* record lives in decision->arena */
+void rsm_decision_add(
+    struct rsm_decision *decision, struct bytes record); /* record lives in decision->arena */
 
-/* One wish. Embedded in the machine's own request type; belongs to the rsm from rsm_submit() until done(). */
+/* One wish. Embedded in the machine's own request type; belongs to the rsm from rsm_submit() until
+ * done(). */
 struct rsm_request {
     struct rsm_request *next;
-    struct arena *arena;                                        /* lives until done() */
-    void (*done)(struct rsm_request *request, enum error error); /* may free the request; must not call rsm_* */
-    int64_t wait_offset;                                        /* committed up to here (exclusive) before done() */
+    struct arena *arena; /* lives until done() */
+    void (*done)(struct rsm_request *request,
+        enum error error); /* may free the request; must not call rsm_* */
+    int64_t wait_offset;   /* committed up to here (exclusive) before done() */
     enum error error;
 };
 
 struct rsm_machine;
 struct rsm_machine_type {
-    /* Reads the state, adds records, fills the answer. An error other than ERROR_NONE adds no records. */
-    enum error (*decide)(struct rsm_machine *machine, struct rsm_request *request, int64_t next_offset,
-                         struct rsm_decision *decision);
+    /* Reads the state, adds records, fills the answer. An error other than ERROR_NONE adds no
+     * records. */
+    enum error (*decide)(struct rsm_machine *machine, struct rsm_request *request,
+        int64_t next_offset, struct rsm_decision *decision);
     void (*apply)(struct rsm_machine *machine, int64_t offset, struct bytes record);
-    void (*applied)(struct rsm_machine *machine, int64_t end_offset); /* after the last record of a batch */
+    void (*applied)(
+        struct rsm_machine *machine, int64_t end_offset); /* after the last record of a batch */
 };
 struct rsm_machine {
     const struct rsm_machine_type *type;
@@ -47,8 +53,10 @@ struct rsm_machine {
 /* The replicated log under it; embedded by its provider. */
 struct rsm_log;
 struct rsm_log_type {
-    /* Appends records as one batch at the log's end in the current epoch; 0 or an error, then nothing is written. */
-    enum error (*append)(struct rsm_log *log, const struct rsm_decision *decision, int64_t *out_base_offset);
+    /* Appends records as one batch at the log's end in the current epoch; 0 or an error, then
+     * nothing is written. */
+    enum error (*append)(
+        struct rsm_log *log, const struct rsm_decision *decision, int64_t *out_base_offset);
     int64_t (*end_offset)(struct rsm_log *log);
 };
 struct rsm_log {
@@ -59,13 +67,14 @@ struct rsm {
     struct rsm_machine *machine;
     struct rsm_log *log; /* NULL while it is not ours: every request is refused with lost_error */
     enum error lost_error;
-    int64_t committed;   /* end of what is committed */
-    int64_t seen;        /* end of what is applied; a read waits for it */
+    int64_t committed;                /* end of what is committed */
+    int64_t seen;                     /* end of what is applied; a read waits for it */
     struct rsm_request *first, *last; /* waiting, in order of wait_offset */
 };
 
 void rsm_init(struct rsm *rsm, struct rsm_machine *machine, enum error lost_error);
-void rsm_gain(struct rsm *rsm, struct rsm_log *log, int64_t committed); /* everything below its end is applied */
-void rsm_lose(struct rsm *rsm);                                         /* fails what waits with lost_error */
+void rsm_gain(struct rsm *rsm, struct rsm_log *log,
+    int64_t committed);         /* everything below its end is applied */
+void rsm_lose(struct rsm *rsm); /* fails what waits with lost_error */
 void rsm_submit(struct rsm *rsm, struct rsm_request *request);
-void rsm_commit(struct rsm *rsm, int64_t offset);                       /* answers what waited for it */
+void rsm_commit(struct rsm *rsm, int64_t offset); /* answers what waited for it */

@@ -37,7 +37,8 @@ static void end(void)
 
 static const char *apply(const struct message_schema *schema, int16_t version, const void *message)
 {
-    controller_apply(&controller, offset++, metadata_record_encode(&arena, schema, version, message));
+    controller_apply(
+        &controller, offset++, metadata_record_encode(&arena, schema, version, message));
     return controller.failure;
 }
 
@@ -65,7 +66,9 @@ static void add_topic(struct str name, uint8_t number, int32_t partition_count)
 
 static void set(struct str topic, struct str key, struct str value)
 {
-    struct config_record config = { .resource_type = SCOPE_TOPIC, .resource_name = topic, .name = key, .value = value };
+    struct config_record config = {
+        .resource_type = SCOPE_TOPIC, .resource_name = topic, .name = key, .value = value
+    };
     assert_null(apply(&config_record_schema, 0, &config));
 }
 
@@ -75,7 +78,8 @@ static void remove_topic(uint8_t number)
     assert_null(apply(&remove_topic_record_schema, 0, &record));
 }
 
-/* Lookups by name and id, the ordered walk, settings by resource; a removed topic takes its settings along. */
+/* Lookups by name and id, the ordered walk, settings by resource; a removed topic takes its
+ * settings along. */
 void test_image__finds_topics_and_settings(void)
 {
     begin();
@@ -101,8 +105,10 @@ void test_image__finds_topics_and_settings(void)
     assert_false(image_setting_after(image, SCOPE_TOPIC, STR("a"), key, &key, &value));
     remove_topic(1);
     assert_null(image_topic_by_name(controller.working, STR("a")));
-    assert_true(str_is_null(image_setting(controller.working, SCOPE_TOPIC, STR("a"), STR("retention.ms"))));
-    assert_true(str_is(image_setting(controller.working, SCOPE_TOPIC, STR("ab"), STR("retention.ms")), "2"));
+    assert_true(
+        str_is_null(image_setting(controller.working, SCOPE_TOPIC, STR("a"), STR("retention.ms"))));
+    assert_true(str_is(
+        image_setting(controller.working, SCOPE_TOPIC, STR("ab"), STR("retention.ms")), "2"));
     set(STR("ab"), STR("retention.ms"), (struct str){ 0 });
     assert_int_equal(controller.working->settings.count, 0);
     end();
@@ -113,7 +119,8 @@ struct seen {
     int created, deleted, changed, settings;
 };
 
-static void saw_topic(struct image_watch *watch, const struct image_topic *old_topic, const struct image_topic *new_topic)
+static void saw_topic(struct image_watch *watch, const struct image_topic *old_topic,
+    const struct image_topic *new_topic)
 {
     struct seen *seen = (struct seen *)watch;
     seen->created += old_topic == NULL;
@@ -121,7 +128,8 @@ static void saw_topic(struct image_watch *watch, const struct image_topic *old_t
     seen->changed += old_topic != NULL && new_topic != NULL;
 }
 
-static void saw_setting(struct image_watch *watch, enum setting_scope scope, struct str name, struct str key, struct str value)
+static void saw_setting(struct image_watch *watch, enum setting_scope scope, struct str name,
+    struct str key, struct str value)
 {
     (void)name, (void)key, (void)value;
     assert_int_equal(scope, SCOPE_TOPIC);
@@ -156,7 +164,8 @@ void test_image__stays_as_published(void)
     end();
 }
 
-/* KIP-868: nothing of a metadata transaction is seen before its end, and nothing stays of an aborted one. */
+/* KIP-868: nothing of a metadata transaction is seen before its end, and nothing stays of an
+ * aborted one. */
 void test_image__shows_a_metadata_transaction_as_a_whole(void)
 {
     struct begin_transaction_record begin_record = { .name = STR("test") };

@@ -63,16 +63,19 @@ static void check(const struct tree *tree, const int expected[NUMBERS])
     }
     assert_int_equal(tree->count, count);
     const struct tree_value *value = NULL, *before = NULL;
-    while ((value = tree_after(tree, value == NULL ? (struct bytes){ NULL, 0 } : key_of(value))) != NULL) {
+    while ((value = tree_after(tree, value == NULL ? (struct bytes){ NULL, 0 } : key_of(value))) !=
+           NULL) {
         if (before != NULL)
-            assert_true(strcmp((const char *)key_of(before).data, (const char *)key_of(value).data) < 0);
+            assert_true(
+                strcmp((const char *)key_of(before).data, (const char *)key_of(value).data) < 0);
         before = value;
         walked++;
     }
     assert_int_equal(walked, count);
 }
 
-/* Against plain arrays: every version stays as it was while later ones change, and all memory comes back. */
+/* Against plain arrays: every version stays as it was while later ones change, and all memory comes
+ * back. */
 void test_tree__keeps_every_version_as_it_was(void)
 {
     struct tree versions[VERSIONS];
@@ -89,7 +92,8 @@ void test_tree__keeps_every_version_as_it_was(void)
             int number = (int)prng_below(&prng, NUMBERS);
             char text[16];
             if (prng_chance(&prng, 400000)) {
-                assert_int_equal(tree_remove(&versions[i], (uint64_t)i + 1, key(number, text)), expected[i][number] != 0);
+                assert_int_equal(tree_remove(&versions[i], (uint64_t)i + 1, key(number, text)),
+                    expected[i][number] != 0);
                 expected[i][number] = 0;
             } else {
                 expected[i][number] = i * 1000 + change + 1;
@@ -108,7 +112,8 @@ struct differences {
     int came, went, changed, steps;
 };
 
-static void count_difference(void *context, const struct tree_value *old_value, const struct tree_value *new_value)
+static void count_difference(
+    void *context, const struct tree_value *old_value, const struct tree_value *new_value)
 {
     struct differences *differences = context;
     differences->came += old_value == NULL;

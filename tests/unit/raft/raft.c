@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Several voters in memory: their logs are lists of epochs, their network loses and delays messages, their disks keep
- * what was saved. A seed decides everything. */
+/* Several voters in memory: their logs are lists of epochs, their network loses and delays
+ * messages, their disks keep what was saved. A seed decides everything. */
 #include "raft/raft.h"
 
 #include <string.h>
@@ -25,9 +25,9 @@ struct mail {
     int to;
     struct raft_event event;
     bool is_fetch, is_fetch_answer;
-    int32_t asked_epoch;   /* fetch: epoch of the record before position */
-    int64_t truncate_to;   /* answer: diverging; -1: none */
-    int64_t fetch_id;      /* only the answer to the newest question counts, once */
+    int32_t asked_epoch; /* fetch: epoch of the record before position */
+    int64_t truncate_to; /* answer: diverging; -1: none */
+    int64_t fetch_id;    /* only the answer to the newest question counts, once */
     int32_t records[16];
     int record_count;
 };
@@ -42,11 +42,13 @@ struct world {
     int32_t leader_of[EPOCHS_MAX]; /* +1; 0: none yet */
     int32_t committed[LOG_MAX];    /* epoch of each committed record, as first seen */
     int64_t committed_end;
-    uint32_t loss;                 /* of a million */
+    uint32_t loss; /* of a million */
 };
 
 static struct world world;
-static const struct raft_settings settings = { .election_timeout_ms = 100, .election_backoff_max_ms = 100, .fetch_timeout_ms = 200 };
+static const struct raft_settings settings = {
+    .election_timeout_ms = 100, .election_backoff_max_ms = 100, .fetch_timeout_ms = 200
+};
 
 static struct raft_voter voter(int index)
 {
@@ -63,7 +65,8 @@ static void post(const struct mail *mail)
 
 static struct raft_position end_of(const struct node *node)
 {
-    return (struct raft_position){ node->durable, node->durable == 0 ? 0 : node->log[node->durable - 1] };
+    return (struct raft_position){ node->durable,
+        node->durable == 0 ? 0 : node->log[node->durable - 1] };
 }
 
 static void step(int index, struct raft_event *event, struct raft_actions *actions);
@@ -95,7 +98,8 @@ static void check_commit(int index)
     for (int64_t i = 0; i < committed; i++) {
         if (i >= world.committed_end)
             world.committed[world.committed_end++] = node->log[i];
-        assert_int_equal(world.committed[i], node->log[i]); /* what is committed never changes, on nobody */
+        assert_int_equal(
+            world.committed[i], node->log[i]); /* what is committed never changes, on nobody */
     }
 }
 
@@ -139,9 +143,13 @@ static void step(int index, struct raft_event *event, struct raft_actions *actio
 static void answer_fetch(int index, const struct mail *ask)
 {
     struct node *node = &world.nodes[index];
-    struct mail answer = { .to = ask->event.from.id - 1, .is_fetch_answer = true, .truncate_to = -1 };
-    answer.event = (struct raft_event){ .type = RAFT_FETCH_ANSWERED, .from = voter(index),
-                                        .epoch = node->raft.vote.leader_epoch, .leader_id = node->raft.vote.leader_id };
+    struct mail answer = {
+        .to = ask->event.from.id - 1, .is_fetch_answer = true, .truncate_to = -1
+    };
+    answer.event = (struct raft_event){ .type = RAFT_FETCH_ANSWERED,
+        .from = voter(index),
+        .epoch = node->raft.vote.leader_epoch,
+        .leader_id = node->raft.vote.leader_id };
     answer.fetch_id = ask->fetch_id;
     if (raft_leads(&node->raft) && ask->event.epoch == node->raft.vote.leader_epoch) {
         int64_t at = ask->event.position.offset;
@@ -167,7 +175,8 @@ static void take_fetch(int index, struct mail *mail)
 {
     struct node *node = &world.nodes[index];
     struct raft_actions actions;
-    bool current = mail->event.epoch == node->raft.vote.leader_epoch && node->raft.role == RAFT_FOLLOWER;
+    bool current =
+        mail->event.epoch == node->raft.vote.leader_epoch && node->raft.role == RAFT_FOLLOWER;
     current = current && mail->fetch_id == node->fetch_id++;
     if (current && mail->truncate_to >= 0) {
         assert_true(mail->truncate_to >= node->raft.high_watermark);
@@ -199,9 +208,11 @@ static void deliver(struct mail *mail)
         if (mail->event.type != RAFT_VOTE_REQUESTED)
             return;
         struct mail answer = { .to = mail->event.from.id - 1 };
-        answer.event = (struct raft_event){ .type = RAFT_VOTE_ANSWERED, .from = voter(mail->to),
-                                            .epoch = node->raft.vote.leader_epoch, .pre_vote = mail->event.pre_vote,
-                                            .granted = actions.granted };
+        answer.event = (struct raft_event){ .type = RAFT_VOTE_ANSWERED,
+            .from = voter(mail->to),
+            .epoch = node->raft.vote.leader_epoch,
+            .pre_vote = mail->event.pre_vote,
+            .granted = actions.granted };
         post(&answer);
     }
 }
@@ -224,9 +235,14 @@ static void fetch(int index)
     if (node->raft.role != RAFT_FOLLOWER || world.now_ms < node->next_fetch_ms)
         return;
     node->next_fetch_ms = world.now_ms + 10;
-    struct mail mail = { .to = node->raft.vote.leader_id - 1, .is_fetch = true, .fetch_id = ++node->fetch_id, .asked_epoch = end_of(node).epoch };
-    mail.event = (struct raft_event){ .type = RAFT_FETCH_REQUESTED, .from = voter(index),
-                                      .epoch = node->raft.vote.leader_epoch, .position = end_of(node) };
+    struct mail mail = { .to = node->raft.vote.leader_id - 1,
+        .is_fetch = true,
+        .fetch_id = ++node->fetch_id,
+        .asked_epoch = end_of(node).epoch };
+    mail.event = (struct raft_event){ .type = RAFT_FETCH_REQUESTED,
+        .from = voter(index),
+        .epoch = node->raft.vote.leader_epoch,
+        .position = end_of(node) };
     post(&mail);
 }
 
@@ -268,12 +284,14 @@ static void create_world(int count, uint64_t seed, uint32_t loss)
     world.count = count;
     world.loss = loss;
     for (int i = 0; i < count; i++) {
-        world.nodes[i].saved = (struct raft_vote){ .leader_id = RAFT_NOBODY, .voted_id = RAFT_NOBODY };
+        world.nodes[i].saved =
+            (struct raft_vote){ .leader_id = RAFT_NOBODY, .voted_id = RAFT_NOBODY };
         start(i);
     }
 }
 
-/* One voter needs nobody: leader at its first tick, committed when its own record is durable, and not before. */
+/* One voter needs nobody: leader at its first tick, committed when its own record is durable, and
+ * not before. */
 void test_raft__of_one_leads_at_once(void)
 {
     create_world(1, 1, 0);
@@ -307,7 +325,8 @@ void test_raft__elects_and_replicates(void)
     }
 }
 
-/* Losses and crashes: never two leaders an epoch, nothing committed is lost or changed, and it goes on. */
+/* Losses and crashes: never two leaders an epoch, nothing committed is lost or changed, and it goes
+ * on. */
 void test_raft__keeps_its_promises_through_losses_and_crashes(void)
 {
     for (uint64_t seed = 1; seed <= 60; seed++) {
@@ -336,8 +355,11 @@ void test_raft__refuses_a_prevote_while_it_hears_its_leader(void)
 {
     struct raft raft = one_follower();
     struct raft_actions actions;
-    struct raft_event ask = { .type = RAFT_VOTE_REQUESTED, .from = voter(2), .epoch = 5, .pre_vote = true,
-                              .position = { 99, 5 } };
+    struct raft_event ask = { .type = RAFT_VOTE_REQUESTED,
+        .from = voter(2),
+        .epoch = 5,
+        .pre_vote = true,
+        .position = { 99, 5 } };
     raft_step(&raft, &ask, &actions);
     assert_false(actions.granted);
     assert_false(actions.save_vote);
@@ -348,7 +370,9 @@ void test_raft__votes_once_an_epoch(void)
 {
     struct raft raft = one_follower();
     struct raft_actions actions;
-    struct raft_event ask = { .type = RAFT_VOTE_REQUESTED, .from = voter(2), .epoch = 6, .position = { 9, 5 } };
+    struct raft_event ask = {
+        .type = RAFT_VOTE_REQUESTED, .from = voter(2), .epoch = 6, .position = { 9, 5 }
+    };
     raft_step(&raft, &ask, &actions);
     assert_false(actions.granted);
     assert_true(actions.save_vote); /* the epoch itself */
@@ -387,7 +411,8 @@ void test_raft__resigns_when_a_majority_is_silent(void)
     for (int i = 0; i < 400; i++)
         turn_world(0);
     assert_false(raft_leads(&world.nodes[leader].raft));
-    assert_true(world.nodes[leader].raft.vote.leader_epoch <= epoch + 1); /* pre-votes move no epoch */
+    assert_true(
+        world.nodes[leader].raft.vote.leader_epoch <= epoch + 1); /* pre-votes move no epoch */
     world.loss = 0;
     for (int i = 0; i < 2000; i++)
         turn_world(0);

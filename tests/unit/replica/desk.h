@@ -69,18 +69,20 @@ static inline void open_quorum(struct desk *desk)
         .voter_count = 1,
         .segment_bytes = 1 << 30,
         .segment_ms = 7 * 86400000LL,
-        .retention_bytes = desk->settings.retention_bytes != 0 ? desk->settings.retention_bytes : -1,
+        .retention_bytes =
+            desk->settings.retention_bytes != 0 ? desk->settings.retention_bytes : -1,
         .retention_ms = -1,
-        .snapshot_bytes = desk->settings.snapshot_bytes != 0 ? desk->settings.snapshot_bytes : 20 << 20,
+        .snapshot_bytes =
+            desk->settings.snapshot_bytes != 0 ? desk->settings.snapshot_bytes : 20 << 20,
         .snapshot_ms = 3600000,
         .election_timeout_ms = 1000,
         .election_backoff_max_ms = 1000,
         .fetch_timeout_ms = 2000,
         .controller = { .cluster_id = str_from(log_dir_identity(desk->store.dir)->cluster_id),
-                        .default_partition_count = 1,
-                        .default_replication_factor = 1,
-                        .min_insync_replicas = 1,
-                        .delete_topic_enable = true },
+            .default_partition_count = 1,
+            .default_replication_factor = 1,
+            .min_insync_replicas = 1,
+            .delete_topic_enable = true },
     };
     struct quorum_hooks hooks = { desk, publish, leader_changed, failed };
     assert_int_equal(quorum_open(&desk->settings, &hooks, &desk->quorum), 0);
@@ -89,15 +91,20 @@ static inline void open_quorum(struct desk *desk)
             desk_turn(desk);
 }
 
-static inline void desk_create_as(struct desk *desk, int16_t metadata_version, int16_t kraft_version)
+static inline void desk_create_as(
+    struct desk *desk, int16_t metadata_version, int16_t kraft_version)
 {
     *desk = (struct desk){ 0 };
     arena_init(&desk->arena);
     store_create(&desk->store);
     const struct quorum_endpoint endpoint = { "CONTROLLER", "127.0.0.1", 9093 };
-    const struct quorum_voter voter = { 1, log_dir_identity(desk->store.dir)->directory_id, &endpoint, 1 };
-    const struct quorum_format format = { .directory = desk->store.path, .metadata_version = metadata_version,
-                                          .kraft_version = kraft_version, .voters = &voter, .voter_count = 1 };
+    const struct quorum_voter voter = { 1, log_dir_identity(desk->store.dir)->directory_id,
+        &endpoint, 1 };
+    const struct quorum_format format = { .directory = desk->store.path,
+        .metadata_version = metadata_version,
+        .kraft_version = kraft_version,
+        .voters = &voter,
+        .voter_count = 1 };
     const char *reason;
     assert_int_equal(quorum_format(desk->store.io, &format, &reason), 0);
     store_stop(&desk->store, NULL, 0);
@@ -151,11 +158,14 @@ static inline void called(struct rsm_request *request, enum error error)
     call->desk->error = error;
 }
 
-static inline void call(struct desk *desk, enum controller_request_type type, const void *request, void *response)
+static inline void call(
+    struct desk *desk, enum controller_request_type type, const void *request, void *response)
 {
     struct call call = { .desk = desk,
-                         .wish = { .type = type, .request = request, .response = response,
-                                   .rsm = { .arena = &desk->arena, .done = called } } };
+        .wish = { .type = type,
+            .request = request,
+            .response = response,
+            .rsm = { .arena = &desk->arena, .done = called } } };
     desk->done = false;
     quorum_submit(desk->quorum, &call.wish);
     while (!desk->done)
@@ -168,8 +178,11 @@ static inline void register_broker(struct desk *desk, int64_t previous_epoch)
     struct broker_registration_request request;
     struct broker_registration_response response;
     struct broker_registration_feature features[16] = { 0 };
-    struct broker_registration_listener listener = { .name = STR("PLAINTEXT"), .host = STR("localhost"), .port = 9092 };
-    struct uuid directory_ids[2] = { log_dir_identity(desk->store.dir)->directory_id, desk->other_directory_id };
+    struct broker_registration_listener listener = {
+        .name = STR("PLAINTEXT"), .host = STR("localhost"), .port = 9092
+    };
+    struct uuid directory_ids[2] = { log_dir_identity(desk->store.dir)->directory_id,
+        desk->other_directory_id };
     message_defaults(&broker_registration_request_schema, &request);
     message_defaults(&broker_registration_response_schema, &response);
     for (int32_t i = 0; i < feature_range_count; i++) {

@@ -37,11 +37,13 @@ void test_quorum__of_one_leads_and_writes_the_first_records(void)
     assert_int_equal(quorum_leader(desk.quorum), 1);
     assert_int_equal(quorum_epoch(desk.quorum), 1);
     assert_int_equal(quorum_kraft_version(desk.quorum), 1);
-    assert_int_equal(quorum_high_watermark(desk.quorum), 12); /* 3 control records, begin, 6 levels, setting, end */
+    assert_int_equal(quorum_high_watermark(desk.quorum),
+        12); /* 3 control records, begin, 6 levels, setting, end */
     assert_int_equal(image_feature(desk.image, STR("metadata.version")), 33);
     assert_int_equal(image_feature(desk.image, STR("streams.version")), 1);
     assert_int_equal(image_feature(desk.image, STR("share.version")), 2);
-    assert_true(str_is(image_setting(desk.image, SCOPE_BROKER, STR(""), STR("min.insync.replicas")), "1"));
+    assert_true(
+        str_is(image_setting(desk.image, SCOPE_BROKER, STR(""), STR("min.insync.replicas")), "1"));
     desk_restart(&desk);
     assert_int_equal(quorum_epoch(desk.quorum), 2);
     assert_int_equal(quorum_high_watermark(desk.quorum), 13);
@@ -70,10 +72,12 @@ void test_quorum__remembers_what_it_answered(void)
     assert_int_equal(topic->partition_count, 3);
     assert_int_equal(image_partition(topic, 2)->leader, 1);
     assert_true(uuid_equal(image_partition_directory(image_partition(topic, 2), 1),
-                           log_dir_identity(desk.store.dir)->directory_id));
-    assert_true(str_is(image_setting(desk.image, SCOPE_TOPIC, STR("some.topic"), STR("retention.ms")), "1234"));
+        log_dir_identity(desk.store.dir)->directory_id));
+    assert_true(str_is(
+        image_setting(desk.image, SCOPE_TOPIC, STR("some.topic"), STR("retention.ms")), "1234"));
 
-    struct allocate_producer_ids_request ids = { .broker_id = 1, .broker_epoch = desk.broker_epoch };
+    struct allocate_producer_ids_request ids = { .broker_id = 1,
+        .broker_epoch = desk.broker_epoch };
     struct allocate_producer_ids_response block = { 0 };
     call(&desk, CONTROLLER_ALLOCATE_PRODUCER_IDS, &ids, &block);
     assert_int_equal(block.producer_id_start, 0);
@@ -90,7 +94,8 @@ void test_quorum__remembers_what_it_answered(void)
     desk_destroy(&desk);
 }
 
-/* KIP-966 on one node: a controlled stop leaves no leader and an eligible one; the return is two epochs later. */
+/* KIP-966 on one node: a controlled stop leaves no leader and an eligible one; the return is two
+ * epochs later. */
 void test_quorum__moves_leader_epochs_by_two_at_a_restart(void)
 {
     struct desk desk;
@@ -99,7 +104,8 @@ void test_quorum__moves_leader_epochs_by_two_at_a_restart(void)
     heartbeat(&desk, false);
     assert_int_equal(create_topic(&desk, STR("topic"), 1), ERROR_NONE);
     heartbeat(&desk, true);
-    const struct image_partition *partition = image_partition(image_topic_by_name(desk.image, STR("topic")), 0);
+    const struct image_partition *partition =
+        image_partition(image_topic_by_name(desk.image, STR("topic")), 0);
     assert_int_equal(partition->leader, -1);
     assert_int_equal(partition->isr.count, 0);
     assert_int_equal(partition->elr.count, 1);
@@ -131,13 +137,15 @@ void test_quorum__moves_leader_epochs_by_two_at_a_restart(void)
     desk_destroy(&desk);
 }
 
-/* kraft.version 0 and an older metadata.version: static voters, the older quorum-state, the older record versions. */
+/* kraft.version 0 and an older metadata.version: static voters, the older quorum-state, the older
+ * record versions. */
 void test_quorum__writes_an_older_cluster_as_it_was(void)
 {
     struct desk desk;
     desk_create_as(&desk, 14, 0); /* 3.6-IV2 */
     assert_int_equal(quorum_kraft_version(desk.quorum), 0);
-    assert_int_equal(quorum_high_watermark(desk.quorum), 4); /* leader change, begin, metadata.version, end */
+    assert_int_equal(
+        quorum_high_watermark(desk.quorum), 4); /* leader change, begin, metadata.version, end */
     assert_int_equal(image_feature(desk.image, STR("metadata.version")), 14);
     assert_int_equal(desk.image->features.count, 1);
     assert_int_equal(desk.image->settings.count, 0);
@@ -145,12 +153,14 @@ void test_quorum__writes_an_older_cluster_as_it_was(void)
     heartbeat(&desk, false);
     assert_int_equal(image_broker(desk.image, 1)->directory_count, 0);
     assert_int_equal(create_topic(&desk, STR("topic"), 2), ERROR_NONE);
-    const struct image_partition *partition = image_partition(image_topic_by_name(desk.image, STR("topic")), 1);
+    const struct image_partition *partition =
+        image_partition(image_topic_by_name(desk.image, STR("topic")), 1);
     assert_null(partition->directories);
     heartbeat(&desk, true);
     partition = image_partition(image_topic_by_name(desk.image, STR("topic")), 1);
     assert_int_equal(partition->leader, -1);
-    assert_int_equal(partition->isr.count, 1); /* without eligible leaders the last of the ISR stays in it */
+    assert_int_equal(
+        partition->isr.count, 1); /* without eligible leaders the last of the ISR stays in it */
     desk_restart(&desk);
     register_broker(&desk, desk.broker_epoch);
     heartbeat(&desk, false);
@@ -176,8 +186,11 @@ void test_quorum__comes_back_from_a_snapshot(void)
         snprintf(name, sizeof(name), "topic-%d", i);
         assert_int_equal(create_topic(&desk, str_from(name), 3), ERROR_NONE);
     }
-    struct delete_topics_delete_topic_state states[2] = { { .name = STR("topic-7") }, { .name = STR("topic-7000") } };
-    struct delete_topics_request request = { .topics = states, .topics_count = 2, .topic_names_count = -1 };
+    struct delete_topics_delete_topic_state states[2] = { { .name = STR("topic-7") },
+        { .name = STR("topic-7000") } };
+    struct delete_topics_request request = {
+        .topics = states, .topics_count = 2, .topic_names_count = -1
+    };
     struct delete_topics_response response = { 0 };
     call(&desk, CONTROLLER_DELETE_TOPICS, &request, &response);
     assert_int_equal(response.responses[0].error_code, ERROR_NONE);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The quorum in the simulated world: kills, power cuts, a full disk. What was answered must be there afterwards. */
+/* The quorum in the simulated world: kills, power cuts, a full disk. What was answered must be
+ * there afterwards. */
 #include "sim/sim.h"
 #include "unit/replica/desk.h"
 #include "wire/gen/create_topics.h"
@@ -32,7 +33,8 @@ static void created(struct rsm_request *rsm, enum error error)
     struct errand *errand = container_of(rsm, struct errand, wish.rsm);
     errand->done = true;
     if (error == ERROR_NONE && errand->response.topics[0].error_code == ERROR_NONE) {
-        assert_non_null(image_topic_by_name(errand->crash->desk.image, str_from(errand->name))); /* published before */
+        assert_non_null(image_topic_by_name(
+            errand->crash->desk.image, str_from(errand->name))); /* published before */
         errand->crash->answered[errand->number] = true;
     }
 }
@@ -50,9 +52,10 @@ static struct errand *create(struct crash *crash)
     errand->topic.replication_factor = 1;
     errand->request.topics = &errand->topic;
     errand->request.topics_count = 1;
-    errand->wish = (struct controller_request){ .type = CONTROLLER_CREATE_TOPICS, .request = &errand->request,
-                                                .response = &errand->response,
-                                                .rsm = { .arena = &errand->arena, .done = created } };
+    errand->wish = (struct controller_request){ .type = CONTROLLER_CREATE_TOPICS,
+        .request = &errand->request,
+        .response = &errand->response,
+        .rsm = { .arena = &errand->arena, .done = created } };
     quorum_submit(crash->desk.quorum, &errand->wish);
     return errand;
 }
@@ -77,7 +80,9 @@ static void boot(struct crash *crash)
     store->loop = loop_create(store->io, "test");
     store->task.run = store_raise;
     store->task.queued = store->flag = false;
-    assert_int_equal(log_dir_open(store->loop, "/data", &store->settings, &store->dir, reason, sizeof(reason)), 0);
+    assert_int_equal(
+        log_dir_open(store->loop, "/data", &store->settings, &store->dir, reason, sizeof(reason)),
+        0);
     store->flusher = flusher_create(store->loop, store->dir);
     desk->image = NULL;
     desk->settings.snapshot_bytes = 3000;
@@ -100,10 +105,14 @@ static void begin(struct crash *crash, uint64_t seed)
 {
     *crash = (struct crash){ 0 };
     struct desk *desk = &crash->desk;
-    struct log_dir_identity identity = { .cluster_id = "sim", .node_id = 1, .directory_id = { { 1 } } };
+    struct log_dir_identity identity = {
+        .cluster_id = "sim", .node_id = 1, .directory_id = { { 1 } }
+    };
     const struct quorum_endpoint endpoint = { "CONTROLLER", "node", 9093 };
     const struct quorum_voter voter = { 1, identity.directory_id, &endpoint, 1 };
-    const struct quorum_format format = { .directory = "/data", .kraft_version = 1, .voters = &voter, .voter_count = 1 };
+    const struct quorum_format format = {
+        .directory = "/data", .kraft_version = 1, .voters = &voter, .voter_count = 1
+    };
     const char *reason;
     arena_init(&desk->arena);
     log_dir_settings_defaults(&desk->store.settings);
@@ -136,7 +145,8 @@ static void work_for(struct crash *crash, int64_t steps)
     }
 }
 
-/* Thirty worlds, six crashes in each: every topic whose creation was answered is there, and every start succeeds. */
+/* Thirty worlds, six crashes in each: every topic whose creation was answered is there, and every
+ * start succeeds. */
 void test_quorum_crash__keeps_what_it_answered(void)
 {
     static struct crash crash;
@@ -159,7 +169,8 @@ void test_quorum_crash__keeps_what_it_answered(void)
     assert_true(answered > 500);
 }
 
-/* A full disk refuses, takes nothing half, and goes on when there is room; what was there stays readable. */
+/* A full disk refuses, takes nothing half, and goes on when there is room; what was there stays
+ * readable. */
 void test_quorum_crash__goes_on_after_a_full_disk(void)
 {
     static struct crash crash;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Metadata directories that Apache Kafka 4.4.0 wrote: opened, continued, and compared with what Kafka said of them. */
+/* Metadata directories that Apache Kafka 4.4.0 wrote: opened, continued, and compared with what
+ * Kafka said of them. */
 #include <jansson.h>
 #include <unistd.h>
 
@@ -19,7 +20,8 @@ static void run(const char *format, const char *a, const char *b)
 /* Tests run in the build directory or at the root. */
 static const char *disks(void)
 {
-    return access("../tests/golden/disks/clean.tar.xz", R_OK) == 0 ? "../tests/golden/disks" : "tests/golden/disks";
+    return access("../tests/golden/disks/clean.tar.xz", R_OK) == 0 ? "../tests/golden/disks"
+                                                                   : "tests/golden/disks";
 }
 
 static json_t *expected_of(const char *name)
@@ -73,14 +75,18 @@ static struct uuid uuid_of(const json_t *json)
     return id;
 }
 
-static void compare_settings(const struct image *image, enum setting_scope scope, const char *name, json_t *expected)
+static void compare_settings(
+    const struct image *image, enum setting_scope scope, const char *name, json_t *expected)
 {
     const char *key;
     json_t *value;
     struct str found_key = { 0 }, found_value;
     size_t count = 0;
-    json_object_foreach (expected, key, value) {
-        const char *text = json_is_object(value) ? json_string_value(json_object_get(value, "value")) : json_string_value(value);
+    json_object_foreach(expected, key, value)
+    {
+        const char *text = json_is_object(value)
+                               ? json_string_value(json_object_get(value, "value"))
+                               : json_string_value(value);
         assert_true(str_is(image_setting(image, scope, str_from(name), str_from(key)), text));
     }
     while (image_setting_after(image, scope, str_from(name), found_key, &found_key, &found_value))
@@ -91,8 +97,10 @@ static void compare_settings(const struct image *image, enum setting_scope scope
 static void compare_partition(const struct image_partition *partition, json_t *expected)
 {
     assert_int_equal(partition->leader, json_integer_value(json_object_get(expected, "leader")));
-    assert_int_equal(partition->leader_epoch, json_integer_value(json_object_get(expected, "leader_epoch")));
-    json_t *replicas = json_object_get(expected, "replicas"), *isr = json_object_get(expected, "isr");
+    assert_int_equal(
+        partition->leader_epoch, json_integer_value(json_object_get(expected, "leader_epoch")));
+    json_t *replicas = json_object_get(expected, "replicas"),
+           *isr = json_object_get(expected, "isr");
     assert_int_equal(partition->replicas.count, json_array_size(replicas));
     assert_int_equal(partition->isr.count, json_array_size(isr));
     for (int32_t i = 0; i < partition->isr.count; i++)
@@ -108,14 +116,15 @@ static void compare_topics(const struct image *image, json_t *expected)
         if (json_object_get(expected, known->name.data) == NULL)
             print_error("%s is there, and should not be\n", known->name.data);
     assert_int_equal(image_topic_count(image), json_object_size(expected));
-    json_object_foreach (expected, name, topic_json) {
+    json_object_foreach(expected, name, topic_json)
+    {
         const struct image_topic *topic = image_topic_by_name(image, str_from(name));
         assert_non_null(topic);
         assert_true(uuid_equal(topic->id, uuid_of(json_object_get(topic_json, "id"))));
         assert_ptr_equal(topic, image_topic_by_id(image, topic->id));
         json_t *partitions = json_object_get(topic_json, "partitions");
         assert_int_equal(topic->partition_count, json_object_size(partitions));
-        json_object_foreach (partitions, index, partition_json)
+        json_object_foreach(partitions, index, partition_json)
             compare_partition(image_partition(topic, atoi(index)), partition_json);
         compare_settings(image, SCOPE_TOPIC, name, json_object_get(topic_json, "configs"));
     }
@@ -125,23 +134,28 @@ static void compare_directories(const struct image *image, json_t *expected)
 {
     const char *directory, *replica;
     json_t *directory_json, *replica_json;
-    json_object_foreach (expected, directory, directory_json) {
+    json_object_foreach(expected, directory, directory_json)
+    {
         struct uuid id = uuid_of(json_object_get(directory_json, "directory_id"));
         int64_t count = 0;
-        json_object_foreach (json_object_get(directory_json, "replicas"), replica, replica_json) {
+        json_object_foreach(json_object_get(directory_json, "replicas"), replica, replica_json)
+        {
             const char *dash = strrchr(replica, '-');
             struct str name = { replica, (int32_t)(dash - replica) };
             const struct image_topic *topic = image_topic_by_name(image, name);
             if (topic == NULL || json_is_true(json_object_get(replica_json, "future")))
                 continue; /* the metadata log itself */
-            /* Kafka finished a move that it was killed in; for us the replica is where the log last said. */
+            /* Kafka finished a move that it was killed in; for us the replica is where the log last
+             * said. */
             bool moved = str_is(name, "moving");
-            bool here = uuid_equal(image_partition_directory(image_partition(topic, atoi(dash + 1)), 1), id);
+            bool here = uuid_equal(
+                image_partition_directory(image_partition(topic, atoi(dash + 1)), 1), id);
             assert_true(here || moved);
             count += !moved;
         }
         const struct image_topic *moving = image_topic_by_name(image, STR("moving"));
-        if (moving != NULL && uuid_equal(image_partition_directory(image_partition(moving, 0), 1), id))
+        if (moving != NULL &&
+            uuid_equal(image_partition_directory(image_partition(moving, 0), 1), id))
             count++;
         assert_int_equal(image_directory_replicas(image, id), count);
     }
@@ -151,12 +165,12 @@ static void compare_features(const struct image *image, json_t *expected)
 {
     const char *name;
     json_t *level;
-    json_object_foreach (expected, name, level)
-        if (strcmp(name, "kraft.version") != 0)
-            assert_int_equal(image_feature(image, str_from(name)), json_integer_value(level));
+    json_object_foreach(expected, name, level) if (strcmp(name, "kraft.version") != 0)
+        assert_int_equal(image_feature(image, str_from(name)), json_integer_value(level));
 }
 
-static void decode_item(const struct image_item *item, const struct message_schema *schema, struct arena *arena, void *out)
+static void decode_item(const struct image_item *item, const struct message_schema *schema,
+    struct arena *arena, void *out)
 {
     struct metadata_record record;
     assert_true(metadata_record_parse(item->record, &record));
@@ -166,14 +180,16 @@ static void decode_item(const struct image_item *item, const struct message_sche
 
 static const struct image_item *item_after(const struct tree *tree, const struct image_item *item)
 {
-    return (const struct image_item *)tree_after(tree, item == NULL ? (struct bytes){ NULL, 0 } : item->key);
+    return (const struct image_item *)tree_after(
+        tree, item == NULL ? (struct bytes){ NULL, 0 } : item->key);
 }
 
 static json_t *find_quota(json_t *expected, const struct client_quota_record *record)
 {
     size_t index;
     json_t *row;
-    json_array_foreach (expected, index, row) {
+    json_array_foreach(expected, index, row)
+    {
         json_t *entity = json_object_get(row, "entity");
         bool same = json_object_size(entity) == (size_t)record->entity_count;
         for (int32_t i = 0; same && i < record->entity_count; i++) {
@@ -181,7 +197,8 @@ static json_t *find_quota(json_t *expected, const struct client_quota_record *re
             snprintf(type, sizeof(type), "%.*s", STR_PRINT(record->entity[i].entity_type));
             json_t *name = json_object_get(entity, type);
             same = name != NULL && (json_is_null(name) ? str_is_null(record->entity[i].entity_name)
-                                                       : str_is(record->entity[i].entity_name, json_string_value(name)));
+                                                       : str_is(record->entity[i].entity_name,
+                                                             json_string_value(name)));
         }
         if (same)
             return json_object_get(row, "quotas");
@@ -193,9 +210,10 @@ static void compare_quotas(const struct image *image, json_t *expected, struct a
 {
     size_t wanted = 0, found = 0, index;
     json_t *row;
-    json_array_foreach (expected, index, row)
-        wanted += json_object_size(json_object_get(row, "quotas"));
-    for (const struct image_item *item = NULL; (item = item_after(&image->quotas, item)) != NULL; found++) {
+    json_array_foreach(expected, index, row) wanted +=
+        json_object_size(json_object_get(row, "quotas"));
+    for (const struct image_item *item = NULL; (item = item_after(&image->quotas, item)) != NULL;
+         found++) {
         struct client_quota_record record;
         char key[64];
         decode_item(item, &client_quota_record_schema, arena, &record);
@@ -212,16 +230,17 @@ static void compare_scram(const struct image *image, json_t *expected, struct ar
     size_t wanted = 0, found = 0;
     const char *name;
     json_t *list;
-    json_object_foreach (expected, name, list)
-        wanted += json_array_size(list);
-    for (const struct image_item *item = NULL; (item = item_after(&image->scram, item)) != NULL; found++) {
+    json_object_foreach(expected, name, list) wanted += json_array_size(list);
+    for (const struct image_item *item = NULL; (item = item_after(&image->scram, item)) != NULL;
+         found++) {
         struct user_scram_credential_record record;
         bool listed = false;
         size_t index;
         json_t *row;
         decode_item(item, &user_scram_credential_record_schema, arena, &record);
-        json_array_foreach (json_object_get(expected, str_copy(arena, record.name).data), index, row)
-            listed = listed || json_integer_value(json_object_get(row, "iterations")) == record.iterations;
+        json_array_foreach(json_object_get(expected, str_copy(arena, record.name).data), index, row)
+            listed = listed ||
+                     json_integer_value(json_object_get(row, "iterations")) == record.iterations;
         assert_true(listed);
     }
     assert_int_equal(found, wanted);
@@ -230,16 +249,18 @@ static void compare_scram(const struct image *image, json_t *expected, struct ar
 static void compare_acls(const struct image *image, json_t *expected, struct arena *arena)
 {
     size_t found = 0;
-    for (const struct image_item *item = NULL; (item = item_after(&image->acls, item)) != NULL; found++) {
+    for (const struct image_item *item = NULL; (item = item_after(&image->acls, item)) != NULL;
+         found++) {
         struct access_control_entry_record record;
         bool listed = false;
         size_t index;
         json_t *row;
         decode_item(item, &access_control_entry_record_schema, arena, &record);
-        json_array_foreach (expected, index, row)
-            listed = listed || (str_is(record.resource_name, json_string_value(json_object_get(row, "resource"))) &&
-                                str_is(record.principal, json_string_value(json_object_get(row, "principal"))) &&
-                                str_is(record.host, json_string_value(json_object_get(row, "host"))));
+        json_array_foreach(expected, index, row) listed =
+            listed ||
+            (str_is(record.resource_name, json_string_value(json_object_get(row, "resource"))) &&
+                str_is(record.principal, json_string_value(json_object_get(row, "principal"))) &&
+                str_is(record.host, json_string_value(json_object_get(row, "host"))));
         assert_true(listed);
     }
     assert_int_equal(found, json_array_size(expected));
@@ -249,9 +270,11 @@ static void compare_tokens(const struct image *image, json_t *expected)
 {
     size_t index;
     json_t *row;
-    json_array_foreach (expected, index, row) {
+    json_array_foreach(expected, index, row)
+    {
         const char *id = json_string_value(json_object_get(row, "token_id"));
-        assert_non_null(tree_find(&image->tokens, (struct bytes){ (const uint8_t *)id, strlen(id) }));
+        assert_non_null(
+            tree_find(&image->tokens, (struct bytes){ (const uint8_t *)id, strlen(id) }));
     }
     assert_int_equal(image->tokens.count, json_array_size(expected));
 }
@@ -260,9 +283,11 @@ static void compare_resources(const struct image *image, json_t *expected)
 {
     const char *resource;
     json_t *settings;
-    json_object_foreach (expected, resource, settings) {
+    json_object_foreach(expected, resource, settings)
+    {
         const char *colon = strchr(resource, ':');
-        enum setting_scope scope = strncmp(resource, "GROUP", 5) == 0 ? SCOPE_GROUP : SCOPE_CLIENT_METRICS;
+        enum setting_scope scope =
+            strncmp(resource, "GROUP", 5) == 0 ? SCOPE_GROUP : SCOPE_CLIENT_METRICS;
         compare_settings(image, scope, colon + 1, settings);
     }
 }
@@ -288,8 +313,9 @@ static void check_own_snapshot(const struct image *image)
     arena_deinit(&scratch);
 }
 
-/* The directory is opened, a broker takes the place of Kafka's, and all is as Kafka said after its own restart; the image
- * comes back from its own snapshot, record for record, and from the log after a restart. */
+/* The directory is opened, a broker takes the place of Kafka's, and all is as Kafka said after its
+ * own restart; the image comes back from its own snapshot, record for record, and from the log
+ * after a restart. */
 static void check_disk(const char *name)
 {
     struct desk desk;
@@ -299,13 +325,15 @@ static void check_disk(const char *name)
     compare_tokens(desk.image, json_object_get(expected, "delegation_tokens"));
     register_broker(&desk, desk.broker_epoch);
     heartbeat(&desk, false);
-    assert_true(str_is(desk.settings.controller.cluster_id, json_string_value(json_object_get(cluster, "cluster_id"))));
+    assert_true(str_is(desk.settings.controller.cluster_id,
+        json_string_value(json_object_get(cluster, "cluster_id"))));
     assert_int_equal(quorum_epoch(desk.quorum),
-                     json_integer_value(json_object_get(json_object_get(cluster, "quorum"), "leader_epoch")));
+        json_integer_value(json_object_get(json_object_get(cluster, "quorum"), "leader_epoch")));
     compare_features(desk.image, json_object_get(cluster, "finalized_features"));
     compare_topics(desk.image, json_object_get(expected, "topics"));
     compare_directories(desk.image, json_object_get(expected, "log_dirs"));
-    compare_settings(desk.image, SCOPE_BROKER, "", json_object_get(json_object_get(expected, "broker_configs"), "cluster_default"));
+    compare_settings(desk.image, SCOPE_BROKER, "",
+        json_object_get(json_object_get(expected, "broker_configs"), "cluster_default"));
     compare_resources(desk.image, json_object_get(expected, "config_resources"));
     compare_quotas(desk.image, json_object_get(expected, "quotas"), &desk.arena);
     compare_scram(desk.image, json_object_get(expected, "scram_users"), &desk.arena);

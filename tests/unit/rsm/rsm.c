@@ -27,8 +27,8 @@ static struct adder adder;
 static struct rsm rsm;
 static struct arena arena;
 
-static enum error decide(struct rsm_machine *machine, struct rsm_request *request, int64_t next_offset,
-                         struct rsm_decision *decision)
+static enum error decide(struct rsm_machine *machine, struct rsm_request *request,
+    int64_t next_offset, struct rsm_decision *decision)
 {
     struct adder *self = container_of(machine, struct adder, machine);
     struct wish *wish = container_of(request, struct wish, rsm);
@@ -52,7 +52,8 @@ static void applied(struct rsm_machine *machine, int64_t end_offset)
     assert_int_equal(container_of(machine, struct adder, machine)->end, end_offset);
 }
 
-static enum error append(struct rsm_log *log, const struct rsm_decision *decision, int64_t *out_base_offset)
+static enum error append(
+    struct rsm_log *log, const struct rsm_decision *decision, int64_t *out_base_offset)
 {
     struct adder *self = container_of(log, struct adder, log);
     if (self->full)
@@ -103,7 +104,8 @@ void test_rsm__decides_at_once_and_answers_when_committed(void)
     assert_int_equal(first.answer, 2);
     assert_int_equal(second.answer, 5);
     assert_int_equal(read.answer, 5);
-    assert_int_equal(first.done_count + second.done_count + read.done_count + refused.done_count, 0);
+    assert_int_equal(
+        first.done_count + second.done_count + read.done_count + refused.done_count, 0);
     rsm_commit(&rsm, 2);
     assert_int_equal(first.done_count, 1);
     assert_int_equal(second.done_count + read.done_count, 0); /* a read waits for what it saw */
