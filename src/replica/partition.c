@@ -88,6 +88,21 @@ static void wait_for_high_watermark(struct partition *partition, struct append *
         DL_INSERT_INORDER(partition->waiting, append, append_order); /* a duplicate of something older */
 }
 
+/* Once when it begins and once when it ends: a full disk fails every write until there is room. */
+static void report_write(struct partition *partition, int status)
+{
+    bool failing = status < 0;
+
+    if (failing == partition->write_failing)
+        return;
+    partition->write_failing = failing;
+    if (failing)
+        report_error("append_failed", "partition=%s-%d reason=\"%s\" consequence=\"produce is refused, reading goes on\"",
+            log_topic(partition->log), log_partition(partition->log), strerror(-status));
+    else
+        report_info("append_recovered", "partition=%s-%d", log_topic(partition->log), log_partition(partition->log));
+}
+
 /* The end of a pass: one write for all that was staged, then everybody hears of it. */
 static void write_staged(struct task *task)
 {
@@ -100,9 +115,7 @@ static void write_staged(struct task *task)
         return;
     }
     int status = log_write(log);
-    if (status < 0)
-        report_error("append_failed", "partition=%s-%d reason=%s consequence=\"nothing of the group was kept\"",
-            log_topic(log), log_partition(log), strerror(-status));
+    report_write(partition, status);
     DL_FOREACH_SAFE(partition->staged, append, next) {
         DL_DELETE(partition->staged, append);
         append->log_start = log_start(log);

@@ -63,6 +63,7 @@ struct partition {
     int64_t high_watermark;
     int32_t leader_epoch;
     bool leads; /* the image says that this broker leads it */
+    bool write_failing; /* the last write did not go through, and that was reported */
     int log_dir_index; /* the owner's number of the log's directory; -1: not known */
     struct append *staged;  /* in order; written at the end of the pass */
     struct append *waiting; /* for the high watermark, in order of last_offset */
