@@ -12,6 +12,7 @@
 #include "sim/client.h"
 #include "sim/sim.h"
 #include "wire/gen/create_topics.h"
+#include "wire/gen/delete_topics.h"
 #include "wire/gen/fetch.h"
 #include "wire/gen/init_producer_id.h"
 #include "wire/gen/list_offsets.h"
@@ -63,6 +64,8 @@ struct reader_actor {
 struct admin_actor {
     struct actor actor;
     int created_count; /* that were acknowledged; number 0 is the topic of the workload */
+    int deleted_count; /* of those, from number 1 on */
+    bool deleting;     /* asked for, and no answer yet that counts */
     bool checked;
 };
 
@@ -168,6 +171,36 @@ static void hear_created(struct actor *actor)
     wait_before_acting(actor, 400000);
 }
 
+static void hear_deleted(struct actor *actor)
+{
+    struct admin_actor *admin = container_of(actor, struct admin_actor, actor);
+    const struct delete_topics_response *response = actor->client.response;
+    int16_t error = response->responses_count == 1 ? response->responses[0].error_code : ERROR_UNKNOWN_SERVER_ERROR;
+    if (error != ERROR_UNKNOWN_TOPIC_OR_PARTITION && !went_well(actor, error, "delete_topics"))
+        return;
+    admin->deleted_count++; /* one that is gone was deleted by a call whose answer was lost */
+    admin->deleting = false;
+    wait_before_acting(actor, 400000);
+}
+
+static void ask_deletion(struct admin_actor *admin)
+{
+    struct actor *actor = &admin->actor;
+    struct delete_topics_request request;
+    struct delete_topics_delete_topic_state topic;
+    struct str name = topic_of(&actor->arena, admin->deleted_count + 1);
+    message_defaults(&delete_topics_request_schema, &request);
+    shape_set_defaults(&delete_topics_delete_topic_state_shape, &topic);
+    topic.name = name;
+    request.topics = &topic;
+    request.topics_count = 1;
+    request.topic_names = &name;
+    request.topic_names_count = 1;
+    request.timeout_ms = 5000;
+    actor->hear = hear_deleted;
+    ask(actor, API_DELETE_TOPICS, 0, &request);
+}
+
 static void hear_metadata(struct actor *actor)
 {
     struct admin_actor *admin = container_of(actor, struct admin_actor, actor);
@@ -178,8 +211,11 @@ static void hear_metadata(struct actor *actor)
         for (int32_t i = 0; i < response->topics_count && !found; i++)
             found = str_equal(response->topics[i].name, name) &&
                     response->topics[i].partitions_count == (number == 0 ? PARTITIONS : 1);
-        if (!found)
-            history_violate(actor->workload->history, "created_topic_is_lost", "topic=%.*s", STR_PRINT(name));
+        bool is_deleted = number > 0 && number <= admin->deleted_count;
+        bool may_be = admin->deleting && number == admin->deleted_count + 1;
+        if (found == is_deleted && !may_be)
+            history_violate(actor->workload->history, found ? "deleted_topic_is_back" : "created_topic_is_lost",
+                            "topic=%.*s", STR_PRINT(name));
     }
     admin->checked = true;
     set_idle(actor);
@@ -190,7 +226,11 @@ static void act_as_admin(struct actor *actor)
     struct admin_actor *admin = container_of(actor, struct admin_actor, actor);
     arena_reset(&actor->arena);
     actor->idle = false;
-    if (!actor->workload->draining && admin->created_count < MOST_TOPICS) {
+    if (!actor->workload->draining && !admin->deleting)
+        admin->deleting = admin->created_count > admin->deleted_count + 3 && sim_draw(actor->workload->sim, 3) == 0;
+    if (!actor->workload->draining && admin->deleting) {
+        ask_deletion(admin);
+    } else if (!actor->workload->draining && admin->created_count < MOST_TOPICS) {
         struct create_topics_creatable_topic topic;
         shape_set_defaults(&create_topics_creatable_topic_shape, &topic);
         topic.name = topic_of(&actor->arena, admin->created_count);
