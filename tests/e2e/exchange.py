@@ -4,6 +4,7 @@
 Kafka 4.4.0 with the same records; and Strom takes it back. Needs Java; one Kafka at a time."""
 import os
 import re
+import shutil
 import sys
 import time
 
@@ -56,6 +57,19 @@ def same(before, after):
         got = after[key]
         assert got[:2] == wanted[:2], f"{key}: offsets {got[:2]}, not {wanted[:2]}"
         assert got[2] == wanted[2], f"{key}: {len(got[2])} batches, not {len(wanted[2])}, or other bytes"
+
+
+def notices_damage(directory):
+    """DumpLogSegments, as it is read here, would say so: one bit of a copy is turned."""
+    folder = os.path.join(directory, "..", "damaged", "damaged-0")
+    os.makedirs(folder)
+    with open(os.path.join(directory, "plain-0", "00000000000000000000.log"), "rb") as file:
+        data = bytearray(file.read())
+    data[len(data) // 2] ^= 1
+    with open(os.path.join(folder, "00000000000000000000.log"), "wb") as file:
+        file.write(data)
+    assert dump([os.path.dirname(folder)]), "a turned bit was not noticed"
+    shutil.rmtree(folder)
 
 
 class Exchange:
@@ -142,8 +156,11 @@ def main():
                 partitions = [(n, int(p)) for n, t in disk["topics"].items() if not t["internal"] for p in t["partitions"]]
             exchange = Exchange(ours, partitions)
             with exchange.theirs:
-                steps = ("ours_to_kafka", "kafka_continues", "killed_to_kafka")
-                bad = node.run_quiet([(f"{title}: {step.replace('_', ' ')}", getattr(exchange, step)) for step in steps], ours)
+                steps = [(f"{title}: {step.replace('_', ' ')}", getattr(exchange, step))
+                         for step in ("ours_to_kafka", "kafka_continues", "killed_to_kafka")]
+                if title == "written":
+                    steps.append(("a turned bit is noticed", lambda folder=ours.directories[0]: notices_damage(folder)))
+                bad = node.run_quiet(steps, ours)
             passed, failed = passed + len(steps) - bad, failed + bad
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0

@@ -182,7 +182,8 @@ static void arrive(struct event *event)
     struct socket *reader = connection->ends[chunk->side];
     if (!connection->broken && reader != NULL) {
         if (stream->end + chunk->size > stream->capacity) {
-            memmove(stream->arrived, stream->arrived + stream->start, stream->end - stream->start);
+            if (stream->end > stream->start)
+                memmove(stream->arrived, stream->arrived + stream->start, stream->end - stream->start);
             stream->end -= stream->start;
             stream->start = 0;
             if (stream->end + chunk->size > stream->capacity) {
