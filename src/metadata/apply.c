@@ -43,13 +43,14 @@ static const char *apply_remove_topic(struct image *image, const void *message, 
 
 static const char *apply_partition(struct image *image, const void *message, struct bytes raw)
 {
-    enum { MOST_PARTITIONS = 10000000 };
+    enum { MOST_PARTITIONS = 10000000, WIDEST_GAP = 20000 }; /* twice what one request may make */
     const struct partition_record *record = message;
     const struct image_topic *topic = image_topic_by_id(image, record->topic_id);
     (void)raw;
     if (topic == NULL)
         return "a partition of a topic that is not there";
-    if (record->partition_id < 0 || record->partition_id >= MOST_PARTITIONS)
+    if (record->partition_id < 0 || record->partition_id >= MOST_PARTITIONS ||
+        record->partition_id - topic->partition_count > WIDEST_GAP)
         return "a partition with an impossible number";
     image_set_partition(image, topic, record->partition_id, image_partition_create(record));
     return NULL;
@@ -105,8 +106,11 @@ static const char *apply_clear_elr(struct image *image, const void *message, str
 
 static const char *apply_register_broker(struct image *image, const void *message, struct bytes raw)
 {
+    const struct register_broker_record *record = message;
     (void)raw;
-    tree_set(&image->brokers, image->edit, &broker_create(message)->value);
+    if (record->broker_id < 0)
+        return "a broker with an impossible number";
+    tree_set(&image->brokers, image->edit, &broker_create(record)->value);
     return NULL;
 }
 

@@ -225,12 +225,15 @@ static inline void heartbeat(struct desk *desk, bool want_shut_down)
 static inline void add_record(void *context, struct bytes record)
 {
     struct buffer **all = context;
-    struct buffer *grown = buffer_create((*all)->size + record.size);
-    memcpy(grown->data, (*all)->data, (*all)->size);
-    memcpy(grown->data + (*all)->size, record.data, record.size);
-    grown->size = (*all)->size + record.size;
-    buffer_unref(*all);
-    *all = grown;
+    if ((*all)->capacity - (*all)->size < record.size) {
+        struct buffer *grown = buffer_create(2 * ((*all)->size + record.size));
+        memcpy(grown->data, (*all)->data, (*all)->size);
+        grown->size = (*all)->size;
+        buffer_unref(*all);
+        *all = grown;
+    }
+    memcpy((*all)->data + (*all)->size, record.data, record.size);
+    (*all)->size += record.size;
 }
 
 /* Every record of a snapshot of the image, one behind the other. */

@@ -39,10 +39,13 @@ static struct stage *stage_create(bool page_cache)
     struct stage *stage = memory_take(sizeof(*stage));
     struct log_dir_settings dir_settings;
     struct log_settings log_settings;
-    struct log_dir_identity identity = { .cluster_id = "AAAAAAAAAAAAAAAAAAAAAQ", .node_id = 1,
-        .directory_id = { { 7 } } };
+    struct log_dir_identity identity = {
+        .cluster_id = "AAAAAAAAAAAAAAAAAAAAAQ", .node_id = 1, .directory_id = { { 7 } }
+    };
     struct partition_settings settings = {
-        .rules = { .max_message_bytes = 1 << 20, .max_uncompressed_size = 1 << 20, .timestamp_before_max_ms = INT64_MAX,
+        .rules = { .max_message_bytes = 1 << 20,
+            .max_uncompressed_size = 1 << 20,
+            .timestamp_before_max_ms = INT64_MAX,
             .timestamp_after_max_ms = INT64_MAX },
         .codec = -1,
         .page_cache = page_cache,
@@ -56,12 +59,15 @@ static struct stage *stage_create(bool page_cache)
     arena_init(&stage->arena);
     assert_int_equal(log_dir_format(stage->io, stage->path, &identity), 0);
     log_dir_settings_defaults(&dir_settings);
-    assert_int_equal(log_dir_open(stage->loop, stage->path, &dir_settings, &stage->dir, reason, sizeof(reason)), 0);
+    assert_int_equal(
+        log_dir_open(stage->loop, stage->path, &dir_settings, &stage->dir, reason, sizeof(reason)),
+        0);
     stage->flusher = flusher_create(stage->loop, stage->dir);
     log_settings_defaults(&log_settings);
     log_settings.page_cache = page_cache;
     struct partition_key key = { { { 9 } }, 0 };
-    assert_int_equal(log_create(stage->flusher, stage->path, "topic", 0, key.topic_id, &log_settings, &log), 0);
+    assert_int_equal(
+        log_create(stage->flusher, stage->path, "topic", 0, key.topic_id, &log_settings, &log), 0);
     stage->partition = partition_create(stage->loop, key, log, &settings);
     partition_lead(stage->partition, true, 3);
     stage->decompressor = decompressor_create();
@@ -104,7 +110,8 @@ static void note_done(struct append *append)
     container_of(append, struct pending, append)->done = true;
 }
 
-static struct pending *pending_create(int count, int64_t producer_id, int32_t sequence, int16_t acks)
+static struct pending *pending_create(
+    int count, int64_t producer_id, int32_t sequence, int16_t acks)
 {
     struct pending *pending = memory_take(sizeof(*pending));
     struct record records[20] = { { 0 } };
@@ -118,8 +125,12 @@ static struct pending *pending_create(int count, int64_t producer_id, int32_t se
         records[i].value = (struct bytes){ (const uint8_t *)"value", 5 };
     }
     pending->buffer = batch_build(&options, records, count);
-    pending->append = (struct append){ .buffer = pending->buffer, .records = pending->buffer->data,
-        .size = pending->buffer->size, .acks = acks, .allow_zstd = true, .done = note_done };
+    pending->append = (struct append){ .buffer = pending->buffer,
+        .records = pending->buffer->data,
+        .size = pending->buffer->size,
+        .acks = acks,
+        .allow_zstd = true,
+        .done = note_done };
     return pending;
 }
 
@@ -211,8 +222,11 @@ void test_partition__shows_only_what_is_below_the_high_watermark(void)
     struct stage *stage = stage_create(false);
     struct pending *one = pending_create(3, -1, -1, 1);
     struct partition_watch watch = { .moved = note_moved };
-    struct partition_read read = { .current_leader_epoch = -1, .last_fetched_epoch = -1, .max_bytes = 1 << 20,
-        .may_block = true, .at_least_one = true };
+    struct partition_read read = { .current_leader_epoch = -1,
+        .last_fetched_epoch = -1,
+        .max_bytes = 1 << 20,
+        .may_block = true,
+        .at_least_one = true };
     moves = 0;
     partition_watch(stage->partition, &watch);
     assert_true(append(stage, one));

@@ -313,6 +313,48 @@ static void check_own_snapshot(const struct image *image)
     arena_deinit(&scratch);
 }
 
+struct mutation {
+    struct controller controller;
+    struct prng prng;
+    int applied, refused;
+};
+
+static void apply_mutated(void *context, struct bytes record)
+{
+    struct mutation *mutation = context;
+    for (int i = 0; i < 60; i++) {
+        uint8_t bytes[4096];
+        size_t size = record.size < sizeof(bytes) ? record.size : sizeof(bytes);
+        memcpy(bytes, record.data, size);
+        for (uint64_t flips = prng_below(&mutation->prng, 4); flips > 0; flips--)
+            bytes[prng_below(&mutation->prng, size)] = (uint8_t)prng_next(&mutation->prng);
+        if (prng_chance(&mutation->prng, 100000))
+            size = (size_t)prng_below(&mutation->prng, size + 1);
+        controller_apply(&mutation->controller, i, (struct bytes){ bytes, size });
+        bool failed = mutation->controller.failure != NULL;
+        mutation->applied += !failed;
+        mutation->refused += failed;
+        mutation->controller.failure = NULL;
+    }
+}
+
+/* Damaged records are refused or applied, and never bring the image into disorder. */
+static void apply_damaged(const struct image *image)
+{
+    static struct mutation mutation;
+    struct controller_settings settings = { 0 };
+    struct arena scratch;
+    mutation = (struct mutation){ 0 };
+    arena_init(&scratch);
+    prng_init(&mutation.prng, 5);
+    controller_init(&mutation.controller, &settings, 5);
+    image_snapshot(image, &scratch, apply_mutated, &mutation);
+    assert_true(mutation.applied > 100 && mutation.refused > 100);
+    buffer_unref(records_of(mutation.controller.working));
+    controller_deinit(&mutation.controller);
+    arena_deinit(&scratch);
+}
+
 /* The directory is opened, a broker takes the place of Kafka's, and all is as Kafka said after its
  * own restart; the image comes back from its own snapshot, record for record, and from the log
  * after a restart. */
@@ -339,6 +381,7 @@ static void check_disk(const char *name)
     compare_scram(desk.image, json_object_get(expected, "scram_users"), &desk.arena);
     compare_acls(desk.image, json_object_get(expected, "acls"), &desk.arena);
     check_own_snapshot(desk.image);
+    apply_damaged(desk.image);
 
     struct buffer *before = records_of(desk.image);
     desk_restart(&desk);
