@@ -118,7 +118,8 @@ static void add_data(struct work *work, struct flush_mark *mark, bool one_by_one
 {
     struct log *log = mark->log;
     char path[SEGMENT_PATH_SIZE];
-    int32_t first = log_segment_at(log, log->durable_end);
+    /* Also the segment that ends there: a failed write behind its end was taken back, and that must be durable as well. */
+    int32_t first = log_segment_at(log, log->durable_end - 1);
     for (int32_t i = first < 0 ? 0 : first; one_by_one && i < log->segment_count; i++)
         if (log->segments[i].base_offset < mark->end.offset)
             add_segment_sync(work, log, &log->segments[i]);
@@ -299,6 +300,7 @@ bool checkpoint_build(struct flush_run *run)
 {
     struct flusher *flusher = run->flusher;
     run->mark_count = 0;
+    run->is_last = flusher->final;
     if (run->is_checkpoint) {
         timer_cancel(flusher->loop, &flusher->checkpoint_timer);
         flusher->wants_checkpoint = false;

@@ -32,6 +32,7 @@ struct flush_run {
     int32_t mark_count, mark_capacity;
     int32_t data_count;          /* items of work that make data durable */
     bool is_checkpoint, running;
+    bool is_last;                /* begun after flusher_stop() */
 };
 enum { RUN_FLUSH, RUN_CHECKPOINT, RUN_COUNT };
 

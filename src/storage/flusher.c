@@ -112,7 +112,7 @@ static void work_is_done(struct work *work)
     struct flush_run *run = container_of(work, struct flush_run, work);
     struct flusher *flusher = run->flusher;
     int status = work->status;
-    if (status < 0 && (work->next < run->data_count || status == -EIO || flusher->stopped != NULL))
+    if (status < 0 && (work->next < run->data_count || status == -EIO || run->is_last))
         flush_note_failure(flusher, status); /* also when stopping: a stop that is not clean must not look like one */
     int32_t mark_count = run->mark_count;
     checkpoint_apply(run);

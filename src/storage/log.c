@@ -243,6 +243,8 @@ static int write_metadata_file(struct io *io, const char *path, struct uuid topi
         return status;
     status = file_write_all(file, text, (size_t)size, 0); /* synced by the first flush, with the directory */
     file_unref(file);
+    if (status < 0)
+        (void)file_unlink(io, name);
     return status;
 }
 
@@ -254,10 +256,15 @@ int log_create(struct flusher *flusher, const char *directory_path, const char *
     snprintf(name, sizeof(name), "%s-%d", topic, partition);
     path_in(path, directory_path, name);
     int status = directory_create(io, path);
-    if (status == 0 && !uuid_is_zero(topic_id))
-        status = write_metadata_file(io, path, topic_id);
     if (status < 0)
         return status;
+    if (!uuid_is_zero(topic_id)) {
+        status = write_metadata_file(io, path, topic_id);
+        if (status < 0) {
+            (void)directory_remove(io, path); /* a full disk: as if nothing had been tried */
+            return status;
+        }
+    }
     struct log *log = allocate(flusher, path, topic, partition, settings);
     log->topic_id = topic_id;
     log->is_listed = strcmp(topic, "__cluster_metadata") != 0;

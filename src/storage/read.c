@@ -13,6 +13,7 @@
 
 enum {
     LOOK_CHUNK = 4 * 1024,       /* read at once while looking for a batch */
+    HOT_STEP = 16 * 1024,        /* looked up in the page cache, and warmed, at once */
     HOT_TAIL = 8 * 1024 * 1024,  /* so much of the active segment's end is taken to be in the page cache */
 };
 
@@ -34,7 +35,9 @@ static bool is_hot(struct look *look, const struct segment *segment, int64_t pos
     const struct segment *active = log_active(look->log);
     if (look->may_block || (segment == active && position > active->size - HOT_TAIL))
         return true;
-    return file_is_cached(segment->file, position, size);
+    if (size > segment->size - position)
+        size = segment->size - position;
+    return size <= 0 || file_is_cached(segment->file, position, size);
 }
 
 /* Opens a segment with its indexes. Those of a cold one are warmed first. */
@@ -97,15 +100,19 @@ static int find_position(struct look *look, struct segment *segment, int64_t off
         last = index_offset_at(offsets, entry, segment->base_offset, &position);
     scan_begin(&scan, segment->file, position, segment->size, LOOK_CHUNK);
     int status;
+    int64_t hot_until = 0;
     for (;;) {
-        if (!is_hot(look, segment, scan.position, LOOK_CHUNK)) {
-            status = refuse_cold(look, segment->file, scan.position, LOOK_CHUNK * 4);
-            break;
+        if (scan.position + BATCH_HEADER_SIZE > hot_until) {
+            hot_until = scan.position + HOT_STEP;
+            if (!is_hot(look, segment, scan.position, HOT_STEP)) {
+                status = refuse_cold(look, segment->file, scan.position, HOT_STEP);
+                break;
+            }
         }
         status = scan_header(&scan, &header);
         if (last >= 0 && status != -EIO && (status != 1 || batch_last_offset(&header) != last)) {
             index_cut(offsets, 0); /* it lies: do without it */
-            scan.position = 0;
+            scan.position = hot_until = 0;
             last = -1;
             continue;
         }
@@ -152,7 +159,7 @@ static int fill_slice(struct look *look, struct segment *segment, int64_t positi
     struct batch_header header;
     int64_t end;
     if (!is_hot(look, segment, position, BATCH_HEADER_SIZE))
-        return refuse_cold(look, segment->file, position, LOOK_CHUNK * 4);
+        return refuse_cold(look, segment->file, position, HOT_STEP);
     int status = segment_header(segment, position, segment->size, &header);
     if (status < 0)
         return status == -EBADMSG ? -EUCLEAN : status;

@@ -184,6 +184,8 @@ static int cut_here(struct recovery *recovery, int32_t all)
     int status = drop_behind(log, all);
     if (status == 0)
         status = file_truncate(segment->file, segment->size);
+    if (status == 0) /* or a cut of power brings the damage back, below what is durable by then */
+        status = file_sync(segment->file);
     return status;
 }
 
@@ -209,7 +211,7 @@ static int recover_segments(struct recovery *recovery, int32_t first, int32_t al
                 if (status == 0)
                     status = recover_last(recovery, &cut);
             }
-            return status;
+            return status < 0 ? status : directory_sync(log->io, log->path);
         }
         if (status < 0) {
             log->segment_count = all;
@@ -407,10 +409,7 @@ int log_recover(struct log *log, bool clean)
     if (status < 0)
         return status;
     settle(log, clean);
-    if (clean)
-        for (int32_t i = 0; i < log->segment_count; i++)
-            segment_rest(&log->segments[i]);
-    else
-        log->is_awake = true;
+    for (int32_t i = 0; i < log->segment_count; i++)
+        log->is_awake = !segment_rest(&log->segments[i]) || log->is_awake;
     return 0;
 }

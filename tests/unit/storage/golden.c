@@ -284,7 +284,7 @@ void test_golden__rebuilds_the_same_indexes(void)
             log_close(disk.logs[i]);
             assert_int_equal(log_open(disk.store.flusher, place, &settings, &log), 0);
             for (int32_t s = 0; s < log->segment_count; s++)
-                for (int kind = 0; kind < 2; kind++) {
+                for (int kind = 0; log->segments[s].indexes != NULL && kind < 2; kind++) { /* NULL: nothing to save */
                     struct index kafka = { .kind = (uint8_t)kind };
                     const struct index *mine = &log->segments[s].indexes[kind];
                     char file[SEGMENT_PATH_SIZE];
