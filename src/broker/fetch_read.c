@@ -16,7 +16,7 @@ static void deliver_wake(struct mail *mail)
     struct fetch_visit *mine = container_of(mail, struct fetch_visit, wake);
     struct fetch_work *work = mine->request->work.fetch;
 
-    mine->wake_sent = false;
+    mine->wakes_home++;
     work->woken = true;
     if (work->stage == FETCH_WAITING)
         request_resume(mine->request);
@@ -32,8 +32,8 @@ static void partition_moved(struct partition_watch *watch)
         request->work.fetch->woken = true;
         if (request->work.fetch->stage == FETCH_WAITING)
             request_resume(request);
-    } else if (!mine->wake_sent) {
-        mine->wake_sent = true;
+    } else if (mine->wakes_sent == mine->wakes_known) {
+        mine->wakes_sent++;
         mine->wake.deliver = deliver_wake;
         mail_send(mine->there->loop, request->shard->loop, &mine->wake);
     }
@@ -156,6 +156,7 @@ static bool visit_read(struct visit *visit, struct shard *shard, struct partitio
     struct fetch_visit *mine = container_of(visit, struct fetch_visit, visit);
 
     mine->there = shard;
+    mine->wakes_known = mine->wakes_told;
     mine->warmed_once = false;
     return read_there(mine, shard, partition);
 }
@@ -199,6 +200,7 @@ bool fetch_round(struct fetch_work *work)
             take_from_quota(&work->quotas[mine->there->index], &mine->read.slice);
         else
             visits_add(&work->visits, &mine->visit);
+        mine->wakes_told = mine->wakes_home;
     }
     return visits_send(&work->visits, visit_read);
 }

@@ -25,8 +25,10 @@ struct fetch_visit {
     struct arena arena; /* of the shard that reads */
     struct shard *there;
     struct partition_watch watch;
-    struct mail wake; /* from another shard, home */
-    bool wake_sent;
+    struct mail wake; /* from another shard, home; that shard sends it while wakes_sent equals wakes_known */
+    int32_t wakes_sent, wakes_known; /* the other shard's */
+    int32_t wakes_home;              /* counted at home, */
+    int32_t wakes_told;              /* and told with each round */
     struct log_warm *warm;
     struct task warmed;
     bool warmed_once;

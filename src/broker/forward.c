@@ -31,6 +31,8 @@ bool forward(struct request *request, struct forwarded **work, enum controller_r
         mine->errand.done = decided;
         control_send(request->shard->control, request->shard->loop, &mine->errand);
     }
+    if (!mine->answered)
+        return false; /* until then the errand is the control loop's */
     *out_error = mine->errand.error;
-    return mine->answered;
+    return true;
 }

@@ -29,6 +29,7 @@ struct listener {
     const struct listener_target *targets;
     int target_count, next_target;
     int64_t reported_us;
+    int port;
     bool accepting;
 };
 
@@ -182,6 +183,7 @@ int listener_open(struct loop *loop, const struct listener_options *options, con
         memory_give(listener);
         return status;
     }
+    listener->port = socket_port(listener->socket);
     *out_listener = listener;
     return 0;
 }
@@ -218,5 +220,5 @@ void listener_close(struct listener *listener)
 
 int listener_port(const struct listener *listener)
 {
-    return socket_port(listener->socket);
+    return listener->port;
 }
