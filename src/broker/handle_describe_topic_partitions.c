@@ -7,6 +7,7 @@
 #include "broker/settings.h"
 #include "broker/shard.h"
 #include "broker/topic_view.h"
+#include "metadata/topic_name.h"
 #include "wire/gen/describe_topic_partitions.h"
 
 struct page {
@@ -126,9 +127,8 @@ static void describe_named(struct page *page, const struct describe_topic_partit
             set_cursor(page, names[i], 0);
             return;
         }
-        struct str message;
-        enum error error = topic_name_check(names[i], &page->request->arena, &message);
-        add_topic(page, names[i])->error_code = error == ERROR_NONE ? ERROR_UNKNOWN_TOPIC_OR_PARTITION : (int16_t)error;
+        bool is_name = topic_name_fault(&page->request->arena, names[i]) == NULL;
+        add_topic(page, names[i])->error_code = is_name ? ERROR_UNKNOWN_TOPIC_OR_PARTITION : ERROR_INVALID_TOPIC_EXCEPTION;
     }
 }
 

@@ -9,6 +9,7 @@
 #include "broker/control.h"
 #include "broker/settings.h"
 #include "broker/topic_view.h"
+#include "metadata/topic_name.h"
 #include "wire/gen/create_topics.h"
 #include "wire/gen/metadata.h"
 
@@ -193,10 +194,9 @@ static void describe_by_name(struct request *request)
             describe(request, topic);
             continue;
         }
-        struct str message;
-        enum error error = topic_name_check(names[i], &request->arena, &message);
-        add_topic(request, error == ERROR_NONE ? ERROR_UNKNOWN_TOPIC_OR_PARTITION : error, names[i]);
-        if (may_create && error == ERROR_NONE && !topic_is_internal(names[i]))
+        bool is_name = topic_name_fault(&request->arena, names[i]) == NULL;
+        add_topic(request, is_name ? ERROR_UNKNOWN_TOPIC_OR_PARTITION : ERROR_INVALID_TOPIC_EXCEPTION, names[i]);
+        if (may_create && is_name && !topic_is_internal(names[i]))
             add_creation(&creation, names[i], in->topics_count);
     }
     if (creation != NULL)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/topic_view.h"
 
-enum { TOPIC_NAME_MAX = 249 };
-
 const struct image_endpoint *broker_view_endpoint(const struct image_broker *broker, struct str listener)
 {
     if (broker == NULL || broker->fenced)
@@ -52,31 +50,4 @@ void partition_view_fill(const struct image *image, const struct image_partition
 bool topic_is_internal(struct str name)
 {
     return str_is(name, "__consumer_offsets") || str_is(name, "__transaction_state") || str_is(name, "__share_group_state");
-}
-
-static bool is_name_character(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-}
-
-enum error topic_name_check(struct str name, struct arena *arena, struct str *out_message)
-{
-    const char *message = NULL;
-    if (name.size == 0) {
-        message = "Topic name is invalid: the empty string is not allowed";
-    } else if (str_is(name, ".") || str_is(name, "..")) {
-        message = "Topic name is invalid: '.' or '..' is not allowed";
-    } else if (name.size > TOPIC_NAME_MAX) {
-        message = arena_format(arena, "Topic name is invalid: the length of '%.*s' is longer than the max allowed length %d",
-            STR_PRINT(name), (int)TOPIC_NAME_MAX);
-    } else {
-        for (int32_t i = 0; i < name.size && message == NULL; i++) {
-            if (!is_name_character(name.data[i]))
-                message = arena_format(arena,
-                    "Topic name is invalid: '%.*s' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'",
-                    STR_PRINT(name));
-        }
-    }
-    *out_message = str_from(message);
-    return message == NULL ? ERROR_NONE : ERROR_INVALID_TOPIC_EXCEPTION;
 }

@@ -26,8 +26,6 @@ void partition_view_fill(const struct image *image, const struct image_partition
     struct arena *arena, struct partition_view *out_view);
 
 bool topic_is_internal(struct str name);
-/* ERROR_NONE, or INVALID_TOPIC_EXCEPTION with Kafka's sentence. */
-enum error topic_name_check(struct str name, struct arena *arena, struct str *out_message);
 
 /* For the arrays of answers, which are never written to. */
 static inline int32_t *node_list_ids(struct node_list list)

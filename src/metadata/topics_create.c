@@ -6,12 +6,13 @@
 #include "metadata/decide.h"
 #include "metadata/feature.h"
 #include "metadata/placement.h"
+#include "metadata/topic_name.h"
 #include "wire/gen/config_record.h"
 #include "wire/gen/create_topics.h"
 #include "wire/gen/partition_record.h"
 #include "wire/gen/topic_record.h"
 
-enum { TOPIC_NAME_MAX = 249, PARTITIONS_PER_REQUEST_MAX = 10000, NODE_LIST_MAX = INT16_MAX };
+enum { PARTITIONS_PER_REQUEST_MAX = 10000, NODE_LIST_MAX = INT16_MAX };
 
 /* One topic on its way. */
 struct creation {
@@ -30,29 +31,6 @@ static enum error refuse(struct creation *creation, enum error error, const char
     creation->result->error_message = str_from(message);
     creation->result->configs_count = 0;
     return error;
-}
-
-static const char *name_fault(struct arena *arena, struct str name)
-{
-    if (name.size == 0)
-        return "Topic name is invalid: the empty string is not allowed";
-    if (str_is(name, ".") || str_is(name, ".."))
-        return arena_format(arena, "Topic name is invalid: '%.*s' is not allowed", STR_PRINT(name));
-    if (name.size > TOPIC_NAME_MAX)
-        return arena_format(arena,
-            "Topic name is invalid: the length of '%.*s' is longer than the max allowed length %d",
-            STR_PRINT(name), (int)TOPIC_NAME_MAX);
-    for (int32_t i = 0; i < name.size; i++) {
-        char c = name.data[i];
-        bool legal = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                     c == '.' || c == '_' || c == '-';
-        if (!legal)
-            return arena_format(arena,
-                "Topic name is invalid: '%.*s' contains one or more characters other than ASCII "
-                "alphanumerics, '.', '_' and '-'",
-                STR_PRINT(name));
-    }
-    return NULL;
 }
 
 static bool collides(struct str a, struct str b)
@@ -87,7 +65,7 @@ static const struct image_topic *colliding_topic(const struct image *image, stru
             topic = image_topic_after(image, topic->name);
         return topic;
     }
-    assert(name.size > 0 && name.size <= TOPIC_NAME_MAX); /* name_fault() saw to that */
+    assert(name.size > 0 && name.size <= TOPIC_NAME_MAX); /* topic_name_fault() saw to that */
     memcpy(spelling, name.data, (size_t)name.size);
     for (uint32_t bits = 0; count > 0 && bits < 1u << count; bits++) {
         for (int32_t i = 0; i < count; i++)
@@ -104,7 +82,7 @@ static enum error check_name(struct creation *creation)
 {
     const struct image *image = creation->decider->image;
     struct str name = creation->wish->name;
-    const char *fault = name_fault(creation->decider->arena, name);
+    const char *fault = topic_name_fault(creation->decider->arena, name);
     if (fault != NULL)
         return refuse(creation, ERROR_INVALID_TOPIC_EXCEPTION, fault);
     if (str_is(name, "__cluster_metadata"))
