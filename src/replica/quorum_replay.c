@@ -124,12 +124,9 @@ static struct snapshot_id newest_snapshot(const struct quorum *quorum)
     return (struct snapshot_id){ 0, 0 };
 }
 
-static int load_newest_snapshot(struct quorum *quorum)
+static int load_snapshot(struct quorum *quorum, struct snapshot_id id)
 {
     char path[QUORUM_PATH_SIZE];
-    struct snapshot_id id = newest_snapshot(quorum);
-    if (id.offset == 0)
-        return 0;
     snapshot_path(quorum->directory, id, "", path, sizeof(path));
     int status = read_snapshot_file(quorum, path, false);
     if (status < 0)
@@ -199,9 +196,32 @@ static int replay_log(struct quorum *quorum)
     return 0;
 }
 
+/* The newest snapshot that can be read and that the log goes on from. A damaged one is passed over
+ * when there is an older one, or the log from its beginning: it holds nothing that those do not. */
+static int load_newest_snapshot(struct quorum *quorum)
+{
+    for (;;) {
+        struct snapshot_id id = newest_snapshot(quorum);
+        controller_reset(&quorum->controller);
+        if (log_start(quorum->log) > id.offset) {
+            report_error("metadata_gap",
+                "directory=%s log_start=%lld snapshot=%lld: what lies between is lost",
+                quorum->directory, (long long)log_start(quorum->log), (long long)id.offset);
+            return -EBADMSG;
+        }
+        if (id.offset == 0)
+            return 0;
+        int status = load_snapshot(quorum, id);
+        if (status == 0 && log_end(quorum->log) < id.offset)
+            return log_restart(quorum->log, id.offset); /* it is ahead of the log */
+        if (status != -EBADMSG || quorum->controller.failure != NULL)
+            return status;
+        quorum->snapshots.count--;
+    }
+}
+
 int quorum_replay(struct quorum *quorum)
 {
-    controller_reset(&quorum->controller);
     int status = load_newest_snapshot(quorum);
     return status < 0 ? status : replay_log(quorum);
 }
@@ -243,18 +263,7 @@ static int open_log(struct quorum *quorum)
             quorum->directory, status);
         return status;
     }
-    if ((status = name_topic(quorum)) < 0)
-        return status;
-    struct snapshot_id id = newest_snapshot(quorum);
-    if (log_end(quorum->log) >= id.offset && log_start(quorum->log) <= id.offset)
-        return 0;
-    if (log_start(quorum->log) > id.offset) {
-        report_error("metadata_gap",
-            "directory=%s log_start=%lld snapshot=%lld: what lies between is lost",
-            quorum->directory, (long long)log_start(quorum->log), (long long)id.offset);
-        return -EBADMSG;
-    }
-    return log_restart(quorum->log, id.offset); /* the snapshot is ahead of the log */
+    return name_topic(quorum);
 }
 
 static int load_vote(struct quorum *quorum, struct raft_vote *out_vote)

@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "replica/quorum_snapshot.h"
 #include "unit/replica/desk.h"
 #include "wire/gen/allocate_producer_ids.h"
 #include "wire/gen/create_topics.h"
@@ -203,6 +204,48 @@ void test_quorum__comes_back_from_a_snapshot(void)
     assert_int_equal(image_topic_count(desk.image), 299);
     assert_same_image(before, desk.image);
     assert_true(desk.image->offset > 1500);
+    desk_destroy(&desk);
+}
+
+/* A damaged snapshot is passed over: the log still tells all of it, or an older one and the log
+ * behind that. */
+void test_quorum__passes_over_a_damaged_snapshot(void)
+{
+    struct desk desk;
+    char name[32], path[400];
+    desk_create(&desk);
+    desk.settings.snapshot_bytes = 4000;
+    desk_restart(&desk);
+    register_broker(&desk, -1);
+    heartbeat(&desk, false);
+    for (int i = 0; i < 60; i++) {
+        snprintf(name, sizeof(name), "topic-%d", i);
+        assert_int_equal(create_topic(&desk, str_from(name), 1), ERROR_NONE);
+    }
+    struct buffer *before = records_of(desk.image);
+    desk_stop(&desk);
+
+    struct snapshot_list list;
+    char directory[300];
+    struct io *io = io_create(1);
+    snprintf(directory, sizeof(directory), "%s/__cluster_metadata-0", desk.store.path);
+    assert_int_equal(snapshot_list_load(io, directory, &list), 0);
+    assert_true(list.count >= 3);
+    for (int i = 1; i <= 2; i++) { /* one cut, one with a changed byte */
+        struct file *file;
+        snapshot_path(directory, list.ids[list.count - i], "", path, sizeof(path));
+        assert_int_equal(file_open(io, path, FILE_WRITE, &file), 0);
+        if (i == 1)
+            assert_int_equal(file_truncate(file, file_size(file) - 20), 0);
+        else
+            assert_int_equal(file_write_all(file, "?", 1, file_size(file) / 2), 0);
+        file_unref(file);
+    }
+    snapshot_list_deinit(&list);
+    io_destroy(io);
+    store_open(&desk.store, desk.store.path);
+    open_quorum(&desk);
+    assert_same_image(before, desk.image);
     desk_destroy(&desk);
 }
 
