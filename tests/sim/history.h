@@ -14,6 +14,7 @@ struct history {
     struct history_partition *partitions;
     int32_t partition_count;
     int64_t acked_count, seen_count;
+    int64_t created_count, deleted_count; /* topics */
     int violation_count;
 };
 

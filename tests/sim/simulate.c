@@ -239,10 +239,11 @@ static int simulate(const struct options *options, int64_t seed, uint64_t *out_t
     run_to_the_end(&run, options);
     int violations = run.history.violation_count;
     *out_trace = sim_trace(run.sim);
-    printf("seed=%lld trace=%016llx acked=%lld seen=%lld crashes=%d power_cuts=%d stops=%d disk_failures=%d "
+    printf("seed=%lld trace=%016llx acked=%lld seen=%lld created=%lld deleted=%lld crashes=%d power_cuts=%d stops=%d disk_failures=%d "
            "directories=%d shards=%d virtual_ms=%lld violations=%d\n",
            (long long)seed, (unsigned long long)*out_trace, (long long)run.history.acked_count,
-           (long long)run.history.seen_count, run.endings[ENDING_KILL] + run.endings[ENDING_POWER_CUT],
+           (long long)run.history.seen_count, (long long)run.history.created_count,
+           (long long)run.history.deleted_count, run.endings[ENDING_KILL] + run.endings[ENDING_POWER_CUT],
            run.endings[ENDING_POWER_CUT], run.endings[ENDING_STOP], run.failed_lives, 1 + run.has_two_directories,
            run.settings.shards, (long long)sim_now_us(run.sim) / 1000, violations);
     if (violations == 0 && run.history.acked_count == 0) {

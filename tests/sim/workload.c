@@ -166,6 +166,7 @@ static void hear_created(struct actor *actor)
     int16_t error = response->topics_count == 1 ? response->topics[0].error_code : ERROR_UNKNOWN_SERVER_ERROR;
     if (error != ERROR_TOPIC_ALREADY_EXISTS && !went_well(actor, error, "create_topics"))
         return;
+    actor->workload->history->created_count++;
     admin->created_count++; /* one that exists was made by a call whose answer was lost */
     actor->workload->has_topic = true;
     wait_before_acting(actor, 400000);
@@ -178,6 +179,7 @@ static void hear_deleted(struct actor *actor)
     int16_t error = response->responses_count == 1 ? response->responses[0].error_code : ERROR_UNKNOWN_SERVER_ERROR;
     if (error != ERROR_UNKNOWN_TOPIC_OR_PARTITION && !went_well(actor, error, "delete_topics"))
         return;
+    actor->workload->history->deleted_count++;
     admin->deleted_count++; /* one that is gone was deleted by a call whose answer was lost */
     admin->deleting = false;
     wait_before_acting(actor, 400000);
