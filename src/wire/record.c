@@ -7,11 +7,11 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "wire/record_body.h"
 
 enum { UNCOMPRESSED_FIRST_GUESS = 4 };
 
-/* Reads a varint of at most max_bytes; NULL when it is longer or the bytes end. */
-static inline const uint8_t *varint_read(
+const uint8_t *varint_read_long(
     const uint8_t *at, const uint8_t *end, int max_bytes, int64_t *out_value)
 {
     uint64_t bits = 0;
@@ -26,37 +26,6 @@ static inline const uint8_t *varint_read(
     return NULL;
 }
 
-static inline const uint8_t *int32_read(const uint8_t *at, const uint8_t *end, int32_t *out_value)
-{
-    int64_t value = 0;
-    at = varint_read(at, end, 5, &value);
-    *out_value = (int32_t)value;
-    return at;
-}
-
-/* A varint length and that many bytes; a negative length is null. */
-static inline const uint8_t *bytes_read(
-    const uint8_t *at, const uint8_t *end, struct bytes *out_bytes)
-{
-    int32_t size = 0;
-    at = int32_read(at, end, &size);
-    if (at == NULL || size > end - at)
-        return NULL;
-    *out_bytes = size < 0 ? (struct bytes){ NULL, 0 } : (struct bytes){ at, (size_t)size };
-    return at + out_bytes->size;
-}
-
-static const uint8_t *header_read(
-    const uint8_t *at, const uint8_t *end, struct record_header *out_header)
-{
-    struct bytes key;
-    at = bytes_read(at, end, &key);
-    if (at == NULL || key.data == NULL)
-        return NULL;
-    out_header->key = (struct str){ (const char *)key.data, (int32_t)key.size };
-    return bytes_read(at, end, &out_header->value);
-}
-
 void records_begin(
     struct record_reader *reader, const struct batch_header *header, struct bytes records)
 {
@@ -68,42 +37,6 @@ void records_begin(
     reader->append_time = batch_is_log_append_time(header) ? header->max_timestamp : -1;
 }
 
-static const uint8_t *body_read(
-    struct record_reader *reader, const uint8_t *at, const uint8_t *end, struct record *record)
-{
-    int64_t timestamp_delta = 0;
-    int32_t offset_delta = 0;
-    if (at == end)
-        return NULL;
-    at = varint_read(at + 1, end, 10, &timestamp_delta);
-    if (at == NULL)
-        return NULL;
-    at = int32_read(at, end, &offset_delta);
-    if (at == NULL)
-        return NULL;
-    at = bytes_read(at, end, &record->key);
-    if (at == NULL)
-        return NULL;
-    at = bytes_read(at, end, &record->value);
-    if (at == NULL)
-        return NULL;
-    at = int32_read(at, end, &record->header_count);
-    if (at == NULL || record->header_count < 0 || record->header_count > end - at)
-        return NULL;
-    record->offset = reader->base_offset + offset_delta;
-    record->timestamp =
-        reader->append_time >= 0
-            ? reader->append_time
-            : (int64_t)((uint64_t)reader->base_timestamp + (uint64_t)timestamp_delta);
-    record->raw_headers = (struct bytes){ at, (size_t)(end - at) };
-    record->headers = NULL;
-    for (int32_t i = 0; i < record->header_count && at != NULL; i++) {
-        struct record_header header;
-        at = header_read(at, end, &header);
-    }
-    return at;
-}
-
 enum record_status records_next(struct record_reader *reader, struct record *out_record)
 {
     if (reader->left <= 0)
@@ -113,9 +46,20 @@ enum record_status records_next(struct record_reader *reader, struct record *out
     if (at == NULL || size < 0 || size > reader->end - at)
         return RECORD_CORRUPT;
     const uint8_t *end = at + size;
-    if (body_read(reader, at, end, out_record) != end)
+    struct record_body body;
+    if (record_body_read(at, end, &body) != end)
         return RECORD_CORRUPT;
-    out_record->size = (size_t)(end - reader->at);
+    *out_record = (struct record){
+        .offset = reader->base_offset + body.offset_delta,
+        .timestamp = reader->append_time >= 0 ? reader->append_time
+                                              : (int64_t)((uint64_t)reader->base_timestamp +
+                                                          (uint64_t)body.timestamp_delta),
+        .key = body.key,
+        .value = body.value,
+        .header_count = body.header_count,
+        .raw_headers = { body.headers, (size_t)(end - body.headers) },
+        .size = (size_t)(end - reader->at),
+    };
     reader->at = end;
     reader->left--;
     return RECORD_OK;
@@ -130,7 +74,7 @@ bool record_headers(struct record *record, struct arena *arena)
     record->headers =
         arena_take_array(arena, (size_t)record->header_count, sizeof(*record->headers));
     for (int32_t i = 0; i < record->header_count; i++) {
-        at = header_read(at, end, &record->headers[i]);
+        at = record_header_read(at, end, &record->headers[i]);
         if (at == NULL)
             return false;
     }

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "wire/compress.h"
+#include "wire/record_body.h"
 
 enum { WINDOW_SIZE = 8 * 1024 };
 
@@ -60,7 +61,7 @@ static inline uint8_t walk_byte(struct walk *walk)
     return *walk->at++;
 }
 
-static inline int64_t walk_varint(struct walk *walk, int max_bytes)
+static int64_t walk_varint(struct walk *walk, int max_bytes)
 {
     uint64_t bits = 0;
     for (int i = 0; i < max_bytes; i++) {
@@ -93,10 +94,10 @@ static inline void walk_skip(struct walk *walk, int32_t size)
         walk->at += left;
 }
 
-/* False when this is no record. */
-static bool walk_record(struct walk *walk, struct walked_record *out_record)
+/* A record that lies across windows: byte by byte, and keys and values are passed over. False: this
+ * is no record. */
+static bool walk_record_across(struct walk *walk, int32_t size, struct walked_record *out_record)
 {
-    int32_t size = walk_int32(walk);
     uint64_t start = walk_position(walk);
     walk_byte(walk); /* attributes: none are defined */
     out_record->timestamp_delta = walk_varint(walk, 10);
@@ -118,6 +119,27 @@ static bool walk_record(struct walk *walk, struct walked_record *out_record)
             return false;
     }
     return walk_position(walk) - start == (uint64_t)size;
+}
+
+static inline bool walk_record(struct walk *walk, struct walked_record *out_record)
+{
+    const uint8_t *at;
+    int32_t size = 0;
+    struct record_body body;
+    at = int32_read(walk->at, walk->end, &size);
+    if (at == NULL)
+        size = walk_int32(walk); /* the length itself may lie across */
+    else
+        walk->at = at;
+    if (at == NULL || size < 0 || size > walk->end - at)
+        return walk_record_across(walk, size, out_record);
+    walk->at += size;
+    if (record_body_read(at, walk->at, &body) != walk->at)
+        return false;
+    out_record->timestamp_delta = body.timestamp_delta;
+    out_record->offset_delta = body.offset_delta;
+    out_record->has_key = body.key.data != NULL;
+    return true;
 }
 
 static void refuse(struct batch_verdict *verdict, enum error error, const char *message)
