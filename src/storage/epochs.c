@@ -44,11 +44,12 @@ void epochs_start_at(struct epochs *epochs, int64_t offset)
     int32_t gone = 0; /* entries that end at or below offset */
     while (gone + 1 < epochs->count && epochs->entries[gone + 1].start_offset <= offset)
         gone++;
-    if (epochs->count == 0 || epochs->entries[gone].start_offset >= offset)
+    if (epochs->count == 0 || epochs->entries[0].start_offset >= offset)
         return;
     epochs->count -= gone;
     memmove(epochs->entries, epochs->entries + gone, (size_t)epochs->count * sizeof(*epochs->entries));
-    epochs->entries[0].start_offset = offset;
+    if (epochs->entries[0].start_offset < offset)
+        epochs->entries[0].start_offset = offset;
     epochs->dirty = true;
 }
 

@@ -130,14 +130,16 @@ static int find_position(struct look *look, struct segment *segment, int64_t off
     return 0;
 }
 
-/* Where upper_offset stands in the segment, not looking farther than `enough`. */
-static int find_upper(struct look *look, const struct segment *segment, int64_t upper_offset, int64_t enough, int64_t *out_position)
+/* Where upper_offset stands in the segment, not looking farther than `enough`: then it is only known to be beyond. */
+static int find_upper(struct look *look, const struct segment *segment, int64_t upper_offset, int64_t enough,
+                      int64_t *out_position, bool *out_exact)
 {
     struct log *log = look->log;
     if (upper_offset == log->tail.end_offset || segment + 1 < log->segments + log->segment_count) {
         const struct segment *next = segment + 1;
         if (segment == log_active(log) || next->base_offset <= upper_offset) {
             *out_position = segment->size;
+            *out_exact = segment == log_active(log);
             return 0;
         }
     }
@@ -147,9 +149,11 @@ static int find_upper(struct look *look, const struct segment *segment, int64_t 
         index_offset_at(&segment->indexes[INDEX_OFFSET], entry, segment->base_offset, &position);
         if (position >= enough) {
             *out_position = position;
+            *out_exact = false;
             return 0;
         }
     }
+    *out_exact = true;
     return find_position(look, (struct segment *)(uintptr_t)segment, upper_offset, out_position);
 }
 
@@ -158,6 +162,7 @@ static int fill_slice(struct look *look, struct segment *segment, int64_t positi
 {
     struct batch_header header;
     int64_t end;
+    bool exact;
     if (!is_hot(look, segment, position, BATCH_HEADER_SIZE))
         return refuse_cold(look, segment->file, position, HOT_STEP);
     int status = segment_header(segment, position, segment->size, &header);
@@ -166,14 +171,14 @@ static int fill_slice(struct look *look, struct segment *segment, int64_t positi
     if (header.base_offset >= upper_offset)
         return 0;
     int64_t most = at_least_one && max_bytes < (int64_t)header.size ? (int64_t)header.size : max_bytes;
-    status = find_upper(look, segment, upper_offset, position + most, &end);
+    status = find_upper(look, segment, upper_offset, position + most, &end, &exact);
     if (status < 0)
         return status;
     int64_t size = end - position < most ? end - position : most;
     if (size <= 0)
         return 0;
     *out_slice = (struct log_slice){ file_ref(segment->file), position, size, header.base_offset };
-    if (position + size == end && upper_offset == log_staged_end(look->log) && segment == log_active(look->log))
+    if (exact && position + size == end) /* where a reader that keeps up asks next */
         log_note_boundary(look->log, upper_offset, segment->base_offset, end);
     return 0;
 }

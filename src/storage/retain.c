@@ -190,6 +190,8 @@ int log_truncate(struct log *log, int64_t offset)
     log_forget_boundaries(log);
     int status = unlink_segments(log, keep + 1);
     if (status == 0)
+        status = directory_sync(log->io, log->path);
+    if (status == 0)
         status = cut_segment(log, offset);
     if (status < 0)
         return status;

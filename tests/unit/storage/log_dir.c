@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/log_dir.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "store.h"
+
+static void write_text(const struct store *store, const char *name, const char *text)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/%s", store->path, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void read_text(const struct store *store, const char *name, char *text, size_t size)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/%s", store->path, name);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    text[fread(text, 1, size - 1, file)] = 0;
+    assert_int_equal(fclose(file), 0);
+}
+
+static void make_directory(const struct store *store, const char *name)
+{
+    char command[600];
+    snprintf(command, sizeof(command), "mkdir %s/%s", store->path, name);
+    assert_int_equal(system(command), 0);
+}
+
+static bool is_there(const struct store *store, const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/%s", store->path, name);
+    return access(path, F_OK) == 0;
+}
+
+/* What is not a partition is left alone, half-done deletions are finished, the cleaner's checkpoint stays as it is, and a
+ * partition that nobody opened keeps its offsets. */
+void test_log_dir__keeps_what_it_does_not_know(void)
+{
+    static const char future[] = "t-0.0123456789abcdef0123456789abcdef-future";
+    static const char dying[] = "t-1.0123456789abcdef0123456789abcdef-delete";
+    struct store store;
+    char text[256];
+    store_create(&store);
+    store_stop(&store, NULL, 0);
+    make_directory(&store, "t-3");
+    make_directory(&store, "a-b-12");
+    make_directory(&store, "not-a-partition");
+    make_directory(&store, future);
+    make_directory(&store, dying);
+    write_text(&store, "cleaner-offset-checkpoint", "0\n1\nt 3 17\n");
+    write_text(&store, "recovery-point-offset-checkpoint", "0\n3\nt 3 5\na-b 12 8\ngone 0 4\n");
+    write_text(&store, "replication-offset-checkpoint", "0\n1\na-b 12 7\n");
+    store_open(&store, store.path);
+    assert_int_equal(log_dir_place_count(store.dir), 2);
+    const struct log_place *place = log_dir_find(store.dir, "a-b", 12);
+    assert_non_null(place);
+    assert_int_equal(place->recovery_point, 8);
+    assert_int_equal(place->high_watermark, 7);
+    assert_int_equal(log_dir_find(store.dir, "t", 3)->recovery_point, 5);
+    assert_null(log_dir_find(store.dir, "t", 0));
+    assert_true(is_there(&store, future));
+    assert_false(is_there(&store, dying));
+    assert_false(is_there(&store, ".kafka_cleanshutdown"));
+    store_stop(&store, NULL, 0);
+    read_text(&store, ".kafka_cleanshutdown", text, sizeof(text));
+    assert_string_equal(text, "{\"version\":0,\"brokerEpoch\":7}");
+    read_text(&store, "cleaner-offset-checkpoint", text, sizeof(text));
+    assert_string_equal(text, "0\n1\nt 3 17\n");
+    read_text(&store, "recovery-point-offset-checkpoint", text, sizeof(text));
+    assert_string_equal(text, "0\n2\na-b 12 8\nt 3 5\n");
+    assert_false(is_there(&store, ".lock"));
+    store_remove(&store);
+}
+
+/* Damage is told with the file's name, a second user is refused, and nothing is taken for empty. */
+void test_log_dir__refuses_what_it_cannot_read(void)
+{
+    struct store store;
+    struct log_dir *dir;
+    char reason[256];
+    store_create(&store);
+    assert_int_equal(log_dir_open(store.loop, store.path, &store.settings, &dir, reason, sizeof(reason)), -EWOULDBLOCK);
+    store_stop(&store, NULL, 0);
+    struct io *io = io_create(1);
+    struct loop *loop = loop_create(io, "other");
+    write_text(&store, "replication-offset-checkpoint", "0\n2\nt 0 5\n");
+    assert_int_equal(log_dir_open(loop, store.path, &store.settings, &dir, reason, sizeof(reason)), -EBADMSG);
+    assert_non_null(strstr(reason, "replication-offset-checkpoint"));
+    write_text(&store, "meta.properties", "version=1\ncluster.id=test\nnode.id=x\n");
+    assert_int_equal(log_dir_open(loop, store.path, &store.settings, &dir, reason, sizeof(reason)), -EBADMSG);
+    assert_non_null(strstr(reason, "meta.properties"));
+    loop_destroy(loop);
+    io_destroy(io);
+    store_remove(&store);
+}
+
+/* Below the recovery point damage is not a torn tail: the log is refused, and nothing is cut. */
+void test_log_dir__does_not_cut_what_was_durable(void)
+{
+    struct store store;
+    struct log_settings settings;
+    struct log *log;
+    char path[512];
+    log_settings_defaults(&settings);
+    store_create(&store);
+    assert_int_equal(log_create(store.flusher, store.path, "t", 0, (struct uuid){ { 4 } }, &settings, &log), 0);
+    for (int i = 0; i < 50; i++)
+        store_append(log, 1, 300, 1000 + i, 0);
+    store_stop(&store, &log, 1);
+    snprintf(path, sizeof(path), "%s/.kafka_cleanshutdown", store.path);
+    assert_int_equal(unlink(path), 0); /* as after a crash */
+    snprintf(path, sizeof(path), "%s/t-0/00000000000000000000.log", store.path);
+    assert_int_equal(truncate(path, 15000), 0);
+    store_open(&store, store.path);
+    const struct log_place *place = log_dir_find(store.dir, "t", 0);
+    assert_int_equal(place->recovery_point, 50);
+    assert_int_equal(log_open(store.flusher, place, &settings, &log), -EUCLEAN);
+    int64_t size;
+    assert_int_equal(file_stat(store.io, path, &size), 0);
+    assert_int_equal(size, 15000);
+    store_stop(&store, NULL, 0);
+    store_remove(&store);
+}
