@@ -288,6 +288,7 @@ int main(int count, char **words)
                         "nothing; succeeds when that is noticed.\n");
         return 2;
     }
+    setvbuf(stdout, NULL, _IOLBF, 0); /* each line counts when a run is cut short by an assertion */
     report_set_sink(options.verbose ? print_report : drop_report);
     int failed = 0, noticed = 0;
     for (int64_t seed = options.seed; seed < options.seed + options.seeds; seed++) {

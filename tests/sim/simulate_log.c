@@ -297,6 +297,7 @@ int main(int count, char **words)
 {
     uint64_t first = count > 1 ? strtoull(words[1], NULL, 10) : 1, seeds = count > 2 ? strtoull(words[2], NULL, 10) : 1;
     bool break_flush = count > 3 && strcmp(words[3], "--break-flush") == 0;
+    setvbuf(stdout, NULL, _IOLBF, 0);
     if (getenv("SIMULATE_REPORTS") == NULL)
         report_set_sink(drop_report);
     for (uint64_t seed = first; seed < first + seeds; seed++) {
