@@ -10,6 +10,7 @@
 /* An image on its way to a shard and, as the receipt, back. */
 struct image_letter {
     struct mail mail;
+    struct task task;
     struct control *control;
     struct shard *shard;
     const struct image *image;
@@ -105,15 +106,25 @@ static void receipt(struct mail *mail)
     release_errands(control);
 }
 
-static void deliver_image(struct mail *mail)
+static void take_image(struct task *task)
 {
-    struct image_letter *letter = container_of(mail, struct image_letter, mail);
+    struct image_letter *letter = container_of(task, struct image_letter, task);
     struct loop *back = letter->control->loop;
 
     letter->shard->kraft_version = letter->kraft_version;
     shard_take_image(letter->shard, letter->image);
     letter->mail.deliver = receipt;
     mail_send(letter->shard->loop, back, &letter->mail);
+}
+
+/* An image may take partitions away. Other mail of this pass may have staged appends to them, so it waits until all that
+ * is staged is written and told. */
+static void deliver_image(struct mail *mail)
+{
+    struct image_letter *letter = container_of(mail, struct image_letter, mail);
+
+    letter->task.run = take_image;
+    loop_finish(letter->shard->loop, FINISH_SEND, &letter->task);
 }
 
 static void publish(void *context, const struct image *image)

@@ -93,13 +93,22 @@ static void close_shard(struct task *task)
     loop_stop(part->shard->loop);
 }
 
+static void stop_now(struct task *task)
+{
+    struct node_shard *part = container_of(task, struct node_shard, stopped);
+
+    part->stopped.run = close_shard;
+    shard_stop(part->shard, &part->stopped);
+}
+
+/* The last flush begins when all that is staged in this pass is written. */
 static void stop_shard(struct mail *mail)
 {
     struct node_shard *part = container_of(mail, struct node_shard, stop);
 
     stop_accepting_on(part->node, part->shard->loop);
-    part->stopped.run = close_shard;
-    shard_stop(part->shard, &part->stopped);
+    part->stopped.run = stop_now;
+    loop_finish(part->shard->loop, FINISH_SEND, &part->stopped);
 }
 
 static void left(void *context)
@@ -178,17 +187,27 @@ void node_stop(struct node *node)
 
 struct directory_failure {
     struct mail mail;
+    struct task task;
     struct shard *shard;
     int index;
     int status;
 };
 
+static void retire_directory(struct task *task)
+{
+    struct directory_failure *failure = container_of(task, struct directory_failure, task);
+
+    shard_directory_failed(failure->shard, failure->index, failure->status);
+    memory_give(failure);
+}
+
+/* Not before what is staged in this pass has met its fate. */
 static void deliver_failure(struct mail *mail)
 {
     struct directory_failure *failure = container_of(mail, struct directory_failure, mail);
 
-    shard_directory_failed(failure->shard, failure->index, failure->status);
-    memory_give(failure);
+    failure->task.run = retire_directory;
+    loop_finish(failure->shard->loop, FINISH_SEND, &failure->task);
 }
 
 /* A directory met an I/O error: it is retired for good. Without metadata, or without any directory, the node stops. */
