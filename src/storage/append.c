@@ -22,19 +22,21 @@ void log_begin_tail(struct log *log, int64_t base_offset)
     int64_t jitter = 0;
     if (log->settings.segment_jitter_ms > 0) {
         io_random(log->io, &jitter, sizeof(jitter));
-        int64_t most = log->settings.segment_jitter_ms < log->settings.segment_ms ? log->settings.segment_jitter_ms
-                                                                                 : log->settings.segment_ms;
+        int64_t most = log->settings.segment_jitter_ms < log->settings.segment_ms
+                           ? log->settings.segment_jitter_ms
+                           : log->settings.segment_ms;
         jitter = most == 0 ? 0 : (int64_t)((uint64_t)jitter % (uint64_t)most);
     }
-    log->tail = (struct log_tail){
-        .base_offset = base_offset, .end_offset = base_offset, .first_timestamp = -1, .jitter_ms = jitter
-    };
+    log->tail = (struct log_tail){ .base_offset = base_offset,
+        .end_offset = base_offset,
+        .first_timestamp = -1,
+        .jitter_ms = jitter };
     log->reserved = 0;
     log->reserve_step = 0;
 }
 
-void log_tail_advance(struct log_tail *tail, const struct batch_header *header, const struct log_settings *settings,
-                      bool *out_index_before)
+void log_tail_advance(struct log_tail *tail, const struct batch_header *header,
+    const struct log_settings *settings, bool *out_index_before)
 {
     *out_index_before = tail->since_index > settings->index_interval_bytes;
     if (*out_index_before) {
@@ -48,8 +50,10 @@ void log_tail_advance(struct log_tail *tail, const struct batch_header *header, 
     tail->end_offset = batch_next_offset(header);
 }
 
-/* The books of the active segment for a batch at position: its times, and an index entry when it is due. */
-void log_account(struct log *log, const struct batch_header *header, int64_t position, bool index_before)
+/* The books of the active segment for a batch at position: its times, and an index entry when it is
+ * due. */
+void log_account(
+    struct log *log, const struct batch_header *header, int64_t position, bool index_before)
 {
     struct segment *active = log_active(log);
     int64_t last = batch_last_offset(header);
@@ -60,12 +64,13 @@ void log_account(struct log *log, const struct batch_header *header, int64_t pos
     if (index_before) {
         index_add_offset(&active->indexes[INDEX_OFFSET], active->base_offset, last, position);
         index_add_time(&active->indexes[INDEX_TIME], active->base_offset, active->max_timestamp,
-                       active->max_timestamp_offset);
+            active->max_timestamp_offset);
     }
     epochs_assign(&log->epochs, header->leader_epoch, header->base_offset);
 }
 
-static bool must_roll(const struct log *log, const struct log_tail *tail, const struct batch_header *header, int64_t wall_ms)
+static bool must_roll(const struct log *log, const struct log_tail *tail,
+    const struct batch_header *header, int64_t wall_ms)
 {
     const struct log_settings *settings = &log->settings;
     if (tail->size == 0)
@@ -75,8 +80,8 @@ static bool must_roll(const struct log *log, const struct log_tail *tail, const 
                          : wall_ms - tail->created_ms;
     int32_t entries_max = settings->index_bytes / INDEX_TIME_ENTRY - 1;
     return tail->size > settings->segment_bytes - (int64_t)header->size ||
-           tail->size + (int64_t)header->size > INT32_MAX || waited > settings->segment_ms - tail->jitter_ms ||
-           tail->index_count >= entries_max ||
+           tail->size + (int64_t)header->size > INT32_MAX ||
+           waited > settings->segment_ms - tail->jitter_ms || tail->index_count >= entries_max ||
            tail->end_offset + header->last_offset_delta - tail->base_offset > INT32_MAX;
 }
 
@@ -89,8 +94,10 @@ static struct staged *next_staged(struct log *log)
     struct staging *staging = log->staging;
     if (staging->count == staging->capacity) {
         staging->capacity = staging->capacity == 0 ? 16 : staging->capacity * 2;
-        staging->items = memory_resize(staging->items, (size_t)staging->capacity * sizeof(*staging->items));
-        staging->vectors = memory_resize(staging->vectors, (size_t)staging->capacity * sizeof(*staging->vectors));
+        staging->items =
+            memory_resize(staging->items, (size_t)staging->capacity * sizeof(*staging->items));
+        staging->vectors =
+            memory_resize(staging->vectors, (size_t)staging->capacity * sizeof(*staging->vectors));
     }
     struct staged *staged = &staging->items[staging->count++];
     *staged = (struct staged){ .before.id = -1 };
@@ -98,7 +105,8 @@ static struct staged *next_staged(struct log *log)
 }
 
 /* header: as it will stand in the log. */
-static void stage(struct log *log, struct buffer *buffer, const uint8_t *batch, const struct batch_header *header, int64_t wall_ms)
+static void stage(struct log *log, struct buffer *buffer, const uint8_t *batch,
+    const struct batch_header *header, int64_t wall_ms)
 {
     struct staged *staged = next_staged(log);
     struct log_tail *tail = &log->staging->tail;
@@ -111,23 +119,29 @@ static void stage(struct log *log, struct buffer *buffer, const uint8_t *batch, 
     if (must_roll(log, tail, header, wall_ms)) {
         staged->roll_before = true;
         log_take_snapshot(log, &staged->snapshot, &staged->snapshot_size);
-        *tail = (struct log_tail){ .base_offset = header->base_offset, .end_offset = header->base_offset,
-                                   .first_timestamp = -1, .created_ms = wall_ms, .jitter_ms = tail->jitter_ms };
+        *tail = (struct log_tail){ .base_offset = header->base_offset,
+            .end_offset = header->base_offset,
+            .first_timestamp = -1,
+            .created_ms = wall_ms,
+            .jitter_ms = tail->jitter_ms };
     }
     log_tail_advance(tail, header, &log->settings, &staged->index_before);
     staged->tail = *tail;
     producers_take(&log->producers, header, batch, &staged->before);
     if (batch_is_control(header) && staged->before.id >= 0 && staged->before.batch_count >= 0 &&
-        staged->before.transaction_start >= 0 && producers_marker(header, batch, &coordinator_epoch) == MARKER_ABORT) {
+        staged->before.transaction_start >= 0 &&
+        producers_marker(header, batch, &coordinator_epoch) == MARKER_ABORT) {
         int64_t open = producers_first_open(&log->producers);
         staged->aborts = true;
-        staged->aborted = (struct aborted_entry){ header->producer_id, staged->before.transaction_start,
-                                                  header->base_offset, open >= 0 ? open : header->base_offset + 1 };
+        staged->aborted =
+            (struct aborted_entry){ header->producer_id, staged->before.transaction_start,
+                header->base_offset, open >= 0 ? open : header->base_offset + 1 };
     }
 }
 
-void log_stage(struct log *log, struct buffer *buffer, uint8_t *batch, const struct batch_header *header, int32_t leader_epoch,
-               int64_t wall_ms, int64_t *out_base_offset)
+void log_stage(struct log *log, struct buffer *buffer, uint8_t *batch,
+    const struct batch_header *header, int32_t leader_epoch, int64_t wall_ms,
+    int64_t *out_base_offset)
 {
     struct batch_header placed = *header;
     placed.base_offset = log_staged_end(log);
@@ -138,7 +152,8 @@ void log_stage(struct log *log, struct buffer *buffer, uint8_t *batch, const str
     *out_base_offset = placed.base_offset;
 }
 
-int log_stage_copy(struct log *log, struct buffer *buffer, const uint8_t *batch, const struct batch_header *header)
+int log_stage_copy(
+    struct log *log, struct buffer *buffer, const uint8_t *batch, const struct batch_header *header)
 {
     if (header->base_offset < log_staged_end(log))
         return -EINVAL;
@@ -146,7 +161,10 @@ int log_stage_copy(struct log *log, struct buffer *buffer, const uint8_t *batch,
     return 0;
 }
 
-bool log_has_staged(const struct log *log) { return log->staging != NULL; }
+bool log_has_staged(const struct log *log)
+{
+    return log->staging != NULL;
+}
 
 /* Seals the active segment and begins the next; its files come with the first write. */
 static int roll(struct log *log, const struct staged *staged)
@@ -155,7 +173,8 @@ static int roll(struct log *log, const struct staged *staged)
     if (status < 0)
         return status;
     struct segment *sealed = log_active(log);
-    index_add_time(&sealed->indexes[INDEX_TIME], sealed->base_offset, sealed->max_timestamp, sealed->max_timestamp_offset);
+    index_add_time(&sealed->indexes[INDEX_TIME], sealed->base_offset, sealed->max_timestamp,
+        sealed->max_timestamp_offset);
     if (log->sealed_size >= 0)
         log->sealed_size += sealed->size;
     segment_begin(log_push_segment(log), staged->header.base_offset);
@@ -192,7 +211,8 @@ static int gather(struct staging *staging, int32_t first, int32_t last)
         if (before != NULL && (const uint8_t *)before->iov_base + before->iov_len == staged->batch)
             before->iov_len += staged->header.size;
         else
-            staging->vectors[count++] = (struct iovec){ (void *)(uintptr_t)staged->batch, staged->header.size };
+            staging->vectors[count++] =
+                (struct iovec){ (void *)(uintptr_t)staged->batch, staged->header.size };
     }
     return count;
 }
@@ -200,7 +220,8 @@ static int gather(struct staging *staging, int32_t first, int32_t last)
 static int write_vectors(struct file *file, struct iovec *vectors, int count, int64_t position)
 {
     while (count > 0) {
-        int64_t wrote = file_pwritev(file, vectors, count < VECTORS_MAX ? count : VECTORS_MAX, position);
+        int64_t wrote =
+            file_pwritev(file, vectors, count < VECTORS_MAX ? count : VECTORS_MAX, position);
         if (wrote <= 0)
             return wrote == 0 ? -EIO : (int)wrote;
         position += wrote;

@@ -26,7 +26,9 @@ static struct flush_mark *mark_log(struct flush_run *run, struct log *log)
     }
     log->mark_index[run->is_checkpoint] = run->mark_count;
     struct flush_mark *mark = &run->marks[run->mark_count++];
-    *mark = (struct flush_mark){ .log = log, .generation = log->generation, .recovery_point = -1, .snapshot_offset = -1 };
+    *mark = (struct flush_mark){
+        .log = log, .generation = log->generation, .recovery_point = -1, .snapshot_offset = -1
+    };
     mark->end = (struct log_boundary_mark){ log->durable_end, -1, 0 };
     return mark;
 }
@@ -34,15 +36,18 @@ static struct flush_mark *mark_log(struct flush_run *run, struct log *log)
 static void mark_whole(struct flush_mark *mark)
 {
     const struct log *log = mark->log;
-    mark->end = (struct log_boundary_mark){ log->tail.end_offset, log->tail.base_offset, log->tail.size };
+    mark->end =
+        (struct log_boundary_mark){ log->tail.end_offset, log->tail.base_offset, log->tail.size };
 }
 
 static bool flush_is_due(const struct log *log, int64_t now_ms)
 {
-    return log->settings.flush_ms < INT64_MAX && now_ms - log->last_flush_ms >= log->settings.flush_ms;
+    return log->settings.flush_ms < INT64_MAX &&
+           now_ms - log->last_flush_ms >= log->settings.flush_ms;
 }
 
-/* A page-cache log is flushed up to its active segment only, unless flush.ms or the last checkpoint want more. */
+/* A page-cache log is flushed up to its active segment only, unless flush.ms or the last checkpoint
+ * want more. */
 static void mark_for_checkpoint(struct flush_run *run, struct log *log, int64_t now_ms)
 {
     struct flush_mark *mark = mark_log(run, log);
@@ -68,7 +73,8 @@ static void take_dirty(struct flush_run *run)
         bool again = later;
         if (!later) {
             mark_for_checkpoint(run, log, now_ms);
-            again = !flusher->final && log->settings.page_cache && log->settings.flush_ms < INT64_MAX &&
+            again = !flusher->final && log->settings.page_cache &&
+                    log->settings.flush_ms < INT64_MAX &&
                     log->tail.end_offset > run->marks[run->mark_count - 1].end.offset;
         }
         log->is_dirty = again;
@@ -79,7 +85,7 @@ static void take_dirty(struct flush_run *run)
     flusher->dirty = kept;
     if (kept != NULL && !flusher->final)
         timer_set(flusher->loop, &flusher->checkpoint_timer,
-                  loop_now_us(flusher->loop) + log_dir_settings(flusher->dir)->checkpoint_ms * 1000);
+            loop_now_us(flusher->loop) + log_dir_settings(flusher->dir)->checkpoint_ms * 1000);
 }
 
 static void take_waiting(struct flush_run *run)
@@ -98,7 +104,8 @@ static void take_waiting(struct flush_run *run)
 
 static bool needs_sync(const struct flush_mark *mark)
 {
-    return mark->end.offset > mark->log->durable_end || mark->log->names_made != mark->log->names_synced;
+    return mark->end.offset > mark->log->durable_end ||
+           mark->log->names_made != mark->log->names_synced;
 }
 
 static void add_segment_sync(struct work *work, struct log *log, const struct segment *segment)
@@ -114,11 +121,13 @@ static void add_segment_sync(struct work *work, struct log *log, const struct se
     work_add_path(work, WORK_SYNC_PATH, path);
 }
 
-static void add_data(struct work *work, struct flush_mark *mark, bool one_by_one, bool *parent_dirty)
+static void add_data(
+    struct work *work, struct flush_mark *mark, bool one_by_one, bool *parent_dirty)
 {
     struct log *log = mark->log;
     char path[SEGMENT_PATH_SIZE];
-    /* Also the segment that ends there: a failed write behind its end was taken back, and that must be durable as well. */
+    /* Also the segment that ends there: a failed write behind its end was taken back, and that must
+     * be durable as well. */
     int32_t first = log_segment_at(log, log->durable_end - 1);
     for (int32_t i = first < 0 ? 0 : first; one_by_one && i < log->segment_count; i++)
         if (log->segments[i].base_offset < mark->end.offset)
@@ -136,7 +145,8 @@ static void add_data(struct work *work, struct flush_mark *mark, bool one_by_one
 
 /* ---- Building: what recovery wants to find. ---- */
 
-static void add_index(struct work *work, struct log *log, struct segment *segment, enum index_kind kind, bool sealed)
+static void add_index(
+    struct work *work, struct log *log, struct segment *segment, enum index_kind kind, bool sealed)
 {
     char path[SEGMENT_PATH_SIZE];
     struct index *index = &segment->indexes[kind];
@@ -171,19 +181,21 @@ static void add_indexes(struct work *work, struct log *log, bool final)
         if (segment->indexes == NULL || segment->is_new)
             continue;
         if (final && !sealed)
-            index_add_time(&segment->indexes[INDEX_TIME], segment->base_offset, segment->max_timestamp,
-                           segment->max_timestamp_offset);
+            index_add_time(&segment->indexes[INDEX_TIME], segment->base_offset,
+                segment->max_timestamp, segment->max_timestamp_offset);
         for (int kind = 0; kind < INDEX_KIND_COUNT; kind++)
             add_index(work, log, segment, (enum index_kind)kind, sealed);
         if ((sealed || (final && log->reserved > segment->size)) && segment->file != NULL) {
-            struct work_item *item = work_add(work, WORK_TRUNCATE); /* gives back what was reserved behind the end */
+            struct work_item *item =
+                work_add(work, WORK_TRUNCATE); /* gives back what was reserved behind the end */
             item->file = file_ref(segment->file);
             item->position = segment->size;
         }
     }
 }
 
-static void add_snapshot_file(struct work *work, const struct log *log, int64_t offset, uint8_t *data, size_t size, bool one_by_one)
+static void add_snapshot_file(struct work *work, const struct log *log, int64_t offset,
+    uint8_t *data, size_t size, bool one_by_one)
 {
     char path[SEGMENT_PATH_SIZE];
     segment_path(path, log->path, offset, ".snapshot");
@@ -198,14 +210,16 @@ static bool is_segment_base(const struct log *log, int64_t offset)
     return place >= 0 && log->segments[place].base_offset == offset;
 }
 
-/* The producers as they are at the recovery point. Snapshots at segment bases stay, others make room for the newest. */
+/* The producers as they are at the recovery point. Snapshots at segment bases stay, others make
+ * room for the newest. */
 static void add_snapshots(struct work *work, struct flush_mark *mark, bool one_by_one)
 {
     struct log *log = mark->log;
     char path[SEGMENT_PATH_SIZE];
     int64_t before = log->snapshot_offset;
     if (log->roll_snapshot != NULL) {
-        add_snapshot_file(work, log, log->tail.base_offset, log->roll_snapshot, log->roll_snapshot_size, one_by_one);
+        add_snapshot_file(work, log, log->tail.base_offset, log->roll_snapshot,
+            log->roll_snapshot_size, one_by_one);
         mark->snapshot = true;
         mark->snapshot_offset = log->tail.base_offset;
         log->roll_snapshot = NULL;
@@ -220,13 +234,15 @@ static void add_snapshots(struct work *work, struct flush_mark *mark, bool one_b
         add_snapshot_file(work, log, log->tail.end_offset, data, size, one_by_one);
         mark->snapshot_offset = log->tail.end_offset;
     }
-    if (mark->snapshot_offset >= 0 && before >= 0 && before != mark->snapshot_offset && !is_segment_base(log, before)) {
+    if (mark->snapshot_offset >= 0 && before >= 0 && before != mark->snapshot_offset &&
+        !is_segment_base(log, before)) {
         segment_path(path, log->path, before, ".snapshot");
         work_add_path(work, WORK_UNLINK, path);
     }
 }
 
-/* Few: each replaced durably. Many: written beside, one sync, renamed, and the caller syncs once more. */
+/* Few: each replaced durably. Many: written beside, one sync, renamed, and the caller syncs once
+ * more. */
 static void add_epochs(struct work *work, struct flush_mark *mark, bool few)
 {
     struct log *log = mark->log;
@@ -328,7 +344,8 @@ static void apply_data(struct flusher *flusher, const struct flush_mark *mark)
     if (log->generation != mark->generation || mark->end.offset <= log->durable_end)
         return;
     log->durable_end = mark->end.offset;
-    log->durable_boundary = (struct log_boundary){ mark->end.offset, mark->end.base_offset, mark->end.position };
+    log->durable_boundary =
+        (struct log_boundary){ mark->end.offset, mark->end.base_offset, mark->end.position };
     assert(log->durable_end <= log->tail.end_offset);
     if (log->durable_task != NULL)
         loop_enqueue(flusher->loop, log->durable_task);
@@ -344,7 +361,8 @@ static void apply_checkpoint(const struct flush_mark *mark)
     log->recovery_point = mark->recovery_point;
     for (int32_t i = log->segment_count - 1; i >= 0; i--) {
         struct segment *segment = &log->segments[i];
-        for (int kind = 0; segment->indexes != NULL && !segment->is_new && kind < INDEX_KIND_COUNT; kind++) {
+        for (int kind = 0; segment->indexes != NULL && !segment->is_new && kind < INDEX_KIND_COUNT;
+             kind++) {
             struct index *index = &segment->indexes[kind];
             if (index->writing < 0)
                 continue;
@@ -388,13 +406,17 @@ void checkpoint_publish(struct flusher *flusher)
     int64_t began_us = io_monotonic_us(flusher->io);
     struct checkpoint_mail *mail = memory_take(sizeof(*mail));
     struct log *log;
-    DL_FOREACH(flusher->logs, log) {
+    DL_FOREACH(flusher->logs, log)
+    {
         if (!log->is_listed)
             continue;
-        checkpoint_text_add(&mail->texts[CHECKPOINT_RECOVERY], log->topic, log->partition, log->recovery_point);
-        checkpoint_text_add(&mail->texts[CHECKPOINT_HIGH_WATERMARK], log->topic, log->partition, log->high_watermark);
+        checkpoint_text_add(
+            &mail->texts[CHECKPOINT_RECOVERY], log->topic, log->partition, log->recovery_point);
+        checkpoint_text_add(&mail->texts[CHECKPOINT_HIGH_WATERMARK], log->topic, log->partition,
+            log->high_watermark);
         if (log->start > log->segments[0].base_offset)
-            checkpoint_text_add(&mail->texts[CHECKPOINT_START], log->topic, log->partition, log->start);
+            checkpoint_text_add(
+                &mail->texts[CHECKPOINT_START], log->topic, log->partition, log->start);
     }
     mail->dir = flusher->dir;
     mail->from = flusher;
@@ -403,7 +425,8 @@ void checkpoint_publish(struct flusher *flusher)
     flusher->claimed = NULL;
     flusher->claimed_count = flusher->claimed_capacity = 0;
     log_dir_mail_checkpoint(mail, flusher->loop);
-    /* Spaced so that it costs less than a half percent of a core, here and at the directory's owner. */
+    /* Spaced so that it costs less than a half percent of a core, here and at the directory's
+     * owner. */
     int64_t cost_us = io_monotonic_us(flusher->io) - began_us;
     flusher->publish_not_before_us = loop_now_us(flusher->loop) + cost_us * 400;
 }

@@ -15,8 +15,9 @@ const char *const checkpoint_file_name[CHECKPOINT_KIND_COUNT] = {
     "log-start-offset-checkpoint",
 };
 
-bool checkpoint_file_read(struct str text, void (*visit)(void *context, struct str topic, int32_t partition, int64_t offset),
-                          void *context)
+bool checkpoint_file_read(struct str text,
+    void (*visit)(void *context, struct str topic, int32_t partition, int64_t offset),
+    void *context)
 {
     struct str line, topic, word;
     int64_t version, count, partition, offset, lines = 0;
@@ -27,8 +28,9 @@ bool checkpoint_file_read(struct str text, void (*visit)(void *context, struct s
     while (str_split(&text, '\n', &line)) {
         if (line.size == 0)
             continue;
-        if (!str_split(&line, ' ', &topic) || !str_split(&line, ' ', &word) || !str_to_int64(word, &partition) ||
-            !str_to_int64(line, &offset) || topic.size == 0 || partition < 0 || partition > INT32_MAX || offset < 0)
+        if (!str_split(&line, ' ', &topic) || !str_split(&line, ' ', &word) ||
+            !str_to_int64(word, &partition) || !str_to_int64(line, &offset) || topic.size == 0 ||
+            partition < 0 || partition > INT32_MAX || offset < 0)
             return false;
         visit(context, topic, (int32_t)partition, offset);
         lines++;
@@ -39,13 +41,15 @@ bool checkpoint_file_read(struct str text, void (*visit)(void *context, struct s
 static char *grow(struct checkpoint_text *text, size_t more)
 {
     if (text->capacity - text->size < more) {
-        text->capacity = text->capacity * 2 > text->size + more ? text->capacity * 2 : text->size + more;
+        text->capacity =
+            text->capacity * 2 > text->size + more ? text->capacity * 2 : text->size + more;
         text->data = memory_resize(text->data, text->capacity);
     }
     return text->data + text->size;
 }
 
-void checkpoint_text_add(struct checkpoint_text *text, const char *topic, int32_t partition, int64_t offset)
+void checkpoint_text_add(
+    struct checkpoint_text *text, const char *topic, int32_t partition, int64_t offset)
 {
     size_t most = strlen(topic) + LINE_EXTRA;
     char *at = grow(text, most);

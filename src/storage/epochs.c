@@ -17,7 +17,8 @@ static void push(struct epochs *epochs, int32_t epoch, int64_t start_offset)
 {
     if (epochs->count == epochs->capacity) {
         epochs->capacity = epochs->capacity == 0 ? 2 : epochs->capacity * 2;
-        epochs->entries = memory_resize(epochs->entries, (size_t)epochs->capacity * sizeof(*epochs->entries));
+        epochs->entries =
+            memory_resize(epochs->entries, (size_t)epochs->capacity * sizeof(*epochs->entries));
     }
     epochs->entries[epochs->count++] = (struct epoch_entry){ epoch, start_offset };
 }
@@ -47,7 +48,8 @@ void epochs_start_at(struct epochs *epochs, int64_t offset)
     if (epochs->count == 0 || epochs->entries[0].start_offset >= offset)
         return;
     epochs->count -= gone;
-    memmove(epochs->entries, epochs->entries + gone, (size_t)epochs->count * sizeof(*epochs->entries));
+    memmove(
+        epochs->entries, epochs->entries + gone, (size_t)epochs->count * sizeof(*epochs->entries));
     if (epochs->entries[0].start_offset < offset)
         epochs->entries[0].start_offset = offset;
     epochs->dirty = true;
@@ -66,13 +68,15 @@ int32_t epochs_at(const struct epochs *epochs, int64_t offset)
     return -1;
 }
 
-void epochs_end(const struct epochs *epochs, int32_t epoch, int64_t log_end, int32_t *out_epoch, int64_t *out_end)
+void epochs_end(const struct epochs *epochs, int32_t epoch, int64_t log_end, int32_t *out_epoch,
+    int64_t *out_end)
 {
     *out_epoch = -1;
     *out_end = -1;
     if (epoch < 0 || epochs->count == 0 || epoch > epochs_latest(epochs))
         return;
-    if (epoch < epochs->entries[0].epoch) { /* older than all we know: it ended where the oldest begins */
+    if (epoch <
+        epochs->entries[0].epoch) { /* older than all we know: it ended where the oldest begins */
         *out_epoch = epoch;
         *out_end = epochs->entries[0].start_offset;
         return;
@@ -94,8 +98,9 @@ bool epochs_parse(struct epochs *epochs, struct str text)
     if (!str_split(&text, '\n', &line) || !str_to_int64(line, &count) || count < 0)
         return false;
     for (int64_t i = 0; i < count; i++) {
-        if (!str_split(&text, '\n', &line) || !str_split(&line, ' ', &word) || !str_to_int64(word, &epoch) ||
-            !str_to_int64(line, &offset) || epoch <= epochs_latest(epochs) || epoch > INT32_MAX || offset < 0 ||
+        if (!str_split(&text, '\n', &line) || !str_split(&line, ' ', &word) ||
+            !str_to_int64(word, &epoch) || !str_to_int64(line, &offset) ||
+            epoch <= epochs_latest(epochs) || epoch > INT32_MAX || offset < 0 ||
             (epochs->count > 0 && offset < epochs->entries[epochs->count - 1].start_offset)) {
             epochs_deinit(epochs);
             return false;
@@ -112,8 +117,8 @@ char *epochs_print(const struct epochs *epochs, int32_t *out_size)
     char *text = memory_take_raw(capacity);
     int used = snprintf(text, capacity, "0\n%d\n", epochs->count);
     for (int32_t i = 0; i < epochs->count; i++)
-        used += snprintf(text + used, capacity - (size_t)used, "%d %lld\n", epochs->entries[i].epoch,
-                         (long long)epochs->entries[i].start_offset);
+        used += snprintf(text + used, capacity - (size_t)used, "%d %lld\n",
+            epochs->entries[i].epoch, (long long)epochs->entries[i].start_offset);
     assert((size_t)used < capacity);
     *out_size = used;
     return text;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of a log ask of their flusher, and its insides for checkpoint.c. Two work lists may run at a time:
- * the flush, which logs wait for, and the checkpoint, which syncs and then writes what recovery wants to find. */
+/* What the files of a log ask of their flusher, and its insides for checkpoint.c. Two work lists
+ * may run at a time: the flush, which logs wait for, and the checkpoint, which syncs and then
+ * writes what recovery wants to find. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,14 +15,14 @@ struct staging;
 
 /* What the running work list does for one log, noted when it is built; applied when it is done. */
 struct flush_mark {
-    struct log *log;             /* NULL: closed meanwhile */
+    struct log *log; /* NULL: closed meanwhile */
     uint32_t generation;
-    uint32_t names;              /* of the log's names, those up to here become durable */
+    uint32_t names; /* of the log's names, those up to here become durable */
     bool directory_new, epochs, snapshot;
     struct log_boundary_mark {
         int64_t offset, base_offset, position;
     } end;
-    int64_t recovery_point;      /* reached when all is done */
+    int64_t recovery_point; /* reached when all is done */
     int64_t snapshot_offset;
 };
 
@@ -30,9 +31,9 @@ struct flush_run {
     struct flusher *flusher;
     struct flush_mark *marks;
     int32_t mark_count, mark_capacity;
-    int32_t data_count;          /* items of work that make data durable */
+    int32_t data_count; /* items of work that make data durable */
     bool is_checkpoint, running;
-    bool is_last;                /* begun after flusher_stop() */
+    bool is_last; /* begun after flusher_stop() */
 };
 enum { RUN_FLUSH, RUN_CHECKPOINT, RUN_COUNT };
 
@@ -57,7 +58,7 @@ struct flusher {
     bool wants_checkpoint, final, is_stopped;
     struct task start_task;
     struct timer checkpoint_timer, publish_timer, rest_timer, retention_timer;
-    int64_t written;             /* bytes since the last checkpoint began */
+    int64_t written; /* bytes since the last checkpoint began */
     int64_t publish_not_before_us;
     int failure;
     struct task *stopped;
@@ -67,7 +68,7 @@ struct flusher {
     struct deletion *deletions;
 };
 
-void flush_attach(struct log *log);   /* the log exists from here on */
+void flush_attach(struct log *log); /* the log exists from here on */
 void flush_detach(struct log *log);
 void flush_note_dirty(struct log *log);
 void flush_forget_waiting(struct log *log);
@@ -75,15 +76,19 @@ void flush_note_awake(struct log *log);
 void flush_note_roll(struct log *log);
 void flush_note_written(struct log *log, int64_t bytes);
 void flush_note_failure(struct flusher *flusher, int status);
-void flush_publish_soon(struct flusher *flusher); /* a log came or went: the checkpoint files must say so at once */
+void flush_publish_soon(
+    struct flusher *flusher); /* a log came or went: the checkpoint files must say so at once */
 struct staging *flush_lend_staging(struct flusher *flusher);
 void flush_return_staging(struct flusher *flusher, struct staging *staging);
 
-/* Owned by the flusher from here on: its work runs at once, and after delay_ms everything it renamed is removed. */
+/* Owned by the flusher from here on: its work runs at once, and after delay_ms everything it
+ * renamed is removed. */
 struct deletion *flush_deletion_create(struct flusher *flusher, int64_t delay_ms);
 void flush_deletion_start(struct deletion *deletion);
 
 /* checkpoint.c */
-bool checkpoint_build(struct flush_run *run); /* fills work and marks; false when there is nothing to do */
-void checkpoint_apply(struct flush_run *run); /* after the work: durable ends, recovery points, tasks */
+bool checkpoint_build(
+    struct flush_run *run); /* fills work and marks; false when there is nothing to do */
+void checkpoint_apply(
+    struct flush_run *run); /* after the work: durable ends, recovery points, tasks */
 void checkpoint_publish(struct flusher *flusher); /* mails the offsets to the directory's owner */

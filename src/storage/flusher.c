@@ -40,8 +40,8 @@ static bool deletions_run(const struct flusher *flusher)
 {
     const struct deletion *deletion;
     DL_FOREACH(flusher->deletions, deletion)
-        if (deletion->running)
-            return true;
+    if (deletion->running)
+        return true;
     return false;
 }
 
@@ -93,7 +93,8 @@ static void remove_doomed(struct flusher *flusher)
     }
 }
 
-/* A log under steady load is hardly ever at rest when retention is due: it is now, between two flushes. */
+/* A log under steady load is hardly ever at rest when retention is due: it is now, between two
+ * flushes. */
 static void retain_missed(struct flush_run *run, int32_t mark_count)
 {
     int64_t wall_ms = loop_wall_ms(run->flusher->loop);
@@ -113,7 +114,8 @@ static void work_is_done(struct work *work)
     struct flusher *flusher = run->flusher;
     int status = work->status;
     if (status < 0 && (work->next < run->data_count || status == -EIO || run->is_last))
-        flush_note_failure(flusher, status); /* also when stopping: a stop that is not clean must not look like one */
+        flush_note_failure(flusher,
+            status); /* also when stopping: a stop that is not clean must not look like one */
     int32_t mark_count = run->mark_count;
     checkpoint_apply(run);
     run->running = false;
@@ -150,7 +152,8 @@ static void set_timer_in(struct flusher *flusher, struct timer *timer, int64_t d
     timer_set(flusher->loop, timer, loop_now_us(flusher->loop) + delay_ms * 1000);
 }
 
-/* Lets logs that nobody touched go to rest. The newest time goes into the index first, as Kafka does on closing. */
+/* Lets logs that nobody touched go to rest. The newest time goes into the index first, as Kafka
+ * does on closing. */
 static void rest_due(struct timer *timer)
 {
     struct flusher *flusher = container_of(timer, struct flusher, rest_timer);
@@ -158,7 +161,8 @@ static void rest_due(struct timer *timer)
     int64_t before_ms = loop_now_ms(flusher->loop) - rest_ms;
     bool awake = false;
     struct log *log;
-    DL_FOREACH(flusher->logs, log) {
+    DL_FOREACH(flusher->logs, log)
+    {
         if (!log->is_awake)
             continue;
         if (log->touched_ms > before_ms || log_is_busy(log) || log->staging != NULL) {
@@ -168,7 +172,7 @@ static void rest_due(struct timer *timer)
         struct segment *active = log_active(log);
         if (active->indexes != NULL && active->max_timestamp >= 0) {
             index_add_time(&active->indexes[INDEX_TIME], active->base_offset, active->max_timestamp,
-                           active->max_timestamp_offset);
+                active->max_timestamp_offset);
         }
         bool rested = true;
         for (int32_t i = 0; i < log->segment_count; i++)
@@ -189,13 +193,15 @@ static void retention_due(struct timer *timer)
     struct log *log;
     if (flusher->failure != 0)
         return;
-    DL_FOREACH(flusher->logs, log) {
+    DL_FOREACH(flusher->logs, log)
+    {
         producers_expire(&log->producers, wall_ms - log->settings.producer_expiry_ms);
         int status = log_retain(log, wall_ms);
         if (status == -EIO)
             flush_note_failure(flusher, status);
     }
-    set_timer_in(flusher, &flusher->retention_timer, log_dir_settings(flusher->dir)->retention_check_ms);
+    set_timer_in(
+        flusher, &flusher->retention_timer, log_dir_settings(flusher->dir)->retention_check_ms);
 }
 
 /* ---- Life. ---- */
@@ -235,8 +241,8 @@ void flusher_stop(struct flusher *flusher, struct task *stopped)
     flusher->stopped = stopped;
     flusher->final = true;
     DL_FOREACH(flusher->logs, log)
-        if (log->is_awake || log->durable_end < log->tail.end_offset || log->producers.dirty)
-            flush_note_dirty(log);
+    if (log->is_awake || log->durable_end < log->tail.end_offset || log->producers.dirty)
+        flush_note_dirty(log);
     timer_cancel(flusher->loop, &flusher->checkpoint_timer);
     loop_enqueue(flusher->loop, &flusher->start_task);
 }
@@ -272,9 +278,18 @@ void flusher_destroy(struct flusher *flusher)
     memory_give(flusher);
 }
 
-bool flusher_is_failed(const struct flusher *flusher) { return flusher->failure != 0; }
-struct loop *flusher_loop(const struct flusher *flusher) { return flusher->loop; }
-struct log_dir *flusher_dir(const struct flusher *flusher) { return flusher->dir; }
+bool flusher_is_failed(const struct flusher *flusher)
+{
+    return flusher->failure != 0;
+}
+struct loop *flusher_loop(const struct flusher *flusher)
+{
+    return flusher->loop;
+}
+struct log_dir *flusher_dir(const struct flusher *flusher)
+{
+    return flusher->dir;
+}
 
 void flusher_fail(struct flusher *flusher, int status)
 {
@@ -302,13 +317,16 @@ void flush_attach(struct log *log)
     DL_APPEND(flusher->logs, log);
     if (log->place != NULL) {
         if (flusher->claimed_count == flusher->claimed_capacity) {
-            flusher->claimed_capacity = flusher->claimed_capacity == 0 ? 16 : flusher->claimed_capacity * 2;
-            flusher->claimed = memory_resize(flusher->claimed, (size_t)flusher->claimed_capacity * sizeof(*flusher->claimed));
+            flusher->claimed_capacity =
+                flusher->claimed_capacity == 0 ? 16 : flusher->claimed_capacity * 2;
+            flusher->claimed = memory_resize(
+                flusher->claimed, (size_t)flusher->claimed_capacity * sizeof(*flusher->claimed));
         }
         flusher->claimed[flusher->claimed_count++] = log->place;
     }
     if (!timer_is_set(&flusher->retention_timer) && !flusher->final)
-        set_timer_in(flusher, &flusher->retention_timer, log_dir_settings(flusher->dir)->retention_check_ms);
+        set_timer_in(
+            flusher, &flusher->retention_timer, log_dir_settings(flusher->dir)->retention_check_ms);
 }
 
 void flush_detach(struct log *log)
@@ -338,7 +356,8 @@ void flush_note_dirty(struct log *log)
         LL_PREPEND2(flusher->dirty, log, dirty_next);
     }
     if (!timer_is_set(&flusher->checkpoint_timer) && !flusher->final && flusher->failure == 0)
-        set_timer_in(flusher, &flusher->checkpoint_timer, log_dir_settings(flusher->dir)->checkpoint_ms);
+        set_timer_in(
+            flusher, &flusher->checkpoint_timer, log_dir_settings(flusher->dir)->checkpoint_ms);
 }
 
 void flush_note_awake(struct log *log)
@@ -385,7 +404,7 @@ void flush_publish_soon(struct flusher *flusher)
     if (flusher->failure != 0 || flusher->final || timer_is_set(&flusher->publish_timer))
         return;
     timer_set(flusher->loop, &flusher->publish_timer,
-              flusher->publish_not_before_us > now_us ? flusher->publish_not_before_us : now_us);
+        flusher->publish_not_before_us > now_us ? flusher->publish_not_before_us : now_us);
 }
 
 struct staging *flush_lend_staging(struct flusher *flusher)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A flusher makes the logs that one loop owns in one log directory durable. Work gathers while a flush runs (group
- * commit); a flush is a list of file operations on a worker, after which durable ends move and tasks are enqueued.
- * Each second or 64 MiB it checkpoints: data, then index entries, epochs and producer snapshots, then it mails the
- * recovery points to the log_dir, whose owner writes the checkpoint files. It also applies retention and closes the
- * descriptors of logs at rest. A failed sync or an EIO is final: the flusher is failed, and so is its log_dir. */
+/* A flusher makes the logs that one loop owns in one log directory durable. Work gathers while a
+ * flush runs (group commit); a flush is a list of file operations on a worker, after which durable
+ * ends move and tasks are enqueued. Each second or 64 MiB it checkpoints: data, then index entries,
+ * epochs and producer snapshots, then it mails the recovery points to the log_dir, whose owner
+ * writes the checkpoint files. It also applies retention and closes the descriptors of logs at
+ * rest. A failed sync or an EIO is final: the flusher is failed, and so is its log_dir. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,13 +16,15 @@ struct task;
 
 /* For the logs of `loop` in `dir`; both outlive it. */
 struct flusher *flusher_create(struct loop *loop, struct log_dir *dir);
-void flusher_destroy(struct flusher *flusher); /* stopped or failed, and no log open; NULL does nothing */
+void flusher_destroy(
+    struct flusher *flusher); /* stopped or failed, and no log open; NULL does nothing */
 
-/* The last checkpoint: everything durable, snapshots at the end of every log; then enqueues stopped on the loop. Nothing
- * may be appended from here on. After that logs may be closed. */
+/* The last checkpoint: everything durable, snapshots at the end of every log; then enqueues stopped
+ * on the loop. Nothing may be appended from here on. After that logs may be closed. */
 void flusher_stop(struct flusher *flusher, struct task *stopped);
 
 bool flusher_is_failed(const struct flusher *flusher);
-void flusher_fail(struct flusher *flusher, int status); /* for the loop, when it hears that the directory failed */
+void flusher_fail(struct flusher *flusher,
+    int status); /* for the loop, when it hears that the directory failed */
 struct loop *flusher_loop(const struct flusher *flusher);
 struct log_dir *flusher_dir(const struct flusher *flusher);

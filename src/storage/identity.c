@@ -17,17 +17,19 @@ static int complain(char *reason, int reason_size, const char *path, const char 
     return -EBADMSG;
 }
 
-static int read_identity(const struct properties *properties, struct log_dir_identity *out_identity, const char *path,
-                         char *reason, int reason_size)
+static int read_identity(const struct properties *properties, struct log_dir_identity *out_identity,
+    const char *path, char *reason, int reason_size)
 {
     struct str version = properties_get(properties, STR("version"));
     struct str cluster = properties_get(properties, STR("cluster.id"));
     int64_t node;
     if (!str_is(version, "1"))
         return complain(reason, reason_size, path, "version must be 1");
-    if (str_is_null(cluster) || cluster.size == 0 || cluster.size >= (int32_t)sizeof(out_identity->cluster_id))
+    if (str_is_null(cluster) || cluster.size == 0 ||
+        cluster.size >= (int32_t)sizeof(out_identity->cluster_id))
         return complain(reason, reason_size, path, "cluster.id is missing or too long");
-    if (!str_to_int64(properties_get(properties, STR("node.id")), &node) || node < 0 || node > INT32_MAX)
+    if (!str_to_int64(properties_get(properties, STR("node.id")), &node) || node < 0 ||
+        node > INT32_MAX)
         return complain(reason, reason_size, path, "node.id is missing or not a number");
     memcpy(out_identity->cluster_id, cluster.data, (size_t)cluster.size);
     out_identity->cluster_id[cluster.size] = 0;
@@ -40,7 +42,8 @@ static int read_identity(const struct properties *properties, struct log_dir_ide
     return 0;
 }
 
-int log_dir_identify(struct io *io, const char *path, struct log_dir_identity *out_identity, char *reason, int reason_size)
+int log_dir_identify(struct io *io, const char *path, struct log_dir_identity *out_identity,
+    char *reason, int reason_size)
 {
     char name[SEGMENT_PATH_SIZE], *text;
     struct properties properties;
@@ -72,7 +75,8 @@ int log_dir_format(struct io *io, const char *path, const struct log_dir_identit
     if (status != -ENOENT)
         return status == 0 ? -EEXIST : status;
     uuid_print(identity->directory_id, id);
-    int used = snprintf(text, sizeof(text), "node.id=%d\ndirectory.id=%s\nversion=1\ncluster.id=%s\n", identity->node_id, id,
-                        identity->cluster_id);
+    int used =
+        snprintf(text, sizeof(text), "node.id=%d\ndirectory.id=%s\nversion=1\ncluster.id=%s\n",
+            identity->node_id, id, identity->cluster_id);
     return file_replace(io, name, text, (size_t)used);
 }

@@ -9,7 +9,8 @@
 #include "io/file.h"
 
 const char *const index_suffix[INDEX_KIND_COUNT] = { ".index", ".timeindex", ".txnindex" };
-const int32_t index_entry_size[INDEX_KIND_COUNT] = { INDEX_OFFSET_ENTRY, INDEX_TIME_ENTRY, INDEX_ABORTED_ENTRY };
+const int32_t index_entry_size[INDEX_KIND_COUNT] = { INDEX_OFFSET_ENTRY, INDEX_TIME_ENTRY,
+    INDEX_ABORTED_ENTRY };
 
 void index_init(struct index *index, enum index_kind kind)
 {
@@ -48,10 +49,12 @@ static bool entry_can_be(enum index_kind kind, const uint8_t *entry, const uint8
         return load_i32(entry) > load_i32(before) && load_i32(entry + 4) > load_i32(before + 4);
     case INDEX_TIME:
         if (before == NULL)
-            return load_i64(entry) >= 0 && load_i32(entry + 8) >= 0 && (load_i64(entry) != 0 || load_i32(entry + 8) != 0);
+            return load_i64(entry) >= 0 && load_i32(entry + 8) >= 0 &&
+                   (load_i64(entry) != 0 || load_i32(entry + 8) != 0);
         return load_i64(entry) > load_i64(before) && load_i32(entry + 8) >= load_i32(before + 8);
     default:
-        return load_i16(entry) == 0 && load_i64(entry + 2) >= 0 && load_i64(entry + 10) <= load_i64(entry + 18);
+        return load_i16(entry) == 0 && load_i64(entry + 2) >= 0 &&
+               load_i64(entry + 10) <= load_i64(entry + 18);
     }
 }
 
@@ -63,7 +66,8 @@ int index_load(struct index *index, struct io *io, const char *path)
     index_deinit(index);
     int status = file_open(io, path, FILE_READ, &file);
     if (status == -ENOENT) {
-        index->cut = index->kind != INDEX_ABORTED; /* to be made, also when it stays empty: Kafka wants it */
+        index->cut =
+            index->kind != INDEX_ABORTED; /* to be made, also when it stays empty: Kafka wants it */
         index->loaded = true;
         return 0;
     }
@@ -120,7 +124,8 @@ void index_add_offset(struct index *index, int64_t base_offset, int64_t offset, 
     store_i32(entry + 4, (int32_t)position);
 }
 
-int64_t index_offset_at(const struct index *index, int32_t entry, int64_t base_offset, int64_t *out_position)
+int64_t index_offset_at(
+    const struct index *index, int32_t entry, int64_t base_offset, int64_t *out_position)
 {
     const uint8_t *at = entry_at(index, entry);
     *out_position = load_i32(at + 4);
@@ -129,7 +134,8 @@ int64_t index_offset_at(const struct index *index, int32_t entry, int64_t base_o
 
 int32_t index_find_offset(const struct index *index, int64_t base_offset, int64_t offset)
 {
-    int32_t low = 0, high = index->count; /* entries below low are <= offset, from high on they are above */
+    int32_t low = 0,
+            high = index->count; /* entries below low are <= offset, from high on they are above */
     while (low < high) {
         int32_t middle = low + (high - low) / 2;
         if (base_offset + load_i32(entry_at(index, middle)) <= offset)
@@ -151,7 +157,8 @@ void index_add_time(struct index *index, int64_t base_offset, int64_t timestamp,
     store_i32(entry + 8, (int32_t)(offset - base_offset));
 }
 
-int64_t index_time_at(const struct index *index, int32_t entry, int64_t base_offset, int64_t *out_offset)
+int64_t index_time_at(
+    const struct index *index, int32_t entry, int64_t base_offset, int64_t *out_offset)
 {
     const uint8_t *at = entry_at(index, entry);
     *out_offset = base_offset + load_i32(at + 8);
@@ -185,5 +192,6 @@ void index_add_aborted(struct index *index, const struct aborted_entry *aborted)
 struct aborted_entry index_aborted_at(const struct index *index, int32_t entry)
 {
     const uint8_t *at = entry_at(index, entry);
-    return (struct aborted_entry){ load_i64(at + 2), load_i64(at + 10), load_i64(at + 18), load_i64(at + 26) };
+    return (struct aborted_entry){ load_i64(at + 2), load_i64(at + 10), load_i64(at + 18),
+        load_i64(at + 26) };
 }

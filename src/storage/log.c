@@ -49,7 +49,8 @@ struct segment *log_push_segment(struct log *log)
 {
     if (log->segment_count == log->segment_capacity) {
         log->segment_capacity = log->segment_capacity == 0 ? 1 : log->segment_capacity * 2;
-        log->segments = memory_resize(log->segments, (size_t)log->segment_capacity * sizeof(*log->segments));
+        log->segments =
+            memory_resize(log->segments, (size_t)log->segment_capacity * sizeof(*log->segments));
     }
     return &log->segments[log->segment_count++];
 }
@@ -96,8 +97,8 @@ void log_take_snapshot(struct log *log, uint8_t **out_data, size_t *out_size)
 
 /* ---- Life. ---- */
 
-static struct log *allocate(struct flusher *flusher, const char *path, const char *topic, int32_t partition,
-                            const struct log_settings *settings)
+static struct log *allocate(struct flusher *flusher, const char *path, const char *topic,
+    int32_t partition, const struct log_settings *settings)
 {
     struct log *log = memory_take(sizeof(*log));
     log->flusher = flusher;
@@ -199,7 +200,8 @@ static int load_epochs(struct log *log)
     return good ? 0 : -EUCLEAN;
 }
 
-int log_open(struct flusher *flusher, const struct log_place *place, const struct log_settings *settings, struct log **out_log)
+int log_open(struct flusher *flusher, const struct log_place *place,
+    const struct log_settings *settings, struct log **out_log)
 {
     struct log *log = allocate(flusher, place->path, place->topic, place->partition, settings);
     log->place = place;
@@ -241,15 +243,17 @@ static int write_metadata_file(struct io *io, const char *path, struct uuid topi
     int status = file_open(io, name, FILE_CREATE_NEW, &file);
     if (status < 0)
         return status;
-    status = file_write_all(file, text, (size_t)size, 0); /* synced by the first flush, with the directory */
+    status = file_write_all(
+        file, text, (size_t)size, 0); /* synced by the first flush, with the directory */
     file_unref(file);
     if (status < 0)
         (void)file_unlink(io, name);
     return status;
 }
 
-int log_create(struct flusher *flusher, const char *directory_path, const char *topic, int32_t partition, struct uuid topic_id,
-               const struct log_settings *settings, struct log **out_log)
+int log_create(struct flusher *flusher, const char *directory_path, const char *topic,
+    int32_t partition, struct uuid topic_id, const struct log_settings *settings,
+    struct log **out_log)
 {
     char path[SEGMENT_PATH_SIZE], name[512];
     struct io *io = loop_io(flusher_loop(flusher));
@@ -287,7 +291,10 @@ void log_close(struct log *log)
     release(log);
 }
 
-void log_set_settings(struct log *log, const struct log_settings *settings) { log->settings = *settings; }
+void log_set_settings(struct log *log, const struct log_settings *settings)
+{
+    log->settings = *settings;
+}
 /* The file follows with the first record of the epoch: until then nobody can have learned of it. */
 void log_lead(struct log *log, int32_t leader_epoch)
 {
@@ -295,21 +302,57 @@ void log_lead(struct log *log, int32_t leader_epoch)
     epochs_assign(&log->epochs, leader_epoch, log->tail.end_offset);
 }
 
-void log_set_durable_task(struct log *log, struct task *task) { log->durable_task = task; }
+void log_set_durable_task(struct log *log, struct task *task)
+{
+    log->durable_task = task;
+}
 
 /* ---- Positions. ---- */
 
-int64_t log_start(const struct log *log) { return log->start; }
-int64_t log_end(const struct log *log) { return log->tail.end_offset; }
-int64_t log_durable_end(const struct log *log) { return log->durable_end; }
-uint32_t log_generation(const struct log *log) { return log->generation; }
-const char *log_path(const struct log *log) { return log->path; }
-const char *log_topic(const struct log *log) { return log->topic; }
-int32_t log_partition(const struct log *log) { return log->partition; }
-struct uuid log_topic_id(const struct log *log) { return log->topic_id; }
-int64_t log_high_watermark(const struct log *log) { return log->high_watermark; }
-struct producers *log_producers(struct log *log) { return &log->producers; }
-const struct epochs *log_epochs(const struct log *log) { return &log->epochs; }
+int64_t log_start(const struct log *log)
+{
+    return log->start;
+}
+int64_t log_end(const struct log *log)
+{
+    return log->tail.end_offset;
+}
+int64_t log_durable_end(const struct log *log)
+{
+    return log->durable_end;
+}
+uint32_t log_generation(const struct log *log)
+{
+    return log->generation;
+}
+const char *log_path(const struct log *log)
+{
+    return log->path;
+}
+const char *log_topic(const struct log *log)
+{
+    return log->topic;
+}
+int32_t log_partition(const struct log *log)
+{
+    return log->partition;
+}
+struct uuid log_topic_id(const struct log *log)
+{
+    return log->topic_id;
+}
+int64_t log_high_watermark(const struct log *log)
+{
+    return log->high_watermark;
+}
+struct producers *log_producers(struct log *log)
+{
+    return &log->producers;
+}
+const struct epochs *log_epochs(const struct log *log)
+{
+    return &log->epochs;
+}
 
 int64_t log_staged_end(const struct log *log)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A log is one partition's directory: segments of record batches with their indexes, the leader epochs, the producers.
- * It belongs to one loop; only the flusher of that loop works for it elsewhere. Three positions always hold
- *     log start <= durable end <= end (written) <= staged end,
- * and what is below the durable end survives a power cut. The high watermark is the partition's; the log keeps a copy
- * for checkpoints, retention and reading. Offsets are 64-bit and never reused below the durable end, except after
- * log_truncate(). Calls return 0 or -errno; after -EIO the directory is retired (flusher_is_failed). */
+/* A log is one partition's directory: segments of record batches with their indexes, the leader
+ * epochs, the producers. It belongs to one loop; only the flusher of that loop works for it
+ * elsewhere. Three positions always hold log start <= durable end <= end (written) <= staged end,
+ * and what is below the durable end survives a power cut. The high watermark is the partition's;
+ * the log keeps a copy for checkpoints, retention and reading. Offsets are 64-bit and never reused
+ * below the durable end, except after log_truncate(). Calls return 0 or -errno; after -EIO the
+ * directory is retired (flusher_is_failed). */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,43 +25,48 @@ struct task;
 struct log_settings {
     int64_t segment_bytes;
     int64_t segment_ms;
-    int64_t segment_jitter_ms;     /* upper bound of what each segment takes off segment_ms */
-    int32_t index_bytes;           /* most bytes of an index: a full one rolls the segment */
+    int64_t segment_jitter_ms; /* upper bound of what each segment takes off segment_ms */
+    int32_t index_bytes;       /* most bytes of an index: a full one rolls the segment */
     int32_t index_interval_bytes;
-    int64_t retention_ms;          /* -1: for ever; also when `deletes` is false */
-    int64_t retention_bytes;       /* -1: no bound */
-    bool deletes;                  /* cleanup.policy contains delete */
-    bool compacts;                 /* cleanup.policy contains compact: offsets may have gaps */
+    int64_t retention_ms;    /* -1: for ever; also when `deletes` is false */
+    int64_t retention_bytes; /* -1: no bound */
+    bool deletes;            /* cleanup.policy contains delete */
+    bool compacts;           /* cleanup.policy contains compact: offsets may have gaps */
     int64_t flush_messages;
     int64_t flush_ms;
     int64_t file_delete_delay_ms;
     int64_t producer_expiry_ms;
-    bool page_cache;               /* ack.durability=page-cache: flushed at roll and by flush.* only */
+    bool page_cache; /* ack.durability=page-cache: flushed at roll and by flush.* only */
 };
 void log_settings_defaults(struct log_settings *settings); /* Kafka's */
 
 /* Where a log is and what the checkpoints of its directory say; log_dir_places() finds them. */
 struct log_place {
-    char *path;                /* the directory, owned */
-    char *topic;               /* owned */
+    char *path;  /* the directory, owned */
+    char *topic; /* owned */
     int32_t partition;
-    struct uuid topic_id;      /* zero: partition.metadata is missing */
-    int64_t recovery_point;    /* 0 when unknown */
-    int64_t log_start;         /* 0 when unknown */
-    int64_t high_watermark;    /* 0 when unknown */
-    bool clean;                /* the directory was stopped cleanly: nothing to recover */
-    bool is_listed;            /* in the checkpoint files; false for __cluster_metadata */
+    struct uuid topic_id;   /* zero: partition.metadata is missing */
+    int64_t recovery_point; /* 0 when unknown */
+    int64_t log_start;      /* 0 when unknown */
+    int64_t high_watermark; /* 0 when unknown */
+    bool clean;             /* the directory was stopped cleanly: nothing to recover */
+    bool is_listed;         /* in the checkpoint files; false for __cluster_metadata */
 };
 
 /* ---- Life. Blocking; at start, or for a new (empty) directory cheap enough for a shard. ---- */
 
-/* Opens what is there, recovering when the place is not clean: the tail above the recovery point is scanned and cut
- * where it ends; damage below it is -EUCLEAN (the partition is offline). Copies *settings; place is borrowed. */
-int log_open(struct flusher *flusher, const struct log_place *place, const struct log_settings *settings, struct log **out_log);
-/* A new partition in directory_path: makes the directory and partition.metadata (not for a zero id), then opens it. */
-int log_create(struct flusher *flusher, const char *directory_path, const char *topic, int32_t partition, struct uuid topic_id,
-               const struct log_settings *settings, struct log **out_log);
-void log_close(struct log *log);   /* frees; NULL does nothing. What is not flushed stays so: flusher_stop() comes first */
+/* Opens what is there, recovering when the place is not clean: the tail above the recovery point is
+ * scanned and cut where it ends; damage below it is -EUCLEAN (the partition is offline). Copies
+ * *settings; place is borrowed. */
+int log_open(struct flusher *flusher, const struct log_place *place,
+    const struct log_settings *settings, struct log **out_log);
+/* A new partition in directory_path: makes the directory and partition.metadata (not for a zero
+ * id), then opens it. */
+int log_create(struct flusher *flusher, const char *directory_path, const char *topic,
+    int32_t partition, struct uuid topic_id, const struct log_settings *settings,
+    struct log **out_log);
+void log_close(struct log *log); /* frees; NULL does nothing. What is not flushed stays so:
+                                    flusher_stop() comes first */
 /* Renames the directory to …-delete, closes the log and removes the files later, on a worker. */
 int log_delete(struct log *log);
 void log_set_settings(struct log *log, const struct log_settings *settings);
@@ -69,35 +75,42 @@ void log_set_durable_task(struct log *log, struct task *task);
 
 /* ---- Appending. Stage within the pass, write once in FINISH_WRITE. ---- */
 
-/* Gives the whole batch at `batch` (inside buffer, validated, header parsed) its offset and leader epoch in place, keeps
- * a reference to buffer, and takes it into the producers' state. `wall_ms` decides about rolling by time. */
-void log_stage(struct log *log, struct buffer *buffer, uint8_t *batch, const struct batch_header *header, int32_t leader_epoch,
-               int64_t wall_ms, int64_t *out_base_offset);
-/* Writes all that is staged. On -errno everything at or beyond log_end() was undone as if never staged: batches of this
- * group below it (there may be some, after a roll) are written. -ENOSPC: keep reading, try again later. */
+/* Gives the whole batch at `batch` (inside buffer, validated, header parsed) its offset and leader
+ * epoch in place, keeps a reference to buffer, and takes it into the producers' state. `wall_ms`
+ * decides about rolling by time. */
+void log_stage(struct log *log, struct buffer *buffer, uint8_t *batch,
+    const struct batch_header *header, int32_t leader_epoch, int64_t wall_ms,
+    int64_t *out_base_offset);
+/* Writes all that is staged. On -errno everything at or beyond log_end() was undone as if never
+ * staged: batches of this group below it (there may be some, after a roll) are written. -ENOSPC:
+ * keep reading, try again later. */
 int log_write(struct log *log);
 bool log_has_staged(const struct log *log);
-/* The same for a follower: batches keep their offsets and epochs and must continue the log. -EINVAL when they do not. */
-int log_stage_copy(struct log *log, struct buffer *buffer, const uint8_t *batch, const struct batch_header *header);
+/* The same for a follower: batches keep their offsets and epochs and must continue the log. -EINVAL
+ * when they do not. */
+int log_stage_copy(struct log *log, struct buffer *buffer, const uint8_t *batch,
+    const struct batch_header *header);
 /* Asks the flusher to make what is written durable; the durable task follows. */
 void log_want_flush(struct log *log);
 
-/* Notes that this node leads from here on in the epoch: it begins at the log's end, also before its first record (KAFKA-7415). */
+/* Notes that this node leads from here on in the epoch: it begins at the log's end, also before its
+ * first record (KAFKA-7415). */
 void log_lead(struct log *log, int32_t leader_epoch);
 
 /* ---- Positions. ---- */
 int64_t log_start(const struct log *log);
-int64_t log_end(const struct log *log);          /* written */
+int64_t log_end(const struct log *log); /* written */
 int64_t log_staged_end(const struct log *log);
 int64_t log_durable_end(const struct log *log);
-int64_t log_size(struct log *log);               /* bytes of all segments; may stat them the first time */
-uint32_t log_generation(const struct log *log);  /* bumped when written offsets were taken away */
+int64_t log_size(struct log *log); /* bytes of all segments; may stat them the first time */
+uint32_t log_generation(const struct log *log); /* bumped when written offsets were taken away */
 const char *log_path(const struct log *log);
 const char *log_topic(const struct log *log);
 int32_t log_partition(const struct log *log);
 struct uuid log_topic_id(const struct log *log);
 int64_t log_high_watermark(const struct log *log);
-void log_set_high_watermark(struct log *log, int64_t high_watermark); /* the partition's, for checkpoints and retention */
+void log_set_high_watermark(
+    struct log *log, int64_t high_watermark); /* the partition's, for checkpoints and retention */
 /* First offset of the oldest open transaction below the high watermark, else the high watermark. */
 int64_t log_last_stable_offset(const struct log *log);
 struct producers *log_producers(struct log *log);       /* storage/producers.h */
@@ -105,47 +118,60 @@ const struct epochs *log_epochs(const struct log *log); /* storage/epochs.h */
 
 /* ---- Reading. ---- */
 
-/* A range of one segment, from the first byte of the batch that holds the asked offset. The end may cut a batch. */
+/* A range of one segment, from the first byte of the batch that holds the asked offset. The end may
+ * cut a batch. */
 struct log_slice {
-    struct file *file;     /* a reference, the receiver's; NULL when there is nothing at or above the offset yet */
+    struct file *file; /* a reference, the receiver's; NULL when there is nothing at or above the
+                          offset yet */
     int64_t position;
     int64_t size;
-    int64_t first_offset;  /* base offset of the first batch */
+    int64_t first_offset; /* base offset of the first batch */
 };
-/* What lies at offset, below upper_offset (a batch boundary), at most max_bytes, but with at_least_one the whole first
- * batch. offset == upper gives an empty slice. -ERANGE: below the start or above the end. With may_block false, -EAGAIN
- * means that what must be looked at is not in memory: *out_slice is then the range to warm (log_warm) before trying again. */
-int log_read(struct log *log, int64_t offset, int64_t upper_offset, int64_t max_bytes, bool at_least_one, bool may_block,
-             struct log_slice *out_slice);
+/* What lies at offset, below upper_offset (a batch boundary), at most max_bytes, but with
+ * at_least_one the whole first batch. offset == upper gives an empty slice. -ERANGE: below the
+ * start or above the end. With may_block false, -EAGAIN means that what must be looked at is not in
+ * memory: *out_slice is then the range to warm (log_warm) before trying again. */
+int log_read(struct log *log, int64_t offset, int64_t upper_offset, int64_t max_bytes,
+    bool at_least_one, bool may_block, struct log_slice *out_slice);
 void log_slice_release(struct log_slice *slice);
 bool log_slice_is_cached(const struct log_slice *slice);
 
-/* Reads the slice's range on a worker, so that the page cache holds it; then enqueues resume on the loop. */
+/* Reads the slice's range on a worker, so that the page cache holds it; then enqueues resume on the
+ * loop. */
 struct log_warm;
-struct log_warm *log_warm_start(struct flusher *flusher, const struct log_slice *slice, struct task *resume);
+struct log_warm *log_warm_start(
+    struct flusher *flusher, const struct log_slice *slice, struct task *resume);
 void log_warm_destroy(struct log_warm *warm); /* also while it runs: then resume is not called */
 
 /* Looks a time up, on a worker: the first record at or after it. */
 struct log_search;
 struct log_search_result {
-    int status;            /* 0 or -errno */
+    int status; /* 0 or -errno */
     bool found;
     int64_t offset, timestamp;
     int32_t leader_epoch;
 };
 struct log_search *log_search_start(struct log *log, int64_t timestamp, struct task *resume);
-struct log_search *log_search_max_start(struct log *log, struct task *resume); /* the (first) record with the largest timestamp */
-const struct log_search_result *log_search_result(const struct log_search *search); /* valid after resume */
-void log_search_destroy(struct log_search *search); /* also while it runs: then resume is not called */
+struct log_search *log_search_max_start(
+    struct log *log, struct task *resume); /* the (first) record with the largest timestamp */
+const struct log_search_result *log_search_result(
+    const struct log_search *search); /* valid after resume */
+void log_search_destroy(
+    struct log_search *search); /* also while it runs: then resume is not called */
 
 /* Aborted transactions that a read_committed fetch of [from, to) must know, in arena. */
 struct log_aborted {
     int64_t producer_id, first_offset;
 };
-int log_aborted(struct log *log, int64_t from, int64_t to, struct arena *arena, struct log_aborted **out_list, int32_t *out_count);
+int log_aborted(struct log *log, int64_t from, int64_t to, struct arena *arena,
+    struct log_aborted **out_list, int32_t *out_count);
 
 /* ---- Changing. ---- */
-int log_truncate(struct log *log, int64_t offset);          /* everything at or above goes; blocking; nothing may be staged */
-int log_restart(struct log *log, int64_t offset);           /* drops everything and begins anew there (after a snapshot) */
-int log_set_start(struct log *log, int64_t offset);         /* moves the start up; whole segments below it go. -ERANGE */
-int log_retain(struct log *log, int64_t wall_ms);           /* applies retention; the flusher also does, on its timer */
+int log_truncate(struct log *log,
+    int64_t offset); /* everything at or above goes; blocking; nothing may be staged */
+int log_restart(struct log *log,
+    int64_t offset); /* drops everything and begins anew there (after a snapshot) */
+int log_set_start(
+    struct log *log, int64_t offset); /* moves the start up; whole segments below it go. -ERANGE */
+int log_retain(
+    struct log *log, int64_t wall_ms); /* applies retention; the flusher also does, on its timer */

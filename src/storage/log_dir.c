@@ -41,7 +41,7 @@ struct log_dir {
     int64_t broker_epoch;
     struct places places;
     struct flusher_state *states;
-    struct work work;                        /* writes the checkpoint files */
+    struct work work; /* writes the checkpoint files */
     bool writing, write_again;
     uint32_t written_crc[CHECKPOINT_KIND_COUNT], writing_crc[CHECKPOINT_KIND_COUNT];
     struct task *failure_task;
@@ -50,9 +50,10 @@ struct log_dir {
 
 void log_dir_settings_defaults(struct log_dir_settings *settings)
 {
-    *settings = (struct log_dir_settings){
-        .checkpoint_ms = 1000, .checkpoint_bytes = 64 << 20, .retention_check_ms = 5 * 60 * 1000, .rest_ms = 10 * 1000
-    };
+    *settings = (struct log_dir_settings){ .checkpoint_ms = 1000,
+        .checkpoint_bytes = 64 << 20,
+        .retention_check_ms = 5 * 60 * 1000,
+        .rest_ms = 10 * 1000 };
 }
 
 /* ---- Writing the checkpoint files. ---- */
@@ -64,7 +65,7 @@ static void build_file(struct log_dir *dir, enum checkpoint_kind kind)
     char path[SEGMENT_PATH_SIZE];
     size_t size;
     LL_FOREACH(dir->states, state)
-        checkpoint_text_join(&text, &state->mail->texts[kind]);
+    checkpoint_text_join(&text, &state->mail->texts[kind]);
     places_add_unclaimed(&dir->places, kind, &text);
     uint8_t *data = checkpoint_file_print(&text, &size);
     checkpoint_text_deinit(&text);
@@ -83,7 +84,8 @@ static void build_file(struct log_dir *dir, enum checkpoint_kind kind)
 static void build_clean_file(struct log_dir *dir, int64_t broker_epoch)
 {
     char path[SEGMENT_PATH_SIZE], text[64];
-    int size = snprintf(text, sizeof(text), "{\"version\":0,\"brokerEpoch\":%lld}", (long long)broker_epoch);
+    int size = snprintf(
+        text, sizeof(text), "{\"version\":0,\"brokerEpoch\":%lld}", (long long)broker_epoch);
     path_in(path, dir->path, CLEAN_FILE);
     struct work_item *item = work_add(&dir->work, WORK_REPLACE);
     item->path = memory_copy_text(path);
@@ -128,8 +130,8 @@ static struct flusher_state *state_of(struct log_dir *dir, const struct flusher 
 {
     struct flusher_state *state;
     LL_FOREACH(dir->states, state)
-        if (state->flusher == flusher)
-            return state;
+    if (state->flusher == flusher)
+        return state;
     state = memory_take(sizeof(*state));
     state->flusher = flusher;
     LL_APPEND(dir->states, state);
@@ -196,8 +198,14 @@ void log_dir_fail(struct log_dir *dir, int status)
         loop_enqueue(dir->loop, dir->failure_task);
 }
 
-void log_dir_set_failure_task(struct log_dir *dir, struct task *task) { dir->failure_task = task; }
-int log_dir_failure(const struct log_dir *dir) { return dir->failure; }
+void log_dir_set_failure_task(struct log_dir *dir, struct task *task)
+{
+    dir->failure_task = task;
+}
+int log_dir_failure(const struct log_dir *dir)
+{
+    return dir->failure;
+}
 
 static void release(struct log_dir *dir, bool clean)
 {
@@ -205,7 +213,8 @@ static void release(struct log_dir *dir, bool clean)
     if (dir->lock != NULL) {
         path_in(path, dir->path, ".lock");
         if (clean)
-            (void)file_unlink(dir->io, path); /* as Kafka does; the lock itself goes with the descriptor */
+            (void)file_unlink(
+                dir->io, path); /* as Kafka does; the lock itself goes with the descriptor */
         file_unref(dir->lock);
     }
     while (dir->states != NULL) {
@@ -238,21 +247,24 @@ static int load_checkpoints(struct log_dir *dir, char *reason, int reason_size)
         int status = file_load(dir->io, path, 1 << 30, &text, &size);
         if (status == -ENOENT)
             continue;
-        if (status == 0 && !checkpoint_file_read((struct str){ text, (int32_t)size }, visit_offset, &reader))
+        if (status == 0 &&
+            !checkpoint_file_read((struct str){ text, (int32_t)size }, visit_offset, &reader))
             status = -EBADMSG;
         else if (status == 0)
             dir->written_crc[kind] = crc32c(0, text, size);
         if (status == 0 || status == -EBADMSG)
             memory_give(text);
         if (status < 0) {
-            snprintf(reason, (size_t)reason_size, "%s: %s", path, status == -EBADMSG ? "not a checkpoint file" : strerror(-status));
+            snprintf(reason, (size_t)reason_size, "%s: %s", path,
+                status == -EBADMSG ? "not a checkpoint file" : strerror(-status));
             return status;
         }
     }
     return 0;
 }
 
-/* The file is gone, durably, before anything else happens: a crash from here on is not a clean stop. */
+/* The file is gone, durably, before anything else happens: a crash from here on is not a clean
+ * stop. */
 static int take_clean_file(struct log_dir *dir)
 {
     char path[SEGMENT_PATH_SIZE], *text;
@@ -303,13 +315,14 @@ static int open_steps(struct log_dir *dir, char *reason, int reason_size)
     status = file_lock(dir->io, path, &dir->lock);
     if (status < 0) {
         snprintf(reason, (size_t)reason_size, "%s: %s", path,
-                 status == -EWOULDBLOCK ? "another process uses this directory" : strerror(-status));
+            status == -EWOULDBLOCK ? "another process uses this directory" : strerror(-status));
         return status;
     }
     status = take_clean_file(dir);
     if (status == 0)
         status = places_find(&dir->places, dir->io, dir->path, dir->was_clean);
-    if (status == 0 && !dir->was_clean && holds_logs(dir)) /* what a killed process left is read as durable from here on */
+    if (status == 0 && !dir->was_clean &&
+        holds_logs(dir)) /* what a killed process left is read as durable from here on */
         status = directory_sync_all(dir->io, dir->path);
     if (status < 0) {
         snprintf(reason, (size_t)reason_size, "%s: %s", dir->path, strerror(-status));
@@ -318,8 +331,8 @@ static int open_steps(struct log_dir *dir, char *reason, int reason_size)
     return load_checkpoints(dir, reason, reason_size);
 }
 
-int log_dir_open(struct loop *owner, const char *path, const struct log_dir_settings *settings, struct log_dir **out_dir,
-                 char *reason, int reason_size)
+int log_dir_open(struct loop *owner, const char *path, const struct log_dir_settings *settings,
+    struct log_dir **out_dir, char *reason, int reason_size)
 {
     struct log_dir *dir = memory_take(sizeof(*dir));
     dir->loop = owner;
@@ -351,12 +364,30 @@ int log_dir_close(struct log_dir *dir, int64_t broker_epoch)
     return status;
 }
 
-const char *log_dir_path(const struct log_dir *dir) { return dir->path; }
-const struct log_dir_identity *log_dir_identity(const struct log_dir *dir) { return &dir->identity; }
-const struct log_dir_settings *log_dir_settings(const struct log_dir *dir) { return &dir->settings; }
-bool log_dir_was_clean(const struct log_dir *dir) { return dir->was_clean; }
-int64_t log_dir_broker_epoch(const struct log_dir *dir) { return dir->broker_epoch; }
-int32_t log_dir_place_count(const struct log_dir *dir) { return dir->places.count; }
+const char *log_dir_path(const struct log_dir *dir)
+{
+    return dir->path;
+}
+const struct log_dir_identity *log_dir_identity(const struct log_dir *dir)
+{
+    return &dir->identity;
+}
+const struct log_dir_settings *log_dir_settings(const struct log_dir *dir)
+{
+    return &dir->settings;
+}
+bool log_dir_was_clean(const struct log_dir *dir)
+{
+    return dir->was_clean;
+}
+int64_t log_dir_broker_epoch(const struct log_dir *dir)
+{
+    return dir->broker_epoch;
+}
+int32_t log_dir_place_count(const struct log_dir *dir)
+{
+    return dir->places.count;
+}
 
 const struct log_place *log_dir_place(const struct log_dir *dir, int32_t place_index)
 {
@@ -364,7 +395,8 @@ const struct log_place *log_dir_place(const struct log_dir *dir, int32_t place_i
     return &dir->places.items[place_index];
 }
 
-const struct log_place *log_dir_find(const struct log_dir *dir, const char *topic, int32_t partition)
+const struct log_place *log_dir_find(
+    const struct log_dir *dir, const char *topic, int32_t partition)
 {
     return places_lookup(&dir->places, str_from(topic), partition);
 }

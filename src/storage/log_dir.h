@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A log directory: its lock, identity (meta.properties), clean-shutdown file, checkpoint files and partitions. It belongs
- * to one loop (the control loop); the flushers of the shards reach it by mail. While it is open nobody else may use it;
- * a file that cannot be read is never taken for an empty one. cleaner-offset-checkpoint, -future and -stray are left alone;
- * -delete directories are removed. */
+/* A log directory: its lock, identity (meta.properties), clean-shutdown file, checkpoint files and
+ * partitions. It belongs to one loop (the control loop); the flushers of the shards reach it by
+ * mail. While it is open nobody else may use it; a file that cannot be read is never taken for an
+ * empty one. cleaner-offset-checkpoint, -future and -stray are left alone; -delete directories are
+ * removed. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,39 +25,43 @@ struct log_dir_identity {
 };
 
 struct log_dir_settings {
-    int64_t checkpoint_ms;           /* 1,000 */
-    int64_t checkpoint_bytes;        /* 64 MiB, per flusher */
-    int64_t retention_check_ms;      /* log.retention.check.interval.ms */
-    int64_t rest_ms;                 /* descriptors of logs that were not touched for so long are closed; 10,000 */
+    int64_t checkpoint_ms;      /* 1,000 */
+    int64_t checkpoint_bytes;   /* 64 MiB, per flusher */
+    int64_t retention_check_ms; /* log.retention.check.interval.ms */
+    int64_t rest_ms; /* descriptors of logs that were not touched for so long are closed; 10,000 */
 };
 void log_dir_settings_defaults(struct log_dir_settings *settings);
 
 /* 0; -ENOENT: not there or not formatted; -EBADMSG: unreadable, with a sentence in reason. */
-int log_dir_identify(struct io *io, const char *path, struct log_dir_identity *out_identity, char *reason, int reason_size);
+int log_dir_identify(struct io *io, const char *path, struct log_dir_identity *out_identity,
+    char *reason, int reason_size);
 /* Makes the directory when missing and writes meta.properties. -EEXIST: it is formatted already. */
 int log_dir_format(struct io *io, const char *path, const struct log_dir_identity *identity);
 
-/* Locks, reads everything, removes the clean-shutdown file. Blocking, at start. On -errno reason says what and where;
- * -EWOULDBLOCK: another process has it. */
-int log_dir_open(struct loop *owner, const char *path, const struct log_dir_settings *settings, struct log_dir **out_dir,
-                 char *reason, int reason_size);
-/* Clean stop, when the flushers have stopped and the owner loop has run out of mail: checkpoint files, clean-shutdown file,
- * lock removed. Blocking. A failed directory is only let go, which is -errno too. broker_epoch -1: unknown. Frees. */
+/* Locks, reads everything, removes the clean-shutdown file. Blocking, at start. On -errno reason
+ * says what and where; -EWOULDBLOCK: another process has it. */
+int log_dir_open(struct loop *owner, const char *path, const struct log_dir_settings *settings,
+    struct log_dir **out_dir, char *reason, int reason_size);
+/* Clean stop, when the flushers have stopped and the owner loop has run out of mail: checkpoint
+ * files, clean-shutdown file, lock removed. Blocking. A failed directory is only let go, which is
+ * -errno too. broker_epoch -1: unknown. Frees. */
 int log_dir_close(struct log_dir *dir, int64_t broker_epoch);
 
 const char *log_dir_path(const struct log_dir *dir);
 const struct log_dir_identity *log_dir_identity(const struct log_dir *dir);
 const struct log_dir_settings *log_dir_settings(const struct log_dir *dir);
 bool log_dir_was_clean(const struct log_dir *dir);
-int64_t log_dir_broker_epoch(const struct log_dir *dir);  /* of the last clean stop; -1 */
+int64_t log_dir_broker_epoch(const struct log_dir *dir); /* of the last clean stop; -1 */
 
-/* The partitions found at the start, __cluster_metadata-0 among them; borrowed, they stay where they are. */
+/* The partitions found at the start, __cluster_metadata-0 among them; borrowed, they stay where
+ * they are. */
 int32_t log_dir_place_count(const struct log_dir *dir);
 const struct log_place *log_dir_place(const struct log_dir *dir, int32_t place_index);
-const struct log_place *log_dir_find(const struct log_dir *dir, const char *topic, int32_t partition); /* NULL: not here */
+const struct log_place *log_dir_find(
+    const struct log_dir *dir, const char *topic, int32_t partition); /* NULL: not here */
 
-/* Failure: enqueued on the owner loop once, when a flusher met an EIO (or the owner calls log_dir_fail). The owner then
- * tells every shard, which calls flusher_fail(). */
+/* Failure: enqueued on the owner loop once, when a flusher met an EIO (or the owner calls
+ * log_dir_fail). The owner then tells every shard, which calls flusher_fail(). */
 void log_dir_set_failure_task(struct log_dir *dir, struct task *task);
 void log_dir_fail(struct log_dir *dir, int status);
-int log_dir_failure(const struct log_dir *dir);           /* 0 or -errno */
+int log_dir_failure(const struct log_dir *dir); /* 0 or -errno */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What flushers send to the owner of a log directory: the offsets for its checkpoint files, and failure. */
+/* What flushers send to the owner of a log directory: the offsets for its checkpoint files, and
+ * failure. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -10,7 +11,12 @@ struct flusher;
 struct log_dir;
 struct log_place;
 
-enum checkpoint_kind { CHECKPOINT_RECOVERY, CHECKPOINT_HIGH_WATERMARK, CHECKPOINT_START, CHECKPOINT_KIND_COUNT };
+enum checkpoint_kind {
+    CHECKPOINT_RECOVERY,
+    CHECKPOINT_HIGH_WATERMARK,
+    CHECKPOINT_START,
+    CHECKPOINT_KIND_COUNT
+};
 
 /* Lines of a checkpoint file: `topic partition offset`. */
 struct checkpoint_text {
@@ -18,16 +24,18 @@ struct checkpoint_text {
     size_t size, capacity;
     int32_t count;
 };
-void checkpoint_text_add(struct checkpoint_text *text, const char *topic, int32_t partition, int64_t offset);
+void checkpoint_text_add(
+    struct checkpoint_text *text, const char *topic, int32_t partition, int64_t offset);
 
 struct checkpoint_mail {
     struct mail mail;
     struct log_dir *dir;
     const struct flusher *from;
     struct checkpoint_text texts[CHECKPOINT_KIND_COUNT]; /* of all logs of the flusher */
-    const struct log_place **claimed;                     /* places that the flusher answers for from now on; owned */
+    const struct log_place **claimed; /* places that the flusher answers for from now on; owned */
     int32_t claimed_count;
 };
 
-void log_dir_mail_checkpoint(struct checkpoint_mail *mail, struct loop *from_loop); /* takes the mail */
+void log_dir_mail_checkpoint(
+    struct checkpoint_mail *mail, struct loop *from_loop); /* takes the mail */
 void log_dir_mail_failure(struct log_dir *dir, struct loop *from_loop, int status);

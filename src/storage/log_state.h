@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The insides of a log, for the files of this room that work on it: append, read, search, recover, retain, checkpoint.
- * Always: segments is not empty and in order of base offset, the last one is the active one; its size is tail.size;
- * start <= durable_end <= end; recovery_point <= durable_end; nothing of `staging` is on the disk. */
+/* The insides of a log, for the files of this room that work on it: append, read, search, recover,
+ * retain, checkpoint. Always: segments is not empty and in order of base offset, the last one is
+ * the active one; its size is tail.size; start <= durable_end <= end; recovery_point <=
+ * durable_end; nothing of `staging` is on the disk. */
 #pragma once
 #include <sys/uio.h>
 
@@ -13,30 +14,31 @@
 
 struct io;
 
-/* What decides about index entries and rolling: the state of the active segment's end, as written or as staged. */
+/* What decides about index entries and rolling: the state of the active segment's end, as written
+ * or as staged. */
 struct log_tail {
     int64_t base_offset;
     int64_t size;
     int64_t end_offset;
-    int64_t first_timestamp;    /* largest of the first batch; -1: none yet */
-    int64_t created_ms;         /* wall; 0: not known yet */
+    int64_t first_timestamp; /* largest of the first batch; -1: none yet */
+    int64_t created_ms;      /* wall; 0: not known yet */
     int64_t jitter_ms;
-    int32_t since_index;        /* bytes since the last index entry */
+    int32_t since_index; /* bytes since the last index entry */
     int32_t index_count;
 };
 
 struct staged {
-    struct buffer *buffer;      /* a reference */
+    struct buffer *buffer; /* a reference */
     const uint8_t *batch;
     struct batch_header header;
     bool roll_before;
-    bool index_before;          /* gets an index entry */
+    bool index_before; /* gets an index entry */
     bool aborts;
     struct aborted_entry aborted;
-    uint8_t *snapshot;          /* of the producers before it, when it rolls */
+    uint8_t *snapshot; /* of the producers before it, when it rolls */
     size_t snapshot_size;
-    struct producer before;     /* of its producer, to be put back */
-    struct log_tail tail;       /* behind it */
+    struct producer before; /* of its producer, to be put back */
+    struct log_tail tail;   /* behind it */
 };
 
 /* Lent by the flusher to a log that has something staged. */
@@ -51,7 +53,7 @@ struct staging {
 /* A boundary between batches whose place is known. */
 struct log_boundary {
     int64_t offset;
-    int64_t base_offset;        /* of its segment */
+    int64_t base_offset; /* of its segment */
     int64_t position;
 };
 enum { LOG_HINTS = 4 };
@@ -59,16 +61,16 @@ enum { LOG_HINTS = 4 };
 struct log {
     struct flusher *flusher;
     struct io *io;
-    struct log *next, *prev;          /* all logs of the flusher */
-    struct log *dirty_next;           /* those the next checkpoint must look at */
-    struct log *waiting_next;         /* those that want a flush */
+    struct log *next, *prev;  /* all logs of the flusher */
+    struct log *dirty_next;   /* those the next checkpoint must look at */
+    struct log *waiting_next; /* those that want a flush */
     struct task *durable_task;
     char *path, *topic;
-    const struct log_place *place;    /* what it was opened from; NULL for a new one */
+    const struct log_place *place; /* what it was opened from; NULL for a new one */
     struct segment *segments;
     int32_t segment_count, segment_capacity;
-    bool retention_missed;            /* it was due while the flusher worked with the files: afterwards */
-    int32_t mark_index[2];            /* in the flusher's running flush and checkpoint; -1 */
+    bool retention_missed; /* it was due while the flusher worked with the files: afterwards */
+    int32_t mark_index[2]; /* in the flusher's running flush and checkpoint; -1 */
     int32_t partition;
     uint32_t generation;
     struct uuid topic_id;
@@ -76,46 +78,56 @@ struct log {
     struct log_tail tail;
     struct log_boundary durable_boundary;
     struct log_boundary hints[LOG_HINTS];
-    int64_t sealed_size;              /* bytes of all but the active segment; -1 unknown */
-    int64_t reserved;                 /* the active file's space is reserved up to here */
+    int64_t sealed_size; /* bytes of all but the active segment; -1 unknown */
+    int64_t reserved;    /* the active file's space is reserved up to here */
     int64_t reserve_step;
     int64_t last_flush_ms, touched_ms; /* monotonic */
-    int64_t snapshot_offset;          /* newest producer snapshot on the disk; -1 */
+    int64_t snapshot_offset;           /* newest producer snapshot on the disk; -1 */
     struct epochs epochs;
     struct producers producers;
     struct staging *staging;
-    uint8_t *roll_snapshot;           /* of the newest roll, not yet written; for offset tail.base_offset */
+    uint8_t *roll_snapshot; /* of the newest roll, not yet written; for offset tail.base_offset */
     size_t roll_snapshot_size;
     uint8_t hint_next;
     bool is_listed, is_dirty, is_waiting, is_awake;
-    uint32_t names_made, names_synced; /* file names in the directory: changes, and those that are durable */
-    bool directory_new;               /* its own name is not durable */
-    bool is_doomed;                   /* deleted; waits for a run to end */
-    bool tail_dirty;                  /* bytes of a failed write may stand behind the end */
+    uint32_t names_made,
+        names_synced;   /* file names in the directory: changes, and those that are durable */
+    bool directory_new; /* its own name is not durable */
+    bool is_doomed;     /* deleted; waits for a run to end */
+    bool tail_dirty;    /* bytes of a failed write may stand behind the end */
     struct log_settings settings;
 };
 
-static inline struct segment *log_active(struct log *log) { return &log->segments[log->segment_count - 1]; }
+static inline struct segment *log_active(struct log *log)
+{
+    return &log->segments[log->segment_count - 1];
+}
 
 /* A run of the flusher works with its files by path: they must keep their names. */
-static inline bool log_is_busy(const struct log *log) { return log->mark_index[0] >= 0 || log->mark_index[1] >= 0; }
+static inline bool log_is_busy(const struct log *log)
+{
+    return log->mark_index[0] >= 0 || log->mark_index[1] >= 0;
+}
 
 /* log.c */
-int32_t log_segment_at(const struct log *log, int64_t offset);  /* the one with the largest base <= offset; -1 */
-struct segment *log_push_segment(struct log *log);              /* uninitialised, behind the last */
-int log_wake(struct log *log);                                  /* opens the active segment with its indexes */
+int32_t log_segment_at(
+    const struct log *log, int64_t offset);        /* the one with the largest base <= offset; -1 */
+struct segment *log_push_segment(struct log *log); /* uninitialised, behind the last */
+int log_wake(struct log *log);                     /* opens the active segment with its indexes */
 void log_note_boundary(struct log *log, int64_t offset, int64_t base_offset, int64_t position);
 void log_forget_boundaries(struct log *log);
 void log_take_snapshot(struct log *log, uint8_t **out_data, size_t *out_size);
 
 /* append.c: keeping the books for a batch that stands at `position` of the active segment */
-void log_tail_advance(struct log_tail *tail, const struct batch_header *header, const struct log_settings *settings,
-                      bool *out_index_before);
-void log_account(struct log *log, const struct batch_header *header, int64_t position, bool index_before);
+void log_tail_advance(struct log_tail *tail, const struct batch_header *header,
+    const struct log_settings *settings, bool *out_index_before);
+void log_account(
+    struct log *log, const struct batch_header *header, int64_t position, bool index_before);
 void log_begin_tail(struct log *log, int64_t base_offset);
 
 /* recover.c */
 int log_recover(struct log *log, bool clean);
 
 /* retain.c */
-int log_drop_segments(struct log *log, int32_t first, int32_t count); /* renamed and unlinked later, on a worker */
+int log_drop_segments(
+    struct log *log, int32_t first, int32_t count); /* renamed and unlinked later, on a worker */

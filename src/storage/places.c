@@ -43,7 +43,8 @@ static bool is_deleted_name(struct str name)
 {
     static const char suffix[] = "-delete";
     int32_t suffix_size = (int32_t)sizeof(suffix) - 1;
-    if (name.size < suffix_size + 34 || memcmp(name.data + name.size - suffix_size, suffix, (size_t)suffix_size) != 0)
+    if (name.size < suffix_size + 34 ||
+        memcmp(name.data + name.size - suffix_size, suffix, (size_t)suffix_size) != 0)
         return false;
     const char *id = name.data + name.size - suffix_size - 32;
     for (int i = 0; i < 32; i++)
@@ -69,7 +70,8 @@ static int visit(void *context, const char *name)
     path_in(path, finder->path, name);
     if (places->count == places->capacity) {
         places->capacity = places->capacity == 0 ? 16 : places->capacity * 2;
-        places->items = memory_resize(places->items, (size_t)places->capacity * sizeof(*places->items));
+        places->items =
+            memory_resize(places->items, (size_t)places->capacity * sizeof(*places->items));
     }
     bool listed = !str_is(topic, "__cluster_metadata");
     places->items[places->count++] = (struct log_place){
@@ -86,10 +88,12 @@ static int compare(const void *a, const void *b)
 {
     const struct log_place *left = a, *right = b;
     int order = strcmp(left->topic, right->topic);
-    return order != 0 ? order : (left->partition > right->partition) - (left->partition < right->partition);
+    return order != 0 ? order
+                      : (left->partition > right->partition) - (left->partition < right->partition);
 }
 
-/* The id of a directory whose partition.metadata never became durable is not known: nothing in it is, either. */
+/* The id of a directory whose partition.metadata never became durable is not known: nothing in it
+ * is, either. */
 static int load_topic_id(struct io *io, struct log_place *place)
 {
     char path[SEGMENT_PATH_SIZE], *text;
@@ -156,20 +160,28 @@ static struct log_place *find(const struct places *places, struct str topic, int
     return NULL;
 }
 
-const struct log_place *places_lookup(const struct places *places, struct str topic, int32_t partition)
+const struct log_place *places_lookup(
+    const struct places *places, struct str topic, int32_t partition)
 {
     return find(places, topic, partition);
 }
 
-void places_set_offset(struct places_reader *reader, struct str topic, int32_t partition, int64_t offset)
+void places_set_offset(
+    struct places_reader *reader, struct str topic, int32_t partition, int64_t offset)
 {
     struct log_place *place = find(reader->places, topic, partition);
     if (place == NULL)
         return; /* a partition that is gone */
     switch (reader->kind) {
-    case CHECKPOINT_RECOVERY:       place->recovery_point = offset; break;
-    case CHECKPOINT_HIGH_WATERMARK: place->high_watermark = offset; break;
-    default:                        place->log_start = offset; break;
+    case CHECKPOINT_RECOVERY:
+        place->recovery_point = offset;
+        break;
+    case CHECKPOINT_HIGH_WATERMARK:
+        place->high_watermark = offset;
+        break;
+    default:
+        place->log_start = offset;
+        break;
     }
 }
 
@@ -179,7 +191,8 @@ void places_claim(struct places *places, const struct log_place *place)
     places->claimed[place - places->items] = true;
 }
 
-void places_add_unclaimed(const struct places *places, enum checkpoint_kind kind, struct checkpoint_text *text)
+void places_add_unclaimed(
+    const struct places *places, enum checkpoint_kind kind, struct checkpoint_text *text)
 {
     for (int32_t i = 0; i < places->count; i++) {
         const struct log_place *place = &places->items[i];

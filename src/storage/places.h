@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The partition directories that were found when a log directory was opened, in order of topic and partition, with what
- * the checkpoint files said of them. They do not change; only whether a flusher answers for one by now is kept beside. */
+/* The partition directories that were found when a log directory was opened, in order of topic and
+ * partition, with what the checkpoint files said of them. They do not change; only whether a
+ * flusher answers for one by now is kept beside. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,7 +24,10 @@ struct places_reader {
 /* Lists the directory; also removes what a deletion left behind. */
 int places_find(struct places *places, struct io *io, const char *path, bool clean);
 void places_deinit(struct places *places);
-const struct log_place *places_lookup(const struct places *places, struct str topic, int32_t partition); /* or NULL */
-void places_set_offset(struct places_reader *reader, struct str topic, int32_t partition, int64_t offset);
+const struct log_place *places_lookup(
+    const struct places *places, struct str topic, int32_t partition); /* or NULL */
+void places_set_offset(
+    struct places_reader *reader, struct str topic, int32_t partition, int64_t offset);
 void places_claim(struct places *places, const struct log_place *place);
-void places_add_unclaimed(const struct places *places, enum checkpoint_kind kind, struct checkpoint_text *text);
+void places_add_unclaimed(
+    const struct places *places, enum checkpoint_kind kind, struct checkpoint_text *text);

@@ -42,7 +42,9 @@ static int32_t place_of(const struct producers *producers, int64_t id)
 static struct producer *find(const struct producers *producers, int64_t id)
 {
     int32_t place = place_of(producers, id);
-    return place < producers->count && producers->entries[place]->id == id ? producers->entries[place] : NULL;
+    return place < producers->count && producers->entries[place]->id == id
+               ? producers->entries[place]
+               : NULL;
 }
 
 const struct producer *producers_find(const struct producers *producers, int64_t id)
@@ -55,14 +57,17 @@ static struct producer *insert(struct producers *producers, int64_t id)
     int32_t place = place_of(producers, id);
     if (producers->count == producers->capacity) {
         producers->capacity = producers->capacity == 0 ? 2 : producers->capacity * 2;
-        producers->entries = memory_resize(producers->entries, (size_t)producers->capacity * sizeof(*producers->entries));
+        producers->entries = memory_resize(
+            producers->entries, (size_t)producers->capacity * sizeof(*producers->entries));
     }
     memmove(producers->entries + place + 1, producers->entries + place,
-            (size_t)(producers->count - place) * sizeof(*producers->entries));
+        (size_t)(producers->count - place) * sizeof(*producers->entries));
     struct producer *producer = memory_take(sizeof(*producer));
-    *producer = (struct producer){
-        .id = id, .epoch = -1, .coordinator_epoch = -1, .transaction_start = -1, .last_timestamp = -1
-    };
+    *producer = (struct producer){ .id = id,
+        .epoch = -1,
+        .coordinator_epoch = -1,
+        .transaction_start = -1,
+        .last_timestamp = -1 };
     producers->entries[place] = producer;
     producers->count++;
     return producer;
@@ -75,18 +80,19 @@ static void erase(struct producers *producers, int64_t id)
     memory_give(producers->entries[place]);
     producers->count--;
     memmove(producers->entries + place, producers->entries + place + 1,
-            (size_t)(producers->count - place) * sizeof(*producers->entries));
+        (size_t)(producers->count - place) * sizeof(*producers->entries));
 }
 
-enum producer_verdict producers_check(const struct producers *producers, const struct batch_header *header,
-                                      const struct producer_batch **out_original)
+enum producer_verdict producers_check(const struct producers *producers,
+    const struct batch_header *header, const struct producer_batch **out_original)
 {
     const struct producer *producer = find(producers, header->producer_id);
     *out_original = NULL;
     if (batch_is_transactional(header))
         return PRODUCER_NO_TRANSACTION;
     if (producer == NULL)
-        return PRODUCER_NEW; /* whatever its sequence: we may have forgotten it (expiry, deleted records) */
+        return PRODUCER_NEW; /* whatever its sequence: we may have forgotten it (expiry, deleted
+                                records) */
     if (header->producer_epoch < producer->epoch)
         return PRODUCER_FENCED;
     if (header->producer_epoch > producer->epoch) {
@@ -96,7 +102,8 @@ enum producer_verdict producers_check(const struct producers *producers, const s
     }
     for (int32_t i = 0; i < producer->batch_count; i++) {
         const struct producer_batch *batch = &producer->batches[i];
-        if (batch->first_sequence == header->base_sequence && batch->last_sequence == batch_last_sequence(header)) {
+        if (batch->first_sequence == header->base_sequence &&
+            batch->last_sequence == batch_last_sequence(header)) {
             *out_original = batch;
             return PRODUCER_DUPLICATE;
         }
@@ -114,7 +121,8 @@ static void take_data(struct producer *producer, const struct batch_header *head
         producer->batch_count = 0;
     }
     if (producer->batch_count == PRODUCER_WINDOW) {
-        memmove(producer->batches, producer->batches + 1, sizeof(producer->batches[0]) * (PRODUCER_WINDOW - 1));
+        memmove(producer->batches, producer->batches + 1,
+            sizeof(producer->batches[0]) * (PRODUCER_WINDOW - 1));
         producer->batch_count--;
     }
     producer->batches[producer->batch_count++] = (struct producer_batch){
@@ -129,11 +137,13 @@ static void take_data(struct producer *producer, const struct batch_header *head
     producer->last_timestamp = header->max_timestamp;
 }
 
-enum marker producers_marker(const struct batch_header *header, const uint8_t *batch, int32_t *out_coordinator_epoch)
+enum marker producers_marker(
+    const struct batch_header *header, const uint8_t *batch, int32_t *out_coordinator_epoch)
 {
     const uint8_t *at = batch + BATCH_HEADER_SIZE, *end = batch + header->size;
     enum marker marker = MARKER_NONE;
-    int lengths[5]; /* record length, timestamp delta, offset delta, key length; value length comes behind the key */
+    int lengths[5]; /* record length, timestamp delta, offset delta, key length; value length comes
+                       behind the key */
     for (int i = 0; i < 5; i++) {
         if (i == 1)
             at++; /* attributes */
@@ -162,7 +172,8 @@ enum marker producers_marker(const struct batch_header *header, const uint8_t *b
     return marker;
 }
 
-void producers_take(struct producers *producers, const struct batch_header *header, const uint8_t *batch, struct producer *out_before)
+void producers_take(struct producers *producers, const struct batch_header *header,
+    const uint8_t *batch, struct producer *out_before)
 {
     out_before->id = -1;
     if (header->producer_id < 0 || (batch_is_control(header) && !batch_is_transactional(header)))
@@ -233,7 +244,9 @@ uint8_t *producers_print(const struct producers *producers, size_t *out_size)
     store_i32(data + SNAPSHOT_CRC_END, producers->count);
     for (int32_t i = 0; i < producers->count; i++, at += SNAPSHOT_ENTRY) {
         const struct producer *producer = producers->entries[i];
-        struct producer_batch last = { .first_sequence = -1, .last_sequence = -1, .first_offset = -1, .last_offset = -1 };
+        struct producer_batch last = {
+            .first_sequence = -1, .last_sequence = -1, .first_offset = -1, .last_offset = -1
+        };
         if (producer->batch_count > 0)
             last = producer->batches[producer->batch_count - 1];
         store_i64(at, producer->id);
@@ -255,7 +268,8 @@ bool producers_load(struct producers *producers, struct bytes snapshot)
     producers_forget(producers);
     if (snapshot.size < SNAPSHOT_HEADER || load_i16(snapshot.data) != SNAPSHOT_VERSION)
         return false;
-    if (load_u32(snapshot.data + 2) != crc32c(0, snapshot.data + SNAPSHOT_CRC_END, snapshot.size - SNAPSHOT_CRC_END))
+    if (load_u32(snapshot.data + 2) !=
+        crc32c(0, snapshot.data + SNAPSHOT_CRC_END, snapshot.size - SNAPSHOT_CRC_END))
         return false;
     int32_t count = load_i32(snapshot.data + SNAPSHOT_CRC_END);
     if (count < 0 || (uint64_t)count * SNAPSHOT_ENTRY != snapshot.size - SNAPSHOT_HEADER)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a log knows of its idempotent and transactional producers: the last five batches of each, its epoch, its open
- * transaction. Sequences of one (producer, epoch) have no gap. The state follows staged batches; a failed write takes
- * them back (producers_restore). In snapshots, as in Kafka, only the newest batch of a producer survives. */
+/* What a log knows of its idempotent and transactional producers: the last five batches of each,
+ * its epoch, its open transaction. Sequences of one (producer, epoch) have no gap. The state
+ * follows staged batches; a failed write takes them back (producers_restore). In snapshots, as in
+ * Kafka, only the newest batch of a producer survives. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,45 +21,56 @@ struct producer_batch {
 struct producer {
     int64_t id;
     int16_t epoch;
-    int32_t coordinator_epoch;    /* -1 before the first marker */
-    int64_t transaction_start;    /* first offset of the open transaction; -1: none */
-    int64_t last_timestamp;       /* of the last batch or marker, for expiry */
-    int32_t batch_count;          /* the newest are batches[0 .. batch_count-1], oldest first */
+    int32_t coordinator_epoch; /* -1 before the first marker */
+    int64_t transaction_start; /* first offset of the open transaction; -1: none */
+    int64_t last_timestamp;    /* of the last batch or marker, for expiry */
+    int32_t batch_count;       /* the newest are batches[0 .. batch_count-1], oldest first */
     struct producer_batch batches[PRODUCER_WINDOW];
 };
 struct producers {
-    struct producer **entries;    /* owned, in order of id */
+    struct producer **entries; /* owned, in order of id */
     int32_t count, capacity;
-    bool dirty;                   /* changed since the last snapshot */
+    bool dirty; /* changed since the last snapshot */
 };
 
 enum producer_verdict {
-    PRODUCER_NEW,                 /* append it */
-    PRODUCER_DUPLICATE,           /* answer with the original's offset and timestamp, once that is as durable as asked */
-    PRODUCER_OUT_OF_ORDER,        /* OUT_OF_ORDER_SEQUENCE_NUMBER */
-    PRODUCER_FENCED,              /* INVALID_PRODUCER_EPOCH */
-    PRODUCER_NO_TRANSACTION,      /* INVALID_TXN_STATE: a transactional batch, and no transaction can begin here yet */
+    PRODUCER_NEW,       /* append it */
+    PRODUCER_DUPLICATE, /* answer with the original's offset and timestamp, once that is as durable
+                           as asked */
+    PRODUCER_OUT_OF_ORDER,   /* OUT_OF_ORDER_SEQUENCE_NUMBER */
+    PRODUCER_FENCED,         /* INVALID_PRODUCER_EPOCH */
+    PRODUCER_NO_TRANSACTION, /* INVALID_TXN_STATE: a transactional batch, and no transaction can
+                                begin here yet */
 };
 
 void producers_deinit(struct producers *producers);
-/* What to do with a client's batch that has a producer id. *out_original is set for a duplicate (borrowed). */
-enum producer_verdict producers_check(const struct producers *producers, const struct batch_header *header,
-                                      const struct producer_batch **out_original);
-const struct producer *producers_find(const struct producers *producers, int64_t id); /* NULL when not known */
+/* What to do with a client's batch that has a producer id. *out_original is set for a duplicate
+ * (borrowed). */
+enum producer_verdict producers_check(const struct producers *producers,
+    const struct batch_header *header, const struct producer_batch **out_original);
+const struct producer *producers_find(
+    const struct producers *producers, int64_t id); /* NULL when not known */
 
-/* Takes a batch in that stands (or will stand) at its base_offset. *out_before gets what must be put back when its write
- * fails: id -1 nothing; batch_count -1 the producer was not known. `batch` is needed for control batches only. */
-void producers_take(struct producers *producers, const struct batch_header *header, const uint8_t *batch, struct producer *out_before);
+/* Takes a batch in that stands (or will stand) at its base_offset. *out_before gets what must be
+ * put back when its write fails: id -1 nothing; batch_count -1 the producer was not known. `batch`
+ * is needed for control batches only. */
+void producers_take(struct producers *producers, const struct batch_header *header,
+    const uint8_t *batch, struct producer *out_before);
 void producers_restore(struct producers *producers, const struct producer *before, int64_t id);
 
-int64_t producers_first_open(const struct producers *producers); /* first offset of the oldest open transaction; -1: none */
-void producers_expire(struct producers *producers, int64_t before_ms); /* those silent since, without an open transaction */
-void producers_forget(struct producers *producers);                   /* all */
+int64_t producers_first_open(
+    const struct producers *producers); /* first offset of the oldest open transaction; -1: none */
+void producers_expire(struct producers *producers,
+    int64_t before_ms); /* those silent since, without an open transaction */
+void producers_forget(struct producers *producers); /* all */
 
-/* What a control batch says about its producer's transaction. *out_coordinator_epoch is set when there is one. */
+/* What a control batch says about its producer's transaction. *out_coordinator_epoch is set when
+ * there is one. */
 enum marker { MARKER_NONE = -1, MARKER_ABORT, MARKER_COMMIT };
-enum marker producers_marker(const struct batch_header *header, const uint8_t *batch, int32_t *out_coordinator_epoch);
+enum marker producers_marker(
+    const struct batch_header *header, const uint8_t *batch, int32_t *out_coordinator_epoch);
 
-/* The snapshot file, byte for byte Kafka's. Print gives heap memory; load refuses anything damaged and is then empty. */
+/* The snapshot file, byte for byte Kafka's. Print gives heap memory; load refuses anything damaged
+ * and is then empty. */
 uint8_t *producers_print(const struct producers *producers, size_t *out_size);
 bool producers_load(struct producers *producers, struct bytes snapshot);

@@ -12,9 +12,10 @@
 #include "storage/scan.h"
 
 enum {
-    LOOK_CHUNK = 4 * 1024,       /* read at once while looking for a batch */
-    HOT_STEP = 16 * 1024,        /* looked up in the page cache, and warmed, at once */
-    HOT_TAIL = 8 * 1024 * 1024,  /* so much of the active segment's end is taken to be in the page cache */
+    LOOK_CHUNK = 4 * 1024, /* read at once while looking for a batch */
+    HOT_STEP = 16 * 1024,  /* looked up in the page cache, and warmed, at once */
+    HOT_TAIL =
+        8 * 1024 * 1024, /* so much of the active segment's end is taken to be in the page cache */
 };
 
 /* One lookup: where a batch begins, or what must be warmed first. */
@@ -83,8 +84,10 @@ static int64_t hint_for(const struct log *log, const struct segment *segment, in
     return -1;
 }
 
-/* The position of the batch that holds offset, or of the first behind it; the segment's size when there is none. */
-static int find_position(struct look *look, struct segment *segment, int64_t offset, int64_t *out_position)
+/* The position of the batch that holds offset, or of the first behind it; the segment's size when
+ * there is none. */
+static int find_position(
+    struct look *look, struct segment *segment, int64_t offset, int64_t *out_position)
 {
     struct batch_header header;
     struct scan scan;
@@ -130,9 +133,10 @@ static int find_position(struct look *look, struct segment *segment, int64_t off
     return 0;
 }
 
-/* Where upper_offset stands in the segment, not looking farther than `enough`: then it is only known to be beyond. */
-static int find_upper(struct look *look, const struct segment *segment, int64_t upper_offset, int64_t enough,
-                      int64_t *out_position, bool *out_exact)
+/* Where upper_offset stands in the segment, not looking farther than `enough`: then it is only
+ * known to be beyond. */
+static int find_upper(struct look *look, const struct segment *segment, int64_t upper_offset,
+    int64_t enough, int64_t *out_position, bool *out_exact)
 {
     struct log *log = look->log;
     if (upper_offset == log->tail.end_offset || segment + 1 < log->segments + log->segment_count) {
@@ -144,7 +148,8 @@ static int find_upper(struct look *look, const struct segment *segment, int64_t 
         }
     }
     int64_t position;
-    int32_t entry = index_find_offset(&segment->indexes[INDEX_OFFSET], segment->base_offset, upper_offset);
+    int32_t entry =
+        index_find_offset(&segment->indexes[INDEX_OFFSET], segment->base_offset, upper_offset);
     if (entry >= 0 && hint_for(log, segment, upper_offset) < 0) {
         index_offset_at(&segment->indexes[INDEX_OFFSET], entry, segment->base_offset, &position);
         if (position >= enough) {
@@ -157,8 +162,8 @@ static int find_upper(struct look *look, const struct segment *segment, int64_t 
     return find_position(look, (struct segment *)(uintptr_t)segment, upper_offset, out_position);
 }
 
-static int fill_slice(struct look *look, struct segment *segment, int64_t position, int64_t upper_offset, int64_t max_bytes,
-                      bool at_least_one, struct log_slice *out_slice)
+static int fill_slice(struct look *look, struct segment *segment, int64_t position,
+    int64_t upper_offset, int64_t max_bytes, bool at_least_one, struct log_slice *out_slice)
 {
     struct batch_header header;
     int64_t end;
@@ -170,7 +175,8 @@ static int fill_slice(struct look *look, struct segment *segment, int64_t positi
         return status == -EBADMSG ? -EUCLEAN : status;
     if (header.base_offset >= upper_offset)
         return 0;
-    int64_t most = at_least_one && max_bytes < (int64_t)header.size ? (int64_t)header.size : max_bytes;
+    int64_t most =
+        at_least_one && max_bytes < (int64_t)header.size ? (int64_t)header.size : max_bytes;
     status = find_upper(look, segment, upper_offset, position + most, &end, &exact);
     if (status < 0)
         return status;
@@ -183,8 +189,8 @@ static int fill_slice(struct look *look, struct segment *segment, int64_t positi
     return 0;
 }
 
-int log_read(struct log *log, int64_t offset, int64_t upper_offset, int64_t max_bytes, bool at_least_one, bool may_block,
-             struct log_slice *out_slice)
+int log_read(struct log *log, int64_t offset, int64_t upper_offset, int64_t max_bytes,
+    bool at_least_one, bool may_block, struct log_slice *out_slice)
 {
     struct look look = { log, may_block, out_slice };
     *out_slice = (struct log_slice){ .first_offset = offset };
@@ -202,8 +208,10 @@ int log_read(struct log *log, int64_t offset, int64_t upper_offset, int64_t max_
             status = find_position(&look, segment, offset, &position);
         if (status < 0)
             return status;
-        if (position < segment->size) /* else what is left of this segment was compacted away: the next one */
-            return fill_slice(&look, segment, position, upper_offset, max_bytes, at_least_one, out_slice);
+        if (position <
+            segment->size) /* else what is left of this segment was compacted away: the next one */
+            return fill_slice(
+                &look, segment, position, upper_offset, max_bytes, at_least_one, out_slice);
     }
     return 0;
 }
@@ -237,7 +245,8 @@ static void warm_is_done(struct work *work)
         loop_enqueue(work->job.owner, warm->resume);
 }
 
-struct log_warm *log_warm_start(struct flusher *flusher, const struct log_slice *slice, struct task *resume)
+struct log_warm *log_warm_start(
+    struct flusher *flusher, const struct log_slice *slice, struct task *resume)
 {
     struct log_warm *warm = memory_take(sizeof(*warm));
     work_init(&warm->work, flusher->io, flusher->loop, warm_is_done);
@@ -265,7 +274,8 @@ void log_warm_destroy(struct log_warm *warm)
 
 /* ---- Aborted transactions. ---- */
 
-int log_aborted(struct log *log, int64_t from, int64_t to, struct arena *arena, struct log_aborted **out_list, int32_t *out_count)
+int log_aborted(struct log *log, int64_t from, int64_t to, struct arena *arena,
+    struct log_aborted **out_list, int32_t *out_count)
 {
     int32_t capacity = 0;
     struct log_aborted *list = NULL;
@@ -285,14 +295,16 @@ int log_aborted(struct log *log, int64_t from, int64_t to, struct arena *arena, 
             if (one.last_offset >= from && one.first_offset < to) {
                 if (*out_count == capacity) {
                     capacity = capacity == 0 ? 8 : capacity * 2;
-                    struct log_aborted *larger = arena_take_array(arena, (size_t)capacity, sizeof(*larger));
+                    struct log_aborted *larger =
+                        arena_take_array(arena, (size_t)capacity, sizeof(*larger));
                     for (int32_t k = 0; k < *out_count; k++)
                         larger[k] = list[k];
                     list = larger;
                 }
                 list[(*out_count)++] = (struct log_aborted){ one.producer_id, one.first_offset };
             }
-            if (one.last_stable_offset >= to) { /* whatever is aborted behind it began there or later */
+            if (one.last_stable_offset >=
+                to) { /* whatever is aborted behind it began there or later */
                 *out_list = list;
                 return 0;
             }

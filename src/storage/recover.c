@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a log must know when it is opened. After a clean stop only the batches behind the last index entry are looked at.
- * Otherwise everything from the recovery point on is checked (length, CRC, offsets, epochs), indexed anew, and cut where
- * it ends; a batch that is damaged below the recovery point was durable once, so that is not a torn tail: -EUCLEAN. */
+/* What a log must know when it is opened. After a clean stop only the batches behind the last index
+ * entry are looked at. Otherwise everything from the recovery point on is checked (length, CRC,
+ * offsets, epochs), indexed anew, and cut where it ends; a batch that is damaged below the recovery
+ * point was durable once, so that is not a torn tail: -EUCLEAN. */
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
@@ -20,8 +21,8 @@ enum { CLEAN_CHUNK = 8 * 1024, CHECK_CHUNK = 256 * 1024, SNAPSHOT_LIMIT = 1 << 3
 struct recovery {
     struct log *log;
     bool clean;
-    int64_t check_from;   /* from this offset on, whole batches are checked */
-    int64_t expected;     /* the next offset must not be below; nor above, unless the topic compacts */
+    int64_t check_from; /* from this offset on, whole batches are checked */
+    int64_t expected; /* the next offset must not be below; nor above, unless the topic compacts */
     int32_t epoch;
 };
 
@@ -36,7 +37,8 @@ static int64_t trusted_position(struct recovery *recovery, struct segment *segme
     int32_t entry = index_find_offset(offsets, segment->base_offset, recovery->check_from - 1);
     if (entry >= 0)
         last = index_offset_at(offsets, entry, segment->base_offset, &position);
-    bool good = entry >= 0 && segment_header(segment, position, size, &header) == 0 && batch_last_offset(&header) == last;
+    bool good = entry >= 0 && segment_header(segment, position, size, &header) == 0 &&
+                batch_last_offset(&header) == last;
     int32_t time_count = times->count;
     while (time_count > 0 && !recovery->clean) {
         index_time_at(times, time_count - 1, segment->base_offset, &time_offset);
@@ -53,12 +55,14 @@ static int64_t trusted_position(struct recovery *recovery, struct segment *segme
     index_cut(offsets, entry + 1);
     index_cut(times, time_count);
     if (times->count > 0)
-        segment->max_timestamp = index_time_at(times, times->count - 1, segment->base_offset, &segment->max_timestamp_offset);
+        segment->max_timestamp = index_time_at(
+            times, times->count - 1, segment->base_offset, &segment->max_timestamp_offset);
     recovery->expected = header.base_offset;
     return position;
 }
 
-static bool batch_is_good(struct recovery *recovery, struct scan *scan, const struct batch_header *header, int *status)
+static bool batch_is_good(
+    struct recovery *recovery, struct scan *scan, const struct batch_header *header, int *status)
 {
     if (header->base_offset < recovery->expected || header->last_offset_delta < 0)
         return false;
@@ -82,7 +86,8 @@ static int walk(struct recovery *recovery, int64_t position, int64_t size, int64
     bool index_before, known = position > 0;
     int status = 0, found;
     scan_begin(&scan, segment->file, position, size, recovery->clean ? CLEAN_CHUNK : CHECK_CHUNK);
-    while ((found = scan_header(&scan, &header)) == 1 && batch_is_good(recovery, &scan, &header, &status) && status == 0) {
+    while ((found = scan_header(&scan, &header)) == 1 &&
+           batch_is_good(recovery, &scan, &header, &status) && status == 0) {
         int64_t entry_position = scan.position;
         log_tail_advance(&log->tail, &header, &log->settings, &index_before);
         log_account(log, &header, entry_position, index_before && !known);
@@ -101,15 +106,17 @@ static int walk(struct recovery *recovery, int64_t position, int64_t size, int64
     return status == -EBADMSG ? 0 : status;
 }
 
-/* A segment begins where the one before ended. Above the recovery point, where nothing was cleaned, a later beginning
- * says that the end of the one before was never flushed, though this one was kept. */
+/* A segment begins where the one before ended. Above the recovery point, where nothing was cleaned,
+ * a later beginning says that the end of the one before was never flushed, though this one was
+ * kept. */
 static bool is_behind_a_hole(const struct recovery *recovery, const struct segment *segment)
 {
-    return !recovery->clean && !recovery->log->settings.compacts && segment->base_offset > recovery->expected &&
-           segment->base_offset > recovery->check_from;
+    return !recovery->clean && !recovery->log->settings.compacts &&
+           segment->base_offset > recovery->expected && segment->base_offset > recovery->check_from;
 }
 
-/* Opens the segment at the end of the array and brings its books in order. *out_cut: it ended before its file did. */
+/* Opens the segment at the end of the array and brings its books in order. *out_cut: it ended
+ * before its file did. */
 static int recover_last(struct recovery *recovery, bool *out_cut)
 {
     struct log *log = recovery->log;
@@ -164,7 +171,8 @@ static int remove_files(struct log *log, int64_t base_offset)
     return 0;
 }
 
-/* The array was shortened to the segment under recovery; those behind go when it was cut, else they come back. */
+/* The array was shortened to the segment under recovery; those behind go when it was cut, else they
+ * come back. */
 static int drop_behind(struct log *log, int32_t all)
 {
     int status = 0;
@@ -202,7 +210,8 @@ static int recover_segments(struct recovery *recovery, int32_t first, int32_t al
             if (recovery->clean)
                 return -EBADMSG; /* not so clean after all */
             status = cut_here(recovery, all);
-            if (status == 0 && i > first && log_active(log)->size == 0 && log_active(log)->base_offset != before) {
+            if (status == 0 && i > first && log_active(log)->size == 0 &&
+                log_active(log)->base_offset != before) {
                 status = remove_files(log, log_active(log)->base_offset);
                 segment_deinit(log_active(log));
                 log->segment_count--;
@@ -220,7 +229,7 @@ static int recover_segments(struct recovery *recovery, int32_t first, int32_t al
         if (i < all - 1) {
             struct segment *sealed = log_active(log);
             index_add_time(&sealed->indexes[INDEX_TIME], sealed->base_offset, sealed->max_timestamp,
-                           sealed->max_timestamp_offset);
+                sealed->max_timestamp_offset);
         }
     }
     return 0;
@@ -250,7 +259,8 @@ static int visit_snapshot(void *context, const char *name)
     struct newest_snapshot *newest = context;
     int64_t offset;
     if (strspn(name, "0123456789") == 20 && strcmp(name + 20, ".snapshot") == 0 &&
-        str_to_int64((struct str){ name, 20 }, &offset) && offset <= newest->limit && offset > newest->offset)
+        str_to_int64((struct str){ name, 20 }, &offset) && offset <= newest->limit &&
+        offset > newest->offset)
         newest->offset = offset;
     return 0;
 }
@@ -284,7 +294,8 @@ static int find_snapshot(struct log *log)
     return 0;
 }
 
-static int replay_batch(struct log *log, struct segment *segment, struct scan *scan, const struct batch_header *header)
+static int replay_batch(
+    struct log *log, struct segment *segment, struct scan *scan, const struct batch_header *header)
 {
     struct producer before;
     const uint8_t *batch = NULL;
@@ -300,8 +311,8 @@ static int replay_batch(struct log *log, struct segment *segment, struct scan *s
         producers_marker(header, batch, &coordinator_epoch) != MARKER_ABORT)
         return 0;
     int64_t open = producers_first_open(&log->producers);
-    struct aborted_entry aborted = { header->producer_id, before.transaction_start, header->base_offset,
-                                     open >= 0 ? open : header->base_offset + 1 };
+    struct aborted_entry aborted = { header->producer_id, before.transaction_start,
+        header->base_offset, open >= 0 ? open : header->base_offset + 1 };
     index_add_aborted(&segment->indexes[INDEX_ABORTED], &aborted);
     return 0;
 }
@@ -322,10 +333,13 @@ static int replay_segment(struct log *log, struct segment *segment, int64_t from
     while (kept < aborted->count && index_aborted_at(aborted, kept).last_offset < from)
         kept++;
     index_cut(aborted, kept);
-    int32_t entry = index_find_offset(&segment->indexes[INDEX_OFFSET], segment->base_offset, from - 1);
+    int32_t entry =
+        index_find_offset(&segment->indexes[INDEX_OFFSET], segment->base_offset, from - 1);
     if (entry >= 0) {
-        int64_t last = index_offset_at(&segment->indexes[INDEX_OFFSET], entry, segment->base_offset, &position);
-        if (segment_header(segment, position, size, &header) < 0 || batch_last_offset(&header) != last)
+        int64_t last = index_offset_at(
+            &segment->indexes[INDEX_OFFSET], entry, segment->base_offset, &position);
+        if (segment_header(segment, position, size, &header) < 0 ||
+            batch_last_offset(&header) != last)
             position = 0; /* the index lies */
     }
     scan_begin(&scan, segment->file, position, size, clean ? CLEAN_CHUNK : CHECK_CHUNK);
@@ -337,7 +351,8 @@ static int replay_segment(struct log *log, struct segment *segment, int64_t from
     return status == -EBADMSG ? 0 : status;
 }
 
-/* Without a snapshot there was no producer at the recovery point; after a clean stop there is none at all. */
+/* Without a snapshot there was no producer at the recovery point; after a clean stop there is none
+ * at all. */
 static int recover_producers(struct recovery *recovery)
 {
     struct log *log = recovery->log;
@@ -348,7 +363,8 @@ static int recover_producers(struct recovery *recovery)
     if (from < log->segments[0].base_offset)
         from = log->segments[0].base_offset;
     int32_t first = log_segment_at(log, from);
-    for (int32_t i = first; i < log->segment_count && status == 0 && from < log->tail.end_offset; i++)
+    for (int32_t i = first; i < log->segment_count && status == 0 && from < log->tail.end_offset;
+         i++)
         if (!log->segments[i].is_new)
             status = replay_segment(log, &log->segments[i], from, recovery->clean);
     return status;

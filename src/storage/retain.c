@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What takes data away: retention, a start that moves up, truncation, deletion. Files are renamed first and removed
- * later; readers hold their descriptors. Nothing here runs while the flusher works with the log's files by name. */
+/* What takes data away: retention, a start that moves up, truncation, deletion. Files are renamed
+ * first and removed later; readers hold their descriptors. Nothing here runs while the flusher
+ * works with the log's files by name. */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -16,12 +17,14 @@
 
 int log_drop_segments(struct log *log, int32_t first, int32_t count)
 {
-    static const char *const suffixes[] = { ".log", ".index", ".timeindex", ".txnindex", ".snapshot" };
+    static const char *const suffixes[] = { ".log", ".index", ".timeindex", ".txnindex",
+        ".snapshot" };
     char path[SEGMENT_PATH_SIZE];
     assert(!log_is_busy(log) && first >= 0 && first + count < log->segment_count);
     if (count == 0)
         return 0;
-    struct deletion *deletion = flush_deletion_create(log->flusher, log->settings.file_delete_delay_ms);
+    struct deletion *deletion =
+        flush_deletion_create(log->flusher, log->settings.file_delete_delay_ms);
     for (int32_t i = first; i < first + count; i++) {
         for (size_t s = 0; s < sizeof(suffixes) / sizeof(suffixes[0]); s++) {
             segment_path(path, log->path, log->segments[i].base_offset, suffixes[s]);
@@ -35,7 +38,7 @@ int log_drop_segments(struct log *log, int32_t first, int32_t count)
     flush_deletion_start(deletion);
     log->segment_count -= count;
     memmove(log->segments + first, log->segments + first + count,
-            (size_t)(log->segment_count - first) * sizeof(*log->segments));
+        (size_t)(log->segment_count - first) * sizeof(*log->segments));
     log->sealed_size = -1;
     return 0;
 }
@@ -74,18 +77,21 @@ int log_set_start(struct log *log, int64_t offset)
     return drop_below_start(log);
 }
 
-/* The oldest segments that retention lets go; the active one never, and nothing at or above the high watermark. */
+/* The oldest segments that retention lets go; the active one never, and nothing at or above the
+ * high watermark. */
 static int32_t count_expired(struct log *log, int64_t wall_ms)
 {
     const struct log_settings *settings = &log->settings;
     int64_t size = settings->retention_bytes >= 0 ? log_size(log) : 0;
     int32_t count = 0;
-    while (count + 1 < log->segment_count && log->segments[count + 1].base_offset <= log->high_watermark &&
+    while (count + 1 < log->segment_count &&
+           log->segments[count + 1].base_offset <= log->high_watermark &&
            log->segments[count + 1].base_offset <= log->durable_end) {
         struct segment *segment = &log->segments[count];
         bool old = false, large = false;
         if (settings->retention_ms >= 0 && segment_find_times(segment, log->io, log->path) == 0)
-            old = segment->max_timestamp >= 0 && wall_ms - segment->max_timestamp > settings->retention_ms;
+            old = segment->max_timestamp >= 0 &&
+                  wall_ms - segment->max_timestamp > settings->retention_ms;
         if (settings->retention_bytes >= 0) {
             large = size - segment->size >= settings->retention_bytes;
             size -= large ? segment->size : 0;
@@ -97,23 +103,27 @@ static int32_t count_expired(struct log *log, int64_t wall_ms)
     return count;
 }
 
-/* As in Kafka, an active segment that is old as a whole is rolled, so that it can go; when nothing is on its way. */
+/* As in Kafka, an active segment that is old as a whole is rolled, so that it can go; when nothing
+ * is on its way. */
 static void roll_if_expired(struct log *log, int64_t wall_ms)
 {
     struct segment *active = log_active(log);
     int64_t end = log->tail.end_offset;
-    if (log->tail.size == 0 || log->staging != NULL || log->settings.retention_ms < 0 || active->max_timestamp < 0 ||
-        wall_ms - active->max_timestamp <= log->settings.retention_ms || log->high_watermark < end ||
-        log->durable_end < end || log_wake(log) < 0)
+    if (log->tail.size == 0 || log->staging != NULL || log->settings.retention_ms < 0 ||
+        active->max_timestamp < 0 ||
+        wall_ms - active->max_timestamp <= log->settings.retention_ms ||
+        log->high_watermark < end || log->durable_end < end || log_wake(log) < 0)
         return;
     active = log_active(log);
-    index_add_time(&active->indexes[INDEX_TIME], active->base_offset, active->max_timestamp, active->max_timestamp_offset);
+    index_add_time(&active->indexes[INDEX_TIME], active->base_offset, active->max_timestamp,
+        active->max_timestamp_offset);
     log->sealed_size = -1;
     memory_give(log->roll_snapshot);
     log_take_snapshot(log, &log->roll_snapshot, &log->roll_snapshot_size);
     segment_begin(log_push_segment(log), end);
     log_begin_tail(log, end);
-    if (log_wake(log) == 0) /* its name must be there before the old one's is gone: it says where the log ends */
+    if (log_wake(log) ==
+        0) /* its name must be there before the old one's is gone: it says where the log ends */
         log_want_flush(log);
     flush_note_roll(log);
 }
@@ -198,9 +208,11 @@ int log_truncate(struct log *log, int64_t offset)
     struct segment *last = log_active(log);
     int64_t base = last->base_offset;
     segment_deinit(last);
-    *last = (struct segment){ .base_offset = base, .size = -1, .max_timestamp = SEGMENT_TIME_UNKNOWN };
+    *last =
+        (struct segment){ .base_offset = base, .size = -1, .max_timestamp = SEGMENT_TIME_UNKNOWN };
     if (log->recovery_point > base)
-        log->recovery_point = base; /* the cut may have taken a whole batch that begins below offset */
+        log->recovery_point =
+            base; /* the cut may have taken a whole batch that begins below offset */
     log->snapshot_offset = INT64_MAX; /* look for those at or below the new end */
     producers_forget(&log->producers);
     epochs_truncate_from(&log->epochs, offset);
@@ -262,10 +274,12 @@ int log_delete(struct log *log)
     const char *parent_end = strrchr(log->path, '/');
     int parent = parent_end == NULL ? 0 : (int)(parent_end - log->path) + 1;
     char *target = memory_take((size_t)parent + 512);
-    snprintf(target, (size_t)parent + 512, "%.*s%.*s%s", parent, log->path, 255 - tail, log->topic, name);
+    snprintf(target, (size_t)parent + 512, "%.*s%.*s%s", parent, log->path, 255 - tail, log->topic,
+        name);
     int status = file_rename(log->io, log->path, target);
     if (status == 0) {
-        struct deletion *deletion = flush_deletion_create(flusher, log->settings.file_delete_delay_ms);
+        struct deletion *deletion =
+            flush_deletion_create(flusher, log->settings.file_delete_delay_ms);
         work_add_path(&deletion->work, WORK_REMOVE_TREE, target);
         flush_deletion_start(deletion);
     }

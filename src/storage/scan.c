@@ -17,7 +17,8 @@ void scan_end(struct scan *scan)
     scan->data = NULL;
 }
 
-/* Brings [position, position + size) into the buffer, as far as the range goes; returns what there is, or -errno. */
+/* Brings [position, position + size) into the buffer, as far as the range goes; returns what there
+ * is, or -errno. */
 static int64_t fill(struct scan *scan, size_t size)
 {
     int64_t offset = scan->position - scan->data_position;
@@ -47,7 +48,8 @@ int scan_header(struct scan *scan, struct batch_header *out_header)
     if (got < 0)
         return (int)got;
     const uint8_t *at = scan->data + (scan->position - scan->data_position);
-    enum batch_status status = batch_parse_header(at, (size_t)got, (uint64_t)(scan->end - scan->position), out_header);
+    enum batch_status status =
+        batch_parse_header(at, (size_t)got, (uint64_t)(scan->end - scan->position), out_header);
     return status == BATCH_OK ? 1 : -EBADMSG;
 }
 
@@ -58,4 +60,7 @@ const uint8_t *scan_batch(struct scan *scan, const struct batch_header *header, 
     return *status == 0 ? scan->data + (scan->position - scan->data_position) : NULL;
 }
 
-void scan_skip(struct scan *scan, const struct batch_header *header) { scan->position += (int64_t)header->size; }
+void scan_skip(struct scan *scan, const struct batch_header *header)
+{
+    scan->position += (int64_t)header->size;
+}

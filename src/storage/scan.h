@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Walks the batches of a file range, one after the other, reading ahead in chunks. Blocking; for recovery, and for
- * workers. What it hands out points into its buffer and is valid until the next call. */
+/* Walks the batches of a file range, one after the other, reading ahead in chunks. Blocking; for
+ * recovery, and for workers. What it hands out points into its buffer and is valid until the next
+ * call. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,7 +22,8 @@ struct scan {
 void scan_begin(struct scan *scan, struct file *file, int64_t position, int64_t end, size_t chunk);
 void scan_end(struct scan *scan);
 
-/* The header at scan->position: 1, 0 at the end of the range, -EBADMSG when no whole batch stands there, -errno. */
+/* The header at scan->position: 1, 0 at the end of the range, -EBADMSG when no whole batch stands
+ * there, -errno. */
 int scan_header(struct scan *scan, struct batch_header *out_header);
 /* All bytes of the batch that scan_header() found; NULL with *status when they cannot be read. */
 const uint8_t *scan_batch(struct scan *scan, const struct batch_header *header, int *status);

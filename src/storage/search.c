@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Looking a time up: the owner chooses the segment and the position by what it has in memory, a worker walks the batches
- * from there and opens the first that may hold the record. */
+/* Looking a time up: the owner chooses the segment and the position by what it has in memory, a
+ * worker walks the batches from there and opens the first that may hold the record. */
 #include <assert.h>
 #include <errno.h>
 
@@ -21,16 +21,17 @@ struct log_search {
     struct job job;
     struct loop *loop;
     struct task *resume;
-    struct file *file;      /* NULL: nothing can be found */
+    struct file *file; /* NULL: nothing can be found */
     struct scan scan;
     int64_t timestamp, start_offset;
-    int64_t entry_last;     /* last offset of the batch that the index led to; -1: nothing to check */
+    int64_t entry_last; /* last offset of the batch that the index led to; -1: nothing to check */
     struct log_search_result result;
     bool running, abandoned;
 };
 
 /* The first record of the batch at or after the time. */
-static int look_into(struct log_search *search, const struct batch_header *header, const uint8_t *batch)
+static int look_into(
+    struct log_search *search, const struct batch_header *header, const uint8_t *batch)
 {
     struct decompressor *decompressor = decompressor_create();
     struct record_reader reader;
@@ -61,13 +62,15 @@ static enum job_progress step(struct job *job)
     if (search->file == NULL)
         return JOB_DONE;
     int status = scan_header(&search->scan, &header);
-    if (search->entry_last >= 0 && (status != 1 || batch_last_offset(&header) != search->entry_last)) {
+    if (search->entry_last >= 0 &&
+        (status != 1 || batch_last_offset(&header) != search->entry_last)) {
         search->entry_last = -1; /* the index lies: walk the whole segment */
         search->scan.position = 0;
         return JOB_AGAIN;
     }
     search->entry_last = -1;
-    if (status == 1 && header.max_timestamp >= search->timestamp && batch_last_offset(&header) >= search->start_offset) {
+    if (status == 1 && header.max_timestamp >= search->timestamp &&
+        batch_last_offset(&header) >= search->start_offset) {
         const uint8_t *batch = scan_batch(&search->scan, &header, &status);
         if (batch != NULL) {
             status = look_into(search, &header, batch);
@@ -125,15 +128,18 @@ static int begin(struct log *log, struct log_search *search)
     log->touched_ms = loop_now_ms(search->loop);
     offset = segment->base_offset;
     int32_t entry = index_find_time(&segment->indexes[INDEX_TIME], search->timestamp);
-    if (entry >= 0 && index_time_at(&segment->indexes[INDEX_TIME], entry, segment->base_offset, &offset) == search->timestamp)
-        entry--; /* the record with this very time may stand in an earlier batch than the one that made the entry */
+    if (entry >= 0 && index_time_at(&segment->indexes[INDEX_TIME], entry, segment->base_offset,
+                          &offset) == search->timestamp)
+        entry--; /* the record with this very time may stand in an earlier batch than the one that
+                    made the entry */
     offset = segment->base_offset;
     if (entry >= 0)
         index_time_at(&segment->indexes[INDEX_TIME], entry, segment->base_offset, &offset);
     entry = index_find_offset(&segment->indexes[INDEX_OFFSET], segment->base_offset, offset);
     search->entry_last = -1;
     if (entry >= 0)
-        search->entry_last = index_offset_at(&segment->indexes[INDEX_OFFSET], entry, segment->base_offset, &position);
+        search->entry_last = index_offset_at(
+            &segment->indexes[INDEX_OFFSET], entry, segment->base_offset, &position);
     search->file = file_ref(segment->file);
     scan_begin(&search->scan, search->file, position, segment->size, SEARCH_CHUNK);
     return 0;
@@ -146,7 +152,8 @@ struct log_search *log_search_start(struct log *log, int64_t timestamp, struct t
     search->resume = resume;
     search->timestamp = timestamp;
     search->start_offset = log->start;
-    search->result = (struct log_search_result){ .offset = -1, .timestamp = -1, .leader_epoch = -1 };
+    search->result =
+        (struct log_search_result){ .offset = -1, .timestamp = -1, .leader_epoch = -1 };
     search->result.status = begin(log, search);
     search->job = (struct job){ .step = step, .done = search_is_done, .owner = search->loop };
     search->running = true;

@@ -16,19 +16,22 @@ void path_in(char *out, const char *path, const char *name)
 
 void segment_path(char *out, const char *path, int64_t base_offset, const char *suffix)
 {
-    int size = snprintf(out, SEGMENT_PATH_SIZE, "%s/%020lld%s", path, (long long)base_offset, suffix);
+    int size =
+        snprintf(out, SEGMENT_PATH_SIZE, "%s/%020lld%s", path, (long long)base_offset, suffix);
     assert(size > 0 && size < SEGMENT_PATH_SIZE);
 }
 
 void segment_begin(struct segment *segment, int64_t base_offset)
 {
-    *segment = (struct segment){
-        .base_offset = base_offset, .max_timestamp = -1, .max_timestamp_offset = base_offset, .is_new = true
-    };
+    *segment = (struct segment){ .base_offset = base_offset,
+        .max_timestamp = -1,
+        .max_timestamp_offset = base_offset,
+        .is_new = true };
     segment->indexes = memory_take(INDEX_KIND_COUNT * sizeof(*segment->indexes));
     for (int kind = 0; kind < INDEX_KIND_COUNT; kind++)
         index_init(&segment->indexes[kind], (enum index_kind)kind);
-    segment->indexes[INDEX_OFFSET].cut = segment->indexes[INDEX_TIME].cut = true; /* Kafka wants both files, also empty */
+    segment->indexes[INDEX_OFFSET].cut = segment->indexes[INDEX_TIME].cut =
+        true; /* Kafka wants both files, also empty */
 }
 
 static void drop_indexes(struct segment *segment)
@@ -122,7 +125,9 @@ int segment_find_times(struct segment *segment, struct io *io, const char *path)
     int64_t timestamp = -1, offset = segment->base_offset;
     if (status == 0) {
         int64_t size = file_size(file) / INDEX_TIME_ENTRY * INDEX_TIME_ENTRY;
-        int64_t got = size < INDEX_TIME_ENTRY ? 0 : file_pread(file, entry, sizeof(entry), size - INDEX_TIME_ENTRY);
+        int64_t got = size < INDEX_TIME_ENTRY
+                          ? 0
+                          : file_pread(file, entry, sizeof(entry), size - INDEX_TIME_ENTRY);
         file_unref(file);
         if (got < 0)
             return (int)got;
@@ -136,14 +141,17 @@ int segment_find_times(struct segment *segment, struct io *io, const char *path)
         if (status < 0)
             return status;
         const struct index *times = &segment->indexes[INDEX_TIME];
-        timestamp = times->count == 0 ? -1 : index_time_at(times, times->count - 1, segment->base_offset, &offset);
+        timestamp = times->count == 0
+                        ? -1
+                        : index_time_at(times, times->count - 1, segment->base_offset, &offset);
     }
     segment->max_timestamp = timestamp;
     segment->max_timestamp_offset = offset;
     return 0;
 }
 
-int segment_header(const struct segment *segment, int64_t position, int64_t end, struct batch_header *out_header)
+int segment_header(
+    const struct segment *segment, int64_t position, int64_t end, struct batch_header *out_header)
 {
     uint8_t bytes[BATCH_HEADER_SIZE];
     assert(segment->file != NULL);
@@ -152,6 +160,7 @@ int segment_header(const struct segment *segment, int64_t position, int64_t end,
     int64_t got = file_pread(segment->file, bytes, sizeof(bytes), position);
     if (got < 0)
         return (int)got;
-    enum batch_status status = batch_parse_header(bytes, (size_t)got, (uint64_t)(end - position), out_header);
+    enum batch_status status =
+        batch_parse_header(bytes, (size_t)got, (uint64_t)(end - position), out_header);
     return status == BATCH_OK ? 0 : -EBADMSG;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A segment is one file of batches with its offset, time and aborted-transaction index. Only the last segment of a log is
- * written; the others are sealed and never change. At rest it holds neither descriptor nor index. It lives in its log's
- * array; `path` below is always the log's directory. */
+/* A segment is one file of batches with its offset, time and aborted-transaction index. Only the
+ * last segment of a log is written; the others are sealed and never change. At rest it holds
+ * neither descriptor nor index. It lives in its log's array; `path` below is always the log's
+ * directory. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,8 +17,8 @@ struct io;
 
 struct segment {
     int64_t base_offset;
-    int64_t size;                 /* bytes of whole batches; -1: not looked at yet */
-    int64_t max_timestamp;        /* -1: no record has a time; SEGMENT_TIME_UNKNOWN: not looked at yet */
+    int64_t size;          /* bytes of whole batches; -1: not looked at yet */
+    int64_t max_timestamp; /* -1: no record has a time; SEGMENT_TIME_UNKNOWN: not looked at yet */
     int64_t max_timestamp_offset; /* last offset of the batch that has it */
     struct file *file;            /* NULL at rest */
     struct index *indexes;        /* INDEX_KIND_COUNT of them; NULL at rest */
@@ -25,17 +26,23 @@ struct segment {
 };
 
 enum { SEGMENT_PATH_SIZE = 4096 };
-void path_in(char *out, const char *path, const char *name); /* path/name; out holds SEGMENT_PATH_SIZE */
+void path_in(
+    char *out, const char *path, const char *name); /* path/name; out holds SEGMENT_PATH_SIZE */
 void segment_path(char *out, const char *path, int64_t base_offset, const char *suffix);
 
-void segment_begin(struct segment *segment, int64_t base_offset);      /* a new, empty one; touches no file */
-void segment_deinit(struct segment *segment);                          /* closes; frees the indexes */
-int segment_open(struct segment *segment, struct io *io, const char *path);    /* the file; does nothing when it is open */
-int segment_load(struct segment *segment, struct io *io, const char *path);    /* offset and time index, the same way */
+void segment_begin(
+    struct segment *segment, int64_t base_offset); /* a new, empty one; touches no file */
+void segment_deinit(struct segment *segment);      /* closes; frees the indexes */
+int segment_open(struct segment *segment, struct io *io,
+    const char *path); /* the file; does nothing when it is open */
+int segment_load(struct segment *segment, struct io *io,
+    const char *path); /* offset and time index, the same way */
 int segment_load_aborted(struct segment *segment, struct io *io, const char *path);
-bool segment_rest(struct segment *segment);                            /* back to rest; false when an index is not saved yet */
+bool segment_rest(struct segment *segment); /* back to rest; false when an index is not saved yet */
 int64_t segment_size(struct segment *segment, struct io *io, const char *path); /* or -errno */
-int segment_find_times(struct segment *segment, struct io *io, const char *path); /* fills max_timestamp */
+int segment_find_times(
+    struct segment *segment, struct io *io, const char *path); /* fills max_timestamp */
 
 /* The batch header at position of an open segment that ends at `end`; whole batches only. */
-int segment_header(const struct segment *segment, int64_t position, int64_t end, struct batch_header *out_header);
+int segment_header(
+    const struct segment *segment, int64_t position, int64_t end, struct batch_header *out_header);

@@ -80,18 +80,33 @@ static int work_do(struct io *io, struct work_item *item)
 {
     int status;
     switch (item->kind) {
-    case WORK_SYNC:           return file_sync(item->file);
-    case WORK_SYNC_PATH:      return sync_path(io, item->path);
-    case WORK_SYNC_DIRECTORY: return directory_sync(io, item->path);
-    case WORK_SYNC_ALL:       return directory_sync_all(io, item->path);
-    case WORK_WRITE:          return write_path(io, item);
-    case WORK_REPLACE:        return file_replace(io, item->path, item->data, item->size);
-    case WORK_TRUNCATE:       return file_truncate(item->file, item->position);
-    case WORK_WARM:           return warm_some(item);
-    case WORK_RENAME:         status = file_rename(io, item->path, item->target); break;
-    case WORK_UNLINK:         status = file_unlink(io, item->path); break;
-    case WORK_REMOVE_TREE:    status = remove_some(io, item->path); break;
-    default:                  __builtin_unreachable();
+    case WORK_SYNC:
+        return file_sync(item->file);
+    case WORK_SYNC_PATH:
+        return sync_path(io, item->path);
+    case WORK_SYNC_DIRECTORY:
+        return directory_sync(io, item->path);
+    case WORK_SYNC_ALL:
+        return directory_sync_all(io, item->path);
+    case WORK_WRITE:
+        return write_path(io, item);
+    case WORK_REPLACE:
+        return file_replace(io, item->path, item->data, item->size);
+    case WORK_TRUNCATE:
+        return file_truncate(item->file, item->position);
+    case WORK_WARM:
+        return warm_some(item);
+    case WORK_RENAME:
+        status = file_rename(io, item->path, item->target);
+        break;
+    case WORK_UNLINK:
+        status = file_unlink(io, item->path);
+        break;
+    case WORK_REMOVE_TREE:
+        status = remove_some(io, item->path);
+        break;
+    default:
+        __builtin_unreachable();
     }
     return status == -ENOENT ? 0 : status;
 }
@@ -111,7 +126,8 @@ static enum job_progress step(struct job *job)
     return work->next == work->count ? JOB_DONE : JOB_AGAIN;
 }
 
-void work_init(struct work *work, struct io *io, struct loop *owner, void (*done)(struct work *work))
+void work_init(
+    struct work *work, struct io *io, struct loop *owner, void (*done)(struct work *work))
 {
     *work = (struct work){ .io = io, .done = done };
     work->job = (struct job){ .step = step, .done = finished, .owner = owner };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A log under random appends, flushes, rolls, epochs and restarts in the simulator, whose power is cut again and again and
- * whose disk is full now and then. What was durable is there with the same bytes; what is there is whole and in order;
- * looking up equals walking; producers are what their batches say. */
+/* A log under random appends, flushes, rolls, epochs and restarts in the simulator, whose power is
+ * cut again and again and whose disk is full now and then. What was durable is there with the same
+ * bytes; what is there is whole and in order; looking up equals walking; producers are what their
+ * batches say. */
 #include <errno.h>
 
 #include "sim/sim.h"
@@ -18,8 +19,8 @@ struct world {
     struct log *log;
     struct log_settings settings;
     struct timer work;
-    int64_t durable;               /* the durable end that was announced last */
-    uint32_t crc[OFFSETS_MAX];     /* of the batch that holds the offset, as it was staged last */
+    int64_t durable;           /* the durable end that was announced last */
+    uint32_t crc[OFFSETS_MAX]; /* of the batch that holds the offset, as it was staged last */
     int32_t next_sequence[PRODUCERS];
     int32_t epoch;
     bool stopping, stopped;
@@ -53,7 +54,8 @@ static void append_some(struct world *world)
         }
         if (sim_draw(world->sim, 100) == 0)
             world->epoch++;
-        store_stage(world->log, records, sim_draw(world->sim, 900), 1000 + log_staged_end(world->log), world->epoch, &options);
+        store_stage(world->log, records, sim_draw(world->sim, 900),
+            1000 + log_staged_end(world->log), world->epoch, &options);
     }
     int status = log_write(world->log);
     assert_true(status == 0 || (status == -ENOSPC && sim_faults(world->sim)->disk_is_full));
@@ -83,7 +85,8 @@ static void work(struct timer *timer)
         append_some(world);
     if (sim_draw(world->sim, 4) == 0)
         log_want_flush(world->log);
-    timer_set(world->store.loop, &world->work, loop_now_us(world->store.loop) + 100 + (int64_t)sim_draw(world->sim, 20000));
+    timer_set(world->store.loop, &world->work,
+        loop_now_us(world->store.loop) + 100 + (int64_t)sim_draw(world->sim, 20000));
 }
 
 /* Everything from the start on, walked once; returns the number of batches. */
@@ -112,7 +115,8 @@ static void check_content(struct world *world, int64_t durable)
         const struct producer *producer = producers_find(log_producers(log), 100 + i);
         assert_int_equal(producer == NULL, sequences[i] == 0);
         if (producer != NULL)
-            assert_int_equal(producer->batches[producer->batch_count - 1].last_sequence + 1, sequences[i]);
+            assert_int_equal(
+                producer->batches[producer->batch_count - 1].last_sequence + 1, sequences[i]);
         world->next_sequence[i] = sequences[i];
     }
     if (epochs_latest(log_epochs(log)) >= 0)
@@ -128,14 +132,16 @@ static void boot(struct world *world)
     store->task = (struct task){ .run = note_durable };
     world->work = (struct timer){ .run = work };
     snprintf(store->path, sizeof(store->path), "/data");
-    int status = log_dir_open(store->loop, "/data", &store->settings, &store->dir, reason, sizeof(reason));
+    int status =
+        log_dir_open(store->loop, "/data", &store->settings, &store->dir, reason, sizeof(reason));
     if (status != 0)
         print_error("%s\n", reason);
     assert_int_equal(status, 0);
     store->flusher = flusher_create(store->loop, store->dir);
     const struct log_place *place = log_dir_find(store->dir, "topic", 0);
     if (place == NULL)
-        status = log_create(store->flusher, "/data", "topic", 0, (struct uuid){ { 5 } }, &world->settings, &world->log);
+        status = log_create(store->flusher, "/data", "topic", 0, (struct uuid){ { 5 } },
+            &world->settings, &world->log);
     else
         status = log_open(store->flusher, place, &world->settings, &world->log);
     assert_int_equal(status, 0);
@@ -146,7 +152,10 @@ static void boot(struct world *world)
     sim_start_loop(store->loop);
 }
 
-static bool is_stopped(void *context) { return ((struct world *)context)->stopped; }
+static bool is_stopped(void *context)
+{
+    return ((struct world *)context)->stopped;
+}
 
 /* A clean stop instead of a cut: nothing is lost at all. */
 static void stop(struct world *world)
@@ -160,7 +169,8 @@ static void stop(struct world *world)
     log_close(world->log);
     flusher_destroy(store->flusher);
     sim_run(world->sim, 1000000, is_stopped, world);
-    for (int64_t until = sim_now_us(world->sim) + 1000000; sim_now_us(world->sim) < until && sim_step(world->sim);)
+    for (int64_t until = sim_now_us(world->sim) + 1000000;
+         sim_now_us(world->sim) < until && sim_step(world->sim);)
         continue;
     assert_int_equal(log_dir_close(store->dir, 1), 0);
     machine_kill(world->machine);
@@ -169,7 +179,9 @@ static void stop(struct world *world)
 static void run_seed(uint64_t seed)
 {
     static struct world world;
-    struct log_dir_identity identity = { .cluster_id = "sim", .node_id = 1, .directory_id = { { 1 } } };
+    struct log_dir_identity identity = {
+        .cluster_id = "sim", .node_id = 1, .directory_id = { { 1 } }
+    };
     world = (struct world){ .sim = sim_create(seed) };
     world.machine = machine_create(world.sim, "node");
     log_dir_settings_defaults(&world.store.settings);
@@ -191,9 +203,15 @@ static void run_seed(uint64_t seed)
             continue;
         sim_faults(world.sim)->disk_is_full = false;
         switch (sim_draw(world.sim, 4)) {
-        case 0:  machine_kill(world.machine); break;
-        case 1:  stop(&world); break;
-        default: machine_cut_power(world.machine); break;
+        case 0:
+            machine_kill(world.machine);
+            break;
+        case 1:
+            stop(&world);
+            break;
+        default:
+            machine_cut_power(world.machine);
+            break;
         }
     }
     boot(&world);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Directories that Apache Kafka wrote, stopped or killed: what is opened must be what Kafka found there itself. */
+/* Directories that Apache Kafka wrote, stopped or killed: what is opened must be what Kafka found
+ * there itself. */
 #include <errno.h>
 #include <jansson.h>
 
@@ -67,10 +68,15 @@ static struct log *find(struct disk *disk, const char *name)
     return NULL;
 }
 
-static int64_t number(const json_t *object, const char *key) { return json_integer_value(json_object_get(object, key)); }
+static int64_t number(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
 
-/* Every batch that Kafka's own reader found is found by its first and last offset, with the same header. */
-static int check_batches(struct disk *disk, struct log *log, const json_t *segments, const char *which)
+/* Every batch that Kafka's own reader found is found by its first and last offset, with the same
+ * header. */
+static int check_batches(
+    struct disk *disk, struct log *log, const json_t *segments, const char *which)
 {
     int checked = 0;
     for (size_t s = 0; s < json_array_size(segments); s++) {
@@ -114,30 +120,38 @@ static void check_times(struct disk *disk, struct log *log, const json_t *offset
 {
     const char *time;
     json_t *answer;
-    json_object_foreach(json_object_get(offsets, "for_timestamp"), time, answer)
-        check_search(disk, log_search_start(log, strtoll(time, NULL, 10), &disk->store.task), answer);
-    check_search(disk, log_search_max_start(log, &disk->store.task), json_object_get(offsets, "max_timestamp"));
+    json_object_foreach(json_object_get(offsets, "for_timestamp"), time, answer) check_search(
+        disk, log_search_start(log, strtoll(time, NULL, 10), &disk->store.task), answer);
+    check_search(disk, log_search_max_start(log, &disk->store.task),
+        json_object_get(offsets, "max_timestamp"));
 }
 
-/* Kafka had forgotten those that were silent for 2^31-1 ms by their batches' times when it was asked. */
+/* Kafka had forgotten those that were silent for 2^31-1 ms by their batches' times when it was
+ * asked. */
 static void check_producers(struct log *log, const json_t *producers)
 {
     producers_expire(log_producers(log), 1795362100000 - INT32_MAX);
     for (size_t i = 0; i < json_array_size(producers); i++) {
         const json_t *expected = json_array_get(producers, i);
-        const struct producer *producer = producers_find(log_producers(log), number(expected, "pid"));
+        const struct producer *producer =
+            producers_find(log_producers(log), number(expected, "pid"));
         assert_non_null(producer);
         assert_int_equal(producer->epoch, number(expected, "epoch"));
-        int32_t last = producer->batch_count == 0 ? -1 : producer->batches[producer->batch_count - 1].last_sequence;
+        int32_t last = producer->batch_count == 0
+                           ? -1
+                           : producer->batches[producer->batch_count - 1].last_sequence;
         assert_int_equal(last, number(expected, "last_seq"));
         assert_int_equal(producer->last_timestamp, number(expected, "last_ts"));
         const json_t *start = json_object_get(expected, "txn_start");
-        assert_int_equal(producer->transaction_start, json_is_integer(start) ? json_integer_value(start) : -1);
+        assert_int_equal(
+            producer->transaction_start, json_is_integer(start) ? json_integer_value(start) : -1);
         const json_t *epoch = json_object_get(expected, "coordinator_epoch");
-        assert_int_equal(producer->coordinator_epoch, json_is_integer(epoch) ? json_integer_value(epoch) : -1);
+        assert_int_equal(
+            producer->coordinator_epoch, json_is_integer(epoch) ? json_integer_value(epoch) : -1);
     }
     if (log_producers(log)->count != (int32_t)json_array_size(producers))
-        print_error("%s: %d producers, not %d\n", log_path(log), log_producers(log)->count, (int)json_array_size(producers));
+        print_error("%s: %d producers, not %d\n", log_path(log), log_producers(log)->count,
+            (int)json_array_size(producers));
     assert_int_equal(log_producers(log)->count, json_array_size(producers));
 }
 
@@ -151,13 +165,15 @@ static void check_aborted(struct log *log, const json_t *records)
     arena_init(&arena);
     for (size_t i = 0; i < json_array_size(records); i++)
         hidden = hidden || json_is_false(json_object_get(json_array_get(records, i), "rc"));
-    assert_int_equal(log_aborted(log, log_start(log), log_last_stable_offset(log), &arena, &list, &count), 0);
+    assert_int_equal(
+        log_aborted(log, log_start(log), log_last_stable_offset(log), &arena, &list, &count), 0);
     if (strcmp(log_topic(log), "txn") == 0)
         assert_true(hidden && count > 0);
     if (!hidden && strncmp(log_topic(log), "compacted", 9) != 0)
         assert_int_equal(count, 0);
     for (int32_t i = 0; i < count; i++)
-        assert_true(list[i].first_offset >= log_start(log) && list[i].first_offset < log_last_stable_offset(log));
+        assert_true(list[i].first_offset >= log_start(log) &&
+                    list[i].first_offset < log_last_stable_offset(log));
     arena_deinit(&arena);
 }
 
@@ -176,10 +192,12 @@ static void check_topics(struct disk *disks, const json_t *topics)
 {
     const char *topic, *partition;
     json_t *of_topic, *of_partition;
-    json_object_foreach((json_t *)topics, topic, of_topic) {
+    json_object_foreach((json_t *)topics, topic, of_topic)
+    {
         if (json_is_true(json_object_get(of_topic, "internal")) || topic[0] == '_')
             continue;
-        json_object_foreach(json_object_get(of_topic, "partitions"), partition, of_partition) {
+        json_object_foreach(json_object_get(of_topic, "partitions"), partition, of_partition)
+        {
             char name[300], id[UUID_TEXT_SIZE + 1];
             snprintf(name, sizeof(name), "%s-%s", topic, partition);
             int which = find(&disks[0], name) != NULL ? 0 : 1;
@@ -224,12 +242,13 @@ static void check_disk(const char *name)
     json_t *expected = load_expected(name);
     open_disk(&disks[0], "disk1");
     open_disk(&disks[1], "disk2");
-    json_object_foreach(json_object_get(expected, "disk_batches"), log_name, segments)
-        for (int d = 0; d < 2; d++) {
-            struct log *log = find(&disks[d], log_name);
-            if (log != NULL)
-                checked += check_batches(&disks[d], log, segments, d == 0 ? "disk1/" : "disk2/");
-        }
+    json_object_foreach(
+        json_object_get(expected, "disk_batches"), log_name, segments) for (int d = 0; d < 2; d++)
+    {
+        struct log *log = find(&disks[d], log_name);
+        if (log != NULL)
+            checked += check_batches(&disks[d], log, segments, d == 0 ? "disk1/" : "disk2/");
+    }
     assert_true(checked > 100);
     check_topics(disks, json_object_get(expected, "topics"));
     check_continued(disks);
@@ -239,23 +258,37 @@ static void check_disk(const char *name)
     run("rm -rf %s%s", directory, "");
 }
 
-void test_golden__opens_a_clean_disk(void) { check_disk("clean"); }
-void test_golden__recovers_a_killed_disk(void) { check_disk("killed"); }
-void test_golden__cuts_torn_tails_as_kafka_does(void) { check_disk("torn"); }
-void test_golden__opens_a_disk_whose_metadata_was_trimmed(void) { check_disk("trimmed"); }
+void test_golden__opens_a_clean_disk(void)
+{
+    check_disk("clean");
+}
+void test_golden__recovers_a_killed_disk(void)
+{
+    check_disk("killed");
+}
+void test_golden__cuts_torn_tails_as_kafka_does(void)
+{
+    check_disk("torn");
+}
+void test_golden__opens_a_disk_whose_metadata_was_trimmed(void)
+{
+    check_disk("trimmed");
+}
 
 /* Kafka adds a time at each stop, and counts the bytes to the next entry anew at each start. */
 static int compare_indexes(const char *file, const struct index *mine, const struct index *kafka)
 {
     int32_t size = index_entry_size[mine->kind], same = 0, at = 0;
     for (int32_t i = 0; i < mine->count; i++) {
-        while (at < kafka->count && memcmp(kafka->data + at * size, mine->data + i * size, (size_t)size) != 0)
+        while (at < kafka->count &&
+               memcmp(kafka->data + at * size, mine->data + i * size, (size_t)size) != 0)
             at++;
         same += at < kafka->count;
         at = at < kafka->count ? at : 0;
     }
     if (same < mine->count - 1)
-        print_error("%s: %d of our %d entries are among Kafka's %d\n", file, same, mine->count, kafka->count);
+        print_error("%s: %d of our %d entries are among Kafka's %d\n", file, same, mine->count,
+            kafka->count);
     assert_true(same >= mine->count - 1);
     return same;
 }
@@ -275,16 +308,18 @@ void test_golden__rebuilds_the_same_indexes(void)
         open_disk(&disk, path);
         log_settings_defaults(&settings);
         for (int32_t i = 0; i < disk.count; i++) {
-            struct log_place *place = (struct log_place *)(uintptr_t)log_dir_place(disk.store.dir, i);
+            struct log_place *place =
+                (struct log_place *)(uintptr_t)log_dir_place(disk.store.dir, i);
             struct log *log;
             if (!place->is_listed || strncmp(place->topic, "compacted", 9) == 0)
-                continue; /* the cleaner indexes what it copies in its own steps */
+                continue;         /* the cleaner indexes what it copies in its own steps */
             place->clean = false; /* as if nothing were known */
             place->recovery_point = 0;
             log_close(disk.logs[i]);
             assert_int_equal(log_open(disk.store.flusher, place, &settings, &log), 0);
             for (int32_t s = 0; s < log->segment_count; s++)
-                for (int kind = 0; log->segments[s].indexes != NULL && kind < 2; kind++) { /* NULL: nothing to save */
+                for (int kind = 0; log->segments[s].indexes != NULL && kind < 2;
+                     kind++) { /* NULL: nothing to save */
                     struct index kafka = { .kind = (uint8_t)kind };
                     const struct index *mine = &log->segments[s].indexes[kind];
                     char file[SEGMENT_PATH_SIZE];

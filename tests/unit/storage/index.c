@@ -48,7 +48,8 @@ void test_index__finds_what_a_walk_finds(void)
     }
 }
 
-/* Of a file that is preallocated, torn or garbage, the entries that can be true are taken and the rest is not. */
+/* Of a file that is preallocated, torn or garbage, the entries that can be true are taken and the
+ * rest is not. */
 void test_index__takes_the_prefix_that_can_be_true(void)
 {
     char path[] = "/tmp/unit-index-XXXXXX";
@@ -73,7 +74,8 @@ void test_index__takes_the_prefix_that_can_be_true(void)
         assert_true(loaded.count <= 10);
         for (int32_t i = 1; i < loaded.count; i++) {
             int64_t before, here;
-            assert_true(index_offset_at(&loaded, i - 1, 0, &before) < index_offset_at(&loaded, i, 0, &here));
+            assert_true(index_offset_at(&loaded, i - 1, 0, &before) <
+                        index_offset_at(&loaded, i, 0, &here));
             assert_true(before < here);
         }
         assert_int_equal(file_write_all(file, bytes + at, 1, (int64_t)at), 0);

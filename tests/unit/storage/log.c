@@ -10,7 +10,8 @@ static struct uuid topic_id = { { 9, 9, 9 } };
 static struct log *create(struct store *store, struct log_settings *settings)
 {
     struct log *log;
-    assert_int_equal(log_create(store->flusher, store->path, "topic", 0, topic_id, settings, &log), 0);
+    assert_int_equal(
+        log_create(store->flusher, store->path, "topic", 0, topic_id, settings, &log), 0);
     return log;
 }
 
@@ -24,7 +25,8 @@ static struct log *reopen(struct store *store, struct log_settings *settings)
     return log;
 }
 
-/* Offsets follow each other, every offset finds its batch, a flush moves the durable end, and all is there after a stop. */
+/* Offsets follow each other, every offset finds its batch, a flush moves the durable end, and all
+ * is there after a stop. */
 void test_log__keeps_what_was_appended(void)
 {
     struct store store;
@@ -59,7 +61,8 @@ void test_log__keeps_what_was_appended(void)
     store_remove(&store);
 }
 
-/* Small segments: rolled by size, read across, retained by size; the start moves, and reading below it is refused. */
+/* Small segments: rolled by size, read across, retained by size; the start moves, and reading below
+ * it is refused. */
 void test_log__rolls_and_lets_old_segments_go(void)
 {
     struct store store;
@@ -125,7 +128,8 @@ void test_log__knows_its_producers(void)
     assert_int_equal(store_read(log, 6, &header), 6);
     assert_int_equal(producers_check(log_producers(log), &header, &original), PRODUCER_DUPLICATE);
     assert_int_equal(store_read(log, 4, &header), 4);
-    assert_int_equal(producers_check(log_producers(log), &header, &original), PRODUCER_OUT_OF_ORDER);
+    assert_int_equal(
+        producers_check(log_producers(log), &header, &original), PRODUCER_OUT_OF_ORDER);
     store_stop(&store, &log, 1);
     store_open(&store, store.path);
     log = reopen(&store, &settings);
@@ -134,7 +138,8 @@ void test_log__knows_its_producers(void)
     header.base_sequence = 16;
     assert_int_equal(producers_check(log_producers(log), &header, &original), PRODUCER_NEW);
     header.base_sequence = 18;
-    assert_int_equal(producers_check(log_producers(log), &header, &original), PRODUCER_OUT_OF_ORDER);
+    assert_int_equal(
+        producers_check(log_producers(log), &header, &original), PRODUCER_OUT_OF_ORDER);
     header.producer_epoch = -1;
     assert_int_equal(producers_check(log_producers(log), &header, &original), PRODUCER_FENCED);
     store_stop(&store, &log, 1);
@@ -187,7 +192,11 @@ void test_log__finds_records_by_time(void)
         store_wait(&store);
         const struct log_search_result *result = log_search_result(search);
         assert_int_equal(result->status, 0);
-        int64_t expected = time <= 1000 ? 0 : (time - 1000) / 10 * 2 + ((time - 1000) % 10 == 0 ? 0 : (time - 1000) % 10 == 1 ? 1 : 2);
+        int64_t expected = time <= 1000
+                               ? 0
+                               : (time - 1000) / 10 * 2 + ((time - 1000) % 10 == 0      ? 0
+                                                              : (time - 1000) % 10 == 1 ? 1
+                                                                                        : 2);
         assert_int_equal(result->found, expected < 400);
         assert_int_equal(result->offset, expected < 400 ? expected : -1);
         log_search_destroy(search);

@@ -40,8 +40,8 @@ static bool is_there(const struct store *store, const char *name)
     return access(path, F_OK) == 0;
 }
 
-/* What is not a partition is left alone, half-done deletions are finished, the cleaner's checkpoint stays as it is, and a
- * partition that nobody opened keeps its offsets. */
+/* What is not a partition is left alone, half-done deletions are finished, the cleaner's checkpoint
+ * stays as it is, and a partition that nobody opened keeps its offsets. */
 void test_log_dir__keeps_what_it_does_not_know(void)
 {
     static const char future[] = "t-0.0123456789abcdef0123456789abcdef-future";
@@ -87,15 +87,19 @@ void test_log_dir__refuses_what_it_cannot_read(void)
     struct log_dir *dir;
     char reason[256];
     store_create(&store);
-    assert_int_equal(log_dir_open(store.loop, store.path, &store.settings, &dir, reason, sizeof(reason)), -EWOULDBLOCK);
+    assert_int_equal(
+        log_dir_open(store.loop, store.path, &store.settings, &dir, reason, sizeof(reason)),
+        -EWOULDBLOCK);
     store_stop(&store, NULL, 0);
     struct io *io = io_create(1);
     struct loop *loop = loop_create(io, "other");
     write_text(&store, "replication-offset-checkpoint", "0\n2\nt 0 5\n");
-    assert_int_equal(log_dir_open(loop, store.path, &store.settings, &dir, reason, sizeof(reason)), -EBADMSG);
+    assert_int_equal(
+        log_dir_open(loop, store.path, &store.settings, &dir, reason, sizeof(reason)), -EBADMSG);
     assert_non_null(strstr(reason, "replication-offset-checkpoint"));
     write_text(&store, "meta.properties", "version=1\ncluster.id=test\nnode.id=x\n");
-    assert_int_equal(log_dir_open(loop, store.path, &store.settings, &dir, reason, sizeof(reason)), -EBADMSG);
+    assert_int_equal(
+        log_dir_open(loop, store.path, &store.settings, &dir, reason, sizeof(reason)), -EBADMSG);
     assert_non_null(strstr(reason, "meta.properties"));
     loop_destroy(loop);
     io_destroy(io);
@@ -111,7 +115,8 @@ void test_log_dir__does_not_cut_what_was_durable(void)
     char path[512];
     log_settings_defaults(&settings);
     store_create(&store);
-    assert_int_equal(log_create(store.flusher, store.path, "t", 0, (struct uuid){ { 4 } }, &settings, &log), 0);
+    assert_int_equal(
+        log_create(store.flusher, store.path, "t", 0, (struct uuid){ { 4 } }, &settings, &log), 0);
     for (int i = 0; i < 50; i++)
         store_append(log, 1, 300, 1000 + i, 0);
     store_stop(&store, &log, 1);

@@ -4,10 +4,16 @@
 #include "base/memory.h"
 #include "test.h"
 
-static struct batch_header batch(int64_t id, int16_t epoch, int32_t sequence, int32_t count, int64_t offset)
+static struct batch_header batch(
+    int64_t id, int16_t epoch, int32_t sequence, int32_t count, int64_t offset)
 {
-    return (struct batch_header){ .base_offset = offset, .producer_id = id, .producer_epoch = epoch, .base_sequence = sequence,
-                                  .last_offset_delta = count - 1, .record_count = count, .max_timestamp = 1000 + offset };
+    return (struct batch_header){ .base_offset = offset,
+        .producer_id = id,
+        .producer_epoch = epoch,
+        .base_sequence = sequence,
+        .last_offset_delta = count - 1,
+        .record_count = count,
+        .max_timestamp = 1000 + offset };
 }
 
 static enum producer_verdict check(const struct producers *producers, struct batch_header header)
@@ -23,7 +29,8 @@ static struct producer take(struct producers *producers, struct batch_header hea
     return before;
 }
 
-/* Five batches are remembered; a gap, an old epoch, a new epoch that does not begin at 0 are told apart. */
+/* Five batches are remembered; a gap, an old epoch, a new epoch that does not begin at 0 are told
+ * apart. */
 void test_producers__keep_a_window_of_five(void)
 {
     struct producers producers = { 0 };
@@ -34,7 +41,8 @@ void test_producers__keep_a_window_of_five(void)
     for (int i = 2; i < 7; i++)
         assert_int_equal(check(&producers, batch(9, 3, i * 2, 2, 99)), PRODUCER_DUPLICATE);
     assert_int_equal(check(&producers, batch(9, 3, 2, 2, 99)), PRODUCER_OUT_OF_ORDER);
-    assert_int_equal(check(&producers, batch(9, 3, 12, 1, 99)), PRODUCER_OUT_OF_ORDER); /* not the same batch */
+    assert_int_equal(
+        check(&producers, batch(9, 3, 12, 1, 99)), PRODUCER_OUT_OF_ORDER); /* not the same batch */
     assert_int_equal(check(&producers, batch(9, 3, 15, 1, 99)), PRODUCER_OUT_OF_ORDER);
     assert_int_equal(check(&producers, batch(9, 2, 14, 1, 99)), PRODUCER_FENCED);
     assert_int_equal(check(&producers, batch(9, 4, 14, 1, 99)), PRODUCER_OUT_OF_ORDER);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A log directory with one flusher on one loop, for the tests of this room. The loop is turned by hand. */
+/* A log directory with one flusher on one loop, for the tests of this room. The loop is turned by
+ * hand. */
 #pragma once
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,8 +32,14 @@ struct store {
     struct timer alarm;
 };
 
-static inline void store_raise(struct task *task) { container_of(task, struct store, task)->flag = true; }
-static inline void store_ring(struct timer *timer) { container_of(timer, struct store, alarm)->flag = true; }
+static inline void store_raise(struct task *task)
+{
+    container_of(task, struct store, task)->flag = true;
+}
+static inline void store_ring(struct timer *timer)
+{
+    container_of(timer, struct store, alarm)->flag = true;
+}
 
 /* Turns until somebody enqueued store->task. */
 static inline void store_wait(struct store *store)
@@ -57,7 +64,8 @@ static inline void store_open(struct store *store, const char *path)
     store->io = io_create(2);
     store->loop = loop_create(store->io, "test");
     store->task.run = store_raise;
-    int status = log_dir_open(store->loop, path, &store->settings, &store->dir, reason, sizeof(reason));
+    int status =
+        log_dir_open(store->loop, path, &store->settings, &store->dir, reason, sizeof(reason));
     if (status != 0)
         print_error("%s\n", reason);
     assert_int_equal(status, 0);
@@ -68,7 +76,9 @@ static inline void store_open(struct store *store, const char *path)
 static inline void store_create(struct store *store)
 {
     char path[] = "/tmp/unit-storage-XXXXXX";
-    struct log_dir_identity identity = { .cluster_id = "test", .node_id = 1, .directory_id = { { 1, 2, 3 } } };
+    struct log_dir_identity identity = {
+        .cluster_id = "test", .node_id = 1, .directory_id = { { 1, 2, 3 } }
+    };
     *store = (struct store){ 0 };
     log_dir_settings_defaults(&store->settings);
     assert_non_null(mkdtemp(path));
@@ -104,8 +114,8 @@ static inline void store_remove(struct store *store)
 }
 
 /* Stages one batch of count records with this value size. */
-static inline int64_t store_stage(struct log *log, int count, size_t value_size, int64_t timestamp, int32_t epoch,
-                                  const struct batch_options *options)
+static inline int64_t store_stage(struct log *log, int count, size_t value_size, int64_t timestamp,
+    int32_t epoch, const struct batch_options *options)
 {
     struct record records[64];
     struct batch_options plain = batch_options_plain();
@@ -115,7 +125,9 @@ static inline int64_t store_stage(struct log *log, int count, size_t value_size,
     assert_true(count <= 64);
     for (int i = 0; i < count; i++) {
         memset(value, 'a' + i % 26, value_size);
-        records[i] = (struct record){ .offset = i, .timestamp = timestamp + i, .value = { value, value_size } };
+        records[i] = (struct record){
+            .offset = i, .timestamp = timestamp + i, .value = { value, value_size }
+        };
     }
     struct buffer *buffer = batch_build(options == NULL ? &plain : options, records, count);
     assert_int_equal(batch_parse((struct bytes){ buffer->data, buffer->size }, &header), BATCH_OK);
@@ -125,7 +137,8 @@ static inline int64_t store_stage(struct log *log, int count, size_t value_size,
     return offset;
 }
 
-static inline int64_t store_append(struct log *log, int count, size_t value_size, int64_t timestamp, int32_t epoch)
+static inline int64_t store_append(
+    struct log *log, int count, size_t value_size, int64_t timestamp, int32_t epoch)
 {
     int64_t offset = store_stage(log, count, value_size, timestamp, epoch, NULL);
     assert_int_equal(log_write(log), 0);
@@ -152,7 +165,8 @@ static inline int64_t store_read(struct log *log, int64_t offset, struct batch_h
     if (slice.file == NULL)
         return -1;
     assert_int_equal(file_pread(slice.file, bytes, sizeof(bytes), slice.position), sizeof(bytes));
-    assert_int_equal(batch_parse_header(bytes, sizeof(bytes), (uint64_t)slice.size, &header), BATCH_OK);
+    assert_int_equal(
+        batch_parse_header(bytes, sizeof(bytes), (uint64_t)slice.size, &header), BATCH_OK);
     assert_int_equal(header.base_offset, slice.first_offset);
     if (out_header != NULL)
         *out_header = header;
