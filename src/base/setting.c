@@ -30,13 +30,15 @@ static const char *print_number(double value, struct arena *arena)
 static const char *why_out_of_bounds(
     const struct setting *setting, double value, struct arena *arena)
 {
+    bool is_zero_refused = (setting->flags & SETTING_NOT_ZERO) != 0;
+    if (is_zero_refused && (value < setting->min || value > setting->max || value == 0))
+        return arena_format(arena, "Value must be between 1 and %s or equal to %s",
+            print_number(setting->max, arena), print_number(setting->min, arena));
     if (setting->bounded && value < setting->min)
         return arena_format(arena, "Value must be at least %s", print_number(setting->min, arena));
     if (setting->bounded && value > setting->max)
         return arena_format(
             arena, "Value must be no more than %s", print_number(setting->max, arena));
-    if ((setting->flags & SETTING_NOT_ZERO) != 0 && value == 0)
-        return "Value must not be 0";
     return NULL;
 }
 
@@ -72,6 +74,11 @@ static bool fits(enum setting_type type, int64_t value)
     if (type == SETTING_INT16)
         return value >= INT16_MIN && value <= INT16_MAX;
     return type != SETTING_INT32 || (value >= INT32_MIN && value <= INT32_MAX);
+}
+
+static int64_t largest(enum setting_type type)
+{
+    return type == SETTING_INT16 ? INT16_MAX : type == SETTING_INT32 ? INT32_MAX : INT64_MAX;
 }
 
 static bool parse_number(const struct setting *setting, struct str text, struct arena *arena,
@@ -158,20 +165,22 @@ static bool parse_choice(const struct setting *setting, struct str text, struct 
     return true;
 }
 
+/* One named twice counts once. */
 static bool parse_choices(const struct setting *setting, struct str text, struct arena *arena,
     int32_t *field, struct str *out_message)
 {
     int32_t chosen = 0;
     struct str rest = text, piece;
     while (text.size > 0 && str_split(&rest, ',', &piece)) {
-        const struct setting_choice *choice = find_choice(setting, str_trim(piece));
-        if (choice == NULL)
-            return refuse_choice(setting, str_trim(piece), arena, out_message);
-        if ((chosen & choice->value) != 0) {
+        piece = str_trim(piece);
+        if (piece.size == 0) {
             *out_message = str_from(arena_format(
-                arena, "Configuration '%s' values must not be duplicated.", setting->name));
+                arena, "Configuration '%s' values must not be empty.", setting->name));
             return false;
         }
+        const struct setting_choice *choice = find_choice(setting, piece);
+        if (choice == NULL)
+            return refuse_choice(setting, piece, arena, out_message);
         chosen |= choice->value;
     }
     if (field != NULL)
@@ -316,6 +325,32 @@ const char *setting_describe_valid(const struct setting *setting, struct arena *
     if (setting->choices != NULL)
         return arena_format(arena, "one of %s", list_choices(setting, arena));
     return (setting->flags & SETTING_NOT_EMPTY) != 0 ? "a text that is not empty" : "a text";
+}
+
+static bool is_whole_number(struct str text)
+{
+    for (int32_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+    }
+    return text.size > 0;
+}
+
+const char *setting_describe_fault(
+    const struct setting *setting, struct str text, struct arena *arena)
+{
+    bool is_whole = setting->type == SETTING_INT16 || setting->type == SETTING_INT32 ||
+                    setting->type == SETTING_INT64;
+    int64_t value;
+    text = str_trim(text);
+    if (is_whole && is_whole_number(text) &&
+        (!str_to_int64(text, &value) || value > largest(setting->type)))
+        return setting->bounded && setting->max < (double)largest(setting->type)
+                   ? arena_format(arena, "too large; it must be at most %s",
+                         print_number(setting->max, arena))
+                   : arena_format(arena, "too large; it must be at most %" PRId64,
+                         largest(setting->type));
+    return arena_format(arena, "not valid; it must be %s", setting_describe_valid(setting, arena));
 }
 
 const struct setting *setting_find(const struct setting *settings, int count, struct str name)

@@ -77,6 +77,10 @@ bool setting_parse_unset(
 struct str setting_print(const struct setting *setting, const void *base, struct arena *arena);
 const char *setting_describe_valid(
     const struct setting *setting, struct arena *arena); /* "a whole number, at least 1" */
+/* What is wrong with a text that was refused, and what would not be: "too large; it must be at most
+ * 2147483647". */
+const char *setting_describe_fault(
+    const struct setting *setting, struct str text, struct arena *arena);
 
 const struct setting *setting_find(
     const struct setting *settings, int count, struct str name); /* NULL: none */

@@ -59,9 +59,10 @@ void test_setting__refuses_in_kafkas_words(void)
     arena_init(&arena);
     expect_refused("on", "yes",
         "Invalid value yes for configuration on: Expected value to be either true or false");
-    expect_refused(
-        "small", "10", "Invalid value 10 for configuration small: Value must be no more than 9");
-    expect_refused("small", "0", "Invalid value 0 for configuration small: Value must not be 0");
+    expect_refused("small", "10",
+        "Invalid value 10 for configuration small: Value must be between 1 and 9 or equal to -1");
+    expect_refused("small", "0",
+        "Invalid value 0 for configuration small: Value must be between 1 and 9 or equal to -1");
     expect_refused("small", "2147483648",
         "Invalid value 2147483648 for configuration small: Not a number of type INT");
     expect_refused("short", "32768",
@@ -77,7 +78,7 @@ void test_setting__refuses_in_kafkas_words(void)
         "Invalid value Red for configuration colour: String must be one of: red, green");
     expect_refused("colours", "red,blue",
         "Invalid value blue for configuration colours: String must be one of: red, green");
-    expect_refused("colours", "red,red", "Configuration 'colours' values must not be duplicated.");
+    expect_refused("colours", "red,,green", "Configuration 'colours' values must not be empty.");
     arena_deinit(&arena);
 }
 
@@ -91,6 +92,7 @@ void test_setting__prints_what_it_parsed(void)
     expect_printed("text", "a, b", "a, b");
     expect_printed("colour", "green", "green");
     expect_printed("colours", "green , red", "red,green");
+    expect_printed("colours", "red,red", "red");
     expect_printed("colours", "", "");
     arena_deinit(&arena);
 }
@@ -103,6 +105,25 @@ void test_setting__fills_defaults(void)
         assert_int_equal(setting_parse_unset(&rows[i], &arena, &values), rows[i].unset != NULL);
     assert_true(values.large == INT64_MAX);
     assert_true(str_is_null(values.text));
+    arena_deinit(&arena);
+}
+
+static void expect_fault(const char *name, const char *text, const char *fault)
+{
+    const char *said = setting_describe_fault(row(name), str_from(text), &arena);
+    assert_string_equal(said, fault);
+}
+
+/* Above the bound that a type sets by itself, "at least 1" would not help anybody. */
+void test_setting__names_the_bound_that_a_number_breaks(void)
+{
+    arena_init(&arena);
+    expect_fault("short", "32768", "too large; it must be at most 32767");
+    expect_fault("small", "99999999999", "too large; it must be at most 9");
+    expect_fault(
+        "large", "9223372036854775808", "too large; it must be at most 9223372036854775807");
+    expect_fault("large", "0", "not valid; it must be a whole number, at least 1");
+    expect_fault("large", "ten", "not valid; it must be a whole number, at least 1");
     arena_deinit(&arena);
 }
 
