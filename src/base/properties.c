@@ -47,8 +47,9 @@ void properties_set(struct properties *properties, struct str key, struct str va
                 memory_resize(properties->items, (size_t)properties->capacity * sizeof(*property));
         }
         property = &properties->items[properties->count++];
-        property->key = str_copy(&properties->arena, key);
+        *property = (struct property){ .key = str_copy(&properties->arena, key) };
     }
+    property->earlier_line = property->line;
     property->value = str_copy(&properties->arena, value);
     property->line = line;
 }

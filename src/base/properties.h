@@ -12,6 +12,7 @@ struct property {
     struct str key;
     struct str value; /* never null */
     int line;         /* where it was read, from 1; 0 when set by hand */
+    int earlier_line; /* where a value stood that this one replaced; 0: nowhere */
 };
 
 struct properties {

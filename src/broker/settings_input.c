@@ -86,6 +86,8 @@ void settings_problem(
     struct settings_input *input, const struct settings_said *said, const char *format, ...)
 {
     va_list arguments;
+    if (said != NULL)
+        input->said[said - input->said].refused = true;
     va_start(arguments, format);
     add_text(input, &input->problems_end, said, format, arguments);
     va_end(arguments);
@@ -111,8 +113,14 @@ void settings_input_file(struct settings_input *input, struct str path, struct s
             wrong_line);
     for (int i = 0; i < properties.count; i++) {
         const struct property *property = &properties.items[i];
-        say(input, (struct settings_said){
-                       property->key, property->value, SETTINGS_FILE, path, property->line });
+        say(input, (struct settings_said){ .key = property->key,
+                       .value = property->value,
+                       .source = SETTINGS_FILE,
+                       .where = path,
+                       .line = property->line });
+        if (property->earlier_line != 0)
+            settings_warning(input, settings_input_find(input, property->key),
+                "said in line %d too; this one holds", property->earlier_line);
     }
     properties_deinit(&properties);
 }
@@ -162,7 +170,8 @@ static void take_variable(struct settings_input *input, struct str name, struct 
         if (node_setting_find(own) != NULL)
             key = own;
     }
-    say(input, (struct settings_said){ key, value, SETTINGS_ENVIRONMENT, name, 0 });
+    say(input, (struct settings_said){
+                   .key = key, .value = value, .source = SETTINGS_ENVIRONMENT, .where = name });
 }
 
 void settings_input_environment(struct settings_input *input, char *const *environment)
@@ -172,8 +181,10 @@ void settings_input_environment(struct settings_input *input, char *const *envir
         if (!str_split(&value, '=', &name) || str_is_null(value))
             continue;
         if (str_is(name, "CLUSTER_ID"))
-            say(input,
-                (struct settings_said){ STR("cluster.id"), value, SETTINGS_ENVIRONMENT, name, 0 });
+            say(input, (struct settings_said){ .key = STR("cluster.id"),
+                           .value = value,
+                           .source = SETTINGS_ENVIRONMENT,
+                           .where = name });
         else if (str_starts(name, STR("KAFKA_")) || str_starts(name, STR("STROM_")))
             take_variable(input, name, value);
     }
@@ -188,5 +199,6 @@ void settings_input_override(struct settings_input *input, struct str pair)
         settings_problem(input, NULL, "--override %.*s: write it as key=value", STR_PRINT(pair));
         return;
     }
-    say(input, (struct settings_said){ key, value, SETTINGS_OVERRIDE, STR(""), 0 });
+    say(input, (struct settings_said){
+                   .key = key, .value = value, .source = SETTINGS_OVERRIDE, .where = STR("") });
 }

@@ -12,6 +12,7 @@ struct settings_said {
     enum settings_source source;
     struct str where; /* the file, or the variable's name */
     int line;         /* in the file */
+    bool refused;     /* a problem names it: what follows from it is no further problem */
 };
 
 struct settings_text {

@@ -116,6 +116,13 @@ static void read_protocol(
             STR_PRINT(listener->name));
 }
 
+/* Whether the key was refused already: what is missing because of it is no news. */
+static bool is_refused(const struct settings_input *input, const char *key)
+{
+    const struct settings_said *said = settings_input_find(input, str_from(key));
+    return said != NULL && said->refused;
+}
+
 /* Kafka wants a controller listener to be named; where nobody named one, we make it: loopback, any
  * free port. */
 static void add_controller_listener(struct settings_input *input, struct node_settings *node)
@@ -125,7 +132,7 @@ static void add_controller_listener(struct settings_input *input, struct node_se
             return;
     }
     const struct settings_said *said = settings_input_find(input, STR("controller.listener.names"));
-    if (said != NULL) {
+    if (said != NULL && !is_refused(input, "listeners")) {
         settings_problem(input, said,
             "listeners has none of these names; add for instance %.*s://localhost:9093",
             STR_PRINT(said->value));
@@ -184,8 +191,9 @@ static void read_advertised(struct settings_input *input, const struct settings_
         }
         struct node_listener *listener = find_listener(node, advertised.name);
         if (listener == NULL) {
-            settings_problem(
-                input, said, "%.*s does not stand in listeners", STR_PRINT(advertised.name));
+            if (!is_refused(input, "listeners"))
+                settings_problem(
+                    input, said, "%.*s does not stand in listeners", STR_PRINT(advertised.name));
             continue;
         }
         listener->advertised_host = advertised.host.size == 0
@@ -203,24 +211,32 @@ static void read_advertised(struct settings_input *input, const struct settings_
     }
 }
 
+/* By its name, or by the protocol that is its name; Kafka takes only one of the two. */
 static void read_inter_broker(struct settings_input *input, struct node_settings *node)
 {
     const struct settings_said *said =
         settings_input_find(input, STR("inter.broker.listener.name"));
+    const struct settings_said *protocol =
+        settings_input_find(input, STR("security.inter.broker.protocol"));
+    if (said != NULL && protocol != NULL)
+        settings_problem(input, protocol,
+            "only one of inter.broker.listener.name and security.inter.broker.protocol may be set");
+    if (said == NULL)
+        said = protocol;
     if (said != NULL) {
         const struct node_listener *listener =
             find_listener(node, upper_case(&node->arena, str_trim(said->value)));
-        if (listener == NULL || listener->is_controller)
-            settings_problem(input, said, "it must be the name of one of the broker's listeners");
-        else
+        if (listener != NULL && !listener->is_controller)
             node->inter_broker_listener = listener->name;
+        else if (!said->refused && !is_refused(input, "listeners"))
+            settings_problem(input, said, "it must be the name of one of the broker's listeners");
         return;
     }
     for (int i = 0; i < node->listener_count && str_is_null(node->inter_broker_listener); i++) {
         if (!node->listeners[i].is_controller)
             node->inter_broker_listener = node->listeners[i].name;
     }
-    if (str_is_null(node->inter_broker_listener))
+    if (str_is_null(node->inter_broker_listener) && !is_refused(input, "listeners"))
         settings_problem(input, settings_input_find(input, STR("listeners")),
             "a broker needs a listener for clients, for instance PLAINTEXT://localhost:9092");
 }

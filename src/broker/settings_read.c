@@ -125,7 +125,7 @@ static void read_known(struct settings_input *input, const struct settings_said 
     struct str message;
     if (!setting_parse(row, said->value, &node->arena, node, &message)) {
         settings_problem(
-            input, said, "not valid; it must be %s", setting_describe_valid(row, &input->arena));
+            input, said, "%s", setting_describe_fault(row, said->value, &input->arena));
         return;
     }
     if (row->offset != SETTING_NOWHERE || is_composite(said->key) || is_topic_fallback(said->key))
@@ -154,9 +154,8 @@ static void read_fallback(struct settings_input *input, const struct settings_sa
             value = INT64_MAX;
         text = str_from(arena_format(&input->arena, "%" PRId64, value));
     }
-    if (!setting_parse(row, text, &node->arena, &node->topic, &message) && input->problems == NULL)
-        settings_problem(
-            input, said, "not valid; it must be %s", setting_describe_valid(row, &input->arena));
+    if (!setting_parse(row, text, &node->arena, &node->topic, &message) && !said->refused)
+        settings_problem(input, said, "%s", setting_describe_fault(row, text, &input->arena));
 }
 
 static void read_topic_defaults(struct settings_input *input, struct node_settings *node)
@@ -205,17 +204,26 @@ static void read_directories(struct settings_input *input, struct node_settings 
                                  : str_copy(&node->arena, metadata);
 }
 
+/* What is no number, or is too large, was refused by the key's own row. */
+static int32_t read_id(struct settings_input *input, const struct settings_said *said)
+{
+    int64_t id;
+    if (said == NULL || said->refused || !str_to_int64(str_trim(said->value), &id))
+        return 1;
+    if (id < 0)
+        settings_problem(input, said, "not valid; it must be a whole number, at least 0");
+    return id < 0 ? 1 : (int32_t)id;
+}
+
 static void read_identity(struct settings_input *input, struct node_settings *node)
 {
-    const struct settings_said *said = settings_input_find(input, STR("node.id"));
-    if (said == NULL)
-        said = settings_input_find(input, STR("broker.id"));
-    int64_t id = 1;
-    if (said != NULL && (!str_to_int64(str_trim(said->value), &id) || id < 0 || id > INT32_MAX)) {
-        settings_problem(input, said, "not valid; it must be a whole number, at least 0");
-        id = 1;
-    }
-    node->node_id = (int32_t)id;
+    const struct settings_said *own = settings_input_find(input, STR("node.id"));
+    const struct settings_said *old = settings_input_find(input, STR("broker.id"));
+    node->node_id = read_id(input, own != NULL ? own : old);
+    if (own != NULL && old != NULL && !own->refused && !old->refused &&
+        read_id(input, old) != node->node_id)
+        settings_problem(input, old,
+            "node.id is %d, and this is its old name: both must say the same", node->node_id);
 
     struct str roles = settings_value(input, "process.roles", "broker,controller"), rest = roles,
                piece;
@@ -223,12 +231,24 @@ static void read_identity(struct settings_input *input, struct node_settings *no
         node->is_broker |= str_is(str_trim(piece), "broker");
         node->is_controller |= str_is(str_trim(piece), "controller");
     }
-    if (!node->is_broker || !node->is_controller)
-        settings_problem(input, settings_input_find(input, STR("process.roles")),
+    const struct settings_said *said = settings_input_find(input, STR("process.roles"));
+    if ((!node->is_broker || !node->is_controller) && (said == NULL || !said->refused))
+        settings_problem(input, said,
             "this version runs nodes that are both: write process.roles=broker,controller");
     const struct settings_said *cluster = settings_input_find(input, STR("cluster.id"));
     if (cluster != NULL)
         node->cluster_id = str_copy(&node->arena, str_trim(cluster->value));
+}
+
+/* Rules between two settings. */
+static void check_pairs(struct settings_input *input, const struct node_settings *node)
+{
+    const struct settings_said *said = settings_input_find(input, STR("queued.max.request.bytes"));
+    if (said != NULL && !said->refused && node->queued_max_request_bytes > 0 &&
+        node->queued_max_request_bytes < node->socket_request_max_bytes)
+        settings_problem(input, said,
+            "too small for one request: socket.request.max.bytes is %" PRId32,
+            node->socket_request_max_bytes);
 }
 
 static void resolve_from_machine(const struct settings_machine *machine, struct node_settings *node)
@@ -266,6 +286,7 @@ bool settings_read(struct settings_input *input, const struct settings_machine *
     read_identity(input, node);
     settings_read_listeners(input, machine, node);
     settings_read_voters(input, node);
+    check_pairs(input, node);
     resolve_from_machine(machine, node);
     return input->problems == NULL;
 }

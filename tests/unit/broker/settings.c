@@ -128,7 +128,14 @@ void test_settings__refuse_bad_values_and_name_their_place(void)
             "it must be one of uncompressed, zstd, lz4, snappy, gzip, producer" },
         { "auto.create.topics.enable=yes", "it must be true or false" },
         { "log.retention.hours=a", "a.properties:1: log.retention.hours=a: not valid" },
+        { "num.partitions=99999999999", "too large; it must be at most 2147483647" },
         { "node.id=-1", "at least 0" },
+        { "node.id=1\nbroker.id=2", "broker.id=2: node.id is 1, and this is its old name" },
+        { "security.inter.broker.protocol=SSL",
+            "it must be the name of one of the broker's listeners" },
+        { "inter.broker.listener.name=PLAINTEXT\nsecurity.inter.broker.protocol=PLAINTEXT",
+            "only one of inter.broker.listener.name and security.inter.broker.protocol" },
+        { "queued.max.request.bytes=67108864", "too small for one request" },
         { "process.roles=broker", "process.roles=broker,controller" },
         { "process.roles=brocker", "process.roles=brocker: not valid" },
         { "listeners=localhost:9092", "localhost:9092 is no listener; write NAME://host:port" },
@@ -163,11 +170,38 @@ void test_settings__refuse_bad_values_and_name_their_place(void)
     }
 }
 
+/* A person mends one line for one mistake. */
+void test_settings__say_one_mistake_once(void)
+{
+    static const char *const texts[] = { "node.id=x", "node.id=-1", "broker.id=x",
+        "process.roles=zookeeper", "listeners=localhost:9092\ncontroller.listener.names=QUORUM",
+        "listeners=nonsense\nadvertised.listeners=PLAINTEXT://a:1\n"
+        "inter.broker.listener.name=PLAINTEXT",
+        "security.inter.broker.protocol=foo", "log.retention.ms=-7", "num.partitions=0" };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        assert_false(read_text(texts[i]));
+        if (input.problems->next != NULL)
+            fail_msg("%s: '%s' and '%s'", texts[i], input.problems->text,
+                input.problems->next->text);
+        forget();
+    }
+}
+
+void test_settings__take_the_protocol_for_the_name_of_a_listener(void)
+{
+    assert_true(read_text("security.inter.broker.protocol=PLAINTEXT\nbroker.id=1\nnode.id=1"));
+    assert_true(str_is(node.inter_broker_listener, "PLAINTEXT"));
+    assert_null(input.warnings);
+    forget();
+}
+
 void test_settings__warn_of_what_has_no_effect(void)
 {
     static const struct {
         const char *text, *sentence;
     } rows[] = {
+        { "num.partitions=3\n\nnum.partitions=4",
+            "a.properties:3: num.partitions=4: said in line 1 too; this one holds" },
         { "num.partition=3", "unknown setting; did you mean num.partitions?" },
         { "retention.ms=3", "for all topics it is called log.retention.ms" },
         { "something.altogether.different=3", "unknown setting, ignored" },
