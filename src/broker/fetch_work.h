@@ -59,6 +59,7 @@ struct fetch_work {
     struct timer deadline;
     int64_t deadline_us;
     int64_t min_bytes, max_bytes;
+    int64_t copied; /* bytes of the answer that went through memory */
     bool may_wait, committed_only;
     bool incremental;
     int32_t session_id; /* 0: none */
