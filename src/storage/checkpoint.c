@@ -374,12 +374,14 @@ static void apply_checkpoint(const struct flush_mark *mark)
 }
 
 /* Nothing counts as done: the next checkpoint says all of it again. */
-static void take_back(struct flush_mark *mark)
+static void take_back(const struct flush_run *run, struct flush_mark *mark)
 {
     struct log *log = mark->log;
     log->epochs.dirty = log->epochs.dirty || mark->epochs;
     log->producers.dirty = log->producers.dirty || mark->snapshot;
     flush_note_dirty(log);
+    if (!run->is_checkpoint && run->flusher->failure == 0)
+        log_want_flush(log);
 }
 
 void checkpoint_apply(struct flush_run *run)
@@ -396,7 +398,7 @@ void checkpoint_apply(struct flush_run *run)
         if (all_done && run->is_checkpoint)
             apply_checkpoint(mark);
         if (!all_done)
-            take_back(mark);
+            take_back(run, mark);
     }
     run->mark_count = 0;
 }

@@ -53,7 +53,6 @@ struct flusher {
     struct log_dir *dir;
     struct log *logs;            /* all, utlist DL */
     struct log *dirty, *waiting; /* utlist LL by dirty_next and waiting_next */
-    struct log *doomed;          /* to be renamed when no run works for them; by waiting_next */
     struct flush_run runs[RUN_COUNT];
     bool wants_checkpoint, final, is_stopped;
     struct task start_task;

@@ -79,18 +79,14 @@ static void start_soon(struct flusher *flusher)
         loop_enqueue(flusher->loop, &flusher->start_task);
 }
 
-static void remove_doomed(struct flusher *flusher)
+/* A log was deleted under the run: its files are not where the run looks for them, and nothing is
+ * wrong with the disk. */
+static bool lost_a_log(const struct flush_run *run)
 {
-    struct log *log = flusher->doomed;
-    flusher->doomed = NULL;
-    while (log != NULL) {
-        struct log *next = log->waiting_next;
-        log->is_doomed = false;
-        int status = log_delete(log); /* comes back to the list while a run works for it */
-        if (status < 0 && status != -ENOENT)
-            flush_note_failure(flusher, status);
-        log = next;
-    }
+    for (int32_t i = 0; i < run->mark_count; i++)
+        if (run->marks[i].log == NULL)
+            return run->work.status == -ENOENT;
+    return false;
 }
 
 /* A log under steady load is hardly ever at rest when retention is due: it is now, between two
@@ -100,7 +96,7 @@ static void retain_missed(struct flush_run *run, int32_t mark_count)
     int64_t wall_ms = loop_wall_ms(run->flusher->loop);
     for (int32_t i = 0; i < mark_count; i++) {
         struct log *log = run->marks[i].log;
-        if (log == NULL || !log->retention_missed || log->is_doomed)
+        if (log == NULL || !log->retention_missed)
             continue;
         int status = log_retain(log, wall_ms);
         if (status == -EIO)
@@ -113,16 +109,16 @@ static void work_is_done(struct work *work)
     struct flush_run *run = container_of(work, struct flush_run, work);
     struct flusher *flusher = run->flusher;
     int status = work->status;
-    if (status < 0 && (work->next < run->data_count || status == -EIO || run->is_last))
-        flush_note_failure(flusher,
-            status); /* also when stopping: a stop that is not clean must not look like one */
+    /* Also when stopping: a stop that is not clean must not look like one. */
+    bool is_final = work->next < run->data_count || status == -EIO || run->is_last;
+    if (status < 0 && is_final && !lost_a_log(run))
+        flush_note_failure(flusher, status);
     int32_t mark_count = run->mark_count;
     checkpoint_apply(run);
     run->running = false;
     work_reset(work);
     if (flusher->failure == 0 && flusher->stopped == NULL)
         retain_missed(run, mark_count);
-    remove_doomed(flusher);
     if (run->is_checkpoint && status == 0)
         flush_publish_soon(flusher);
     if (flusher->stopped != NULL)

@@ -93,7 +93,6 @@ struct log {
     uint32_t names_made,
         names_synced;   /* file names in the directory: changes, and those that are durable */
     bool directory_new; /* its own name is not durable */
-    bool is_doomed;     /* deleted; waits for a run to end */
     bool tail_dirty;    /* bytes of a failed write may stand behind the end */
     struct log_settings settings;
 };

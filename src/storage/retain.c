@@ -254,17 +254,6 @@ int log_delete(struct log *log)
     char name[512], hex[33];
     uint8_t random[16];
     struct flusher *flusher = log->flusher;
-    if (log_is_busy(log)) {
-        if (!log->is_doomed) {
-            log->is_doomed = true;
-            if (log->is_waiting)
-                flush_forget_waiting(log);
-            log->waiting_next = flusher->doomed;
-            flusher->doomed = log;
-            log->durable_task = NULL;
-        }
-        return 0;
-    }
     io_random(log->io, random, sizeof(random));
     for (int i = 0; i < 32; i++)
         hex[i] = digits[(random[i / 2] >> (i % 2 == 0 ? 4 : 0)) & 15];

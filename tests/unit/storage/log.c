@@ -232,3 +232,38 @@ void test_log__is_deleted_by_rename(void)
     store_stop(&store, NULL, 0);
     store_remove(&store);
 }
+
+/* A topic that goes while its flush runs, and comes back at once under its name, harms neither
+ * itself nor the others. */
+void test_log__is_deleted_under_a_running_flush(void)
+{
+    struct store store;
+    struct log_settings settings;
+    struct log *other;
+    log_settings_defaults(&settings);
+    settings.file_delete_delay_ms = 1;
+    store_create(&store);
+    store.settings.checkpoint_ms = 1;
+    assert_int_equal(
+        log_create(store.flusher, store.path, "other", 0, topic_id, &settings, &other), 0);
+    for (int round = 0; round < 30; round++) {
+        struct log *log = create(&store, &settings);
+        store_append(other, 1, 100, 1000, 0);
+        store_append(log, 1, 100, 1000, 0);
+        log_want_flush(other);
+        log_want_flush(log);
+        loop_enqueue(store.loop, &store.task);
+        store_wait(&store); /* the run is on its way, or over */
+        assert_int_equal(log_delete(log), 0);
+    }
+    struct log *log = create(&store, &settings);
+    assert_int_equal(store_append(log, 1, 100, 1000, 0), 0);
+    store_flush(&store, other);
+    store_flush(&store, log);
+    assert_false(flusher_is_failed(store.flusher));
+    assert_int_equal(log_durable_end(other), 30);
+    struct log *logs[] = { other, log };
+    store_sleep(&store, 20);
+    store_stop(&store, logs, 2);
+    store_remove(&store);
+}
