@@ -161,7 +161,7 @@ static int open_stream(const struct addrinfo *address)
     return descriptor;
 }
 
-static int listen_at(const struct addrinfo *address, bool all_interfaces)
+static int listen_at_one(const struct addrinfo *address, bool all_interfaces)
 {
     int descriptor = open_stream(address);
     if (descriptor < 0)
@@ -175,6 +175,20 @@ static int listen_at(const struct addrinfo *address, bool all_interfaces)
         return status;
     }
     return descriptor;
+}
+
+/* A name may have addresses that this machine does not have ("localhost" without IPv6): the first that works. */
+static int listen_at(const struct addrinfo *list, bool all_interfaces)
+{
+    int first_failure = -EADDRNOTAVAIL;
+    for (const struct addrinfo *address = list; address != NULL; address = address->ai_next) {
+        int descriptor = listen_at_one(address, all_interfaces);
+        if (descriptor >= 0 || descriptor == -EADDRINUSE)
+            return descriptor;
+        if (address == list)
+            first_failure = descriptor;
+    }
+    return first_failure;
 }
 
 int socket_listen(struct loop *loop, const char *host, int port, struct socket_watch *watch, struct socket **out_socket)

@@ -13,6 +13,8 @@ enum {
     FRAME_STEP = 64 * 1024,          /* what a peer gets for announcing a large frame while memory is short */
     FRAME_AT_ONCE = 2 * 1024 * 1024, /* and while there is plenty */
     READ_PER_PASS = 1024 * 1024,
+    UNSENT_AIM = 1024 * 1024, /* about so many bytes of answers may wait on one connection */
+    ANSWER_GUESS = 64 * 1024, /* what an answer is thought to be before the first was seen */
 };
 
 void conn_free(struct conn *conn)
@@ -31,9 +33,17 @@ void conn_touch(struct conn *conn)
     DL_APPEND(net->conns, conn);
 }
 
+/* How many requests may be in work. A peer that sends and does not read must not make us keep hundreds of large answers. */
+static int32_t requests_max(const struct conn *conn)
+{
+    size_t count = UNSENT_AIM / (conn->answer_size + UNSENT_AIM / CONN_REQUESTS_MAX);
+
+    return count < 1 ? 1 : (int32_t)count;
+}
+
 void conn_update_pause(struct conn *conn)
 {
-    bool paused = conn->blocked || conn->waiting || conn->reply_count >= CONN_REQUESTS_MAX;
+    bool paused = conn->blocked || conn->waiting || conn->reply_count >= requests_max(conn);
 
     if (paused == conn->paused)
         return;
@@ -97,7 +107,15 @@ static void deliver_frame(struct conn *conn)
         conn_update_pause(conn);
 }
 
-/* Cuts what was read into frames. False: a frame that is not allowed. */
+static void keep_rest(struct conn *conn, const uint8_t *data, size_t size)
+{
+    assert(conn->rest == NULL && conn->frame == NULL && size <= SCRATCH_SIZE);
+    conn->rest = buffer_create(size);
+    memcpy(conn->rest->data, data, size);
+    conn->rest->size = size;
+}
+
+/* Cuts what was read into frames, until one pauses the connection. False: a frame that is not allowed. */
 static bool feed(struct conn *conn, const uint8_t *data, size_t size)
 {
     while (size > 0) {
@@ -136,11 +154,25 @@ static bool feed(struct conn *conn, const uint8_t *data, size_t size)
             deliver_frame(conn);
             if (conn->socket == NULL)
                 return true;
+            if (conn->paused && size > 0) {
+                keep_rest(conn, data, size);
+                return true;
+            }
         }
     }
     if (conn->length_have == sizeof(conn->length) && conn->frame->size == conn->frame_size)
         deliver_frame(conn); /* a frame of no bytes: its owner refuses it */
     return true;
+}
+
+static int64_t read_rest(struct conn *conn)
+{
+    struct buffer *rest = conn->rest;
+
+    conn->rest = NULL;
+    int64_t status = feed(conn, rest->data, rest->size) ? (int64_t)rest->size : -EPROTO;
+    buffer_unref(rest);
+    return status;
 }
 
 /* One read. Bytes, 0 when there is no more now, or -errno (-ECONNRESET also for the end of the stream). */
@@ -150,6 +182,8 @@ static int64_t read_once(struct conn *conn)
     uint8_t *into = conn->net->scratch;
     size_t room = SCRATCH_SIZE;
 
+    if (conn->rest != NULL)
+        return read_rest(conn);
     if (frame != NULL) {
         if (frame->size == frame->capacity) {
             if (!grow_frame(conn)) {
@@ -226,6 +260,7 @@ struct conn *conn_create(struct net *net, const struct conn_start *start, struct
     conn->net = net;
     conn->socket = start->socket;
     conn->owner = owner;
+    conn->answer_size = ANSWER_GUESS;
     conn->watch.ready = conn_ready;
     conn->send.run = conn_send;
     conn->active_ms = loop_now_ms(net->loop);
@@ -253,7 +288,8 @@ void conn_close(struct conn *conn)
         if (conn->places[i] != NULL)
             budget_release(conn->places[i], 1);
     buffer_unref(conn->frame);
-    conn->frame = NULL;
+    buffer_unref(conn->rest);
+    conn->frame = conn->rest = NULL;
     if (conn->owner->closed != NULL)
         conn->owner->closed(conn->owner, conn);
     for (struct reply *reply = conn->first, *next; reply != NULL; reply = next) {

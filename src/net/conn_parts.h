@@ -17,7 +17,9 @@ struct conn {
     struct conn *wait_prev, *wait_next;
     struct task send;
     struct buffer *frame; /* being read; NULL between frames */
+    struct buffer *rest;  /* read, but of frames after the one that paused the connection; frame is NULL then */
     size_t frame_size;
+    size_t answer_size; /* what an answer takes in memory: at least the last one's, and less so an earlier one's */
     struct reply *first, *last;
     struct budget *places[2];
     int64_t active_ms;

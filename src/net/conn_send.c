@@ -160,14 +160,29 @@ void conn_send(struct task *task)
     conn_update_pause(conn);
 }
 
+static void note_answer_size(struct conn *conn, const struct span *spans, int32_t span_count)
+{
+    size_t size = 0;
+
+    for (int32_t i = 0; i < span_count; i++)
+        if (spans[i].data != NULL)
+            size += spans[i].size;
+    conn->answer_size -= conn->answer_size / 8;
+    if (size > conn->answer_size)
+        conn->answer_size = size;
+}
+
 void reply_ready(struct reply *reply, const struct span *spans, int32_t span_count)
 {
     assert(!reply->ready);
     reply->spans = spans;
     reply->span_count = span_count;
     reply->ready = true;
-    if (reply->conn == NULL)
+    if (reply->conn == NULL) {
         reply->done(reply);
-    else if (reply->conn->first == reply)
+        return;
+    }
+    note_answer_size(reply->conn, spans, span_count);
+    if (reply->conn->first == reply)
         conn_ask_send(reply->conn);
 }

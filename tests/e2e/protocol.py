@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One node, spoken to by hand: what stock clients rarely do, hostile input, and a controlled stop and start."""
 import os
+import re
 import socket
 import struct
 import sys
@@ -162,6 +163,35 @@ class Suite:
         assert connection.api_versions() and len(connection.read("flood", 0)) == 20
         assert time.monotonic() - start < 5
         greedy.close()
+
+    def check_many_small_requests(self):
+        """Small frames with large answers, which nobody reads, take no more memory than a connection may have waiting."""
+        connection = self.broker.connect()
+        for i in range(4):
+            connection.create_topic(f"wide-{i}", 300)
+        frames = struct.pack(">ihhihi", 14, 3, 1, 7, -1, -1) * 3000  # Metadata of all topics
+        greedy = []
+        for _ in range(20):
+            peer = socket.socket()
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            peer.connect(("127.0.0.1", self.broker.port))
+            peer.settimeout(0.2)
+            try:
+                peer.sendall(frames)
+            except OSError:
+                pass
+            greedy.append(peer)
+        start = time.monotonic()
+        assert connection.api_versions()
+        assert time.monotonic() - start < 5, "others wait"
+        if self.broker.kind != "kafka":
+            with open(f"/proc/{self.broker.process.pid}/status", encoding="ascii") as status:
+                resident = int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
+            assert resident < 256 * 1024, f"{resident} KiB resident"
+        for peer in greedy:
+            peer.close()
+        for i in range(4):
+            connection.delete_topic(f"wide-{i}")
 
     def check_restart(self):
         """SIGTERM leaves the clean mark; the same records are there after the start, and appends go on."""
