@@ -24,6 +24,7 @@ enum {
     PARTITIONS = 3,
     PRODUCERS = 4,
     READERS = 2,
+    PUSHERS = 2,
     MOST_RECORDS = 5,   /* in a batch */
     MOST_TOPICS = 100,  /* that the administrator makes besides */
     CALL_LIMIT_US = 20000000,
@@ -77,6 +78,7 @@ struct workload {
     struct admin_actor admin;
     struct producer_actor producers[PRODUCERS];
     struct reader_actor readers[READERS];
+    struct actor pushers[PUSHERS]; /* to topics that come and go; what they write is promised to nobody */
     struct uuid topic_id;
     bool has_topic, draining;
 };
@@ -102,14 +104,21 @@ static void hear_answer(struct client *client)
         actor->hear(actor);
 }
 
-static void ask(struct actor *actor, enum api_key api, int16_t least_version, const void *request)
+static void ask_between(struct actor *actor, enum api_key api, int16_t least_version, int16_t most_version,
+                        const void *request)
 {
     const struct message_schema *schema = api_schema_find((int16_t)api)->request;
     int16_t most = schema->unstable_since <= schema->max_version ? (int16_t)(schema->unstable_since - 1)
                                                                  : schema->max_version;
+    most = most_version < most ? most_version : most;
     int16_t least = least_version > schema->min_version ? least_version : schema->min_version;
     int16_t version = (int16_t)(least + (int16_t)sim_draw(actor->workload->sim, (uint64_t)(most - least + 1)));
     client_ask(&actor->client, api, version, request, CALL_LIMIT_US);
+}
+
+static void ask(struct actor *actor, enum api_key api, int16_t least_version, const void *request)
+{
+    ask_between(actor, api, least_version, INT16_MAX, request);
 }
 
 /* Whether an error only says "not now". */
@@ -400,6 +409,50 @@ static void act_as_producer(struct actor *actor)
     }
 }
 
+/* ---- Pushers ---- */
+
+static void hear_pushed(struct actor *actor)
+{
+    const struct produce_response *response = actor->client.response;
+    int16_t error = ERROR_UNKNOWN_SERVER_ERROR;
+    if (response->responses_count == 1 && response->responses[0].partition_responses_count == 1)
+        error = response->responses[0].partition_responses[0].error_code;
+    if (went_well(actor, error, "produce"))
+        wait_before_acting(actor, 5000);
+}
+
+static void act_as_pusher(struct actor *actor)
+{
+    struct workload *workload = actor->workload;
+    const struct admin_actor *admin = &workload->admin;
+    arena_reset(&actor->arena);
+    if (workload->draining || admin->created_count - admin->deleted_count < 2) {
+        set_idle(actor);
+        return;
+    }
+    int number = admin->deleted_count + 1 + (int)sim_draw(workload->sim, 2); /* the oldest go first */
+    struct batch_options options = batch_options_plain();
+    struct record record = { .timestamp = loop_wall_ms(workload->loop), .value = { (const uint8_t *)"pushed", 6 } };
+    struct buffer *batch = batch_build(&options, &record, 1);
+    struct produce_request request;
+    struct produce_topic_produce_data topic;
+    struct produce_partition_produce_data partition;
+    message_defaults(&produce_request_schema, &request);
+    shape_set_defaults(&produce_topic_produce_data_shape, &topic);
+    shape_set_defaults(&produce_partition_produce_data_shape, &partition);
+    partition.records = (struct records){ .data = batch->data, .size = (int32_t)batch->size };
+    topic.name = topic_of(&actor->arena, number);
+    topic.partition_data = &partition;
+    topic.partition_data_count = 1;
+    request.acks = sim_draw(workload->sim, 2) == 0 ? 1 : -1;
+    request.timeout_ms = 10000;
+    request.topic_data = &topic;
+    request.topic_data_count = 1;
+    actor->hear = hear_pushed;
+    ask_between(actor, API_PRODUCE, 7, 12, &request); /* later ones name topics by id */
+    buffer_unref(batch);
+}
+
 /* ---- Readers ---- */
 
 static void see_batch(struct reader_actor *reader, const uint8_t *batch, const struct batch_header *header)
@@ -607,6 +660,8 @@ struct workload *workload_create(struct sim *sim, const char *host, int port, st
     }
     for (int i = 0; i < READERS; i++)
         start_actor(workload, &workload->readers[i].actor, "reader", host, port, act_as_reader);
+    for (int i = 0; i < PUSHERS; i++)
+        start_actor(workload, &workload->pushers[i], "pusher", host, port, act_as_pusher);
     return workload;
 }
 
@@ -617,6 +672,8 @@ void workload_destroy(struct workload *workload)
         stop_actor(&workload->producers[i].actor);
     for (int i = 0; i < READERS; i++)
         stop_actor(&workload->readers[i].actor);
+    for (int i = 0; i < PUSHERS; i++)
+        stop_actor(&workload->pushers[i]);
     loop_destroy(workload->loop);
     io_destroy(workload->io);
     memory_give(workload);
