@@ -217,6 +217,8 @@ int log_open(struct flusher *flusher, const struct log_place *place,
         status = log_recover(log, place->clean);
     if (status < 0) {
         release(log);
+        if (status == -EIO)
+            flush_note_failure(flusher, status);
         return status;
     }
     flush_attach(log);

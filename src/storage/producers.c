@@ -108,9 +108,9 @@ enum producer_verdict producers_check(const struct producers *producers,
             return PRODUCER_DUPLICATE;
         }
     }
-    if (producer->batch_count == 0) /* only a marker is known: any sequence may come, as in Kafka */
-        return PRODUCER_NEW;
-    int32_t expected = sequence_add(producer->batches[producer->batch_count - 1].last_sequence, 1);
+    int32_t expected = 0; /* where only a marker of this epoch is known */
+    if (producer->batch_count > 0)
+        expected = sequence_add(producer->batches[producer->batch_count - 1].last_sequence, 1);
     return header->base_sequence == expected ? PRODUCER_NEW : PRODUCER_OUT_OF_ORDER;
 }
 

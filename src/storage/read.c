@@ -189,6 +189,28 @@ static int fill_slice(struct look *look, struct segment *segment, int64_t positi
     return 0;
 }
 
+static int read_from(struct look *look, int64_t offset, int64_t upper_offset, int64_t max_bytes,
+    bool at_least_one, struct log_slice *out_slice)
+{
+    struct log *log = look->log;
+    for (int32_t i = log_segment_at(log, offset); i >= 0 && i < log->segment_count; i++) {
+        struct segment *segment = &log->segments[i];
+        int64_t position;
+        if (offset >= upper_offset || segment->base_offset >= upper_offset || segment->is_new)
+            return 0;
+        int status = open_segment(look, segment);
+        if (status == 0)
+            status = find_position(look, segment, offset, &position);
+        if (status < 0)
+            return status;
+        /* Else what is left of this segment was compacted away: the next one. */
+        if (position < segment->size)
+            return fill_slice(
+                look, segment, position, upper_offset, max_bytes, at_least_one, out_slice);
+    }
+    return 0;
+}
+
 int log_read(struct log *log, int64_t offset, int64_t upper_offset, int64_t max_bytes,
     bool at_least_one, bool may_block, struct log_slice *out_slice)
 {
@@ -198,22 +220,10 @@ int log_read(struct log *log, int64_t offset, int64_t upper_offset, int64_t max_
         return -ERANGE;
     if (upper_offset > log->tail.end_offset)
         upper_offset = log->tail.end_offset;
-    for (int32_t i = log_segment_at(log, offset); i >= 0 && i < log->segment_count; i++) {
-        struct segment *segment = &log->segments[i];
-        int64_t position;
-        if (offset >= upper_offset || segment->base_offset >= upper_offset || segment->is_new)
-            return 0;
-        int status = open_segment(&look, segment);
-        if (status == 0)
-            status = find_position(&look, segment, offset, &position);
-        if (status < 0)
-            return status;
-        if (position <
-            segment->size) /* else what is left of this segment was compacted away: the next one */
-            return fill_slice(
-                &look, segment, position, upper_offset, max_bytes, at_least_one, out_slice);
-    }
-    return 0;
+    int status = read_from(&look, offset, upper_offset, max_bytes, at_least_one, out_slice);
+    if (status == -EIO)
+        flush_note_failure(log->flusher, status);
+    return status;
 }
 
 void log_slice_release(struct log_slice *slice)
@@ -231,6 +241,7 @@ bool log_slice_is_cached(const struct log_slice *slice)
 
 struct log_warm {
     struct work work;
+    struct flusher *flusher;
     struct task *resume;
     bool running, abandoned;
 };
@@ -239,6 +250,8 @@ static void warm_is_done(struct work *work)
 {
     struct log_warm *warm = container_of(work, struct log_warm, work);
     warm->running = false;
+    if (work->status == -EIO)
+        flush_note_failure(warm->flusher, work->status);
     if (warm->abandoned)
         log_warm_destroy(warm);
     else
@@ -254,6 +267,7 @@ struct log_warm *log_warm_start(
     item->file = file_ref(slice->file);
     item->position = slice->position;
     item->size = (size_t)slice->size;
+    warm->flusher = flusher;
     warm->resume = resume;
     warm->running = true;
     work_submit(&warm->work);

@@ -19,6 +19,7 @@ enum { SEARCH_CHUNK = 64 * 1024, RECORDS_LIMIT = 1 << 30 };
 
 struct log_search {
     struct job job;
+    struct flusher *flusher;
     struct loop *loop;
     struct task *resume;
     struct file *file; /* NULL: nothing can be found */
@@ -88,6 +89,8 @@ static void search_is_done(struct job *job)
 {
     struct log_search *search = container_of(job, struct log_search, job);
     search->running = false;
+    if (search->result.status == -EIO)
+        flush_note_failure(search->flusher, search->result.status);
     if (search->abandoned)
         log_search_destroy(search);
     else
@@ -148,6 +151,7 @@ static int begin(struct log *log, struct log_search *search)
 struct log_search *log_search_start(struct log *log, int64_t timestamp, struct task *resume)
 {
     struct log_search *search = memory_take(sizeof(*search));
+    search->flusher = log->flusher;
     search->loop = flusher_loop(log->flusher);
     search->resume = resume;
     search->timestamp = timestamp;
