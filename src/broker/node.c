@@ -10,6 +10,7 @@
 #include "base/report.h"
 #include "broker/node_parts.h"
 #include "broker/settings.h"
+#include "broker/topic_check.h"
 #include "broker/topic_describe.h"
 #include "io/io.h"
 #include "net/listener.h"
@@ -197,6 +198,14 @@ static enum error check_setting(void *context, enum setting_scope scope, struct 
     return topic_setting_check(key, value, arena, out_message);
 }
 
+static enum error check_topic(void *context, const struct image *image, const struct create_topics_creatable_topic *topic,
+    struct arena *arena, struct str *out_message)
+{
+    const struct node *node = context;
+
+    return topic_check(node->settings, image, topic, arena, out_message);
+}
+
 static void describe_topic(void *context, const struct image *image, const struct create_topics_creatable_topic *topic,
     struct arena *arena, struct create_topics_creatable_topic_result *result)
 {
@@ -229,7 +238,7 @@ static void quorum_settings_fill(struct node *node, struct quorum_settings *out)
         .election_backoff_max_ms = settings->quorum_election_backoff_max_ms,
         .fetch_timeout_ms = settings->quorum_fetch_timeout_ms,
         .controller = {
-            .hooks = { .context = node, .validate_setting = check_setting,
+            .hooks = { .context = node, .validate_setting = check_setting, .validate_topic = check_topic,
                 .describe_topic = describe_topic },
             .cluster_id = str_from(log_dir_identity(node->log_dirs[0])->cluster_id),
             .default_partition_count = settings->num_partitions,

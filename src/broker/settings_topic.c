@@ -144,6 +144,56 @@ const struct setting *topic_setting_find(struct str name)
     return setting_find(topic_setting_rows, topic_setting_count, name);
 }
 
+static bool is_digits(struct str text)
+{
+    for (int32_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+    }
+    return text.size > 0;
+}
+
+static bool names_replicas(struct str list)
+{
+    struct str piece;
+    if (str_is(str_trim(list), "*") || str_trim(list).size == 0)
+        return true;
+    while (str_split(&list, ',', &piece)) {
+        struct str broker = str_trim(piece), partition;
+        str_split(&broker, ':', &partition);
+        if (str_is_null(broker) || !is_digits(partition) || !is_digits(broker))
+            return false;
+    }
+    return true;
+}
+
+/* As Java prints a list. */
+static const char *print_list(struct str list, struct arena *arena)
+{
+    const char *all = "";
+    struct str piece;
+    while (str_split(&list, ',', &piece))
+        all = arena_format(
+            arena, "%s%s%.*s", all, all[0] == 0 ? "" : ", ", STR_PRINT(str_trim(piece)));
+    return all;
+}
+
+/* The lists of throttled replicas are the only ones with a form of their own. */
+static enum error check_throttled(
+    struct str name, struct str value, struct arena *arena, struct str *out_message)
+{
+    if (!str_is(name, "leader.replication.throttled.replicas") &&
+        !str_is(name, "follower.replication.throttled.replicas"))
+        return ERROR_NONE;
+    if (names_replicas(value))
+        return ERROR_NONE;
+    *out_message = str_from(arena_format(arena,
+        "Invalid value [%s] for configuration %.*s: %.*s must be the literal '*' or a list of "
+        "replicas in the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],...",
+        print_list(value, arena), STR_PRINT(name), STR_PRINT(name)));
+    return ERROR_INVALID_CONFIG;
+}
+
 enum error topic_setting_check(
     struct str name, struct str value, struct arena *arena, struct str *out_message)
 {
@@ -158,5 +208,7 @@ enum error topic_setting_check(
             arena, "Null value not supported for topic configs: %.*s", STR_PRINT(name)));
         return ERROR_INVALID_CONFIG;
     }
-    return setting_parse(row, value, arena, NULL, out_message) ? ERROR_NONE : ERROR_INVALID_CONFIG;
+    if (!setting_parse(row, value, arena, NULL, out_message))
+        return ERROR_INVALID_CONFIG;
+    return check_throttled(name, value, arena, out_message);
 }

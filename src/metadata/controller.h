@@ -42,6 +42,10 @@ struct controller_hooks {
     /* value null: the key is removed. ERROR_NONE or INVALID_CONFIG and a message in the arena. */
     enum error (*validate_setting)(void *context, enum setting_scope scope, struct str name,
         struct str key, struct str value, struct arena *arena, struct str *out_message);
+    /* All that CreateTopics wishes for one topic, none of it null. */
+    enum error (*validate_topic)(void *context, const struct image *image,
+        const struct create_topics_creatable_topic *topic, struct arena *arena,
+        struct str *out_message);
     /* The effective settings for the answer of CreateTopics: fills result->configs. */
     void (*describe_topic)(void *context, const struct image *image,
         const struct create_topics_creatable_topic *topic, struct arena *arena,

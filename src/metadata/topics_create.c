@@ -111,19 +111,18 @@ static enum error check_settings(struct creation *creation)
             return refuse(creation, ERROR_INVALID_CONFIG,
                 arena_format(arena, "Null value not supported for topic configs: %.*s",
                     STR_PRINT(config->name)));
-        struct str message = { 0 };
-        enum error error =
-            hooks->validate_setting == NULL
-                ? ERROR_NONE
-                : hooks->validate_setting(hooks->context, SCOPE_TOPIC, creation->wish->name,
-                      config->name, config->value, arena, &message);
-        if (error != ERROR_NONE) {
-            creation->result->error_code = (int16_t)error;
-            creation->result->error_message = message;
-            return error;
-        }
     }
-    return ERROR_NONE;
+    struct str message = { 0 };
+    enum error error =
+        hooks->validate_topic == NULL
+            ? ERROR_NONE
+            : hooks->validate_topic(hooks->context, creation->decider->image, creation->wish,
+                  creation->decider->arena, &message);
+    if (error != ERROR_NONE) {
+        creation->result->error_code = (int16_t)error;
+        creation->result->error_message = message;
+    }
+    return error;
 }
 
 /* What all replicas of a new partition begin with; the ISR is those who can serve now, in the order
@@ -351,6 +350,7 @@ void decide_create_topics(struct decider *decider, const struct create_topics_re
             .wish = &request->topics[i],
             .result = result };
         result->name = creation.wish->name;
+        result->error_message = (struct str){ 0 };
         result->configs_count = -1;
         if (first[i] == i)
             refuse(&creation, ERROR_INVALID_REQUEST, "Duplicate topic name.");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Settings that the metadata log holds, over those that the node was started with. */
 #include "broker/settings_input.h"
+#include "broker/topic_check.h"
 #include "broker/topic_describe.h"
 #include "metadata/apply.h"
 #include "test.h"
@@ -115,5 +116,44 @@ void test_settings_live__say_where_a_new_topics_values_come_from(void)
     expect(&result, "retention.ms", "3600000", 4);
     expect(&result, "segment.bytes", "1073741824", 5);
     expect(&result, "remote.storage.enable", "false", 5);
+    end();
+}
+
+static void check_wishes(const char *wishes, const char *message)
+{
+    struct create_topics_creatable_topic_config configs[4];
+    struct create_topics_creatable_topic topic = { .name = STR("a"), .configs = configs };
+    struct str rest = str_from(wishes), pair, said = { 0 };
+    while (str_split(&rest, ' ', &pair)) {
+        struct create_topics_creatable_topic_config *config = &configs[topic.configs_count++];
+        str_split(&pair, '=', &config->name);
+        config->value = pair;
+    }
+    enum error error = topic_check(&node, image, &topic, &arena, &said);
+    assert_int_equal(error, message == NULL ? ERROR_NONE : ERROR_INVALID_CONFIG);
+    if (message != NULL && !str_is(said, message))
+        fail_msg("'%.*s' is not '%s'", STR_PRINT(said), message);
+}
+
+/* As Kafka 4.4.0 answers CreateTopics. */
+void test_settings_live__refuse_what_a_new_topic_may_not_combine(void)
+{
+    begin("log.cleaner.max.compaction.lag.ms=50\n");
+    check_wishes("min.compaction.lag.ms=5 max.compaction.lag.ms=5", NULL);
+    check_wishes("min.compaction.lag.ms=10 max.compaction.lag.ms=5",
+        "conflict topic config setting min.compaction.lag.ms (10) > max.compaction.lag.ms (5)");
+    check_wishes("min.compaction.lag.ms=51",
+        "conflict topic config setting min.compaction.lag.ms (51) > max.compaction.lag.ms (50)");
+    check_wishes("remote.storage.enable=False remote.log.copy.disable=true", NULL);
+    check_wishes("remote.storage.enable=TRUE",
+        "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with "
+        "remote log storage.");
+    check_wishes("segment.bytes=1 nothing=1", "Unknown topic config name: nothing");
+    check_wishes("leader.replication.throttled.replicas=1:2,3:4", NULL);
+    check_wishes("leader.replication.throttled.replicas=*", NULL);
+    check_wishes("follower.replication.throttled.replicas=1:2,a",
+        "Invalid value [1:2, a] for configuration follower.replication.throttled.replicas: "
+        "follower.replication.throttled.replicas must be the literal '*' or a list of replicas in "
+        "the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],...");
     end();
 }
