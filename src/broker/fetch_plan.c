@@ -27,6 +27,8 @@ static void find_topic(const struct request *request, struct fetch_visit *mine)
         mine->error = by_topic_id(request) ? ERROR_UNKNOWN_TOPIC_ID : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     else if (image_partition(topic, mine->wish.partition_index) == NULL)
         mine->error = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    else if (request->in.fetch->replica_id >= 0 || request->in.fetch->replica_state.replica_id >= 0)
+        mine->error = ERROR_NOT_LEADER_OR_FOLLOWER; /* a topic has no follower here */
     else if (mine->wish.max_bytes < 0)
         mine->error = ERROR_INVALID_REQUEST;
     mine->visit.topic_id = topic == NULL ? mine->wish.topic_id : topic->id;
