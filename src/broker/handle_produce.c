@@ -87,7 +87,7 @@ static enum error check_partition(const struct request *request, const struct im
     return ERROR_NONE;
 }
 
-static void add_partition(struct request *request, const struct image_topic *topic,
+static void add_partition(struct request *request, const struct image_topic *topic, struct str name,
     const struct produce_partition_produce_data *data, struct produce_partition_produce_response *answer)
 {
     struct produce_work *work = request->work.produce;
@@ -107,6 +107,7 @@ static void add_partition(struct request *request, const struct image_topic *top
     mine->append.buffer = request->frame;
     mine->append.records = request->frame->data + (data->records.data - request->frame->data);
     mine->append.size = (size_t)data->records.size;
+    mine->append.topic = name;
     mine->append.acks = request->in.produce->acks;
     mine->append.allow_zstd = request->in.produce->allows_zstd;
     arena_init(&mine->arena);
@@ -119,17 +120,20 @@ static void add_topic(struct request *request, const struct produce_topic_produc
 {
     const struct image *image = request->shard->image;
     const struct image_topic *topic = NULL;
+    struct str name = { 0 };
     int32_t count = data->partition_data_count < 0 ? 0 : data->partition_data_count;
 
     if (image != NULL)
         topic = request->in.produce->by_topic_id ? image_topic_by_id(image, data->topic_id)
                                                  : image_topic_by_name(image, data->name);
+    if (topic != NULL)
+        name = str_copy(&request->arena, topic->name); /* the image may go before the answer */
     answer->name = data->name;
     answer->topic_id = data->topic_id;
     answer->partition_responses = MESSAGE_TAKE(produce_partition_produce_response, &request->arena, count);
     answer->partition_responses_count = count;
     for (int32_t i = 0; i < count; i++)
-        add_partition(request, topic, &data->partition_data[i], &answer->partition_responses[i]);
+        add_partition(request, topic, name, &data->partition_data[i], &answer->partition_responses[i]);
 }
 
 static void cleanup(struct request *request)
@@ -212,6 +216,8 @@ static void fill(struct request *request, struct produce_visit *mine)
     answer->error_message = str_from(append->message);
     if (append->record_error_count > 0)
         tell_record_errors(request, append, answer);
+    if (append->error == ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER)
+        answer->log_start_offset = append->log_start;
     if (append->error == ERROR_NOT_LEADER_OR_FOLLOWER)
         tell_leader(request, mine, answer);
 }

@@ -322,6 +322,8 @@ bool partition_append(struct partition *partition, struct append *append, struct
         return false;
     struct batch_rules rules = partition->settings.rules;
     rules.allow_zstd = append->allow_zstd;
+    rules.topic = append->topic;
+    rules.partition_index = partition->key.index;
     batch_validate(decompressor, &rules, loop_wall_ms(partition->loop), append->records,
         append->size, arena, &verdict);
     append->error = verdict.error;

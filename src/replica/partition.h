@@ -37,12 +37,13 @@ struct append {
     struct buffer *buffer; /* that holds records; borrowed, the log keeps its own reference */
     uint8_t *records;
     size_t size;
+    struct str topic; /* its name, for messages */
     int16_t acks;
     bool allow_zstd; /* the producer speaks a version that knows it */
     void (*done)(struct append *append); /* from a clean stack or a finish hook; must only note and enqueue */
     /* the answer */
     enum error error;
-    const char *message; /* fixed text or NULL */
+    const char *message; /* NULL: nothing to say */
     const struct record_error *record_errors;
     int32_t record_error_count;
     int64_t base_offset, last_offset, append_time_ms, log_start;

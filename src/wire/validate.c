@@ -2,6 +2,7 @@
 #include "wire/validate.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
 #include "base/arena.h"
 #include "wire/compress.h"
@@ -148,6 +149,12 @@ static void refuse(struct batch_verdict *verdict, enum error error, const char *
     verdict->message = message;
 }
 
+static bool lists_errors(const struct batch_verdict *verdict)
+{
+    return verdict->record_error_count < RECORD_ERRORS_LISTED;
+}
+
+/* message NULL: the list is full. */
 static void refuse_record(struct batch_verdict *verdict, struct arena *arena, int32_t index,
     enum error error, const char *message)
 {
@@ -157,14 +164,30 @@ static void refuse_record(struct batch_verdict *verdict, struct arena *arena, in
         verdict->record_errors =
             arena_take_array(arena, (size_t)count, sizeof(*verdict->record_errors));
     }
-    if (verdict->record_error_count < RECORD_ERRORS_LISTED)
+    verdict->refused_record_count++;
+    if (lists_errors(verdict))
         verdict->record_errors[verdict->record_error_count++] =
             (struct record_error){ index, message };
     if (verdict->error != ERROR_INVALID_TIMESTAMP)
-        refuse(verdict, error,
-            error == ERROR_INVALID_TIMESTAMP
-                ? "records have a timestamp that the topic does not allow"
-                : "records break a rule of the topic");
+        verdict->error = error;
+}
+
+/* What the batch is told when some of its records were refused. */
+static void sum_up(struct batch_verdict *verdict, struct arena *arena)
+{
+    enum { SHOWN = 3 };
+    const char *shown = "";
+    if (verdict->error == ERROR_INVALID_TIMESTAMP) {
+        verdict->message = "One or more records have been rejected due to invalid timestamp";
+        return;
+    }
+    for (int32_t i = 0; i < verdict->record_error_count && i < SHOWN; i++)
+        shown = arena_format(arena, "%s%sRecordError(batchIndex=%" PRId32 ", message='%s')", shown,
+            i == 0 ? "" : ", ", verdict->record_errors[i].index, verdict->record_errors[i].message);
+    verdict->message = arena_format(arena,
+        "One or more records have been rejected due to %" PRId32
+        " record errors in total, and only showing the first three errors at most: [%s]",
+        verdict->refused_record_count, shown);
 }
 
 /* Differences wrap as they do in Java, so that the extreme times fall on the same side. */
@@ -176,18 +199,35 @@ static bool time_is_out_of_bounds(
     return age > rules->timestamp_before_max_ms || lead > rules->timestamp_after_max_ms;
 }
 
+static const char *describe_bounds(const struct batch_rules *rules, int64_t now_ms,
+    int64_t timestamp, int32_t index, struct arena *arena)
+{
+    int64_t earliest = (int64_t)((uint64_t)now_ms - (uint64_t)rules->timestamp_before_max_ms);
+    int64_t latest = (int64_t)((uint64_t)now_ms + (uint64_t)rules->timestamp_after_max_ms);
+    return arena_format(arena,
+        "Timestamp %" PRId64 " of message with offset %" PRId32
+        " is out of range. The timestamp should be within [%" PRId64 ", %" PRId64 "]",
+        timestamp, index, earliest, latest);
+}
+
 static void check_record(const struct batch_rules *rules, int64_t now_ms, bool has_key,
     int64_t timestamp, int32_t index, struct arena *arena, struct batch_verdict *verdict)
 {
     if (rules->keys_required && !has_key)
-        refuse_record(verdict, arena, index, ERROR_INVALID_RECORD, "a compacted topic needs keys");
+        refuse_record(verdict, arena, index, ERROR_INVALID_RECORD,
+            !lists_errors(verdict)
+                ? NULL
+                : arena_format(arena,
+                      "Compacted topic cannot accept message without key in topic partition "
+                      "%.*s-%" PRId32,
+                      STR_PRINT(rules->topic), rules->partition_index));
     else if (batch_is_log_append_time(&verdict->header))
         refuse_record(verdict, arena, index, ERROR_INVALID_TIMESTAMP,
             "log append time is set by the broker only");
     else if (!rules->log_append_time && timestamp != -1 &&
              time_is_out_of_bounds(rules, now_ms, timestamp))
         refuse_record(verdict, arena, index, ERROR_INVALID_TIMESTAMP,
-            "the timestamp is out of the topic's bounds");
+            lists_errors(verdict) ? describe_bounds(rules, now_ms, timestamp, index, arena) : NULL);
 }
 
 /* Every record, and nothing behind the last. Leaves the maximum timestamp; refuses as it finds. */
@@ -211,6 +251,8 @@ static void walk_records(struct walk *walk, const struct batch_rules *rules, int
     }
     if (walk->at != walk->end || walk_refill(walk) || walk->failed)
         refuse(verdict, ERROR_INVALID_RECORD, "the batch does not end with its last record");
+    else if (verdict->refused_record_count > 0)
+        sum_up(verdict, arena);
     *out_max_timestamp = max_timestamp;
 }
 

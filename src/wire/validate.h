@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What Produce may append: Kafka's rules for the one batch that a partition's records hold, with
- * Kafka's codes, and the rewriting that goes with them. Compressed records are checked as a stream
+ * Kafka's codes and, for single records, Kafka's words; and the rewriting that goes with them. Compressed records are checked as a stream
  * with a window of a few KiB. Pure. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/str.h"
 #include "error.h"
 #include "wire/batch.h"
 
@@ -22,20 +23,23 @@ struct batch_rules {
     bool keys_required;   /* cleanup.policy has compact */
     bool header_only;     /* produce.validate=header: do not decompress */
     bool allow_zstd;      /* Produce 7+ */
+    struct str topic;     /* for messages only, as is the next */
+    int32_t partition_index;
 };
 
 struct record_error {
     int32_t index;       /* of the record in its batch */
-    const char *message; /* fixed text */
+    const char *message; /* in the arena, or fixed text */
 };
 
 enum { RECORD_ERRORS_LISTED = 1000 };
 
 struct batch_verdict {
     enum error error;
-    const char *message; /* fixed text, NULL when there is nothing to say */
+    const char *message; /* in the arena or fixed text, NULL when there is nothing to say */
     struct record_error *record_errors;
-    int32_t record_error_count;
+    int32_t record_error_count;   /* listed */
+    int32_t refused_record_count; /* more than are listed, perhaps */
     struct batch_header header; /* of the batch, as it is after the rewriting */
 };
 

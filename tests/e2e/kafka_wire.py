@@ -404,14 +404,20 @@ class Connection:
         found = r.array(lambda: (r.string(), r.array(lambda: r.take("ihqqq"))))[0][1][0]
         return found[1], found[2], found[3]
 
+    def produce_words(self, topic, partition, records):
+        """error code, [(index, message)] of single records, message of the batch"""
+        r = self.call(0, 8, self.produce_body(topic, partition, records))
+        one = lambda: (r.take("ihqqq")[1], r.array(lambda: (r.take("i"), r.string())), r.string())
+        return r.array(lambda: (r.string(), r.array(one)))[0][1][0]
+
     def produce(self, topic, partition, records, acks=-1):
         code, base, _ = self.produce_answer(self.call(0, 7, self.produce_body(topic, partition, records, acks)))
         check(code)
         return base
 
-    def fetch(self, topic, partition, offset, max_bytes=1 << 20, wait_ms=0, min_bytes=1, committed=False, epoch=-1):
+    def fetch(self, topic, partition, offset, max_bytes=1 << 20, wait_ms=0, min_bytes=1, committed=False, epoch=-1, replica=-1):
         """error code, high watermark, last stable offset, log start, bytes"""
-        body = struct.pack(">iiiibiii", -1, wait_ms, min_bytes, max_bytes, committed, 0, -1, 1) + text(topic)
+        body = struct.pack(">iiiibiii", replica, wait_ms, min_bytes, max_bytes, committed, 0, -1, 1) + text(topic)
         body += struct.pack(">iiiqqii", 1, partition, epoch, offset, -1, max_bytes, 0) + text("")
         r = self.call(1, 11, body)
         _, error, _ = r.take("ihi")

@@ -13,7 +13,7 @@ import kafka_wire as wire
 import node
 
 SERVED = {0: (0, 13), 1: (4, 18), 2: (1, 11), 3: (0, 13), 18: (0, 5), 19: (2, 7), 20: (1, 6), 22: (0, 5), 23: (2, 4), 60: (0, 2), 75: (0, 0)}
-OUT_OF_ORDER, CORRUPT, TOO_LARGE, INVALID_RECORD, INVALID_TIMESTAMP, OFFSET_OUT_OF_RANGE = 45, 2, 10, 87, 32, 1
+OUT_OF_ORDER, CORRUPT, TOO_LARGE, INVALID_RECORD, INVALID_TIMESTAMP, OFFSET_OUT_OF_RANGE, NOT_LEADER = 45, 2, 10, 87, 32, 1, 6
 
 
 def one(key=b"k", value=b"v", at=1700000000000):
@@ -79,6 +79,40 @@ class Suite:
         self.topic("timely", message_timestamp_before_max_ms="1000")
         self.refused(connection, "timely", wire.batch([one()]), INVALID_TIMESTAMP)
         assert connection.produce("strict", 0, wire.batch([one()])) == 0
+
+    def check_refused_records_are_named(self):
+        connection = self.topic("worded", cleanup_policy="compact", message_timestamp_before_max_ms="1000")
+        now = int(time.time() * 1000)
+        words = "Compacted topic cannot accept message without key in topic partition worded-0"
+        assert connection.produce_words("worded", 0, wire.batch([one(at=now), one(key=None, at=now)])) == (
+            INVALID_RECORD, [(1, words)], "One or more records have been rejected due to 1 record errors in total, and only showing the first "
+            f"three errors at most: [RecordError(batchIndex=1, message='{words}')]")
+        code, errors, whole = connection.produce_words("worded", 0, wire.batch([one(), one(at=now)]))
+        assert (code, whole) == (INVALID_TIMESTAMP, "One or more records have been rejected due to invalid timestamp")
+        assert len(errors) == 1 and errors[0][1].startswith(
+            f"Timestamp {one()[3]} of message with offset 0 is out of range. The timestamp should be within ["), errors
+
+    def check_refused_topics(self):
+        connection = self.broker.connect()
+        for configs, words in (
+                ({"remote.storage.enable": "true"}, "Tiered Storage functionality is disabled"),
+                ({"min.compaction.lag.ms": "10", "max.compaction.lag.ms": "5"}, "min.compaction.lag.ms (10) > max.compaction.lag.ms (5)"),
+                ({"segment.bytes": "1", "nothing": "1"}, "Unknown topic config name: nothing"),
+                ({"leader.replication.throttled.replicas": "x"}, "must be the literal '*'"),
+                ({"compression.gzip.level": "0"}, "Value must be between 1 and 9 or equal to -1"),
+                ({"cleanup.policy": "delete,,compact"}, "values must not be empty")):
+            try:
+                connection.create_topic("refused", 1, configs)
+            except ValueError as error:
+                assert str(error).startswith("40: ") and words in str(error), error
+            else:
+                raise AssertionError(f"taken: {configs}")
+
+    def check_nobody_fetches_as_a_replica(self):
+        connection = self.topic("followed")
+        assert connection.fetch("followed", 0, 0)[0] == 0
+        for replica in (0, 1):
+            assert connection.fetch("followed", 0, 0, replica=replica)[0] == NOT_LEADER
 
     def check_append_time_and_topic_codec(self):
         connection = self.topic("stamped", message_timestamp_type="LogAppendTime", compression_type="zstd")

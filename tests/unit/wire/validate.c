@@ -30,7 +30,9 @@ static void bench_init(struct bench *bench)
         .max_uncompressed_size = 1 << 24,
         .timestamp_before_max_ms = INT64_MAX,
         .timestamp_after_max_ms = 3600000,
-        .allow_zstd = true };
+        .allow_zstd = true,
+        .topic = { "keyed", 5 },
+        .partition_index = 3 };
     for (int i = 0; i < RECORD_COUNT; i++) {
         bench->records[i].timestamp = NOW + i % 7;
         bench->records[i].key = (struct bytes){ (const uint8_t *)"key", 3 };
@@ -196,6 +198,14 @@ void test_validate__names_each_record_that_breaks_a_rule(void)
         assert_int_equal(bench.verdict.record_error_count, 2);
         assert_int_equal(bench.verdict.record_errors[0].index, 4);
         assert_int_equal(bench.verdict.record_errors[1].index, 9);
+        assert_string_equal(bench.verdict.record_errors[0].message,
+            "Compacted topic cannot accept message without key in topic partition keyed-3");
+        assert_string_equal(bench.verdict.message,
+            "One or more records have been rejected due to 2 record errors in total, and only "
+            "showing the first three errors at most: [RecordError(batchIndex=4, message='Compacted "
+            "topic cannot accept message without key in topic partition keyed-3'), "
+            "RecordError(batchIndex=9, message='Compacted topic cannot accept message without key "
+            "in topic partition keyed-3')]");
     }
     bench.records[2].timestamp = NOW + 3600001;
     bench.records[3].timestamp = NOW + 3600000;
@@ -212,6 +222,11 @@ void test_validate__names_each_record_that_breaks_a_rule(void)
     assert_int_equal(build_and_validate(&bench), ERROR_INVALID_TIMESTAMP);
     assert_int_equal(bench.verdict.record_error_count, 1);
     assert_int_equal(bench.verdict.record_errors[0].index, 7);
+    assert_string_equal(bench.verdict.record_errors[0].message,
+        "Timestamp 999989 of message with offset 7 is out of range. The timestamp should be within "
+        "[999990, 4600000]");
+    assert_string_equal(bench.verdict.message,
+        "One or more records have been rejected due to invalid timestamp");
     bench_deinit(&bench);
 }
 
