@@ -87,7 +87,7 @@ static bool read_now(struct fetch_visit *mine, struct partition *partition, stru
         .current_leader_epoch = mine->wish.current_leader_epoch,
         .last_fetched_epoch = mine->wish.last_fetched_epoch,
         .max_bytes = limit > 0 ? limit : 0,
-        .at_least_one = true,
+        .at_least_one = limit > 0 || !quota->has_records, /* else only the positions are of interest */
         .committed_only = work->committed_only,
         .may_block = mine->warmed_once,
     };

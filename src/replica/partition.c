@@ -413,7 +413,7 @@ int partition_read(struct partition *partition, struct partition_read *read, str
         return 0;
     }
     int64_t upper = read->committed_only ? read->last_stable_offset : read->high_watermark;
-    if (read->offset >= upper)
+    if (read->offset >= upper || (read->max_bytes <= 0 && !read->at_least_one))
         return 0;
     int status = log_read(log, read->offset, upper, read->max_bytes, read->at_least_one, read->may_block, &read->slice);
     if (status == -EAGAIN)
