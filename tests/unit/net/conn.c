@@ -309,3 +309,31 @@ void test_conn__waits_for_the_budget_and_goes_on(void)
     memory_give(frame);
     stage_destroy(stage);
 }
+
+/* One read may hold hundreds of small frames; those beyond what may be in work wait, unread, and none of them is lost. */
+void test_conn__hands_on_no_more_than_may_be_in_work(void)
+{
+    enum { COUNT = 1500 };
+    struct stage *stage = stage_create(1 << 20, 1 << 20);
+    uint8_t frames[COUNT][5];
+    stage->hold = true;
+    for (int i = 0; i < COUNT; i++) {
+        store_u32(frames[i], 1);
+        frames[i][4] = (uint8_t)i;
+    }
+    client_send(stage, frames, sizeof(frames));
+    while (stage->echo_count == 0)
+        loop_turn(stage->loop);
+    assert_true(stage->echo_count <= CONN_REQUESTS_MAX);
+    for (int i = 0; i < COUNT; i++) {
+        while (i == stage->echo_count)
+            loop_turn(stage->loop);
+        assert_true(stage->echo_count - stage->done_count <= CONN_REQUESTS_MAX + 1);
+        assert_int_equal(stage->echoes[i]->frame->data[0], (uint8_t)i);
+        echo_answer(stage->echoes[i]);
+        if (i % 10 == 9)
+            while (stage->done_count <= i)
+                loop_turn(stage->loop);
+    }
+    stage_destroy(stage);
+}
