@@ -198,6 +198,8 @@ void listener_accept(struct listener *listener)
 
 void listener_stop(struct listener *listener)
 {
+    if (listener == NULL)
+        return;
     listener->accepting = false;
     timer_cancel(listener->loop, &listener->retry);
     socket_close(listener->socket);
