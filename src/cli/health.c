@@ -33,6 +33,11 @@ static struct health look(const struct metadata_response *metadata)
     return health;
 }
 
+static const char *plural(int64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 static int print_health(const struct metadata_response *metadata, bool as_json)
 {
     struct health health = look(metadata);
@@ -46,11 +51,11 @@ static int print_health(const struct metadata_response *metadata, bool as_json)
                 "without_leader", (json_int_t)health.leaderless, "under_replicated",
                 (json_int_t)health.under_replicated));
     } else {
-        printf("%s: cluster %.*s, %" PRId32 " node%s, %" PRId32 " topics, %" PRId64
-               " partitions, %" PRId64 " without leader, %" PRId64 " under-replicated\n",
+        printf("%s: cluster %.*s, %" PRId32 " node%s, %" PRId32 " topic%s, %" PRId64
+               " partition%s, %" PRId64 " without leader, %" PRId64 " under-replicated\n",
             is_healthy ? "healthy" : "not healthy", STR_PRINT(metadata->cluster_id), health.nodes,
-            health.nodes == 1 ? "" : "s", health.topics, health.partitions, health.leaderless,
-            health.under_replicated);
+            plural(health.nodes), health.topics, plural(health.topics), health.partitions,
+            plural(health.partitions), health.leaderless, health.under_replicated);
     }
     return is_healthy ? EXIT_DONE : EXIT_FAILED;
 }

@@ -12,21 +12,22 @@ enum { VERB_TABLES = sizeof(all_verbs) / sizeof(all_verbs[0]) };
 
 static void print_help(void)
 {
-    puts("strom: an event-streaming broker that speaks Apache Kafka's protocol.\n\nusage: strom "
-         "VERB [options]\n\nverbs:");
+    printf("strom: an event-streaming broker that speaks Apache Kafka's protocol.\n\nusage: %s VERB "
+           "[options]\n\nverbs:\n",
+        program_name());
     for (int i = 0; i < VERB_TABLES; i++) {
         for (const struct verb *verb = all_verbs[i]; verb->name != NULL; verb++)
             printf("  %-20s %s\n", verb->name, verb->summary);
     }
-    puts("\n`strom VERB --help` tells more.\n\n"
-         "begin here:\n"
-         "  strom server                                   a node on localhost:9092, its data in "
-         "./strom-data\n"
-         "  strom topic create hello --partitions 3\n"
-         "  echo world | strom produce hello\n"
-         "  strom consume hello --from beginning --until-end\n\n"
-         "exit codes: 0 done, 1 refused or failed, 2 misused, 3 no node answers, 4 there is no "
-         "such thing");
+    print_as_typed(stdout,
+        "\n`strom VERB --help` tells more.\n\n"
+        "begin here (the first stays, a node on localhost:9092 with its data in ./strom-data):\n"
+        "  strom server\n"
+        "  strom topic create hello --partitions 3\n"
+        "  echo world | strom produce hello\n"
+        "  strom consume hello --from beginning --until-end\n\n"
+        "exit codes: 0 done, 1 refused or failed, 2 misused, 3 no node answers, 4 there is no "
+        "such thing\n");
 }
 
 /* The words of argv that make up the verb's name, when they do. */
@@ -66,7 +67,7 @@ static void complain_of_part(int argc, char **argv)
             struct str part = str_from(verb->name), first;
             str_split(&part, ' ', &first);
             if (str_is(first, argv[1]))
-                fprintf(stderr, "  strom %-20s %s\n", verb->name, verb->summary);
+                fprintf(stderr, "  %s %-20s %s\n", program_name(), verb->name, verb->summary);
         }
     }
 }
@@ -74,14 +75,15 @@ static void complain_of_part(int argc, char **argv)
 static int complain_of_verb(int argc, char **argv)
 {
     struct str said = str_from(argv[1]), nearest = { 0 };
-    int best = said.size / 2 + 2;
+    int best = said.size / 2 + 1;
     bool has_parts = false;
     for (int i = 0; i < VERB_TABLES; i++) {
         for (const struct verb *verb = all_verbs[i]; verb->name != NULL; verb++) {
             struct str part = str_from(verb->name), first;
             str_split(&part, ' ', &first);
             has_parts |= str_equal(first, said);
-            int distance = str_distance(first, said);
+            bool begins_so = said.size > 1 && str_starts(first, said);
+            int distance = begins_so ? 0 : str_distance(first, said);
             if (distance < best) {
                 best = distance;
                 nearest = first;
@@ -91,15 +93,17 @@ static int complain_of_verb(int argc, char **argv)
     if (has_parts)
         complain_of_part(argc, argv);
     else if (!str_is_null(nearest))
-        complain("unknown verb %s; did you mean strom %.*s? See strom --help", argv[1],
-            STR_PRINT(nearest));
+        complain("unknown verb %s; did you mean %s %.*s? See %s --help", argv[1], program_name(),
+            STR_PRINT(nearest), program_name());
     else
-        complain("unknown verb %s. See strom --help", argv[1]);
+        complain("unknown verb %s. See %s --help", argv[1], program_name());
     return EXIT_MISUSED;
 }
 
 int main(int argc, char **argv)
 {
+    if (argc > 0 && argv[0][0] != 0)
+        program_named(argv[0]);
     if (argc < 2) {
         print_help();
         return EXIT_MISUSED;

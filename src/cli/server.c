@@ -73,7 +73,8 @@ static void print_start(
     }
     for (int i = 0; i < node->log_dir_count; i++)
         printf("%-11s %s\n", i == 0 ? "data" : "", node->log_dirs[i].data);
-    printf("%-11s strom topic create hello --partitions 3 --bootstrap-server %s\n", "try", client);
+    printf("%-11s %s topic create hello --partitions 3 --bootstrap-server %s\n", "try",
+        program_name(), client);
     fflush(stdout);
     arena_deinit(&arena);
 }

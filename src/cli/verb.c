@@ -8,6 +8,40 @@
 #include "base/memory.h"
 #include "base/str.h"
 
+static const char *program = "strom";
+
+void program_named(const char *path)
+{
+    program = path;
+}
+
+const char *program_name(void)
+{
+    return program;
+}
+
+/* A command begins a line, or follows a pipe, or stands in backquotes. */
+static bool begins_command(const char *text, const char *at)
+{
+    if (at == text || at[-1] == '`')
+        return true;
+    return at - text >= 2 && at[-1] == ' ' && (at[-2] == ' ' || at[-2] == '|');
+}
+
+void print_as_typed(FILE *out, const char *text)
+{
+    const char *from = text, *at = text;
+    while ((at = strstr(at, "strom ")) != NULL) {
+        bool is_command = begins_command(text, at);
+        if (is_command) {
+            fprintf(out, "%.*s%s", (int)(at - from), from, program);
+            from = at + 5;
+        }
+        at += 5;
+    }
+    fputs(from, out);
+}
+
 static const struct option help_option = { "help", 'h', NULL, "Print this." };
 
 void complain(const char *format, ...)
@@ -38,15 +72,17 @@ static void print_option(const struct option *option)
 
 void verb_help(const struct verb *verb)
 {
-    printf("%s\n\nusage: strom %s%s%s%s\n", verb->summary, verb->name,
+    printf("%s\n\nusage: %s %s%s%s%s\n", verb->summary, program, verb->name,
         verb->words[0] == 0 ? "" : " ", verb->words, " [options]");
     puts("\noptions:");
     for (const struct option *option = verb->options; option != NULL && option->name != NULL;
          option++)
         print_option(option);
     print_option(&help_option);
-    if (verb->detail != NULL)
-        printf("\n%s", verb->detail);
+    if (verb->detail != NULL) {
+        putchar('\n');
+        print_as_typed(stdout, verb->detail);
+    }
 }
 
 static const struct option *find_option(const struct verb *verb, struct str name, char letter)
@@ -72,10 +108,10 @@ static void complain_of_option(const struct verb *verb, const char *text, struct
         }
     }
     if (nearest != NULL)
-        complain(
-            "unknown option %s; did you mean --%s? See strom %s --help", text, nearest, verb->name);
+        complain("unknown option %s; did you mean --%s? See %s %s --help", text, nearest, program,
+            verb->name);
     else
-        complain("unknown option %s. See strom %s --help", text, verb->name);
+        complain("unknown option %s. See %s %s --help", text, program, verb->name);
 }
 
 /* One option at argv[*at], with its argument when it takes one. */
@@ -119,6 +155,25 @@ static int take_option(
     return -1;
 }
 
+/* Names the word that is missing, or the first that is too many. */
+static int complain_of_words(const struct verb *verb, const struct arguments *arguments)
+{
+    const char *between = verb->words[0] == 0 ? "" : " ";
+    struct str rest = str_from(verb->words), word = { 0 };
+    if (arguments->word_count > verb->word_max) {
+        complain("%s is one word too many; usage: %s %s%s%s [options]",
+            arguments->words[verb->word_max], program, verb->name, between, verb->words);
+        return EXIT_MISUSED;
+    }
+    for (int i = 0; i <= arguments->word_count; i++)
+        str_split(&rest, ' ', &word);
+    while (word.size > 0 && word.data[word.size - 1] == '.')
+        word.size--;
+    complain("%.*s is missing; usage: %s %s%s%s [options]", STR_PRINT(word), program, verb->name,
+        between, verb->words);
+    return EXIT_MISUSED;
+}
+
 int arguments_parse(const struct verb *verb, int argc, char **argv, struct arguments *out_arguments)
 {
     *out_arguments = (struct arguments){ .verb = verb };
@@ -136,12 +191,8 @@ int arguments_parse(const struct verb *verb, int argc, char **argv, struct argum
             out_arguments->words[out_arguments->word_count++] = argv[at];
         }
     }
-    if (out_arguments->word_count < verb->word_min || out_arguments->word_count > verb->word_max) {
-        complain("%s: usage: strom %s%s%s [options]",
-            out_arguments->word_count < verb->word_min ? "something is missing" : "too many words",
-            verb->name, verb->words[0] == 0 ? "" : " ", verb->words);
-        return EXIT_MISUSED;
-    }
+    if (out_arguments->word_count < verb->word_min || out_arguments->word_count > verb->word_max)
+        return complain_of_words(verb, out_arguments);
     return -1;
 }
 

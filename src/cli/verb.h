@@ -5,6 +5,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum exit_code {
     EXIT_DONE = 0,
@@ -63,6 +64,12 @@ bool argument_number(const struct arguments *arguments, const char *name, int64_
 void complain(const char *format, ...)
     __attribute__((format(printf, 1, 2))); /* "strom: ..." on standard error */
 void verb_help(const struct verb *verb);
+
+/* The name that a person typed to start this program, which works again from where they stand;
+ * "strom" until main tells it. Texts for people say `strom VERB`; printed with that name. */
+void program_named(const char *path);
+const char *program_name(void);
+void print_as_typed(FILE *out, const char *text);
 
 extern const struct verb server_verbs[], storage_verbs[], topic_verbs[], produce_verbs[],
     consume_verbs[], log_verbs[], health_verbs[];

@@ -79,14 +79,21 @@ stop() {
 }
 
 # without a node
-check "no verb" 2 "usage: strom VERB" "$strom"
+check "no verb" 2 "usage: $strom VERB" "$strom"
 check "help" 0 "exit codes" "$strom" --help
 check "version" 0 "strom " "$strom" --version
-check "a wrong verb" 2 "did you mean strom topic" "$strom" topci list
-check "a wrong part" 2 "strom topic list" "$strom" topic lsit
+check "help says what can be typed" 0 "echo world | $strom produce hello" "$strom" --help
+check "a wrong verb" 2 "did you mean $strom topic?" "$strom" topci list
+check "the beginning of a verb" 2 "did you mean $strom storage?" "$strom" stor
+check "a verb like none" 2 "unknown verb bogus. See" "$strom" bogus
+check "a wrong part" 2 "  $strom topic list" "$strom" topic lsit
 check "help of a verb" 0 "examples:" "$strom" topic create --help
 check "a wrong option" 2 "did you mean --partitions" "$strom" topic create a --partition 3
-check "a missing word" 2 "usage: strom topic create NAME" "$strom" topic create
+check "a missing word" 2 "NAME is missing; usage: $strom topic create NAME" "$strom" topic create
+check "a missing topic" 2 "TOPIC is missing; usage: $strom produce TOPIC" "$strom" produce
+check "missing files" 2 "FILE|DIRECTORY is missing" "$strom" log dump
+check "a word too many" 2 "b is one word too many" "$strom" topic create a b
+check "examples say what can be typed" 0 "  echo world | $strom produce hello" "$strom" produce --help
 check "a wrong number" 2 "whole number from 1" "$strom" topic create a -p 0
 check "nobody there" 3 "cannot reach 127.0.0.1:1" "$strom" health -b 127.0.0.1:1
 check "random uuid" 0 "" "$strom" storage random-uuid
