@@ -152,6 +152,16 @@ static void answer(struct request *request)
     reply_ready(&request->reply, spans, span_count);
 }
 
+/* The client's name lies at the same place in the headers of all requests; the report of a refused one tells it. */
+static void note_client(struct request *request, struct bytes frame)
+{
+    struct request_header_record header;
+    size_t used;
+
+    if (message_decode(&request_header_record_schema, 1, frame, &request->arena, &header, &used))
+        request->client_id = header.client_id;
+}
+
 /* False: not a request; reason says why. */
 static bool read_header(struct request *request, size_t *out_used, const char **out_reason)
 {
@@ -165,12 +175,14 @@ static bool read_header(struct request *request, size_t *out_used, const char **
     request->version = load_i16(frame.data + 2);
     request->api = api_find(key, request->desk->listener);
     if (request->api == NULL) {
+        note_client(request, frame);
         *out_reason = "api is not served here";
         return false;
     }
     request->version_unsupported =
         request->version < request->api->version_min || request->version > request->api->version_max;
     if (request->version_unsupported && key != API_API_VERSIONS) {
+        note_client(request, frame);
         *out_reason = "version is not served";
         return false;
     }

@@ -142,10 +142,9 @@ static bool prepare_directories(struct io *io, const struct node_settings *node)
         }
     }
     if (fine && empty != NULL && formatted > 0) {
-        complain("%s is not formatted, but others are. Is a disk not mounted? If it is new: strom "
-                 "storage format "
-                 "--ignore-formatted",
-            empty);
+        complain("%s is not formatted, but others are. Is a disk not mounted? If it is new: %s storage "
+                 "format --ignore-formatted",
+            empty, program_name());
         fine = false;
     } else if (fine && empty != NULL) {
         struct format_wish wish = { .cluster_id = node->cluster_id.data,

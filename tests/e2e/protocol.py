@@ -108,6 +108,14 @@ class Suite:
             else:
                 raise AssertionError(f"taken: {configs}")
 
+    def check_a_refused_request_names_its_client(self):
+        if self.broker.kind == "kafka":
+            return
+        connection = self.broker.connect()
+        connection.send(10, 2, wire.text("a group"))
+        assert connection.socket.recv(1) == b"", "FindCoordinator is not served"
+        wire.wait_for(lambda: "find_coordinator key 10 version 2 client e2e peer" in self.broker.said(), 5, "the report")
+
     def check_nobody_fetches_as_a_replica(self):
         connection = self.topic("followed")
         assert connection.fetch("followed", 0, 0)[0] == 0
