@@ -129,6 +129,8 @@ check "another node's directory" 1 "" "$strom" server good.properties --override
 
 # topics
 start --override log.dirs="$work/data"
+check "a taken port" 1 "Address already in use" "$strom" server --override log.dirs="$work/second" \
+    --override "listeners=PLAINTEXT://$address"
 check "create" 0 "created topic hello with 3 partitions" "$strom" topic create hello --partitions 3 --bootstrap-server "$address"
 check "create again" 1 "TOPIC_ALREADY_EXISTS" "$strom" topic create hello -b "$address"
 check "create again, fine" 0 "is there already" "$strom" topic create hello --if-not-exists -b "$address"
