@@ -143,6 +143,28 @@ static void add_controller_listener(struct settings_input *input, struct node_se
     };
 }
 
+static bool is_ipv6(struct str host)
+{
+    return host.size > 0 && memchr(host.data, ':', (size_t)host.size) != NULL;
+}
+
+/* Two listeners share a port only as an IPv4 and an IPv6 address. */
+static void check_ports(
+    struct settings_input *input, const struct settings_said *said, const struct node_settings *node)
+{
+    for (int i = 0; i < node->listener_count; i++) {
+        for (int j = 0; j < i; j++) {
+            const struct node_listener *one = &node->listeners[j], *other = &node->listeners[i];
+            bool separate = one->host.size > 0 && other->host.size > 0 &&
+                            is_ipv6(one->host) != is_ipv6(other->host);
+            if (one->port != 0 && one->port == other->port && !separate)
+                settings_problem(input, said,
+                    "each listener must have a different port; %.*s and %.*s both have %d",
+                    STR_PRINT(one->name), STR_PRINT(other->name), one->port);
+        }
+    }
+}
+
 static void read_bound(struct settings_input *input, struct node_settings *node)
 {
     const struct settings_said *said = settings_input_find(input, STR("listeners"));
@@ -166,6 +188,7 @@ static void read_bound(struct settings_input *input, struct node_settings *node)
         listener.is_controller = list_has(&node->arena, controllers, listener.name);
         node->listeners[node->listener_count++] = listener;
     }
+    check_ports(input, said, node);
     add_controller_listener(input, node);
     for (int i = 0; i < node->listener_count; i++)
         read_protocol(input, node, &node->listeners[i]);
@@ -182,6 +205,7 @@ static void read_advertised(struct settings_input *input, const struct settings_
     }
     const struct settings_said *said = settings_input_find(input, STR("advertised.listeners"));
     struct str list = said == NULL ? (struct str){ 0 } : said->value, piece;
+    bool has_one_for_clients = false;
     while (str_split(&list, ',', &piece)) {
         struct node_listener advertised;
         if (!parse_listener(&node->arena, str_trim(piece), &advertised)) {
@@ -200,7 +224,11 @@ static void read_advertised(struct settings_input *input, const struct settings_
                                         ? str_copy(&node->arena, machine->host_name)
                                         : advertised.host;
         listener->advertised_port = advertised.port;
+        has_one_for_clients |= !listener->is_controller;
     }
+    if (said != NULL && said->value.size > 0 && !has_one_for_clients && !said->refused &&
+        !is_refused(input, "listeners"))
+        settings_problem(input, said, "it names no listener for clients");
     for (int i = 0; i < node->listener_count; i++) {
         const struct node_listener *listener = &node->listeners[i];
         if (!listener->is_controller && str_is(listener->advertised_host, "0.0.0.0"))

@@ -240,8 +240,20 @@ static void read_identity(struct settings_input *input, struct node_settings *no
         node->cluster_id = str_copy(&node->arena, str_trim(cluster->value));
 }
 
-/* Rules between two settings. */
-static void check_pairs(struct settings_input *input, const struct node_settings *node)
+/* A topic may say 0; a node that says it would keep nothing of anybody. */
+static void check_retention(struct settings_input *input, const struct node_settings *node)
+{
+    static const char *const keys[] = { "log.retention.ms", "log.retention.minutes",
+        "log.retention.hours" };
+    const struct settings_said *said = NULL;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && said == NULL; i++)
+        said = settings_input_find(input, str_from(keys[i]));
+    if (said != NULL && !said->refused && node->topic.retention_ms == 0)
+        settings_problem(input, said, "0 keeps nothing; it must be -1 (for ever) or at least 1");
+}
+
+/* What the row of a single setting cannot say. */
+static void check_together(struct settings_input *input, const struct node_settings *node)
 {
     const struct settings_said *said = settings_input_find(input, STR("queued.max.request.bytes"));
     if (said != NULL && !said->refused && node->queued_max_request_bytes > 0 &&
@@ -249,6 +261,12 @@ static void check_pairs(struct settings_input *input, const struct node_settings
         settings_problem(input, said,
             "too small for one request: socket.request.max.bytes is %" PRId32,
             node->socket_request_max_bytes);
+    said = settings_input_find(input, STR("max.connections.per.ip"));
+    if (said != NULL && !said->refused && node->max_connections_per_ip == 0)
+        settings_problem(input, said,
+            "0 lets nobody in, since this version has no max.connections.per.ip.overrides; it must "
+            "be at least 1");
+    check_retention(input, node);
 }
 
 static void resolve_from_machine(const struct settings_machine *machine, struct node_settings *node)
@@ -286,7 +304,7 @@ bool settings_read(struct settings_input *input, const struct settings_machine *
     read_identity(input, node);
     settings_read_listeners(input, machine, node);
     settings_read_voters(input, node);
-    check_pairs(input, node);
+    check_together(input, node);
     resolve_from_machine(machine, node);
     return input->problems == NULL;
 }

@@ -135,6 +135,14 @@ void test_settings__refuse_bad_values_and_name_their_place(void)
             "it must be the name of one of the broker's listeners" },
         { "inter.broker.listener.name=PLAINTEXT\nsecurity.inter.broker.protocol=PLAINTEXT",
             "only one of inter.broker.listener.name and security.inter.broker.protocol" },
+        { "log.retention.hours=0", "log.retention.hours=0: 0 keeps nothing" },
+        { "log.retention.ms=0", "it must be -1 (for ever) or at least 1" },
+        { "listeners=PLAINTEXT://localhost:9092,CONTROLLER://:9092",
+            "PLAINTEXT and CONTROLLER both have 9092" },
+        { "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\n"
+          "advertised.listeners=CONTROLLER://a:9093",
+            "it names no listener for clients" },
+        { "max.connections.per.ip=0", "0 lets nobody in" },
         { "queued.max.request.bytes=67108864", "too small for one request" },
         { "process.roles=broker", "process.roles=broker,controller" },
         { "process.roles=brocker", "process.roles=brocker: not valid" },
@@ -185,6 +193,15 @@ void test_settings__say_one_mistake_once(void)
                 input.problems->next->text);
         forget();
     }
+}
+
+void test_settings__let_an_ipv4_and_an_ipv6_listener_share_a_port(void)
+{
+    assert_true(read_text("listeners=A://127.0.0.1:9092,B://[::1]:9092\n"
+                          "listener.security.protocol.map=A:PLAINTEXT,B:PLAINTEXT,"
+                          "CONTROLLER:PLAINTEXT\n"));
+    assert_int_equal(node.listener_count, 3);
+    forget();
 }
 
 void test_settings__take_the_protocol_for_the_name_of_a_listener(void)
