@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* strom health: does the cluster answer, and can every partition be written to? For people and for
- * probes. */
+/* strom health: does the cluster answer, and has every partition a leader? For people and for
+ * probes. A leader on a full disk still leads: that it refuses appends is in its reports. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -81,7 +81,9 @@ static int run(const struct arguments *arguments)
 
 const struct verb health_verbs[] = {
     { "health", "", 0, 0, "Say whether a cluster answers and every partition has a leader.",
-        "Exit code 0: yes. 1: it answers, but something is wrong. 3: it does not answer.\n\n"
+        "Exit code 0: yes. 1: it answers, but something is wrong. 3: it does not answer.\n"
+        "A full disk is not seen here: its partitions keep their leaders and serve reads, and the "
+        "server reports append_failed.\n\n"
         "examples:\n  strom health\n  strom health -b node1:9092 --timeout 2 -o json\n",
         options, run },
     { NULL },
