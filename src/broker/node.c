@@ -305,6 +305,16 @@ static void abandon_directory(struct log_dir *dir)
     log_dir_close(dir, -1);
 }
 
+static void close_directory(struct log_dir *dir, int64_t broker_epoch)
+{
+    bool failed_before = log_dir_failure(dir) != 0; /* then it is only let go, and that was reported */
+    char path[512];
+
+    snprintf(path, sizeof(path), "%s", log_dir_path(dir));
+    if (log_dir_close(dir, broker_epoch) < 0 && !failed_before)
+        report_error("clean_stop_failed", "path=%s", path);
+}
+
 void node_destroy(struct node *node)
 {
     if (node == NULL)
@@ -325,8 +335,8 @@ void node_destroy(struct node *node)
     for (int i = 0; i < node->directory_count; i++) {
         if (node->stage != NODE_STOPPED)
             abandon_directory(node->log_dirs[i]);
-        else if (log_dir_close(node->log_dirs[i], broker_epoch) < 0)
-            report_error("clean_stop_failed", "path=%s", log_dir_path(node->log_dirs[i]));
+        else
+            close_directory(node->log_dirs[i], broker_epoch);
     }
     shard_destroy(node->control_shard);
     memory_give(node->directories);

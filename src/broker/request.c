@@ -86,6 +86,11 @@ static void resume_held(struct shard *shard, const struct conn *conn)
     }
 }
 
+static bool changes_under_way(const struct conn *conn)
+{
+    return (conn_mark(conn) & ~(uint64_t)MARK_DOOMED) != 0;
+}
+
 /* Nothing of the handler's runs after this. */
 static void end_request(struct request *request)
 {
@@ -96,7 +101,8 @@ static void end_request(struct request *request)
         return;
     if (conn != NULL)
         conn_set_mark(conn, conn_mark(conn) - MARK_CHANGE);
-    resume_held(request->shard, request->conn_identity);
+    if (conn == NULL || !changes_under_way(conn))
+        resume_held(request->shard, request->conn_identity);
 }
 
 static void close_connection(struct request *request)
@@ -226,10 +232,13 @@ static bool must_be_held(struct request *request)
 {
     struct conn *conn = request->reply.conn;
 
-    if (!request->api->reads_image || conn == NULL || (conn_mark(conn) & ~(uint64_t)MARK_DOOMED) == 0)
+    if (!request->api->reads_image || conn == NULL || !changes_under_way(conn))
         return false;
-    request->held_next = request->shard->held;
-    request->shard->held = request;
+    struct request **link = &request->shard->held; /* in order: they start again in order */
+    while (*link != NULL)
+        link = &(*link)->held_next;
+    request->held_next = NULL;
+    *link = request;
     return true;
 }
 

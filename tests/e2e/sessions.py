@@ -162,6 +162,22 @@ class Suite:
         assert fetcher.fetch([("epochs", [(7, 0, size, -1)])])[2]["epochs", 7][0] == UNKNOWN_TOPIC
         assert fetcher.fetch([("none", [(0, 0, size, -1)])])[2]["none", 0][0] == UNKNOWN_TOPIC
 
+    def check_what_follows_a_creation_waits_in_order(self):
+        """Two creations and six batches in one write: the batches are taken in order, after their topic is there."""
+        connection = self.broker.connect()
+        if self.broker.kind == "kafka":
+            return                                               # there, a new topic is known a little later
+        for name in ("first", "second"):
+            body = struct.pack(">i", 1) + wire.text(name) + struct.pack(">ihii", 1, 1, 0, 0) + struct.pack(">ib", 30000, 0)
+            connection.send(19, 4, body)
+            for sequence in range(3):
+                batch = wire.batch([one(b"%d" % sequence)], wire.NONE, 77, 0, sequence)
+                connection.send(0, 7, connection.produce_body(name, 0, batch))
+        for _ in range(2):
+            connection.receive()
+            answers = [connection.produce_answer(connection.receive()[1])[:2] for _ in range(3)]
+            assert answers == [(0, 0), (0, 1), (0, 2)], answers
+
     def check_the_first_batch_comes_whole(self):
         connection = self.topic("whole", 2, 5000)
         fetcher = Fetcher(connection)
