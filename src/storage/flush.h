@@ -75,8 +75,9 @@ void flush_note_awake(struct log *log);
 void flush_note_roll(struct log *log);
 void flush_note_written(struct log *log, int64_t bytes);
 void flush_note_failure(struct flusher *flusher, int status);
-void flush_publish_soon(
-    struct flusher *flusher); /* a log came or went: the checkpoint files must say so at once */
+void flush_publish_soon(struct flusher *flusher); /* when the cost of the last time allows */
+void flush_publish_deleted(
+    struct flusher *flusher); /* a log is gone: the files must say so at once */
 struct staging *flush_lend_staging(struct flusher *flusher);
 void flush_return_staging(struct flusher *flusher, struct staging *staging);
 

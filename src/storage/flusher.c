@@ -13,6 +13,8 @@
 #include "storage/log_dir_mail.h"
 #include "storage/log_state.h"
 
+enum { DELETED_SPACING_US = 20 * 1000 };
+
 static bool is_running(const struct flusher *flusher)
 {
     return flusher->runs[RUN_FLUSH].running || flusher->runs[RUN_CHECKPOINT].running;
@@ -394,13 +396,27 @@ void log_want_flush(struct log *log)
     start_soon(flusher);
 }
 
-void flush_publish_soon(struct flusher *flusher)
+static void publish_at(struct flusher *flusher, int64_t at_us)
 {
     int64_t now_us = loop_now_us(flusher->loop);
-    if (flusher->failure != 0 || flusher->final || timer_is_set(&flusher->publish_timer))
+    if (flusher->failure != 0 || flusher->final)
         return;
-    timer_set(flusher->loop, &flusher->publish_timer,
-        flusher->publish_not_before_us > now_us ? flusher->publish_not_before_us : now_us);
+    if (!timer_is_set(&flusher->publish_timer) || flusher->publish_timer.entry.key > at_us)
+        timer_set(flusher->loop, &flusher->publish_timer, at_us > now_us ? at_us : now_us);
+}
+
+void flush_publish_soon(struct flusher *flusher)
+{
+    publish_at(flusher, flusher->publish_not_before_us);
+}
+
+/* A topic may come back under the same name, and its log must not be measured by the old one's
+ * recovery point. */
+void flush_publish_deleted(struct flusher *flusher)
+{
+    int64_t soonest_us = loop_now_us(flusher->loop) + DELETED_SPACING_US;
+    publish_at(flusher,
+        flusher->publish_not_before_us < soonest_us ? flusher->publish_not_before_us : soonest_us);
 }
 
 struct staging *flush_lend_staging(struct flusher *flusher)

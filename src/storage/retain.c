@@ -274,6 +274,6 @@ int log_delete(struct log *log)
     }
     memory_give(target);
     log_close(log);
-    flush_publish_soon(flusher);
+    flush_publish_deleted(flusher);
     return status;
 }
