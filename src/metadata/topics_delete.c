@@ -55,6 +55,35 @@ static struct str known_by(
     return result->name;
 }
 
+/* named_both_ways: by its name, and by its id. */
+static void refuse_twice(struct decider *decider,
+    struct delete_topics_deletable_topic_result *result, struct str name, bool named_both_ways)
+{
+    const struct image_topic *topic = image_topic_by_name(decider->image, name);
+    if (!named_both_ways || topic == NULL) { /* an unknown id may have the bytes of a name */
+        answer(result, ERROR_INVALID_REQUEST,
+            uuid_is_zero(result->topic_id) ? "Duplicate topic name." : "Duplicate topic id.");
+        return;
+    }
+    result->topic_id = topic->id;
+    result->name = str_copy(decider->arena, topic->name);
+    answer(result, ERROR_INVALID_REQUEST,
+        "The provided topic name maps to an ID that was already supplied.");
+}
+
+/* Whether some of those that have the same first element are asked for otherwise than it. */
+static const bool *find_mixed(struct arena *arena,
+    const struct delete_topics_deletable_topic_result *results, const int32_t *first, int32_t count)
+{
+    bool *mixed = arena_take_array(arena, (size_t)count, sizeof(*mixed));
+    for (int32_t i = 0; i < count; i++) {
+        if (first[i] >= 0 &&
+            uuid_is_zero(results[i].topic_id) != uuid_is_zero(results[first[i]].topic_id))
+            mixed[first[i]] = true;
+    }
+    return mixed;
+}
+
 void decide_delete_topics(struct decider *decider, const struct delete_topics_request *request,
     struct delete_topics_response *response)
 {
@@ -70,19 +99,24 @@ void decide_delete_topics(struct decider *decider, const struct delete_topics_re
     for (int32_t i = 0; i < by_name; i++)
         response->responses[by_state + i].name = request->topic_names[i];
 
-    /* The same topic twice, by whatever means, is one mistake of the request: neither is deleted.
-     */
+    /* The same topic twice, by whatever means, is one mistake of the request: it is not deleted, and
+     * answered once. */
+    int32_t kept = 0;
     int32_t count = response->responses_count;
     struct str *names = arena_take_array(decider->arena, (size_t)count, sizeof(*names));
     for (int32_t i = 0; i < count; i++)
         names[i] = known_by(decider, &response->responses[i]);
     const int32_t *first = decide_first_of_name(decider->arena, names, count);
+    const bool *mixed = find_mixed(decider->arena, response->responses, first, count);
     for (int32_t i = 0; i < count; i++) {
-        struct delete_topics_deletable_topic_result *result = &response->responses[i];
+        if (first[i] >= 0 && first[i] != i && !str_is_null(names[i]))
+            continue;
+        struct delete_topics_deletable_topic_result *result = &response->responses[kept++];
+        *result = response->responses[i];
         if (first[i] >= 0 && !str_is_null(names[i]))
-            answer(result, ERROR_INVALID_REQUEST,
-                uuid_is_zero(result->topic_id) ? "Duplicate topic name." : "Duplicate topic id.");
+            refuse_twice(decider, result, names[i], mixed[i]);
         else
             delete_topic(decider, result);
     }
+    response->responses_count = kept;
 }

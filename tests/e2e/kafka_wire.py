@@ -387,10 +387,14 @@ class Connection:
             if code:
                 raise KafkaError(code) if not message else ValueError(f"{code}: {message}")
 
-    def delete_topic(self, name):
-        r = self.call(20, 3, struct.pack(">i", 1) + text(name) + struct.pack(">i", 30000))
+    def delete_topics(self, names):
+        """[(name, error code)]"""
+        r = self.call(20, 3, struct.pack(">i", len(names)) + b"".join(text(name) for name in names) + struct.pack(">i", 30000))
         r.take("i")
-        for _, code in r.array(lambda: (r.string(), r.take("h"))):
+        return r.array(lambda: (r.string(), r.take("h")))
+
+    def delete_topic(self, name):
+        for _, code in self.delete_topics([name]):
             check(code)
 
     @staticmethod

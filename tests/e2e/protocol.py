@@ -13,7 +13,7 @@ import kafka_wire as wire
 import node
 
 SERVED = {0: (0, 13), 1: (4, 18), 2: (1, 11), 3: (0, 13), 18: (0, 5), 19: (2, 7), 20: (1, 6), 22: (0, 5), 23: (2, 4), 60: (0, 2), 75: (0, 0)}
-OUT_OF_ORDER, CORRUPT, TOO_LARGE, INVALID_RECORD, INVALID_TIMESTAMP, OFFSET_OUT_OF_RANGE, NOT_LEADER = 45, 2, 10, 87, 32, 1, 6
+OUT_OF_ORDER, CORRUPT, TOO_LARGE, INVALID_RECORD, INVALID_TIMESTAMP, OFFSET_OUT_OF_RANGE, NOT_LEADER, INVALID_REQUEST = 45, 2, 10, 87, 32, 1, 6, 42
 
 
 def one(key=b"k", value=b"v", at=1700000000000):
@@ -115,6 +115,11 @@ class Suite:
         connection.send(10, 2, wire.text("a group"))
         assert connection.socket.recv(1) == b"", "FindCoordinator is not served"
         wire.wait_for(lambda: "find_coordinator key 10 version 2 client e2e peer" in self.broker.said(), 5, "the report")
+
+    def check_a_topic_deleted_twice_is_answered_once(self):
+        connection = self.topic("twice")
+        assert connection.delete_topics(["twice", "twice"]) == [("twice", INVALID_REQUEST)]
+        assert connection.fetch("twice", 0, 0)[0] == 0
 
     def check_nobody_fetches_as_a_replica(self):
         connection = self.topic("followed")
