@@ -174,8 +174,8 @@ static bool parse_choices(const struct setting *setting, struct str text, struct
     while (text.size > 0 && str_split(&rest, ',', &piece)) {
         piece = str_trim(piece);
         if (piece.size == 0) {
-            *out_message = str_from(arena_format(
-                arena, "Configuration '%s' values must not be empty.", setting->name));
+            *out_message = str_from(
+                arena_format(arena, "Configuration '%s' values must not be empty.", setting->name));
             return false;
         }
         const struct setting_choice *choice = find_choice(setting, piece);
@@ -348,8 +348,8 @@ const char *setting_describe_fault(
         return setting->bounded && setting->max < (double)largest(setting->type)
                    ? arena_format(arena, "too large; it must be at most %s",
                          print_number(setting->max, arena))
-                   : arena_format(arena, "too large; it must be at most %" PRId64,
-                         largest(setting->type));
+                   : arena_format(
+                         arena, "too large; it must be at most %" PRId64, largest(setting->type));
     return arena_format(arena, "not valid; it must be %s", setting_describe_valid(setting, arena));
 }
 

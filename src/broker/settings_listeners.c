@@ -149,8 +149,8 @@ static bool is_ipv6(struct str host)
 }
 
 /* Two listeners share a port only as an IPv4 and an IPv6 address. */
-static void check_ports(
-    struct settings_input *input, const struct settings_said *said, const struct node_settings *node)
+static void check_ports(struct settings_input *input, const struct settings_said *said,
+    const struct node_settings *node)
 {
     for (int i = 0; i < node->listener_count; i++) {
         for (int j = 0; j < i; j++) {

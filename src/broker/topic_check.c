@@ -13,10 +13,12 @@ static enum error check_each(
 {
     for (int32_t i = 0; i < topic->configs_count; i++) {
         if (topic_setting_find(topic->configs[i].name) == NULL)
-            return topic_setting_check(topic->configs[i].name, topic->configs[i].value, arena, out_message);
+            return topic_setting_check(
+                topic->configs[i].name, topic->configs[i].value, arena, out_message);
     }
     for (int32_t i = 0; i < topic->configs_count; i++) {
-        enum error error = topic_setting_check(topic->configs[i].name, topic->configs[i].value, arena, out_message);
+        enum error error = topic_setting_check(
+            topic->configs[i].name, topic->configs[i].value, arena, out_message);
         if (error != ERROR_NONE)
             return error;
     }
@@ -46,15 +48,18 @@ enum error topic_check(const struct node_settings *node, const struct image *ima
         return error;
     topic_settings_resolve(node, image, topic->name, &settings);
     for (int32_t i = 0; i < topic->configs_count; i++)
-        setting_parse(topic_setting_find(topic->configs[i].name), topic->configs[i].value, arena, &settings, out_message);
+        setting_parse(topic_setting_find(topic->configs[i].name), topic->configs[i].value, arena,
+            &settings, out_message);
     if (settings.min_compaction_lag_ms > settings.max_compaction_lag_ms) {
         *out_message = str_from(arena_format(arena,
-            "conflict topic config setting min.compaction.lag.ms (%" PRId64 ") > max.compaction.lag.ms (%" PRId64 ")",
+            "conflict topic config setting min.compaction.lag.ms (%" PRId64
+            ") > max.compaction.lag.ms (%" PRId64 ")",
             settings.min_compaction_lag_ms, settings.max_compaction_lag_ms));
         return ERROR_INVALID_CONFIG;
     }
     if (wants_tiered_storage(topic)) {
-        *out_message = STR("Tiered Storage functionality is disabled in the broker. Topic cannot be configured with "
+        *out_message = STR("Tiered Storage functionality is disabled in the broker. Topic cannot "
+                           "be configured with "
                            "remote log storage.");
         return ERROR_INVALID_CONFIG;
     }

@@ -12,8 +12,9 @@ enum { VERB_TABLES = sizeof(all_verbs) / sizeof(all_verbs[0]) };
 
 static void print_help(void)
 {
-    printf("strom: an event-streaming broker that speaks Apache Kafka's protocol.\n\nusage: %s VERB "
-           "[options]\n\nverbs:\n",
+    printf(
+        "strom: an event-streaming broker that speaks Apache Kafka's protocol.\n\nusage: %s VERB "
+        "[options]\n\nverbs:\n",
         program_name());
     for (int i = 0; i < VERB_TABLES; i++) {
         for (const struct verb *verb = all_verbs[i]; verb->name != NULL; verb++)

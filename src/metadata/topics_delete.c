@@ -99,8 +99,8 @@ void decide_delete_topics(struct decider *decider, const struct delete_topics_re
     for (int32_t i = 0; i < by_name; i++)
         response->responses[by_state + i].name = request->topic_names[i];
 
-    /* The same topic twice, by whatever means, is one mistake of the request: it is not deleted, and
-     * answered once. */
+    /* The same topic twice, by whatever means, is one mistake of the request: it is not deleted,
+     * and answered once. */
     int32_t kept = 0;
     int32_t count = response->responses_count;
     struct str *names = arena_take_array(decider->arena, (size_t)count, sizeof(*names));

@@ -189,8 +189,8 @@ void test_settings__say_one_mistake_once(void)
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         assert_false(read_text(texts[i]));
         if (input.problems->next != NULL)
-            fail_msg("%s: '%s' and '%s'", texts[i], input.problems->text,
-                input.problems->next->text);
+            fail_msg(
+                "%s: '%s' and '%s'", texts[i], input.problems->text, input.problems->next->text);
         forget();
     }
 }
