@@ -410,10 +410,10 @@ void checkpoint_publish(struct flusher *flusher)
     struct log *log;
     DL_FOREACH(flusher->logs, log)
     {
-        if (!log->is_listed)
-            continue;
         checkpoint_text_add(
             &mail->texts[CHECKPOINT_RECOVERY], log->topic, log->partition, log->recovery_point);
+        if (!log->is_listed)
+            continue;
         checkpoint_text_add(&mail->texts[CHECKPOINT_HIGH_WATERMARK], log->topic, log->partition,
             log->high_watermark);
         if (log->start > log->segments[0].base_offset)

@@ -8,12 +8,16 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/report.h"
 #include "base/str.h"
 #include "io/file.h"
 #include "io/io.h"
 #include "storage/flush.h"
 #include "storage/flusher.h"
 #include "storage/log_state.h"
+#include "storage/scan.h"
+
+enum { EPOCHS_CHUNK = 8 * 1024 };
 
 void log_settings_defaults(struct log_settings *settings)
 {
@@ -185,6 +189,34 @@ static int find_segments(struct log *log)
     return status;
 }
 
+/* What leader-epoch-checkpoint keeps, from the headers of all batches. What is damaged ends the
+ * walk: recovery judges it. */
+static int rebuild_epochs(struct log *log)
+{
+    int status = 0;
+    for (int32_t i = 0; i < log->segment_count && status >= 0; i++) {
+        struct segment *segment = &log->segments[i];
+        struct batch_header header;
+        struct scan scan;
+        if (segment->is_new)
+            break;
+        int64_t size = segment_size(segment, log->io, log->path);
+        status = size < 0 ? (int)size : segment_open(segment, log->io, log->path);
+        if (status < 0)
+            break;
+        scan_begin(&scan, segment->file, 0, size, EPOCHS_CHUNK);
+        while ((status = scan_header(&scan, &header)) == 1) {
+            epochs_assign(&log->epochs, header.leader_epoch, header.base_offset);
+            scan_skip(&scan, &header);
+        }
+        scan_end(&scan);
+        segment_deinit(segment);
+        segment->size = -1;
+    }
+    log->epochs.dirty = true;
+    return status == -EBADMSG ? 0 : status;
+}
+
 static int load_epochs(struct log *log)
 {
     char path[SEGMENT_PATH_SIZE], *text;
@@ -197,7 +229,12 @@ static int load_epochs(struct log *log)
         return status;
     bool good = epochs_parse(&log->epochs, (struct str){ text, (int32_t)size });
     memory_give(text);
-    return good ? 0 : -EUCLEAN;
+    if (good)
+        return 0;
+    report_warn("leader_epochs_rebuilt",
+        "file=%s reason=\"%s\": its entries are taken from the batches of the log", path,
+        size == 0 ? "it is empty" : "it is not a checkpoint file");
+    return rebuild_epochs(log);
 }
 
 int log_open(struct flusher *flusher, const struct log_place *place,
@@ -210,11 +247,13 @@ int log_open(struct flusher *flusher, const struct log_place *place,
     log->recovery_point = place->recovery_point;
     log->start = place->log_start;
     log->high_watermark = place->high_watermark;
+    log->must_be_whole = place->stopped;
     int status = find_segments(log);
     if (status == 0)
         status = load_epochs(log);
     if (status == 0)
         status = log_recover(log, place->clean);
+    log->must_be_whole = false;
     if (status < 0) {
         release(log);
         if (status == -EIO)
@@ -226,6 +265,8 @@ int log_open(struct flusher *flusher, const struct log_place *place,
         log->touched_ms = loop_now_ms(flusher_loop(flusher));
         flush_note_awake(log);
     }
+    if (log->epochs.dirty)
+        flush_note_dirty(log);
     if (!place->clean) {
         flush_note_dirty(log);
         if (log->durable_end < log->tail.end_offset)

@@ -50,7 +50,8 @@ struct log_place {
     int64_t log_start;      /* 0 when unknown */
     int64_t high_watermark; /* 0 when unknown */
     bool clean;             /* the directory was stopped cleanly: nothing to recover */
-    bool is_listed;         /* in the checkpoint files; false for __cluster_metadata */
+    bool stopped;           /* the same, also for __cluster_metadata, which is always checked */
+    bool is_listed; /* in all checkpoint files; __cluster_metadata has a recovery point only */
 };
 
 /* ---- Life. Blocking; at start, or for a new (empty) directory cheap enough for a shard. ---- */

@@ -93,6 +93,7 @@ struct log {
     uint32_t names_made,
         names_synced;   /* file names in the directory: changes, and those that are durable */
     bool directory_new; /* its own name is not durable */
+    bool must_be_whole; /* being opened after a clean stop: nothing can be torn */
     bool tail_dirty;    /* bytes of a failed write may stand behind the end */
     struct log_settings settings;
 };

@@ -79,6 +79,7 @@ static int visit(void *context, const char *name)
         .topic = str_copy_owned(topic),
         .partition = partition,
         .clean = finder->clean && listed,
+        .stopped = finder->clean,
         .is_listed = listed,
     };
     return 0;
@@ -196,7 +197,7 @@ void places_add_unclaimed(
 {
     for (int32_t i = 0; i < places->count; i++) {
         const struct log_place *place = &places->items[i];
-        if (places->claimed[i] || !place->is_listed)
+        if (places->claimed[i] || (!place->is_listed && kind != CHECKPOINT_RECOVERY))
             continue;
         int64_t offset = kind == CHECKPOINT_RECOVERY         ? place->recovery_point
                          : kind == CHECKPOINT_HIGH_WATERMARK ? place->high_watermark

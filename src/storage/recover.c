@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/report.h"
 #include "io/file.h"
 #include "io/io.h"
 #include "storage/flusher.h"
@@ -183,12 +184,33 @@ static int drop_behind(struct log *log, int32_t all)
     return status;
 }
 
+static int refuse(struct log *log, int64_t offset, const char *cause)
+{
+    const struct segment *segment = log_active(log);
+    report_error("log_damaged",
+        "file=%s/%020lld.log position=%lld offset=%lld recovery_point=%lld cause=\"%s\": nothing was "
+        "cut away. Restore the file, or move the directory aside",
+        log->path, (long long)segment->base_offset, (long long)segment->size, (long long)offset,
+        (long long)log->recovery_point, cause);
+    return -EUCLEAN;
+}
+
 static int cut_here(struct recovery *recovery, int32_t all)
 {
     struct log *log = recovery->log;
     struct segment *segment = log_active(log);
     if (recovery->expected < log->recovery_point)
-        return -EUCLEAN;
+        return refuse(log, recovery->expected, "damage below the recovery point");
+    /* The recovery point of a log that was stopped is its end; where none is known, all counts. */
+    if (log->must_be_whole && log->recovery_point <= log->segments[0].base_offset)
+        return refuse(log, recovery->expected, "damage after a clean stop");
+    int64_t size = file_size(segment->file);
+    report_warn("log_cut",
+        "log=%s file=%020lld.log position=%lld bytes=%lld segments_behind=%d offset=%lld: the torn "
+        "end of an unclean stop, never confirmed",
+        log->path, (long long)segment->base_offset, (long long)segment->size,
+        (long long)(size < 0 ? 0 : size - segment->size), all - log->segment_count,
+        (long long)recovery->expected);
     int status = drop_behind(log, all);
     if (status == 0)
         status = file_truncate(segment->file, segment->size);
@@ -377,8 +399,12 @@ static void settle(struct log *log, bool clean)
     int64_t end = log->tail.end_offset;
     if (log->start < log->segments[0].base_offset)
         log->start = log->segments[0].base_offset;
-    if (log->start > end)
+    if (log->start > end) {
+        report_warn("log_start_beyond_end",
+            "log=%s log_start=%lld log_end=%lld: the log begins at its end", log->path,
+            (long long)log->start, (long long)end);
         log->start = end;
+    }
     if (log->recovery_point > end || clean)
         log->recovery_point = end;
     if (log->recovery_point < log->start)
@@ -400,14 +426,18 @@ int log_recover(struct log *log, bool clean)
     int32_t first = all - 1;
     if (log_active(log)->is_new) {
         log_begin_tail(log, log->start);
+        if (log->recovery_point > log->start)
+            return refuse(log, log->start, "its segments are gone");
         settle(log, clean);
         return 0;
     }
     if (!clean) {
         if (log->recovery_point < log->segments[0].base_offset)
             log->recovery_point = log->segments[0].base_offset;
-        first = log_segment_at(log, log->recovery_point);
-        recovery.check_from = log->recovery_point;
+        /* The metadata log is small, and everything hangs on it: all of it is checked. */
+        recovery.check_from =
+            log->is_listed ? log->recovery_point : log->segments[0].base_offset;
+        first = log_segment_at(log, recovery.check_from);
     }
     recovery.expected = log->segments[first].base_offset;
     int status = recover_segments(&recovery, first, all);
@@ -419,7 +449,7 @@ int log_recover(struct log *log, bool clean)
         return log_recover(log, false);
     }
     if (status == 0 && !clean && log->tail.end_offset < log->recovery_point)
-        status = -EUCLEAN;
+        status = refuse(log, log->tail.end_offset, "the log ends below its recovery point");
     if (status == 0)
         status = recover_producers(&recovery);
     if (status < 0)
