@@ -132,8 +132,10 @@ static void publish(void *context, const struct image *image)
     struct control *control = context;
     int16_t kraft_version = quorum_kraft_version(control->quorum);
 
-    if (control->published++ == 0)
+    if (control->published++ == 0) {
         unserved_report(image);
+        control->hooks.loaded(control->hooks.context, image);
+    }
     control->desk->kraft_version = kraft_version;
     shard_take_image(control->desk, image_ref(image));
     for (int32_t i = 0; i < control->shards->count; i++) {

@@ -30,6 +30,7 @@ void control_send(struct control *control, struct loop *home, struct control_err
 
 struct control_hooks {
     void *context;
+    void (*loaded)(void *context, const struct image *image); /* the first image; no shard has it yet */
     void (*ready)(void *context);                    /* registered, unfenced, and every shard knows */
     void (*failed)(void *context, const char *reason); /* the node must stop */
     void (*left)(void *context);                     /* after control_leave() */

@@ -10,6 +10,7 @@
 #include "broker/node.h"
 #include "broker/node_parts.h"
 #include "broker/settings.h"
+#include "broker/stray.h"
 #include "net/listener.h"
 #include "storage/flusher.h"
 
@@ -141,9 +142,16 @@ static void metadata_failed(void *context, const char *reason)
     leave(node);
 }
 
+static void loaded(void *context, const struct image *image)
+{
+    struct node *node = context;
+
+    stray_set_aside(node->log_dirs, node->data_directory_count, image, node->settings->node_id);
+}
+
 void node_control_init(struct node *node)
 {
-    struct control_hooks hooks = { .context = node, .ready = serve, .failed = metadata_failed, .left = left };
+    struct control_hooks hooks = { .context = node, .loaded = loaded, .ready = serve, .failed = metadata_failed, .left = left };
 
     control_init(&node->control, node->control_shard->loop, node->settings, &node->shards, node->control_shard, &hooks);
 }

@@ -56,8 +56,19 @@ static void resolve(const struct image_step *step, struct str topic, struct part
     topic_settings_to_log(&settings, step->shard->settings, out_log);
 }
 
+/* What lies there under our name but with another topic's id was set aside (broker/stray.h). */
+static const struct log_place *find_place(const struct log_dir *dir, const char *topic, int32_t index, struct uuid topic_id)
+{
+    const struct log_place *place = log_dir_find(dir, topic, index);
+
+    if (place != NULL && !uuid_is_zero(place->topic_id) && !uuid_equal(place->topic_id, topic_id))
+        return NULL;
+    return place;
+}
+
 /* The directory that the metadata names, or the one where the partition lies already, or the next in turn. */
-static int choose_directory(struct shard *shard, const struct image_partition *partition, const char *topic, int32_t index)
+static int choose_directory(struct shard *shard, const struct image_partition *partition, const char *topic, int32_t index,
+    struct uuid topic_id)
 {
     struct uuid id = image_partition_directory(partition, shard->settings->node_id);
 
@@ -65,7 +76,7 @@ static int choose_directory(struct shard *shard, const struct image_partition *p
         if (uuid_equal(log_dir_identity(shard->log_dirs[i])->directory_id, id))
             return i;
     for (int i = 0; i < shard->log_dir_count; i++)
-        if (log_dir_find(shard->log_dirs[i], topic, index) != NULL)
+        if (find_place(shard->log_dirs[i], topic, index, topic_id) != NULL)
             return i;
     for (int i = 0; i < shard->log_dir_count; i++) {
         int candidate = shard->next_log_dir++ % shard->log_dir_count;
@@ -75,34 +86,17 @@ static int choose_directory(struct shard *shard, const struct image_partition *p
     return 0;
 }
 
-/* What lies there under our name but belongs to an older topic goes. */
-static void drop_older_topic(struct flusher *flusher, const struct log_place *place, const struct log_settings *settings)
-{
-    struct log *log;
-    int status = log_open(flusher, place, settings, &log);
-
-    report_warn("older_topic_dropped", "path=%s reason=\"the metadata names another topic id\"", place->path);
-    if (status == 0)
-        status = log_delete(log);
-    if (status < 0)
-        report_error("older_topic_stays", "path=%s reason=%s", place->path, strerror(-status));
-}
-
 static struct log *open_log(struct shard *shard, int directory, const struct image_topic *topic, const char *name,
     int32_t index, const struct log_settings *settings)
 {
     struct flusher *flusher = shard->flushers[directory];
     struct log_dir *log_dir = shard->log_dirs[directory];
-    const struct log_place *place = shard->image == NULL ? log_dir_find(log_dir, name, index) : NULL;
+    const struct log_place *place = shard->image == NULL ? find_place(log_dir, name, index, topic->id) : NULL;
     struct log *log = NULL;
     int status;
 
     if (flusher_is_failed(flusher))
         return NULL;
-    if (place != NULL && !uuid_is_zero(place->topic_id) && !uuid_equal(place->topic_id, topic->id)) {
-        drop_older_topic(flusher, place, settings);
-        place = NULL;
-    }
     if (place != NULL)
         status = log_open(flusher, place, settings, &log);
     else
@@ -128,7 +122,7 @@ static void add_partition(const struct image_step *step, const struct image_topi
     memcpy(name, topic->name.data, (size_t)topic->name.size);
     name[topic->name.size] = 0;
     resolve(step, topic->name, &settings, &log_settings);
-    int directory = choose_directory(shard, from, name, index);
+    int directory = choose_directory(shard, from, name, index, topic->id);
     struct log *log = open_log(shard, directory, topic, name, index, &log_settings);
     struct partition *partition =
         partition_create(shard->loop, (struct partition_key){ topic->id, index }, log, &settings);

@@ -15,6 +15,7 @@
 #include "io/loop.h"
 #include "storage/checkpoint_file.h"
 #include "storage/log_dir_mail.h"
+#include "storage/log_state.h"
 #include "storage/places.h"
 #include "storage/segment.h"
 #include "storage/work.h"
@@ -384,6 +385,18 @@ int64_t log_dir_broker_epoch(const struct log_dir *dir)
 {
     return dir->broker_epoch;
 }
+
+int log_dir_set_aside(struct log_dir *dir, int32_t place_index, char **out_path)
+{
+    const struct log_place *place = log_dir_place(dir, place_index);
+    *out_path = log_parting_path(dir->io, place->path, place->topic, place->partition, "stray");
+    int status = file_rename(dir->io, place->path, *out_path);
+    if (status < 0)
+        return status;
+    places_claim(&dir->places, place);
+    return directory_sync(dir->io, dir->path);
+}
+
 int32_t log_dir_place_count(const struct log_dir *dir)
 {
     return dir->places.count;

@@ -59,6 +59,10 @@ int32_t log_dir_place_count(const struct log_dir *dir);
 const struct log_place *log_dir_place(const struct log_dir *dir, int32_t place_index);
 const struct log_place *log_dir_find(
     const struct log_dir *dir, const char *topic, int32_t partition); /* NULL: not here */
+/* Renames a partition's directory to TOPIC-N.ID-stray and forgets what the checkpoint files say of
+ * it. Blocking, at start: no log of it is open. *out_path is the new name, the caller's. 0 or
+ * -errno. */
+int log_dir_set_aside(struct log_dir *dir, int32_t place_index, char **out_path);
 
 /* Failure: enqueued on the owner loop once, when a flusher met an EIO (or the owner calls
  * log_dir_fail). The owner then tells every shard, which calls flusher_fail(). */

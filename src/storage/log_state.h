@@ -129,5 +129,7 @@ void log_begin_tail(struct log *log, int64_t base_offset);
 int log_recover(struct log *log, bool clean);
 
 /* retain.c */
+char *log_parting_path(struct io *io, const char *path, const char *topic, int32_t partition,
+    const char *suffix); /* beside path: TOPIC-N.ID-suffix; the caller's */
 int log_drop_segments(
     struct log *log, int32_t first, int32_t count); /* renamed and unlinked later, on a worker */

@@ -248,23 +248,30 @@ int log_restart(struct log *log, int64_t offset)
 
 /* ---- Deletion. ---- */
 
-int log_delete(struct log *log)
+char *log_parting_path(
+    struct io *io, const char *path, const char *topic, int32_t partition, const char *suffix)
 {
     static const char digits[] = "0123456789abcdef";
-    char name[512], hex[33];
+    char name[64], hex[33];
     uint8_t random[16];
-    struct flusher *flusher = log->flusher;
-    io_random(log->io, random, sizeof(random));
+    io_random(io, random, sizeof(random));
     for (int i = 0; i < 32; i++)
         hex[i] = digits[(random[i / 2] >> (i % 2 == 0 ? 4 : 0)) & 15];
     hex[32] = 0;
-    /* TOPIC-N.HEX-delete, at most 255 bytes: the topic's part is cut. */
-    int tail = snprintf(name, sizeof(name), "-%d.%s-delete", log->partition, hex);
-    const char *parent_end = strrchr(log->path, '/');
-    int parent = parent_end == NULL ? 0 : (int)(parent_end - log->path) + 1;
-    char *target = memory_take((size_t)parent + 512);
-    snprintf(target, (size_t)parent + 512, "%.*s%.*s%s", parent, log->path, 255 - tail, log->topic,
-        name);
+    /* At most 255 bytes: the topic's part is cut. */
+    int tail = snprintf(name, sizeof(name), "-%d.%s-%s", partition, hex, suffix);
+    const char *parent_end = strrchr(path, '/');
+    int parent = parent_end == NULL ? 0 : (int)(parent_end - path) + 1;
+    char *target = memory_take((size_t)parent + 256);
+    snprintf(
+        target, (size_t)parent + 256, "%.*s%.*s%s", parent, path, 255 - tail, topic, name);
+    return target;
+}
+
+int log_delete(struct log *log)
+{
+    struct flusher *flusher = log->flusher;
+    char *target = log_parting_path(log->io, log->path, log->topic, log->partition, "delete");
     int status = file_rename(log->io, log->path, target);
     if (status == 0) {
         struct deletion *deletion =

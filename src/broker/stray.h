@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Partition directories that the metadata does not give to this node: of another topic id, of a topic that is gone, of
+ * a partition that moved. As Kafka does, they are renamed to NAME.ID-stray and kept: what to do with them is a person's
+ * decision, for a start must delete nothing. */
+#pragma once
+#include <stdint.h>
+
+struct image;
+struct log_dir;
+
+/* Looks through what was found at the start. Blocking; by the owner of the directories, with the first image, before
+ * any shard has it. */
+void stray_set_aside(struct log_dir *const *dirs, int dir_count, const struct image *image, int32_t node_id);
