@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ListOffsets: the offset that belongs to a time, or to one of the special times below zero. Nothing at or above what the
  * client may read is told: the high watermark, or the last stable offset at read_committed. */
-#include <utlist.h>
+#include <stdlib.h>
 
 #include "base/container.h"
 #include "broker/apis.h"
@@ -128,24 +128,55 @@ static bool time_is_known(const struct list_offsets_request *in, int64_t timesta
     }
 }
 
-/* Kafka refuses every mention of a partition that is named twice. */
-static bool is_named_twice(const struct list_offsets_request *in, const struct list_offsets_topic *topic, int32_t index)
+/* One mention of a partition in the request. */
+struct mention {
+    struct str topic;
+    int32_t partition_index;
+    struct list_offsets_partition_response *answer;
+};
+
+static int compare_mentions(const void *a, const void *b)
 {
-    int32_t count = 0;
-    for (int32_t t = 0; t < in->topics_count; t++) {
-        if (&in->topics[t] != topic && !str_equal(in->topics[t].name, topic->name))
-            continue;
-        for (int32_t p = 0; p < in->topics[t].partitions_count; p++)
-            count += in->topics[t].partitions[p].partition_index == index;
-    }
-    return count > 1;
+    const struct mention *one = a, *other = b;
+    int order = str_compare(one->topic, other->topic);
+    if (order != 0)
+        return order;
+    return one->partition_index < other->partition_index ? -1 : one->partition_index > other->partition_index;
 }
 
-static enum error check_wish(const struct list_offsets_request *in, const struct list_offsets_topic *wished,
-    const struct list_offsets_partition *wish, const struct image_topic *topic)
+/* Kafka refuses every mention of a partition that is named twice. Sorted, for a request may name a million. */
+static void refuse_twice(struct arena *arena, const struct list_offsets_response *out)
 {
-    if (is_named_twice(in, wished, wish->partition_index))
-        return ERROR_INVALID_REQUEST;
+    size_t count = 0;
+    for (int32_t t = 0; t < out->topics_count; t++)
+        count += (size_t)out->topics[t].partitions_count;
+    struct mention *mentions = arena_take_array(arena, count, sizeof(*mentions)), *next = mentions;
+    for (int32_t t = 0; t < out->topics_count; t++) {
+        for (int32_t p = 0; p < out->topics[t].partitions_count; p++) {
+            struct list_offsets_partition_response *answer = &out->topics[t].partitions[p];
+            *next++ = (struct mention){ out->topics[t].name, answer->partition_index, answer };
+        }
+    }
+    qsort(mentions, count, sizeof(*mentions), compare_mentions);
+    for (size_t i = 1; i < count; i++) {
+        if (compare_mentions(&mentions[i - 1], &mentions[i]) == 0)
+            mentions[i - 1].answer->error_code = mentions[i].answer->error_code = ERROR_INVALID_REQUEST;
+    }
+}
+
+static void prepare_topic(struct request *request, const struct list_offsets_topic *wished,
+    struct list_offsets_topic_response *answer)
+{
+    answer->name = wished->name;
+    answer->partitions_count = wished->partitions_count;
+    answer->partitions = MESSAGE_TAKE(list_offsets_partition_response, &request->arena, wished->partitions_count);
+    for (int32_t i = 0; i < wished->partitions_count; i++)
+        answer->partitions[i].partition_index = wished->partitions[i].partition_index;
+}
+
+static enum error check_wish(const struct list_offsets_request *in, const struct list_offsets_partition *wish,
+    const struct image_topic *topic)
+{
     if (!time_is_known(in, wish->timestamp))
         return ERROR_UNSUPPORTED_VERSION;
     if (topic == NULL || image_partition(topic, wish->partition_index) == NULL)
@@ -159,15 +190,10 @@ static void ask_topic(struct request *request, const struct list_offsets_topic *
     struct list_offsets_work *work = request->work.list_offsets;
     const struct image *image = request->shard->image;
     const struct image_topic *topic = image == NULL ? NULL : image_topic_by_name(image, wished->name);
-    answer->name = wished->name;
-    answer->partitions_count = wished->partitions_count;
-    answer->partitions = arena_take_array(&request->arena, (size_t)wished->partitions_count, sizeof(*answer->partitions));
     for (int32_t i = 0; i < wished->partitions_count; i++) {
         struct list_offsets_partition_response *part = &answer->partitions[i];
-        part->partition_index = wished->partitions[i].partition_index;
-        part->timestamp = part->offset = -1;
-        part->leader_epoch = -1;
-        part->error_code = (int16_t)check_wish(request->in.list_offsets, wished, &wished->partitions[i], topic);
+        if (part->error_code == ERROR_NONE)
+            part->error_code = (int16_t)check_wish(request->in.list_offsets, &wished->partitions[i], topic);
         if (part->error_code != ERROR_NONE)
             continue;
         struct list_offsets_visit *visit = arena_take(&request->arena, sizeof(*visit));
@@ -193,6 +219,9 @@ enum step handle_list_offsets(struct request *request)
         work->committed_only = in->isolation_level == READ_COMMITTED;
         out->topics_count = in->topics_count;
         out->topics = arena_take_array(&request->arena, (size_t)in->topics_count, sizeof(*out->topics));
+        for (int32_t i = 0; i < in->topics_count; i++)
+            prepare_topic(request, &in->topics[i], &out->topics[i]);
+        refuse_twice(&request->arena, out);
         for (int32_t i = 0; i < in->topics_count; i++)
             ask_topic(request, &in->topics[i], &out->topics[i]);
         visits_send(&work->visits, look_offset_up);

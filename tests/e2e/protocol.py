@@ -240,6 +240,19 @@ class Suite:
         for i in range(4):
             connection.delete_topic(f"wide-{i}")
 
+    def check_offsets_named_twice(self):
+        """Every mention of a partition that is named twice is refused; a request of very many names is answered all the same."""
+        connection = self.topic("named", 2)
+
+        def codes(indexes):
+            wishes = b"".join(struct.pack(">iq", index, -1) for index in indexes)
+            r = connection.call(2, 1, struct.pack(">ii", -1, 1) + wire.text("named") + struct.pack(">i", len(indexes)) + wishes)
+            return r.array(lambda: (r.string(), r.array(lambda: r.take("ihqq"))))[0][1]
+
+        assert [answer[1] for answer in codes([0, 1, 0])] == [42, 0, 42]
+        many = codes(range(300000))
+        assert len(many) == 300000 and [answer[1] for answer in many[:3]] == [0, 0, 3] and many[-1][1] == 3
+
     def check_restart(self):
         """SIGTERM leaves the clean mark; the same records are there after the start, and appends go on."""
         connection = self.topic("kept", 3)
