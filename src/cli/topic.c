@@ -135,7 +135,8 @@ static int list(struct client *client, const struct arguments *arguments, bool a
     return code;
 }
 
-static int run_list(const struct arguments *arguments)
+static int run_table(const struct arguments *arguments,
+    int (*show)(struct client *client, const struct arguments *arguments, bool as_json))
 {
     bool as_json;
     int code;
@@ -143,9 +144,14 @@ static int run_list(const struct arguments *arguments)
         return EXIT_MISUSED;
     struct client *client = client_create(arguments, &code);
     if (client != NULL)
-        code = list(client, arguments, as_json);
+        code = show(client, arguments, as_json);
     client_destroy(client);
     return code;
+}
+
+static int run_list(const struct arguments *arguments)
+{
+    return run_table(arguments, list);
 }
 
 static const struct option describe_options[] = { OUTPUT_OPTION, BOOTSTRAP_OPTION, { NULL } };
@@ -158,8 +164,9 @@ static json_t *node_array(const int32_t *ids, int32_t count)
     return array;
 }
 
-static int describe(struct client *client, const char *name, bool as_json)
+static int describe(struct client *client, const struct arguments *arguments, bool as_json)
 {
+    const char *name = arguments->words[0];
     struct metadata_response_topic topic;
     struct arena arena;
     arena_init(&arena);
@@ -184,15 +191,7 @@ static int describe(struct client *client, const char *name, bool as_json)
 
 static int run_describe(const struct arguments *arguments)
 {
-    bool as_json;
-    int code;
-    if (!output_wants_json(arguments, &as_json))
-        return EXIT_MISUSED;
-    struct client *client = client_create(arguments, &code);
-    if (client != NULL)
-        code = describe(client, arguments->words[0], as_json);
-    client_destroy(client);
-    return code;
+    return run_table(arguments, describe);
 }
 
 static const struct option delete_options[] = {

@@ -3,6 +3,7 @@
 a record: absent, empty and non-ASCII keys, values and headers, a header name twice, timestamps that go back.
 The wrapper of each client starts a broker, runs the client, then reads the topic once more by hand and looks into the log itself."""
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
@@ -58,3 +59,19 @@ def codecs(broker, librdkafka=False):
     lz4 = not librdkafka or 10 in connection.api_versions()
     connection.close()
     return [codec for codec in range(5) if codec != kafka_wire.LZ4 or lz4]
+
+
+def run_program(broker, command, client, pattern):
+    """Runs a client's program, which prints its cases and last `N passed, N failed`, with the pattern of cases behind its arguments; then
+    looks by hand at what it left, when all cases ran. Returns the exit code."""
+    done = subprocess.run([*command, *pattern], capture_output=True, text=True, timeout=300, check=False)
+    print(*done.stdout.splitlines()[:-1], sep="\n")
+    print(done.stderr[-3000:])
+    counts = (done.stdout.splitlines() or [""])[-1].split()
+    passed, failed = (int(counts[0]), int(counts[2])) if len(counts) == 4 else (0, 1)
+    checks = [(f"stored by {client} {name}", lambda codec=codec, name=name: check_topic(broker, f"{client}-{name}", codec))
+              for codec, name in enumerate(kafka_wire.CODECS) if not pattern]
+    checks.append(("stop", broker.stop))
+    bad = node.run_quiet(checks, broker)
+    print(f"{passed + len(checks) - bad} passed, {failed + bad} failed")
+    return 1 if failed + bad else 0

@@ -8,7 +8,6 @@ import subprocess
 import sys
 
 import content
-import kafka_wire
 import node
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "go")
@@ -32,22 +31,12 @@ def build():
 
 
 def main():
-    program, pattern = build(), sys.argv[1:2]
+    program = build()
     if program is None:
         print("0 passed, 0 failed, 1 skipped")
         return 0
     with node.Node().start() as broker:
-        done = subprocess.run([program, broker.address, broker.directories[0], *pattern], capture_output=True, text=True, timeout=300, check=False)
-        print(*done.stdout.splitlines()[:-1], sep="\n")
-        print(done.stderr[-3000:])
-        counts = (done.stdout.splitlines() or [""])[-1].split()
-        passed, failed = (int(counts[0]), int(counts[2])) if len(counts) == 4 else (0, 1)
-        checks = [(f"stored by franz-go {name}", lambda codec=codec, name=name: content.check_topic(broker, f"franz-{name}", codec))
-                  for codec, name in enumerate(kafka_wire.CODECS) if not pattern]
-        checks.append(("stop", broker.stop))
-        bad = node.run_quiet(checks, broker)
-        print(f"{passed + len(checks) - bad} passed, {failed + bad} failed")
-        return 1 if failed + bad else 0
+        return content.run_program(broker, [program, broker.address, broker.directories[0]], "franz", sys.argv[1:2])
 
 
 if __name__ == "__main__":

@@ -189,3 +189,11 @@ def run(checks, node=None):
     failed = run_quiet(checks, node)
     print(f"{len(checks) - failed} passed, {failed} failed")
     return 1 if failed else 0
+
+
+def run_suite(suite_class):
+    """Runs every check_ method of a suite, made for a new broker, and last its stop; returns the exit code."""
+    with Node().start() as broker:
+        suite = suite_class(broker)
+        checks = [(name[6:].replace("_", " "), getattr(suite, name)) for name in vars(suite_class) if name.startswith("check_")]
+        return run(checks + [("stop", broker.stop)], broker)

@@ -186,12 +186,5 @@ class Suite:
         assert sizes[0] > 5000 and sizes[1] == 0, sizes
 
 
-def main():
-    with node.Node().start() as broker:
-        suite = Suite(broker)
-        checks = [(name[6:].replace("_", " "), getattr(suite, name)) for name in vars(Suite) if name.startswith("check_")]
-        return node.run(checks + [("stop", broker.stop)], broker)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(node.run_suite(Suite))
