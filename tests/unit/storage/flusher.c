@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/log_state.h"
+#include "store.h"
+
+/* Appends in every pass, as a loop under full load does: staged before timers and tasks run,
+ * written at its end. */
+struct load {
+    struct store *store;
+    struct log *log;
+    struct mail next_pass;
+    struct task write;
+    bool over;
+};
+
+static void load_write(struct task *task)
+{
+    struct load *load = container_of(task, struct load, write);
+    assert_int_equal(log_write(load->log), 0);
+    log_set_high_watermark(load->log, log_end(load->log));
+    mail_send(load->store->loop, load->store->loop, &load->next_pass);
+}
+
+static void load_stage(struct mail *mail)
+{
+    struct load *load = container_of(mail, struct load, next_pass);
+    if (load->over)
+        return;
+    store_stage(load->log, 1, 1000, 1000, 0, NULL);
+    loop_finish(load->store->loop, FINISH_WRITE, &load->write);
+}
+
+/* Checkpoints come between two passes' writes, so they never wait for a load to pause: a log that
+ * is appended to in every pass gets recovery points, and retention lets its oldest segments go. */
+void test_flusher__checkpoints_under_full_load(void)
+{
+    static const struct uuid topic_id = { { 9, 9, 9 } };
+    struct store store;
+    struct log_settings settings;
+    log_settings_defaults(&settings);
+    settings.segment_bytes = 20 * 1000;
+    settings.retention_bytes = 40 * 1000;
+    settings.retention_ms = -1;
+    settings.file_delete_delay_ms = 0;
+    settings.page_cache = true;
+    store_create(&store);
+    store_stop(&store, NULL, 0);
+    store.settings.checkpoint_ms = 5;
+    store.settings.retention_check_ms = 5;
+    store_open(&store, store.path);
+    struct log *log;
+    assert_int_equal(
+        log_create(store.flusher, store.path, "full", 0, topic_id, &settings, &log), 0);
+    struct load load = {
+        .store = &store, .log = log, .next_pass.deliver = load_stage, .write.run = load_write
+    };
+    mail_send(store.loop, store.loop, &load.next_pass);
+    int64_t deadline_ms = loop_now_ms(store.loop) + 5000;
+    while (log_start(log) == 0 && loop_now_ms(store.loop) < deadline_ms)
+        assert_true(loop_turn(store.loop));
+    assert_true(log->recovery_point > 0);
+    assert_true(log_start(log) > 0);
+    load.over = true;
+    assert_true(loop_turn(store.loop));
+    store_stop(&store, &log, 1);
+    store_remove(&store);
+}
