@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One of the two brokers of the twin: sends a case's steps to it and gives back what it answered, made comparable."""
+import os
+import re
+import socket
+import subprocess
+import time
+
+import kafka_wire as wire
+import node
+import records
+
+CLUSTER = "AAAAAAAAAAAAAAAAAAAAAQ"
+PATIENCE = 10                               # seconds for an answer
+ANY = {"producer_id": (0, "a producer id"), "session_id": (1, "a session"), "broker_epoch": (0, "a broker epoch")}
+IDENTITY = ("name", "topic", "topic_name", "topic_id", "partition_index", "partition", "index", "node_id", "broker_id", "host", "api_key",
+            "resource_type", "resource_name", "replica_id", "batch_index", "log_dir", "principal")
+
+
+class Side:
+    def __init__(self, kind, settings, apis):
+        self.apis = apis
+        self.node = node.Node(kind, settings=settings)
+        self.begin_ms = int(time.time() * 1000) - 5000
+        self.ids, self.connection, self.admin = {}, None, None
+
+    def start(self):
+        if self.node.kind == "strom":
+            done = subprocess.run([node.STROM, "storage", "format", "-t", CLUSTER, "-c", self.node.configuration()], capture_output=True,
+                                  text=True, check=False)
+            if done.returncode:
+                raise RuntimeError(done.stdout + done.stderr)
+        self.node.start(wait=False)
+        return self
+
+    def ready(self):
+        self.node.wait_ready(90)
+        self.admin = self.node.connect()
+
+    # what the steps of a case do
+    def run(self, case, version):
+        """[(api, version, answer)] of every step that is compared"""
+        self.variables = {"$t": f"{case.topic}-v{version}", "$port": self.node.port}
+        self.connection = wire.Connection(self.node.controller_port if case.listener == "controller" else self.node.port, PATIENCE)
+        try:
+            return [found for step in case.steps for found in self.step(step, version)]
+        finally:
+            self.connection.close()
+
+    def step(self, step, version):
+        if "topic" in step:
+            self.create(self.fill(step["topic"]), step.get("partitions", 1), self.fill(step.get("configs", {})))
+        elif "produce" in step:
+            self.admin.produce(self.fill(step["produce"]), step.get("partition", 0), records.build(self.fill(step["batches"])))
+        elif "reconnect" in step:
+            self.connection.close()
+            self.connection = wire.Connection(self.node.port, PATIENCE)
+        else:
+            api = self.apis[step["api"]]
+            version = step.get("version", version)
+            return [(api.name, version, self.exchange(api, version, step))]
+        return []
+
+    def create(self, name, partitions, configs):
+        self.admin.create_topic(name, partitions, configs)
+        for index in range(partitions):
+            wire.wait_for(lambda p=index: self.admin.list_offset(name, p, -1), 30, f"{name}-{index} is served")
+
+    def exchange(self, api, version, step):
+        body = bytes.fromhex(step["hex"]) if "hex" in step else api.request.encode(version, self.fill(step["request"]))
+        answer_version = min(version, api.response.versions[1])
+        try:
+            self.connection.correlation += 1
+            frame = api.request_head(version, self.connection.correlation) + body
+            self.connection.socket.sendall(len(frame).to_bytes(4, "big") + frame)
+            if step.get("answer") == "none":
+                self.connection.api_versions()          # the next answer is to the next request: there was none to this
+                return "none"
+            correlation, data = self.connection.receive()
+            assert correlation == self.connection.correlation, f"answer {correlation} to request {self.connection.correlation}"
+        except socket.timeout:
+            return f"no answer within {PATIENCE} s"
+        except (ConnectionError, wire.struct.error):
+            return "closed"
+        if api.name == "api_versions" and data[:2] == b"\0\x23":
+            answer_version = 0                          # UNSUPPORTED_VERSION is told in the oldest layout
+        answer = api.response.decode(answer_version, api.response_body(answer_version, data))
+        for name, path in step.get("remember", {}).items():
+            value = answer
+            for word in path.split("."):
+                value = value[int(word)] if isinstance(value, list) else value[word]
+            self.variables[name] = value
+        return self.normal(answer, step)
+
+    def fill(self, value):
+        """variables in a request: `$name` alone keeps its type; `$id:TOPIC` is the topic's id; {"batch": description} is records"""
+        if isinstance(value, dict):
+            if set(value) == {"batch"}:
+                return records.build(self.fill(value["batch"]))
+            return {self.fill(name): self.fill(one) for name, one in value.items()}
+        if isinstance(value, list):
+            return [self.fill(one) for one in value]
+        if not isinstance(value, str) or "$" not in value:
+            return value
+        if value in self.variables:
+            return self.variables[value]
+        if value.startswith("$now"):
+            return int(time.time() * 1000) + int(value[4:] or 0)
+        text = re.sub(r"\$[a-z]+\b", lambda found: str(self.variables.get(found[0], found[0])), value)
+        return self.topic_id(text[4:]) if text.startswith("$id:") else text
+
+    def topic_id(self, name):
+        self.ids.update({found: uuid for found, (uuid, _) in self.admin.topic_ids().items()})
+        return self.ids[name]
+
+    # what makes answers comparable
+    def normal(self, answer, step):
+        if re.search(r"\b(topic|directory)_id", str(answer)):
+            self.ids.update({found: uuid for found, (uuid, _) in self.admin.topic_ids().items()})
+        self.names = {uuid: name for name, uuid in self.ids.items()}
+        return self.normal_value("", answer, [self.fill(word) for word in step.get("words", [])])
+
+    def normal_value(self, name, value, words):
+        if isinstance(value, dict):
+            return {key: self.normal_value(key, one, words) for key, one in value.items()}
+        if isinstance(value, list):
+            found = [self.normal_value(name, one, words) for one in value]
+            return sorted(found, key=identity) if found and isinstance(found[0], dict) else found
+        if name == "records":
+            return self.normal_records(records.show(value))
+        if isinstance(value, bytes):
+            return value.hex()
+        if name.endswith("message") and isinstance(value, str):
+            return "a text" + "".join(f", {word}" for word in words if word in value)
+        if isinstance(value, str):
+            return self.normal_text(name, value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            return value
+        if name in ANY and value >= ANY[name][0]:
+            return ANY[name][1]
+        if name == "port" or name.endswith("_port"):
+            return {self.node.port: "the broker's", self.node.controller_port: "the controller's"}.get(value, value)
+        return "now" if self.begin_ms <= value <= time.time() * 1000 + 5000 else value
+
+    def normal_text(self, name, value):
+        if name.endswith(("topic_id", "directory_id", "incarnation_id", "log_dir_id")) and value != "A" * 22:
+            return f"id of {self.names[value]}" if value in self.names else "an id"
+        for number, directory in enumerate(self.node.directories):
+            value = value.replace(os.path.realpath(directory), f"directory {number}").replace(directory, f"directory {number}")
+        return value.replace(str(self.node.port), "PORT").replace(str(self.node.controller_port), "CONTROLLER_PORT")
+
+    def normal_records(self, shown):
+        for batch in shown or []:
+            if isinstance(batch, dict) and "pid" in batch:
+                batch["pid"] = self.normal_value("producer_id", batch["pid"], [])
+                for name in ("base_ts", "max_ts"):
+                    batch[name] = self.normal_value(name, batch[name], [])
+                if isinstance(batch["records"], list):
+                    for record in batch["records"]:
+                        record[1] = self.normal_value("", record[1], [])
+        return shown
+
+
+def identity(one):
+    """arrays of structs are compared as sets: Kafka's order is that of its hash maps"""
+    return [str(one.get(name)) for name in IDENTITY] + [str(one)]

@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The same requests to Apache Kafka 4.4.0 and to Strom, and the answers compared field by field. README.md says how to add a case.
+
+usage: twin.py [--show] [WORD...]     only cases whose `file: title` has one of the words; --show prints what Kafka answered"""
+import collections
+import fnmatch
+import json
+import os
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
+import message  # noqa: E402
+import node  # noqa: E402
+import side  # noqa: E402
+
+
+class Case:
+    def __init__(self, file, number, values, apis):
+        known = {"case", "api", "versions", "listener", "before", "request", "hex", "after", "answer", "words", "remember"}
+        if set(values) - known:
+            raise ValueError(f"{file}: {values.get('case')}: unknown words {set(values) - known}")
+        self.title, self.api, self.listener = f"{file}: {values['case']}", values["api"], values.get("listener", "broker")
+        self.topic = f"{file.replace('_', '-')}{number}"
+        tested = {name: values[name] for name in ("api", "request", "hex", "answer", "words", "remember") if name in values}
+        self.steps = values.get("before", []) + [tested] + values.get("after", [])
+        first, last = apis[self.api].request.versions
+        if "versions" in values and not isinstance(values["versions"], list):
+            given = message.schemac.parse_versions(str(values["versions"]))
+            first, last = max(first, given[0]), min(last, given[1])
+        self.versions = values["versions"] if isinstance(values.get("versions"), list) else list(range(first, last + 1))
+
+
+def load_cases(apis, words):
+    """[(settings, [Case])]: files with the same broker settings share the two brokers"""
+    groups = collections.OrderedDict()
+    for file in sorted(os.listdir(os.path.join(HERE, "cases"))):
+        name, settings = file.rsplit(".", 1)[0], {}
+        with open(os.path.join(HERE, "cases", file), encoding="utf-8") as lines:
+            text = "".join("\n" if line.lstrip().startswith("#") else line for line in lines).strip()
+        at, number = 0, 0
+        while at < len(text):
+            try:
+                values, at = json.JSONDecoder().raw_decode(text, at)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"{file}, line {error.lineno}: {error.msg}") from None
+            at += len(text[at:]) - len(text[at:].lstrip())
+            if "settings" in values:
+                settings = values["settings"]
+                continue
+            number += 1
+            case = Case(name, number, values, apis)
+            if not words or any(word in case.title for word in words):
+                groups.setdefault(json.dumps(settings, sort_keys=True), []).append(case)
+    return [(json.loads(settings), cases) for settings, cases in groups.items()]
+
+
+class Differences:
+    """The intended ones, a line each: `case | versions | path | Kafka's value | ours | reason`; * stands for anything."""
+
+    def __init__(self):
+        self.rows, self.used = [], collections.Counter()
+        with open(os.path.join(HERE, "differences"), encoding="utf-8") as lines:
+            for line in lines:
+                if line.strip() and not line.startswith("#"):
+                    self.rows.append([part.strip() for part in line.split("|", 5)])
+
+    def allow(self, case, version, path, theirs, ours):
+        for number, (title, versions, pattern, kafka, strom, _) in enumerate(self.rows):
+            span = message.schemac.parse_versions(versions) if versions != "*" else (0, 99)
+            if (fnmatch.fnmatchcase(case.title, title) and span[0] <= version <= span[1] and fnmatch.fnmatchcase(path, pattern)
+                    and fnmatch.fnmatchcase(json.dumps(theirs), kafka) and fnmatch.fnmatchcase(json.dumps(ours), strom)):
+                self.used[number] += 1
+                return True
+        return False
+
+    def unused(self):
+        return [" | ".join(row) for number, row in enumerate(self.rows) if not self.used[number]]
+
+
+def differ(theirs, ours, path=""):
+    """[(path, Kafka's value, ours)]"""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        return [found for key in sorted(set(theirs) | set(ours)) for found in differ(theirs.get(key, "(not there)"), ours.get(key, "(not there)"), f"{path}.{key}".lstrip("."))]
+    if isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
+        return [found for i, (a, b) in enumerate(zip(theirs, ours)) for found in differ(a, b, f"{path}.{i}".lstrip("."))]
+    return [] if theirs == ours else [(path, theirs, ours)]
+
+
+def errors_in(answer):
+    """every error code in an answer; what is no answer counts by what it is"""
+    if isinstance(answer, str):
+        return [answer]
+    if isinstance(answer, list):
+        return [code for one in answer for code in errors_in(one)]
+    if isinstance(answer, dict):
+        own = [value for name, value in answer.items() if name.endswith("error_code")]
+        return own + [code for value in answer.values() if isinstance(value, (dict, list)) for code in errors_in(value)]
+    return []
+
+
+def error_names():
+    with open(os.path.join(node.ROOT, "schemas", "errors"), encoding="utf-8") as lines:
+        return {int(line.split()[0]): line.split()[1] for line in lines if line.strip() and not line.startswith("#")}
+
+
+class Twin:
+    def __init__(self, apis, show):
+        self.apis, self.show, self.differences = apis, show, Differences()
+        self.counts = collections.defaultdict(collections.Counter)       # (api, error) -> version -> answers
+        self.names, self.passed, self.failed = error_names(), 0, 0
+
+    def run_group(self, settings, cases):
+        theirs, ours = side.Side("kafka", settings, self.apis), side.Side("strom", settings, self.apis)
+        with theirs.node, ours.node:
+            theirs.start(), ours.start()
+            theirs.ready(), ours.ready()
+            for case in cases:
+                start = time.monotonic()
+                for version in case.versions:
+                    self.run_case(case, version, theirs, ours)
+                if self.show or time.monotonic() - start > 5:
+                    print(f"      {case.title}: {time.monotonic() - start:.1f} s")
+
+    def run_case(self, case, version, theirs, ours):
+        try:
+            answers = list(zip(theirs.run(case, version), ours.run(case, version)))
+        except Exception as error:  # noqa: BLE001 - every failure is shown and counted
+            self.failed += 1
+            print(f"FAIL  {case.title} v{version}: {type(error).__name__}: {error}", flush=True)
+            return
+        found = []
+        for number, ((api, sent, kafka), (_, _, strom)) in enumerate(answers):
+            for code in set(errors_in(kafka)):
+                self.counts[api, self.names.get(code, code)][sent] += 1
+            if self.show:
+                print(f"{case.title} v{version}, {api} v{sent}: {json.dumps(kafka)}")
+            found += [(f"{number}.{path}" if len(answers) > 1 else path, a, b) for path, a, b in differ(kafka, strom)]
+        found = [one for one in found if not self.differences.allow(case, version, *one)]
+        self.passed, self.failed = self.passed + (not found), self.failed + bool(found)
+        if found:
+            print(f"FAIL  {case.title} v{version}")
+            for path, a, b in found[:12]:
+                print(f"      {path or 'answer'}: Kafka {json.dumps(a)[:600]}, Strom {json.dumps(b)[:600]}", flush=True)
+
+    def table(self):
+        print("\nanswers by API, error class and version (as Kafka gave them)")
+        for (api, code), versions in sorted(self.counts.items(), key=lambda one: (one[0][0], str(one[0][1]))):
+            print(f"  {api:32} {code!s:34} " + " ".join(f"v{version}:{count}" for version, count in sorted(versions.items())))
+        print(f"{len({api for api, _ in self.counts})} APIs, {len({(api, v) for (api, _), found in self.counts.items() for v in found})} API versions, "
+              f"{sum(len(found) for found in self.counts.values())} API x version x error class")
+
+
+def main(arguments):
+    show, words = "--show" in arguments, [word for word in arguments if word != "--show"]
+    apis = message.load()
+    message.check_golden(apis)
+    twin = Twin(apis, show)
+    for settings, cases in load_cases(apis, words):
+        twin.run_group(settings, cases)
+    twin.table()
+    for row in [] if words else twin.differences.unused():
+        twin.failed += 1
+        print(f"FAIL  an intended difference that is none any more: {row}")
+    print(f"{twin.passed} passed, {twin.failed} failed")
+    return 1 if twin.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
