@@ -20,6 +20,17 @@ bool budget_reserve(struct budget *budget, int64_t size)
     return true;
 }
 
+void budget_charge(struct budget *budget, int64_t size)
+{
+    assert(size >= 0);
+    atomic_fetch_add_explicit(&budget->used, size, memory_order_relaxed);
+}
+
+bool budget_is_used_up(const struct budget *budget)
+{
+    return budget_used(budget) >= budget->limit;
+}
+
 void budget_release(struct budget *budget, int64_t size)
 {
     int64_t before = atomic_fetch_sub_explicit(&budget->used, size, memory_order_relaxed);

@@ -25,6 +25,16 @@ struct buffer *buffer_create_charged(size_t capacity, struct budget *budget)
     return buffer;
 }
 
+struct buffer *buffer_grow(struct buffer *buffer, size_t capacity)
+{
+    assert(atomic_load_explicit(&buffer->references, memory_order_relaxed) == 1 && capacity >= buffer->capacity);
+    buffer = memory_resize(buffer, sizeof(*buffer) + capacity);
+    if (buffer->budget != NULL)
+        buffer->charged += capacity - buffer->capacity;
+    buffer->capacity = capacity;
+    return buffer;
+}
+
 struct buffer *buffer_ref(struct buffer *buffer)
 {
     int32_t before = atomic_fetch_add_explicit(&buffer->references, 1, memory_order_relaxed);

@@ -20,5 +20,7 @@ struct buffer {
 
 struct buffer *buffer_create(size_t capacity);                                  /* one reference, size 0 */
 struct buffer *buffer_create_charged(size_t capacity, struct budget *budget);   /* already reserved by the caller */
+/* The only reference to it, now with more room; the caller has reserved the difference where it is charged. */
+struct buffer *buffer_grow(struct buffer *buffer, size_t capacity);
 struct buffer *buffer_ref(struct buffer *buffer);
 void buffer_unref(struct buffer *buffer); /* NULL does nothing */

@@ -17,7 +17,7 @@
 #include "wire/encode.h"
 #include "wire/gen/request_header_record.h"
 
-enum { SPARE_MAX = 256, HEADER_SIZE_MIN = 10, RESPONSE_HEADER_MAX = 9 };
+enum { SPARE_MAX = 256, HEADER_SIZE_MIN = 10, RESPONSE_HEADER_MAX = 9, ARENA_UNCHARGED = 4096 };
 
 /* The owner's mark on a connection: how many requests that change the image are in work, and whether it is to end. */
 enum { MARK_CHANGE = 1, MARK_DOOMED = 1 << 30 };
@@ -43,19 +43,52 @@ static struct request *take_request(struct shard *shard)
     return request;
 }
 
-static void give_request(struct request *request)
+/* The arena's first block comes with every request; what is beyond it is charged to the node's budget. */
+static void note_memory(struct request *request)
 {
-    struct shard *shard = request->shard;
-    struct arena arena = request->arena;
+    struct budget *budget = request->shard->net.budget;
+    int64_t size = request->arena.taken > ARENA_UNCHARGED ? (int64_t)request->arena.taken : 0;
 
-    DL_DELETE(shard->requests, request);
+    if (size > request->charged)
+        budget_charge(budget, size - request->charged);
+    else
+        budget_release(budget, request->charged - size);
+    request->charged = size;
+}
+
+/* What the handler needed is not needed once the answer is encoded, and that may wait long for a slow peer. */
+static void drop_work(struct request *request)
+{
     if (request->cleanup != NULL)
         request->cleanup(request);
     for (struct request_file *file = request->files; file != NULL; file = file->next)
         file_unref(file->file);
     buffer_unref(request->frame);
-    arena_reset(&arena);
-    *request = (struct request){ .arena = arena };
+    request->cleanup = NULL;
+    request->files = NULL;
+    request->frame = NULL;
+    arena_reset(&request->arena);
+    note_memory(request);
+}
+
+static void drop_answer(struct request *request)
+{
+    const struct span *spans = request->reply.spans;
+
+    for (int32_t i = 0; i < request->span_count; i++)
+        if (spans[i].data == NULL)
+            file_unref(spans[i].file);
+    buffer_unref(request->answer);
+}
+
+static void give_request(struct request *request)
+{
+    struct shard *shard = request->shard;
+
+    DL_DELETE(shard->requests, request);
+    drop_work(request);
+    drop_answer(request);
+    *request = (struct request){ .arena = request->arena };
     if (shard->spare_count >= SPARE_MAX) {
         arena_deinit(&request->arena);
         memory_give(request);
@@ -75,15 +108,15 @@ static void resume_held(struct shard *shard, const struct conn *conn)
 {
     struct request **link = &shard->held;
 
-    while (*link != NULL) {
-        struct request *request = *link;
-        if (request->conn_identity != conn) {
-            link = &request->held_next;
-            continue;
-        }
-        *link = request->held_next;
-        loop_enqueue(shard->loop, &request->task);
-    }
+    while (*link != NULL && (*link)->conn_identity != conn)
+        link = &(*link)->held_next;
+    struct request *request = *link;
+    if (request == NULL)
+        return;
+    *link = request->held_next;
+    if (request->reply.conn != NULL)
+        conn_hold(request->reply.conn, false);
+    loop_enqueue(shard->loop, &request->task);
 }
 
 static bool changes_under_way(const struct conn *conn)
@@ -124,7 +157,27 @@ static void refuse(struct request *request, const char *reason)
     close_connection(request);
 }
 
-/* The answer as one run of memory, cut where records of a file go between. */
+/* Cuts the encoded answer where records of a file go between. The answer holds the files from now on. */
+static int32_t cut_spans(const uint8_t *memory, size_t size, size_t header_size, const struct hole *holes, int32_t hole_count,
+    struct span *spans)
+{
+    int32_t span_count = 0;
+    size_t cut = 0;
+
+    for (int32_t i = 0; i < hole_count; i++) {
+        size_t until = header_size + holes[i].position;
+        if (until > cut)
+            spans[span_count++] = (struct span){ .data = memory + cut, .size = until - cut };
+        cut = until;
+        spans[span_count] = *(const struct span *)holes[i].source;
+        file_ref(spans[span_count++].file);
+    }
+    if (size > cut)
+        spans[span_count++] = (struct span){ .data = memory + cut, .size = size - cut };
+    return span_count;
+}
+
+/* The answer is one buffer: the spans, and what they say between the records of files. */
 static void answer(struct request *request)
 {
     const struct api *api = request->api;
@@ -132,30 +185,25 @@ static void answer(struct request *request)
     const void *message = request->out.message;
     struct message_extent extent = message_measure(api->response, version, message);
     size_t written = extent.wire_size - extent.hole_size;
-    uint8_t *memory = arena_take(&request->arena, written + RESPONSE_HEADER_MAX);
-    struct hole *holes = arena_take_array(&request->arena, (size_t)extent.hole_count + 1, sizeof(*holes));
-    struct span *spans = arena_take_array(&request->arena, 2 * (size_t)extent.hole_count + 1, sizeof(*spans));
     bool tags = schema_is_flexible(api->response, version) && api->key != API_API_VERSIONS;
     size_t header_size = tags ? RESPONSE_HEADER_MAX : RESPONSE_HEADER_MAX - 1;
-    int32_t span_count = 0;
-    size_t sent = 0;
+    size_t spans_size = (2 * (size_t)extent.hole_count + 1) * sizeof(struct span);
+    struct hole *holes = arena_take_array(&request->arena, (size_t)extent.hole_count + 1, sizeof(*holes));
+    struct buffer *buffer = buffer_create(spans_size + header_size + written);
+    struct span *spans = (struct span *)(void *)buffer->data;
+    uint8_t *memory = buffer->data + spans_size;
 
     assert(header_size - 4 + extent.wire_size <= INT32_MAX);
     store_i32(memory, (int32_t)(header_size - 4 + extent.wire_size));
     store_i32(memory + 4, request->correlation_id);
-    memory[8] = 0; /* no tags; overwritten when the header has none */
+    if (tags)
+        memory[8] = 0; /* none */
     message_encode(api->response, version, message, memory + header_size, written, holes);
-    for (int32_t i = 0; i < extent.hole_count; i++) {
-        size_t until = header_size + holes[i].position;
-        if (until > sent)
-            spans[span_count++] = (struct span){ .data = memory + sent, .size = until - sent };
-        sent = until;
-        spans[span_count++] = *(const struct span *)holes[i].source;
-    }
-    if (header_size + written > sent)
-        spans[span_count++] = (struct span){ .data = memory + sent, .size = header_size + written - sent };
+    request->answer = buffer;
+    request->span_count = cut_spans(memory, header_size + written, header_size, holes, extent.hole_count, spans);
     end_request(request);
-    reply_ready(&request->reply, spans, span_count);
+    drop_work(request);
+    reply_ready(&request->reply, spans, request->span_count);
 }
 
 /* The client's name lies at the same place in the headers of all requests; the report of a refused one tells it. */
@@ -227,18 +275,18 @@ static bool start(struct request *request)
     return true;
 }
 
-/* One that reads the image waits for what changes it and came before on its connection. */
+/* One that reads the image waits for what changes it and came before on its connection, and all that follow wait too; so
+ * there is one of them for a connection at most. */
 static bool must_be_held(struct request *request)
 {
+    struct shard *shard = request->shard;
     struct conn *conn = request->reply.conn;
 
     if (!request->api->reads_image || conn == NULL || !changes_under_way(conn))
         return false;
-    struct request **link = &request->shard->held; /* in order: they start again in order */
-    while (*link != NULL)
-        link = &(*link)->held_next;
-    request->held_next = NULL;
-    *link = request;
+    request->held_next = shard->held;
+    shard->held = request;
+    conn_hold(conn, true);
     return true;
 }
 
@@ -256,6 +304,7 @@ static void step(struct request *request)
         reply_ready(&request->reply, NULL, 0);
         break;
     case STEP_PARK:
+        note_memory(request);
         if (request->resumed && !request->task.queued)
             loop_enqueue(request->shard->loop, &request->task);
         break;
@@ -289,7 +338,7 @@ void request_arrive(const struct shard_desk *desk, struct conn *conn, struct buf
     request->arrived_us = loop_now_us(shard->loop);
     request->conn_identity = conn;
     conn_expect(conn, &request->reply);
-    loop_enqueue(shard->loop, &request->task);
+    request_run(&request->task);
 }
 
 void request_abandon_all(struct shard *shard)

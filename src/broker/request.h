@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A request from its frame to the last byte of its answer. It belongs to the shard of its connection and holds a place
- * in the order of that connection's answers. Everything decoded or built for it lies in its arena; strings and records
- * point into its frame. A handler is a step function: it is called again whenever something it waits for happened
+ * in the order of that connection's answers. It starts when its frame arrives, so that what its answer takes is known
+ * before the next one is looked at. Everything decoded or built for it lies in its arena; strings and records point into
+ * its frame; both go when the answer is encoded. A handler is a step function: it is called again whenever something it waits for happened
  * (request_resume()), always from a clean stack. Work on partitions is done by errands, at the shard that owns them.
  *
  * A handler of an API with keys k:
@@ -75,7 +76,7 @@ union request_work {
     struct produce_work *produce;
 };
 
-/* A reference to a file that the answer holds until it is sent; the request's. */
+/* A reference to a file that the answer will send from; the request's. */
 struct request_file {
     struct request_file *next;
     struct file *file;
@@ -96,7 +97,10 @@ struct request {
     union request_out out;
     union request_work work;
     void (*cleanup)(struct request *request); /* before the arena goes; NULL: nothing to undo */
-    struct request_file *files;
+    struct request_file *files; /* until the answer is encoded; then its spans hold them */
+    struct buffer *answer;      /* encoded; nothing above is there any more */
+    int32_t span_count;
+    int64_t charged; /* of the arena, to the node's budget */
     int64_t arrived_us;
     int32_t correlation_id;
     struct str client_id; /* null: none */

@@ -10,11 +10,11 @@
 #include "base/memory.h"
 
 enum {
-    FRAME_STEP = 64 * 1024,          /* what a peer gets for announcing a large frame while memory is short */
-    FRAME_AT_ONCE = 2 * 1024 * 1024, /* and while there is plenty */
+    FRAME_AT_ONCE = 2 * 1024 * 1024, /* what a peer gets for announcing a large frame while there is plenty of memory, */
+    FRAME_SHARE = 64,                /* if that is not more than this part of all; else it gets memory for what it sends */
     READ_PER_PASS = 1024 * 1024,
-    UNSENT_AIM = 1024 * 1024, /* about so many bytes of answers may wait on one connection */
-    ANSWER_GUESS = 64 * 1024, /* what an answer is thought to be before the first was seen */
+    UNSENT_MAX = 1024 * 1024, /* with so many bytes of answers that wait, a connection gets no further request; */
+    UNSENT_SHORT = 64 * 1024, /* with so many, while memory is not plenty */
 };
 
 void conn_free(struct conn *conn)
@@ -22,28 +22,43 @@ void conn_free(struct conn *conn)
     memory_give(conn);
 }
 
-void conn_touch(struct conn *conn)
+void conn_touch(struct conn *conn, int64_t moved)
 {
     struct net *net = conn->net;
 
     conn->active_ms = loop_now_ms(net->loop);
+    conn->moved += moved;
     if (conn->next == NULL)
         return;
     DL_DELETE(net->conns, conn);
     DL_APPEND(net->conns, conn);
 }
 
-/* How many requests may be in work. A peer that sends and does not read must not make us keep hundreds of large answers. */
-static int32_t requests_max(const struct conn *conn)
+int64_t conn_memory(const struct conn *conn)
 {
-    size_t count = UNSENT_AIM / (conn->answer_size + UNSENT_AIM / CONN_REQUESTS_MAX);
+    const struct buffer *frame = conn->frame, *rest = conn->rest;
 
-    return count < 1 ? 1 : (int32_t)count;
+    return conn->unsent + (frame == NULL ? 0 : (int64_t)frame->charged) + (rest == NULL ? 0 : (int64_t)rest->charged);
+}
+
+void conn_begin_to_hold(struct conn *conn)
+{
+    if (conn_memory(conn) > 0)
+        return;
+    conn->moved = 0;
+    conn->moved_since_ms = loop_now_ms(conn->net->loop);
+}
+
+static bool has_plenty(const struct net *net)
+{
+    return budget_used(net->budget) < net->budget->limit / 2;
 }
 
 void conn_update_pause(struct conn *conn)
 {
-    bool paused = conn->blocked || conn->waiting || conn->reply_count >= requests_max(conn);
+    int64_t unsent_max = has_plenty(conn->net) ? UNSENT_MAX : UNSENT_SHORT;
+    bool paused = conn->blocked || conn->waiting || conn->on_hold || conn->unsent >= unsent_max ||
+        conn->reply_count >= CONN_REQUESTS_MAX;
 
     if (paused == conn->paused)
         return;
@@ -56,42 +71,48 @@ void conn_update_pause(struct conn *conn)
 /* How much to take for a frame of which have bytes are there. */
 static size_t next_capacity(const struct net *net, size_t have, size_t frame_size)
 {
-    bool plenty = budget_used(net->budget) < net->budget->limit / 2;
-    size_t step = plenty ? FRAME_AT_ONCE : FRAME_STEP;
-    size_t wish = have * 4 > step ? have * 4 : step;
+    size_t share = (size_t)net->budget->limit / FRAME_SHARE;
+    size_t step = share < FRAME_AT_ONCE ? share : FRAME_AT_ONCE;
+    size_t wish = 2 * have;
+
+    if (has_plenty(net))
+        wish = 2 * wish > step ? 2 * wish : step;
 
     return wish < frame_size ? wish : frame_size;
 }
 
 /* Makes room for more of the frame. False: the budget is used up, try later. */
-static bool grow_frame(struct conn *conn)
+static bool grow_frame(struct conn *conn, size_t arrived)
 {
     struct net *net = conn->net;
-    struct buffer *old = conn->frame;
-    size_t capacity = next_capacity(net, old->size, conn->frame_size);
+    size_t capacity = next_capacity(net, conn->frame->size + arrived, conn->frame_size);
 
-    if (!budget_reserve(net->budget, (int64_t)capacity))
+    if (!budget_reserve(net->budget, (int64_t)(capacity - conn->frame->capacity)))
         return false;
-    struct buffer *buffer = buffer_create_charged(capacity, net->budget);
-    memcpy(buffer->data, old->data, old->size);
-    buffer->size = old->size;
-    conn->frame = buffer;
-    buffer_unref(old);
+    conn->frame = buffer_grow(conn->frame, capacity);
     return true;
 }
 
-/* Bytes that have already arrived get memory in any case (they are at most SCRATCH_SIZE); it is what is still to come
- * that has to wait for the budget. */
+/* Bytes that have already arrived get memory in any case; they are at most SCRATCH_SIZE. */
+static struct buffer *create_for_arrived(struct conn *conn, size_t size)
+{
+    conn_begin_to_hold(conn);
+    budget_charge(conn->net->budget, (int64_t)size);
+    return buffer_create_charged(size, conn->net->budget);
+}
+
+/* What is still to come has to wait for the budget. */
 static void begin_frame(struct conn *conn, size_t arrived)
 {
     struct net *net = conn->net;
-    size_t capacity = next_capacity(net, 0, conn->frame_size);
+    size_t capacity = next_capacity(net, arrived, conn->frame_size);
 
+    conn_begin_to_hold(conn);
     if (budget_reserve(net->budget, (int64_t)capacity)) {
         conn->frame = buffer_create_charged(capacity, net->budget);
         return;
     }
-    conn->frame = buffer_create(arrived < conn->frame_size ? arrived : conn->frame_size);
+    conn->frame = create_for_arrived(conn, arrived < conn->frame_size ? arrived : conn->frame_size);
     conn_wait_for_budget(conn);
 }
 
@@ -103,14 +124,17 @@ static void deliver_frame(struct conn *conn)
     conn->frame = NULL;
     conn->length_have = 0;
     conn->owner->frame(conn->owner, conn, frame);
-    if (conn->socket != NULL)
-        conn_update_pause(conn);
+    if (conn->socket == NULL)
+        return;
+    if (budget_is_used_up(conn->net->budget))
+        conn_wait_for_budget(conn);
+    conn_update_pause(conn);
 }
 
 static void keep_rest(struct conn *conn, const uint8_t *data, size_t size)
 {
     assert(conn->rest == NULL && conn->frame == NULL && size <= SCRATCH_SIZE);
-    conn->rest = buffer_create(size);
+    conn->rest = create_for_arrived(conn, size);
     memcpy(conn->rest->data, data, size);
     conn->rest->size = size;
 }
@@ -134,13 +158,9 @@ static bool feed(struct conn *conn, const uint8_t *data, size_t size)
         size_t room = conn->frame->capacity - conn->frame->size;
         size_t part = size < missing ? size : missing;
         if (part > room) {
-            if (!grow_frame(conn)) {
-                /* arrived already: it must be kept somewhere, and it is small */
-                struct buffer *kept = buffer_create(conn->frame->size + part);
-                memcpy(kept->data, conn->frame->data, conn->frame->size);
-                kept->size = conn->frame->size;
-                buffer_unref(conn->frame);
-                conn->frame = kept;
+            if (!grow_frame(conn, part)) {
+                budget_charge(conn->net->budget, (int64_t)(part - room));
+                conn->frame = buffer_grow(conn->frame, conn->frame->size + part);
                 conn_wait_for_budget(conn);
             }
             room = conn->frame->capacity - conn->frame->size;
@@ -184,14 +204,11 @@ static int64_t read_once(struct conn *conn)
 
     if (conn->rest != NULL)
         return read_rest(conn);
+    if (frame != NULL && frame->size == frame->capacity && has_plenty(conn->net) && grow_frame(conn, 1))
+        frame = conn->frame;
+    if (frame != NULL && frame->size == frame->capacity)
+        frame = NULL; /* it gets more memory when more has come */
     if (frame != NULL) {
-        if (frame->size == frame->capacity) {
-            if (!grow_frame(conn)) {
-                conn_wait_for_budget(conn);
-                return 0;
-            }
-            frame = conn->frame;
-        }
         into = frame->data + frame->size;
         room = frame->capacity - frame->size;
     }
@@ -214,6 +231,8 @@ static void conn_read(struct conn *conn)
 {
     int64_t total = 0;
 
+    if (conn->frame == NULL && budget_is_used_up(conn->net->budget))
+        conn_wait_for_budget(conn);
     while (!conn->paused) {
         int64_t count = read_once(conn);
         if (conn->socket == NULL)
@@ -231,7 +250,7 @@ static void conn_read(struct conn *conn)
         }
     }
     if (total > 0)
-        conn_touch(conn);
+        conn_touch(conn, total);
 }
 
 static void conn_ready(struct socket_watch *watch, unsigned events)
@@ -260,7 +279,6 @@ struct conn *conn_create(struct net *net, const struct conn_start *start, struct
     conn->net = net;
     conn->socket = start->socket;
     conn->owner = owner;
-    conn->answer_size = ANSWER_GUESS;
     conn->watch.ready = conn_ready;
     conn->send.run = conn_send;
     conn->active_ms = loop_now_ms(net->loop);
@@ -294,9 +312,10 @@ void conn_close(struct conn *conn)
         conn->owner->closed(conn->owner, conn);
     for (struct reply *reply = conn->first, *next; reply != NULL; reply = next) {
         next = reply->next;
-        reply->conn = NULL;
         if (reply->ready)
-            reply->done(reply);
+            reply_release(reply, conn);
+        else
+            reply->conn = NULL;
     }
     conn->first = conn->last = NULL;
     if (!conn->send_asked)
@@ -323,6 +342,13 @@ void conn_set_mark(struct conn *conn, uint64_t mark)
     conn->mark = mark;
 }
 
+void conn_hold(struct conn *conn, bool hold)
+{
+    conn->on_hold = hold;
+    if (conn->socket != NULL)
+        conn_update_pause(conn);
+}
+
 void conn_expect(struct conn *conn, struct reply *reply)
 {
     assert(conn->socket != NULL);
@@ -331,6 +357,7 @@ void conn_expect(struct conn *conn, struct reply *reply)
     reply->ready = false;
     reply->span_index = 0;
     reply->span_sent = 0;
+    reply->charged = 0;
     if (conn->last == NULL)
         conn->first = reply;
     else

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A connection reads frames (a length, then that many bytes) and writes replies in the order of the frames. It belongs
  * to one net, that is to one loop. Memory for a frame is reserved in the budget before it is taken and grows as bytes
- * arrive. Reading stops while answers do not drain, while the budget is full, and while too many requests are in work.
+ * arrive; an answer is charged to it until it is sent. Reading stops while answers do not drain, while the budget is used
+ * up, and while too many requests are in work. When memory is short, connections that hold most of it and do not move are
+ * let go (net.c).
  * A connection ends by conn_close() or by its peer; replies that are not ready then still become ready later, and
  * reply->done() is called for each exactly once. An idle connection holds no buffer. */
 #pragma once
@@ -39,6 +41,9 @@ struct net {
     struct conn *conns;    /* utlist; least recently active first */
     int32_t conn_count;
     struct conn *waiting;  /* for the budget */
+    int64_t short_since_ms; /* since when nobody who waits for it got on */
+    int64_t reported_ms;    /* of a connection that was let go for it, and how many were so without a report */
+    int64_t left_out;
     struct timer budget_timer, idle_timer;
     uint8_t *scratch;      /* frames begin here */
 };
@@ -62,6 +67,9 @@ struct conn_owner *conn_owner(const struct conn *conn);
 /* For the owner to keep what it knows of the peer: a number of its own (0 at first). */
 uint64_t conn_mark(const struct conn *conn);
 void conn_set_mark(struct conn *conn, uint64_t mark);
+
+/* No further frame is delivered while the owner holds the connection, not even one that was read already. */
+void conn_hold(struct conn *conn, bool hold);
 
 /* Puts the reply in line, not ready. */
 void conn_expect(struct conn *conn, struct reply *reply);

@@ -19,22 +19,26 @@ struct conn {
     struct buffer *frame; /* being read; NULL between frames */
     struct buffer *rest;  /* read, but of frames after the one that paused the connection; frame is NULL then */
     size_t frame_size;
-    size_t answer_size; /* what an answer takes in memory: at least the last one's, and less so an earlier one's */
+    int64_t unsent; /* bytes of memory that answers which are ready take, charged to the budget */
     struct reply *first, *last;
     struct budget *places[2];
     int64_t active_ms;
+    int64_t moved, moved_since_ms; /* bytes read or sent, and from when they are counted */
     uint64_t mark;
     int32_t reply_count;
     uint8_t length[4];
     uint8_t length_have;
-    bool send_asked, blocked, paused, waiting;
+    bool send_asked, blocked, paused, waiting, on_hold;
     char peer[CONN_PEER_SIZE];
 };
 
 void conn_ask_send(struct conn *conn); /* conn_send.c: once in the finish of this pass */
 void conn_send(struct task *task);
-void conn_touch(struct conn *conn); /* it was active */
+void reply_release(struct reply *reply, struct conn *conn); /* it is taken out of the line already */
+void conn_touch(struct conn *conn, int64_t moved); /* it was active: so many bytes came or went */
+int64_t conn_memory(const struct conn *conn);      /* what it holds of the budget */
 void conn_update_pause(struct conn *conn);
+void conn_begin_to_hold(struct conn *conn);   /* before it takes memory */
 void conn_wait_for_budget(struct conn *conn); /* net.c */
 void conn_stop_waiting(struct conn *conn);
 void net_look_for_idle(struct net *net); /* net.c: from now on there is a connection */

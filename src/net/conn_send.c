@@ -6,7 +6,11 @@
 #include "base/container.h"
 #include "net/conn_parts.h"
 
-enum { SEND_PER_PASS = 4 * 1024 * 1024, VECTORS_MAX = 64 };
+enum {
+    SEND_PER_PASS = 4 * 1024 * 1024,
+    VECTORS_MAX = 64,
+    REPLY_COST = 8 * 1024, /* what an answer takes beside its bytes: the request, its arena's first block */
+};
 
 void conn_ask_send(struct conn *conn)
 {
@@ -23,6 +27,15 @@ static void block(struct conn *conn)
     conn_update_pause(conn);
 }
 
+void reply_release(struct reply *reply, struct conn *conn)
+{
+    conn->unsent -= reply->charged;
+    budget_release(conn->net->budget, reply->charged);
+    reply->charged = 0;
+    reply->conn = NULL;
+    reply->done(reply);
+}
+
 static void pop_reply(struct conn *conn)
 {
     struct reply *reply = conn->first;
@@ -32,8 +45,7 @@ static void pop_reply(struct conn *conn)
         conn->last = NULL;
     conn->reply_count--;
     bool closes = reply->closes;
-    reply->conn = NULL;
-    reply->done(reply);
+    reply_release(reply, conn);
     if (closes)
         conn_close(conn);
 }
@@ -156,20 +168,22 @@ void conn_send(struct task *task)
     if (total >= SEND_PER_PASS && conn->first != NULL && conn->first->ready)
         block(conn); /* the others' turn; the socket says at once when it takes more */
     if (total > 0)
-        conn_touch(conn);
+        conn_touch(conn, total);
     conn_update_pause(conn);
 }
 
-static void note_answer_size(struct conn *conn, const struct span *spans, int32_t span_count)
+/* The answer is there and cannot be refused any more, so it is charged; what it may do is to keep others from starting. */
+static void charge(struct reply *reply)
 {
-    size_t size = 0;
+    struct conn *conn = reply->conn;
 
-    for (int32_t i = 0; i < span_count; i++)
-        if (spans[i].data != NULL)
-            size += spans[i].size;
-    conn->answer_size -= conn->answer_size / 8;
-    if (size > conn->answer_size)
-        conn->answer_size = size;
+    reply->charged = REPLY_COST;
+    for (int32_t i = 0; i < reply->span_count; i++)
+        if (reply->spans[i].data != NULL)
+            reply->charged += (int64_t)reply->spans[i].size;
+    conn_begin_to_hold(conn);
+    conn->unsent += reply->charged;
+    budget_charge(conn->net->budget, reply->charged);
 }
 
 void reply_ready(struct reply *reply, const struct span *spans, int32_t span_count)
@@ -182,7 +196,7 @@ void reply_ready(struct reply *reply, const struct span *spans, int32_t span_cou
         reply->done(reply);
         return;
     }
-    note_answer_size(reply->conn, spans, span_count);
+    charge(reply);
     if (reply->conn->first == reply)
         conn_ask_send(reply->conn);
 }

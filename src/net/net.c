@@ -4,11 +4,16 @@
 
 #include "base/container.h"
 #include "base/memory.h"
+#include "base/report.h"
 #include "net/conn_parts.h"
 
 enum {
     BUDGET_RETRY_US = 5 * 1000,
-    STALLED_MS = 10 * 1000, /* a half frame that holds memory others wait for */
+    /* While others wait for memory: one that holds some and in this time moved less than that, or than it holds. */
+    SLOW_MS = 2 * 1000,
+    SLOW_BYTES = 64 * 1024,
+    DROP_PER_RETRY = 16,
+    REPORT_EVERY_MS = 10 * 1000,
     IDLE_CHECK_US = 1000 * 1000,
 };
 
@@ -20,8 +25,10 @@ void conn_wait_for_budget(struct conn *conn)
         return;
     conn->waiting = true;
     DL_APPEND2(net->waiting, conn, wait_prev, wait_next);
-    if (!timer_is_set(&net->budget_timer))
+    if (!timer_is_set(&net->budget_timer)) {
+        net->short_since_ms = loop_now_ms(net->loop);
         timer_set(net->loop, &net->budget_timer, loop_now_us(net->loop) + BUDGET_RETRY_US);
+    }
     conn_update_pause(conn);
 }
 
@@ -33,19 +40,65 @@ void conn_stop_waiting(struct conn *conn)
     DL_DELETE2(conn->net->waiting, conn, wait_prev, wait_next);
 }
 
-/* The one that was quiet for longest while it holds half a frame loses it to the others. */
-static void close_stalled(struct net *net)
+static bool is_slow(struct conn *conn, int64_t now_ms)
+{
+    int64_t memory = conn_memory(conn);
+
+    if (memory == 0 || now_ms - conn->moved_since_ms < SLOW_MS)
+        return false;
+    if (conn->moved < SLOW_BYTES && conn->moved < memory)
+        return true;
+    conn->moved = 0;
+    conn->moved_since_ms = now_ms;
+    return false;
+}
+
+/* The one that holds most, of those that do not move: they take no answers, or do not go on with a frame. That of those
+ * that wait for us is not their fault, so they come last: when nobody has got anywhere for a while. */
+static struct conn *find_slow(const struct net *net)
 {
     int64_t now_ms = loop_now_ms(net->loop);
-    struct conn *conn;
+    bool nobody_moves = now_ms - net->short_since_ms >= 2 * SLOW_MS;
+    struct conn *conn, *worst = NULL;
 
     DL_FOREACH(net->conns, conn) {
-        if (now_ms - conn->active_ms < STALLED_MS)
-            return;
-        if (conn->frame == NULL)
+        if (worst != NULL && conn_memory(conn) <= conn_memory(worst))
             continue;
-        conn_close(conn);
+        if (is_slow(conn, now_ms) && (!conn->waiting || conn->blocked || nobody_moves))
+            worst = conn;
+    }
+    return worst;
+}
+
+static void report_dropped(struct net *net, const struct conn *conn)
+{
+    int64_t now_ms = loop_now_ms(net->loop);
+
+    if (net->reported_ms != 0 && now_ms - net->reported_ms < REPORT_EVERY_MS) {
+        net->left_out++;
         return;
+    }
+    report_warn("connection_dropped", "peer=%s held=%lld left_out=%lld reason=\"%s\" setting=queued.max.request.bytes",
+        conn->peer, (long long)conn_memory(conn), (long long)net->left_out,
+        conn->unsent > 0 ? "memory is short, and it does not take its answers"
+                         : "memory is short, and it does not go on with its request");
+    net->reported_ms = now_ms;
+    net->left_out = 0;
+}
+
+static bool has_room(const struct net *net)
+{
+    return budget_used(net->budget) < net->budget->limit - net->budget->limit / 16;
+}
+
+static void drop_slow(struct net *net)
+{
+    for (int i = 0; i < DROP_PER_RETRY && !has_room(net); i++) {
+        struct conn *conn = find_slow(net);
+        if (conn == NULL)
+            return;
+        report_dropped(net, conn);
+        conn_close(conn);
     }
 }
 
@@ -55,13 +108,14 @@ static void retry_budget(struct timer *timer)
     struct net *net = container_of(timer, struct net, budget_timer);
     struct conn *conn, *next;
 
-    if (budget_used(net->budget) < net->budget->limit - net->budget->limit / 16) {
+    if (!has_room(net))
+        drop_slow(net);
+    if (has_room(net)) {
+        net->short_since_ms = loop_now_ms(net->loop);
         DL_FOREACH_SAFE2(net->waiting, conn, next, wait_next) {
             conn_stop_waiting(conn);
             conn_update_pause(conn);
         }
-    } else {
-        close_stalled(net);
     }
     if (net->waiting != NULL)
         timer_set(net->loop, &net->budget_timer, loop_now_us(net->loop) + BUDGET_RETRY_US);

@@ -25,6 +25,7 @@ struct reply {
     int32_t span_count; /* 0 when ready: the request has no answer (acks=0) */
     int32_t span_index; /* the span being sent, and how much of it is gone */
     size_t span_sent;
+    int64_t charged; /* to the budget, from ready to done(); the connection's */
     bool ready;
     bool closes;                        /* the connection ends once this is sent */
     void (*done)(struct reply *reply);  /* sent, or the connection is gone; the reply is the owner's again */
