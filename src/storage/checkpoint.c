@@ -185,7 +185,8 @@ static void add_indexes(struct work *work, struct log *log, bool final)
                 segment->max_timestamp, segment->max_timestamp_offset);
         for (int kind = 0; kind < INDEX_KIND_COUNT; kind++)
             add_index(work, log, segment, (enum index_kind)kind, sealed);
-        if ((sealed || (final && log->reserved > segment->size)) && segment->file != NULL) {
+        if ((sealed || (final && (log->tail_dirty || log->reserved > segment->size))) &&
+            segment->file != NULL) {
             struct work_item *item =
                 work_add(work, WORK_TRUNCATE); /* gives back what was reserved behind the end */
             item->file = file_ref(segment->file);

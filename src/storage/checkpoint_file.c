@@ -30,7 +30,7 @@ bool checkpoint_file_read(struct str text,
             continue;
         if (!str_split(&line, ' ', &topic) || !str_split(&line, ' ', &word) ||
             !str_to_int64(word, &partition) || !str_to_int64(line, &offset) || topic.size == 0 ||
-            partition < 0 || partition > INT32_MAX || offset < 0)
+            partition < 0 || partition > INT32_MAX || offset < -1)
             return false;
         visit(context, topic, (int32_t)partition, offset);
         lines++;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The checkpoint files of a log directory: version 0, a count, then `topic partition offset` lines
- * in no order. */
+ * in no order. A recovery point of -1 says that it is not known. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

@@ -244,7 +244,8 @@ int log_open(struct flusher *flusher, const struct log_place *place,
     log->place = place;
     log->topic_id = place->topic_id;
     log->is_listed = place->is_listed;
-    log->recovery_point = place->recovery_point;
+    log->point_unknown = place->recovery_point < 0;
+    log->recovery_point = log->point_unknown ? 0 : place->recovery_point;
     log->start = place->log_start;
     log->high_watermark = place->high_watermark;
     log->must_be_whole = place->stopped;

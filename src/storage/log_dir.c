@@ -10,6 +10,7 @@
 #include "base/container.h"
 #include "base/crc32c.h"
 #include "base/memory.h"
+#include "base/report.h"
 #include "io/file.h"
 #include "io/io.h"
 #include "io/loop.h"
@@ -238,26 +239,76 @@ static void visit_offset(void *context, struct str topic, int32_t partition, int
     places_set_offset(reader, topic, partition, offset);
 }
 
+/* What holds without the file. */
+static const char *const checkpoint_loss[CHECKPOINT_KIND_COUNT] = {
+    "every log is read from its first segment after an unclean stop",
+    "high watermarks begin at what is durable",
+    "logs begin at their first segment: what DeleteRecords took away may be seen again",
+};
+
+static int find_log_file(void *context, const char *name)
+{
+    (void)context;
+    size_t size = strlen(name);
+    return size > 4 && strcmp(name + size - 4, ".log") == 0 ? -EEXIST : 0;
+}
+
+/* False for a directory that was only formatted. */
+static bool holds_logs(const struct log_dir *dir)
+{
+    for (int32_t i = 0; i < dir->places.count; i++)
+        if (directory_list(dir->io, dir->places.items[i].path, find_log_file, NULL) != 0)
+            return true;
+    return false;
+}
+
+/* Recovery points are there before the first log is: so a directory of logs without the file has
+ * lost it. */
+static int miss_checkpoint(
+    struct log_dir *dir, enum checkpoint_kind kind, const char *path, bool *out_lost)
+{
+    static const char none[] = "0\n0\n";
+    *out_lost = kind == CHECKPOINT_RECOVERY && holds_logs(dir);
+    if (kind != CHECKPOINT_RECOVERY || *out_lost)
+        return 0;
+    return file_replace(dir->io, path, none, sizeof(none) - 1);
+}
+
+static int load_checkpoint(struct log_dir *dir, enum checkpoint_kind kind, const char *path)
+{
+    char *text;
+    size_t size;
+    bool lost = false;
+    struct places_reader reader = { &dir->places, kind };
+    int status = file_load(dir->io, path, 1 << 30, &text, &size);
+    bool missing = status == -ENOENT;
+    if (missing) {
+        status = miss_checkpoint(dir, kind, path, &lost);
+    } else if (status == 0) {
+        lost = !checkpoint_file_read((struct str){ text, (int32_t)size }, visit_offset, &reader);
+        if (!lost)
+            dir->written_crc[kind] = crc32c(0, text, size);
+        memory_give(text);
+    }
+    if (status < 0 || !lost)
+        return status;
+    places_forget_offsets(&reader);
+    report_warn("checkpoint_lost", "file=%s reason=\"%s\" consequence=\"%s\"", path,
+        missing     ? "it is missing"
+        : size == 0 ? "it is empty"
+                    : "it is not a checkpoint file, or only a part of one",
+        checkpoint_loss[kind]);
+    return 0;
+}
+
 static int load_checkpoints(struct log_dir *dir, char *reason, int reason_size)
 {
-    char path[SEGMENT_PATH_SIZE], *text;
-    size_t size;
+    char path[SEGMENT_PATH_SIZE];
     for (int kind = 0; kind < CHECKPOINT_KIND_COUNT; kind++) {
-        struct places_reader reader = { &dir->places, (enum checkpoint_kind)kind };
         path_in(path, dir->path, checkpoint_file_name[kind]);
-        int status = file_load(dir->io, path, 1 << 30, &text, &size);
-        if (status == -ENOENT)
-            continue;
-        if (status == 0 &&
-            !checkpoint_file_read((struct str){ text, (int32_t)size }, visit_offset, &reader))
-            status = -EBADMSG;
-        else if (status == 0)
-            dir->written_crc[kind] = crc32c(0, text, size);
-        if (status == 0 || status == -EBADMSG)
-            memory_give(text);
+        int status = load_checkpoint(dir, (enum checkpoint_kind)kind, path);
         if (status < 0) {
-            snprintf(reason, (size_t)reason_size, "%s: %s", path,
-                status == -EBADMSG ? "not a checkpoint file" : strerror(-status));
+            snprintf(reason, (size_t)reason_size, "%s: %s", path, strerror(-status));
             return status;
         }
     }
@@ -288,22 +339,6 @@ static int take_clean_file(struct log_dir *dir)
     dir->was_clean = true;
     status = file_unlink(dir->io, path);
     return status < 0 ? status : directory_sync(dir->io, dir->path);
-}
-
-static int find_log_file(void *context, const char *name)
-{
-    (void)context;
-    size_t size = strlen(name);
-    return size > 4 && strcmp(name + size - 4, ".log") == 0 ? -EEXIST : 0;
-}
-
-/* False for a directory that was only formatted. */
-static bool holds_logs(const struct log_dir *dir)
-{
-    for (int32_t i = 0; i < dir->places.count; i++)
-        if (directory_list(dir->io, dir->places.items[i].path, find_log_file, NULL) != 0)
-            return true;
-    return false;
 }
 
 static int open_steps(struct log_dir *dir, char *reason, int reason_size)

@@ -94,7 +94,9 @@ struct log {
         names_synced;   /* file names in the directory: changes, and those that are durable */
     bool directory_new; /* its own name is not durable */
     bool must_be_whole; /* being opened after a clean stop: nothing can be torn */
+    bool point_unknown; /* being opened without knowing what was durable */
     bool tail_dirty;    /* bytes of a failed write may stand behind the end */
+    bool gap_told;      /* a reader met a hole between two segments, and that was reported */
     struct log_settings settings;
 };
 

@@ -176,13 +176,32 @@ void places_set_offset(
     switch (reader->kind) {
     case CHECKPOINT_RECOVERY:
         place->recovery_point = offset;
+        place->clean = place->clean && offset >= 0; /* it was refused before */
         break;
     case CHECKPOINT_HIGH_WATERMARK:
-        place->high_watermark = offset;
+        place->high_watermark = offset < 0 ? 0 : offset;
         break;
     default:
-        place->log_start = offset;
+        place->log_start = offset < 0 ? 0 : offset;
         break;
+    }
+}
+
+void places_forget_offsets(struct places_reader *reader)
+{
+    for (int32_t i = 0; i < reader->places->count; i++) {
+        struct log_place *place = &reader->places->items[i];
+        switch (reader->kind) {
+        case CHECKPOINT_RECOVERY:
+            place->recovery_point = -1;
+            break;
+        case CHECKPOINT_HIGH_WATERMARK:
+            place->high_watermark = 0;
+            break;
+        default:
+            place->log_start = 0;
+            break;
+        }
     }
 }
 

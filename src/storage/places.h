@@ -28,6 +28,7 @@ const struct log_place *places_lookup(
     const struct places *places, struct str topic, int32_t partition); /* or NULL */
 void places_set_offset(
     struct places_reader *reader, struct str topic, int32_t partition, int64_t offset);
+void places_forget_offsets(struct places_reader *reader); /* of that kind: not known */
 void places_claim(struct places *places, const struct log_place *place);
 void places_add_unclaimed(
     const struct places *places, enum checkpoint_kind kind, struct checkpoint_text *text);

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/container.h"
 #include "base/memory.h"
+#include "base/report.h"
 #include "io/file.h"
 #include "storage/flush.h"
 #include "storage/flusher.h"
@@ -189,6 +190,19 @@ static int fill_slice(struct look *look, struct segment *segment, int64_t positi
     return 0;
 }
 
+/* A reader comes past a hole between two segments. Compaction leaves them, also for the time after the
+ * topic has given it up, so they are no proof of a loss. */
+static void tell_gap(struct log *log, int64_t offset, int64_t next_base_offset)
+{
+    if (next_base_offset <= offset || log->settings.compacts || log->gap_told)
+        return;
+    log->gap_told = true;
+    report_warn("log_gap",
+        "log=%s offset=%lld next=%lld: what stood between is not there. That is right when the topic "
+        "was compacted once; else a segment file is lost: restore it",
+        log->path, (long long)offset, (long long)next_base_offset);
+}
+
 static int read_from(struct look *look, int64_t offset, int64_t upper_offset, int64_t max_bytes,
     bool at_least_one, struct log_slice *out_slice)
 {
@@ -203,10 +217,11 @@ static int read_from(struct look *look, int64_t offset, int64_t upper_offset, in
             status = find_position(look, segment, offset, &position);
         if (status < 0)
             return status;
-        /* Else what is left of this segment was compacted away: the next one. */
         if (position < segment->size)
             return fill_slice(
                 look, segment, position, upper_offset, max_bytes, at_least_one, out_slice);
+        if (i + 1 < log->segment_count && log->segments[i + 1].base_offset < upper_offset)
+            tell_gap(log, offset, log->segments[i + 1].base_offset);
     }
     return 0;
 }

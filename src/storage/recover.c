@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a log must know when it is opened. After a clean stop only the batches behind the last index
  * entry are looked at. Otherwise everything from the recovery point on is checked (length, CRC,
- * offsets, epochs), indexed anew, and cut where it ends; a batch that is damaged below the recovery
- * point was durable once, so that is not a torn tail: -EUCLEAN. */
+ * offsets, epochs), indexed anew, and cut where it ends. What was durable once is not a torn tail, and
+ * is -EUCLEAN: all that is below the recovery point; all of it after a clean stop; and, when the
+ * recovery point is lost, what stands before a good batch (docs/decisions/0006). */
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
@@ -62,6 +63,14 @@ static int64_t trusted_position(struct recovery *recovery, struct segment *segme
     return position;
 }
 
+/* Offsets that are not there: what stood there was compacted away, or never became durable, or was
+ * lost. After a clean stop nothing can tell, so the rest is kept; but nothing compacts the metadata
+ * log. */
+static bool gaps_are_damage(const struct log *log)
+{
+    return !log->settings.compacts && (!log->must_be_whole || !log->is_listed);
+}
+
 static bool batch_is_good(
     struct recovery *recovery, struct scan *scan, const struct batch_header *header, int *status)
 {
@@ -69,8 +78,8 @@ static bool batch_is_good(
         return false;
     if (recovery->clean || header->base_offset < recovery->check_from)
         return true;
-    if (header->base_offset > recovery->expected && !recovery->log->settings.compacts)
-        return false; /* what stood between was lost, so this was never durable */
+    if (header->base_offset > recovery->expected && gaps_are_damage(recovery->log))
+        return false; /* above the recovery point: what stood between was lost, so this was never durable */
     if (header->leader_epoch >= 0 && header->leader_epoch < recovery->epoch)
         return false;
     const uint8_t *batch = scan_batch(scan, header, status);
@@ -112,7 +121,7 @@ static int walk(struct recovery *recovery, int64_t position, int64_t size, int64
  * kept. */
 static bool is_behind_a_hole(const struct recovery *recovery, const struct segment *segment)
 {
-    return !recovery->clean && !recovery->log->settings.compacts &&
+    return !recovery->clean && gaps_are_damage(recovery->log) &&
            segment->base_offset > recovery->expected && segment->base_offset > recovery->check_from;
 }
 
@@ -195,15 +204,50 @@ static int refuse(struct log *log, int64_t offset, const char *cause)
     return -EUCLEAN;
 }
 
+/* Whether a good batch with offsets from `expected` on stands behind the damage, here or in a later
+ * segment. 1, 0 or -errno. */
+static int is_followed(const struct recovery *recovery, int32_t all)
+{
+    struct log *log = recovery->log;
+    int found = 0;
+    for (int32_t i = log->segment_count - 1; i < all && found == 0; i++) {
+        struct segment *segment = &log->segments[i];
+        struct batch_header header;
+        struct scan scan;
+        int64_t from = i < log->segment_count ? segment->size : 0;
+        int status = segment_open(segment, log->io, log->path);
+        if (status < 0)
+            return status;
+        scan_begin(&scan, segment->file, from, file_size(segment->file), CHECK_CHUNK);
+        found = scan_find_batch(&scan, recovery->expected, &header);
+        scan_end(&scan);
+    }
+    return found;
+}
+
+/* Whether what ends the log here may be a torn tail: 0, or -errno. */
+static int judge_damage(const struct recovery *recovery, int32_t all)
+{
+    struct log *log = recovery->log;
+    if (recovery->expected < log->recovery_point)
+        return refuse(log, recovery->expected, "damage below the recovery point");
+    if (log->must_be_whole)
+        return refuse(log, recovery->expected, "damage after a clean stop");
+    if (!log->point_unknown)
+        return 0;
+    int followed = is_followed(recovery, all);
+    return followed == 1 ? refuse(log, recovery->expected,
+                               "damage before good batches, and the recovery point is lost")
+                         : followed;
+}
+
 static int cut_here(struct recovery *recovery, int32_t all)
 {
     struct log *log = recovery->log;
     struct segment *segment = log_active(log);
-    if (recovery->expected < log->recovery_point)
-        return refuse(log, recovery->expected, "damage below the recovery point");
-    /* The recovery point of a log that was stopped is its end; where none is known, all counts. */
-    if (log->must_be_whole && log->recovery_point <= log->segments[0].base_offset)
-        return refuse(log, recovery->expected, "damage after a clean stop");
+    int status = judge_damage(recovery, all);
+    if (status < 0)
+        return status;
     int64_t size = file_size(segment->file);
     report_warn("log_cut",
         "log=%s file=%020lld.log position=%lld bytes=%lld segments_behind=%d offset=%lld: the torn "
@@ -211,7 +255,7 @@ static int cut_here(struct recovery *recovery, int32_t all)
         log->path, (long long)segment->base_offset, (long long)segment->size,
         (long long)(size < 0 ? 0 : size - segment->size), all - log->segment_count,
         (long long)recovery->expected);
-    int status = drop_behind(log, all);
+    status = drop_behind(log, all);
     if (status == 0)
         status = file_truncate(segment->file, segment->size);
     if (status == 0) /* or a cut of power brings the damage back, below what is durable by then */
@@ -394,17 +438,30 @@ static int recover_producers(struct recovery *recovery)
 
 /* ---- All of it. ---- */
 
+/* Records are deleted up to the high watermark, which is durable, so the start is never beyond the
+ * end; but a page-cache topic may lose its tail with the power. Its offsets are not given out again. */
+static int check_start(struct log *log)
+{
+    if (log->start <= log->tail.end_offset)
+        return 0;
+    if (!log->settings.page_cache || log->must_be_whole)
+        return refuse(log, log->tail.end_offset,
+            "the log ends below its start in log-start-offset-checkpoint; without the line there "
+            "it would begin at its first segment");
+    report_warn("log_start_beyond_end",
+        "log=%s log_start=%lld log_end=%lld: its tail was lost with the page cache. The log goes on "
+        "at its start",
+        log->path, (long long)log->start, (long long)log->tail.end_offset);
+    segment_begin(log_push_segment(log), log->start);
+    log_begin_tail(log, log->start);
+    return 0;
+}
+
 static void settle(struct log *log, bool clean)
 {
     int64_t end = log->tail.end_offset;
     if (log->start < log->segments[0].base_offset)
         log->start = log->segments[0].base_offset;
-    if (log->start > end) {
-        report_warn("log_start_beyond_end",
-            "log=%s log_start=%lld log_end=%lld: the log begins at its end", log->path,
-            (long long)log->start, (long long)end);
-        log->start = end;
-    }
     if (log->recovery_point > end || clean)
         log->recovery_point = end;
     if (log->recovery_point < log->start)
@@ -448,8 +505,10 @@ int log_recover(struct log *log, bool clean)
         log_active(log)->size = -1;
         return log_recover(log, false);
     }
-    if (status == 0 && !clean && log->tail.end_offset < log->recovery_point)
+    if (status == 0 && log->tail.end_offset < log->recovery_point)
         status = refuse(log, log->tail.end_offset, "the log ends below its recovery point");
+    if (status == 0)
+        status = check_start(log);
     if (status == 0)
         status = recover_producers(&recovery);
     if (status < 0)

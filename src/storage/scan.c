@@ -60,6 +60,21 @@ const uint8_t *scan_batch(struct scan *scan, const struct batch_header *header, 
     return *status == 0 ? scan->data + (scan->position - scan->data_position) : NULL;
 }
 
+int scan_find_batch(struct scan *scan, int64_t least_offset, struct batch_header *out_header)
+{
+    for (; scan->position < scan->end; scan->position++) {
+        int status = scan_header(scan, out_header);
+        if (status == 1 && out_header->base_offset >= least_offset) {
+            const uint8_t *batch = scan_batch(scan, out_header, &status);
+            if (batch != NULL && batch_crc_is_right(batch, out_header))
+                return 1;
+        }
+        if (status < 0 && status != -EBADMSG)
+            return status;
+    }
+    return 0;
+}
+
 void scan_skip(struct scan *scan, const struct batch_header *header)
 {
     scan->position += (int64_t)header->size;

@@ -93,44 +93,11 @@ void test_log_dir__refuses_what_it_cannot_read(void)
     store_stop(&store, NULL, 0);
     struct io *io = io_create(1);
     struct loop *loop = loop_create(io, "other");
-    write_text(&store, "replication-offset-checkpoint", "0\n2\nt 0 5\n");
-    assert_int_equal(
-        log_dir_open(loop, store.path, &store.settings, &dir, reason, sizeof(reason)), -EBADMSG);
-    assert_non_null(strstr(reason, "replication-offset-checkpoint"));
     write_text(&store, "meta.properties", "version=1\ncluster.id=test\nnode.id=x\n");
     assert_int_equal(
         log_dir_open(loop, store.path, &store.settings, &dir, reason, sizeof(reason)), -EBADMSG);
     assert_non_null(strstr(reason, "meta.properties"));
     loop_destroy(loop);
     io_destroy(io);
-    store_remove(&store);
-}
-
-/* Below the recovery point damage is not a torn tail: the log is refused, and nothing is cut. */
-void test_log_dir__does_not_cut_what_was_durable(void)
-{
-    struct store store;
-    struct log_settings settings;
-    struct log *log;
-    char path[512];
-    log_settings_defaults(&settings);
-    store_create(&store);
-    assert_int_equal(
-        log_create(store.flusher, store.path, "t", 0, (struct uuid){ { 4 } }, &settings, &log), 0);
-    for (int i = 0; i < 50; i++)
-        store_append(log, 1, 300, 1000 + i, 0);
-    store_stop(&store, &log, 1);
-    snprintf(path, sizeof(path), "%s/.kafka_cleanshutdown", store.path);
-    assert_int_equal(unlink(path), 0); /* as after a crash */
-    snprintf(path, sizeof(path), "%s/t-0/00000000000000000000.log", store.path);
-    assert_int_equal(truncate(path, 15000), 0);
-    store_open(&store, store.path);
-    const struct log_place *place = log_dir_find(store.dir, "t", 0);
-    assert_int_equal(place->recovery_point, 50);
-    assert_int_equal(log_open(store.flusher, place, &settings, &log), -EUCLEAN);
-    int64_t size;
-    assert_int_equal(file_stat(store.io, path, &size), 0);
-    assert_int_equal(size, 15000);
-    store_stop(&store, NULL, 0);
     store_remove(&store);
 }

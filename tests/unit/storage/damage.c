@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What becomes of logs whose files are not what was written: only a torn tail is cut, and a checkpoint
+ * file that is lost costs no record. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/report.h"
+#include "store.h"
+
+enum { BATCHES = 50 };
+
+static int told; /* how often a gap was reported */
+
+static void hear(enum report_level level, const char *event, const char *text)
+{
+    (void)level;
+    (void)text;
+    told += strcmp(event, "log_gap") == 0;
+}
+
+struct bench {
+    struct store store;
+    struct log_settings settings;
+    struct log *log;
+    int64_t batch_size; /* all are alike */
+    char path[512];     /* of the first segment */
+};
+
+/* One log of 50 batches of one record, durable, and a clean stop. */
+static void bench_create(struct bench *bench, int64_t segment_bytes)
+{
+    log_settings_defaults(&bench->settings);
+    bench->settings.segment_bytes = segment_bytes;
+    store_create(&bench->store);
+    snprintf(bench->path, sizeof(bench->path), "%s/t-0/%020d.log", bench->store.path, 0);
+    assert_int_equal(log_create(bench->store.flusher, bench->store.path, "t", 0,
+                         (struct uuid){ { 4 } }, &bench->settings, &bench->log),
+        0);
+    for (int i = 0; i < BATCHES; i++) {
+        store_append(bench->log, 1, 300, 1000 + i, i / 10);
+        if (i == 0)
+            bench->batch_size = log_size(bench->log);
+    }
+    store_stop(&bench->store, &bench->log, 1);
+}
+
+static void bench_write(const struct bench *bench, const char *name, const char *text)
+{
+    char path[900];
+    snprintf(path, sizeof(path), "%s/%s", bench->store.path, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void bench_remove(const struct bench *bench, const char *name)
+{
+    char path[900];
+    snprintf(path, sizeof(path), "%s/%s", bench->store.path, name);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void forget_the_stop(const struct bench *bench)
+{
+    bench_remove(bench, ".kafka_cleanshutdown"); /* as after a crash */
+}
+
+static void flip_byte(const char *path, int64_t position)
+{
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, position, SEEK_SET), 0);
+    int byte = fgetc(file);
+    assert_int_equal(fseek(file, position, SEEK_SET), 0);
+    assert_int_equal(fputc(byte ^ 1, file), byte ^ 1);
+    assert_int_equal(fclose(file), 0);
+}
+
+static int64_t size_of(const struct bench *bench)
+{
+    int64_t size;
+    assert_int_equal(file_stat(bench->store.io, bench->path, &size), 0);
+    return size;
+}
+
+static int try_open(struct bench *bench)
+{
+    store_open(&bench->store, bench->store.path);
+    bench->log = NULL;
+    return log_open(bench->store.flusher, log_dir_find(bench->store.dir, "t", 0), &bench->settings,
+        &bench->log);
+}
+
+static void stop(struct bench *bench)
+{
+    store_stop(&bench->store, &bench->log, bench->log == NULL ? 0 : 1);
+}
+
+/* It cannot be opened, now and after further stops, and keeps all its bytes. */
+static void expect_refused(struct bench *bench, bool also_unclean)
+{
+    for (int round = 0; round < 4; round++) {
+        store_open(&bench->store, bench->store.path); /* nobody opens the log: nothing is forgotten */
+        int64_t size = size_of(bench);
+        bool was_clean = log_dir_was_clean(bench->store.dir);
+        store_stop(&bench->store, NULL, 0);
+        if (!was_clean || (also_unclean && round == 2))
+            forget_the_stop(bench);
+        assert_int_equal(try_open(bench), -EUCLEAN);
+        assert_int_equal(size_of(bench), size);
+        stop(bench);
+    }
+}
+
+static void expect_whole(struct bench *bench)
+{
+    assert_int_equal(try_open(bench), 0);
+    assert_int_equal(log_end(bench->log), BATCHES);
+    for (int i = 0; i < BATCHES; i++)
+        assert_int_equal(store_read(bench->log, i, NULL), i);
+    assert_int_equal(log_start(bench->log), 0);
+    for (int i = 0; i < BATCHES; i++)
+        assert_int_equal(epochs_at(log_epochs(bench->log), i), i / 10);
+    stop(bench);
+}
+
+/* Below the recovery point damage is not a torn tail: the log is refused, and nothing is cut. */
+void test_damage__below_the_recovery_point_is_refused(void)
+{
+    struct bench bench;
+    bench_create(&bench, 1 << 30);
+    forget_the_stop(&bench);
+    assert_int_equal(truncate(bench.path, 15000), 0);
+    assert_int_equal(try_open(&bench), -EUCLEAN);
+    assert_int_equal(size_of(&bench), 15000);
+    stop(&bench);
+    expect_refused(&bench, true);
+    store_remove(&bench.store);
+}
+
+/* After a clean stop nothing is torn: neither a cut batch, nor a shorter file that ends with a whole
+ * one, nor bytes behind the end. */
+void test_damage__after_a_clean_stop_is_refused(void)
+{
+    for (int kind = 0; kind < 4; kind++) {
+        struct bench bench;
+        bench_create(&bench, 1 << 30);
+        int64_t size = BATCHES * bench.batch_size;
+        switch (kind) {
+        case 0: assert_int_equal(truncate(bench.path, size - 100), 0); break;
+        case 1: assert_int_equal(truncate(bench.path, size - bench.batch_size), 0); break;
+        case 2: assert_int_equal(truncate(bench.path, size + 10), 0); break; /* zeros */
+        case 3: assert_int_equal(truncate(bench.path, 0), 0); break;
+        }
+        expect_refused(&bench, kind != 2); /* those were not confirmed */
+        store_remove(&bench.store);
+    }
+}
+
+/* Above the recovery point any part of what was written may be missing, so it is cut at the damage,
+ * good batches behind it or not. */
+void test_damage__above_the_recovery_point_is_cut(void)
+{
+    struct bench bench;
+    bench_create(&bench, 1 << 30);
+    forget_the_stop(&bench);
+    bench_write(&bench, "recovery-point-offset-checkpoint", "0\n1\nt 0 20\n");
+    flip_byte(bench.path, 30 * bench.batch_size + 100);
+    assert_int_equal(try_open(&bench), 0);
+    assert_int_equal(log_end(bench.log), 30);
+    assert_int_equal(size_of(&bench), 30 * bench.batch_size);
+    stop(&bench);
+    store_remove(&bench.store);
+}
+
+/* When nothing says what was durable, a good batch behind the damage does: refused. */
+void test_damage__without_a_recovery_point_is_a_torn_tail_only_at_the_end(void)
+{
+    static const char *const texts[] = { "", "garbage", "0\n2\nt 0 5\n", NULL };
+    for (int i = 0; i < 4; i++) {
+        struct bench bench;
+        bench_create(&bench, i % 2 == 0 ? 1 << 30 : 6000);
+        forget_the_stop(&bench);
+        if (texts[i] == NULL)
+            bench_remove(&bench, "recovery-point-offset-checkpoint");
+        else
+            bench_write(&bench, "recovery-point-offset-checkpoint", texts[i]);
+        flip_byte(bench.path, bench.batch_size * 3 / 2);
+        expect_refused(&bench, true);
+        store_remove(&bench.store);
+    }
+    struct bench bench;
+    bench_create(&bench, 1 << 30);
+    forget_the_stop(&bench);
+    bench_write(&bench, "recovery-point-offset-checkpoint", "");
+    assert_int_equal(truncate(bench.path, BATCHES * bench.batch_size - 10), 0);
+    assert_int_equal(try_open(&bench), 0);
+    assert_int_equal(log_end(bench.log), BATCHES - 1);
+    stop(&bench);
+    store_remove(&bench.store);
+}
+
+/* Nor is a lost middle: the segments behind it are kept. */
+void test_damage__without_a_recovery_point_keeps_what_stands_behind_a_hole(void)
+{
+    struct bench bench;
+    char path[500];
+    bench_create(&bench, 6000);
+    forget_the_stop(&bench);
+    bench_write(&bench, "recovery-point-offset-checkpoint", "0\n1\nt 0\n");
+    int64_t per_segment = 6000 / bench.batch_size;
+    snprintf(path, sizeof(path), "t-0/%020lld.log", (long long)per_segment);
+    bench_remove(&bench, path);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(try_open(&bench), -EUCLEAN);
+        stop(&bench);
+        forget_the_stop(&bench);
+    }
+    snprintf(path, sizeof(path), "%s/t-0/%020lld.log", bench.store.path, (long long)per_segment * 2);
+    assert_int_equal(access(path, F_OK), 0);
+    store_remove(&bench.store);
+}
+
+/* Garbage in a checkpoint file costs no record, after a clean stop and after another. */
+void test_damage__of_checkpoint_files_costs_no_record(void)
+{
+    static const char *const names[] = { "recovery-point-offset-checkpoint",
+        "replication-offset-checkpoint", "log-start-offset-checkpoint",
+        "t-0/leader-epoch-checkpoint" };
+    static const char *const texts[] = { "", "garbage", "0\n", "0\n2\nt 0 5\n", "0\n1\nt 0 99999999999999999999\n",
+        "0\n1\nt 0 -2\n", "1\n1\nt 0 5\n" };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct bench bench;
+        bench_create(&bench, 6000);
+        for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++) {
+            bench_write(&bench, names[i], texts[k]);
+            if ((i + k) % 2 == 0)
+                forget_the_stop(&bench);
+            expect_whole(&bench);
+        }
+        store_remove(&bench.store);
+    }
+}
+
+/* After a clean stop a hole between two segments may be what compaction left while the topic had that
+ * policy. It is served as Kafka does, and told once. */
+void test_damage__a_hole_between_segments_is_told_after_a_clean_stop(void)
+{
+    struct bench bench;
+    char name[500];
+    bench_create(&bench, 6000);
+    int64_t per_segment = 6000 / bench.batch_size;
+    snprintf(name, sizeof(name), "t-0/%020lld.log", (long long)per_segment);
+    bench_remove(&bench, name);
+    for (int compacts = 0; compacts < 2; compacts++) {
+        bench.settings.compacts = compacts;
+        assert_int_equal(try_open(&bench), 0);
+        assert_int_equal(log_end(bench.log), BATCHES);
+        told = 0;
+        report_set_sink(hear);
+        for (int64_t i = 0; i < BATCHES; i++)
+            assert_int_equal(store_read(bench.log, i, NULL),
+                i < per_segment || i >= 2 * per_segment ? i : 2 * per_segment);
+        report_set_sink(NULL);
+        assert_int_equal(told, compacts ? 0 : 1);
+        stop(&bench);
+    }
+    store_remove(&bench.store);
+}
+
+/* A start beyond the end: refused, but for a page-cache topic after a crash, which may lose its tail
+ * and gives none of its offsets out again. */
+void test_damage__of_the_log_start_is_refused(void)
+{
+    struct bench bench;
+    bench_create(&bench, 1 << 30);
+    bench_write(&bench, "log-start-offset-checkpoint", "0\n1\nt 0 60\n");
+    expect_refused(&bench, true);
+    bench.settings.page_cache = true;
+    expect_refused(&bench, false);
+    forget_the_stop(&bench);
+    assert_int_equal(try_open(&bench), 0);
+    assert_int_equal(log_start(bench.log), 60);
+    assert_int_equal(log_end(bench.log), 60);
+    assert_int_equal(store_append(bench.log, 1, 10, 2000, 5), 60);
+    assert_int_equal(store_read(bench.log, 60, NULL), 60);
+    stop(&bench);
+    assert_int_equal(try_open(&bench), 0);
+    assert_int_equal(log_start(bench.log), 60);
+    assert_int_equal(log_end(bench.log), 61);
+    stop(&bench);
+    store_remove(&bench.store);
+}
