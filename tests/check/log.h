@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks what logs promise: each value stands at one offset, each offset holds one value, what was
+ * promised is read, and readers and writers see offsets grow. Lines are taken one by one; what
+ * needs the whole history is judged at the end. The conditions are those of Jepsen's Kafka
+ * workload, for producers without transactions. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "check/findings.h"
+#include "check/history.h"
+
+struct send {
+    int64_t value, line; /* of its invoke */
+    int64_t acked_at,
+        seen_at;          /* offsets; NO_OFFSET: not said, not read; seen_at: by the first read */
+    int64_t known_before; /* the highest offset of the key known to be taken when the send began */
+    int32_t key, process;
+    int32_t power, power_seen; /* power cuts before the send, and before it was last read */
+    enum phase outcome;        /* PHASE_INVOKE: never answered */
+    bool promises, is_volatile;
+    bool is_read; /* by a poll that ended well */
+};
+
+struct log_key {
+    int64_t known_taken; /* the highest offset that is known to be taken for ever */
+    int64_t deleted_below;
+    int64_t drained_line; /* 0: never */
+    int64_t watermark;
+    bool is_volatile;
+};
+
+/* A record that a poll returned, or a position forgotten (offset NO_OFFSET). */
+struct read {
+    int64_t line, poll; /* poll: the line of its invoke */
+    int64_t offset;
+    int32_t key, process, power;
+};
+
+/* A value at an offset, said by an answer or a read. */
+struct placing {
+    int64_t offset, send;
+    int32_t key, power;
+};
+
+struct log_process {
+    int64_t poll;      /* the line of its open poll */
+    int32_t *assigned; /* keys */
+    int32_t assigned_count;
+};
+
+struct log_checker {
+    struct findings *findings;
+    struct history *history;
+    struct send *sends; /* in order of their invokes */
+    struct read *reads; /* in order */
+    struct placing *placings;
+    struct log_key *keys; /* by number */
+    struct log_process *processes;
+    struct pairs by_value,
+        watermarks; /* watermarks: process and key, to what was known when it asked */
+    int64_t *watermark_known;
+    size_t send_count, send_capacity, read_count, read_capacity, placing_count, placing_capacity;
+    size_t watermark_capacity;
+    int32_t key_count, process_count;
+    int32_t power; /* cuts so far */
+};
+
+bool log_takes(enum operation operation);
+void log_take(struct log_checker *checker, const struct line *line);
+void log_judge(struct log_checker *checker); /* at the end: what only the whole history shows */
+void log_deinit(struct log_checker *checker);

@@ -1,0 +1,270 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""usage: planted.py CHECK: makes histories of a correct broker from seeds, plants one anomaly in each, and demands that the checker
+reports exactly that one; and nothing in histories where nothing is planted, lost page caches and lawful gaps included."""
+import random
+import re
+import subprocess
+import sys
+
+SEEDS = range(1, 6)
+
+
+class World:
+    """A correct broker with partitions, names and group positions, and the lines that its clients record."""
+
+    def __init__(self, seed, durability="disk"):
+        self.random, self.durability = random.Random(seed), durability
+        self.lines, self.next_value = [], 1
+        self.logs = {f"k{i}": [] for i in range(3)}
+        self.positions = {}
+
+    def say(self, process, phase, operation, key="-", value="-", offset="-", acks="-", durability="-"):
+        self.lines.append(f"{len(self.lines)} {process} {phase} {operation} {key} {value} {offset} {acks} {durability}")
+        return len(self.lines) - 1
+
+    def value(self):
+        self.next_value += 1
+        return self.next_value - 1
+
+    def begin(self, process, key, acks="all"):
+        value = self.value()
+        self.say(process, "invoke", "send", key, value, "-", acks, self.durability)
+        return value
+
+    def end(self, process, key, value, phase="ok", stored=True):
+        offset = "-"
+        if stored:
+            self.logs[key].append(value)
+            offset = len(self.logs[key]) - 1
+        self.say(process, phase, "send", key, value, offset if phase == "ok" else "-")
+        return offset
+
+    def send(self, process, key, phase="ok", stored=True, acks="all"):
+        value = self.begin(process, key, acks)
+        return value, self.end(process, key, value, phase, stored)
+
+    def poll(self, process, key, most=5):
+        at = self.positions.setdefault((process, key), 0)
+        self.say(process, "invoke", "poll")
+        for offset in range(at, min(at + most, len(self.logs[key]))):
+            if self.logs[key][offset] is not None:
+                self.say(process, "ok", "poll", key, self.logs[key][offset], offset)
+            self.positions[process, key] = offset + 1
+        if at >= len(self.logs[key]):
+            self.say(process, "ok", "poll")
+
+    def drain(self):
+        for key, log in self.logs.items():
+            process = f"last-{key}"
+            self.say(process, "invoke", "drain", key)
+            while self.positions.get((process, key), 0) < len(log):
+                self.poll(process, key, 7)
+            self.say(process, "ok", "drain", key)
+
+    def busy(self, count=60):
+        for _ in range(count):
+            key = self.random.choice(list(self.logs))
+            if self.random.random() < 0.6:
+                phase = self.random.choice(["ok", "ok", "ok", "info", "fail"])
+                self.send(f"p{self.random.randrange(2)}", key, phase, stored=phase == "ok" or (phase == "info" and self.random.random() < 0.5))
+            else:
+                self.poll(f"c{self.random.randrange(2)}", key)
+        return self
+
+    def fill(self):
+        """Three records that are there for certain, behind the others of k0."""
+        return [self.send("p9", "k0") for _ in range(3)]
+
+
+def inconsistent_offset(world):
+    (value, offset), *_ = world.fill()
+    world.logs["k0"][offset] = world.send("p8", "k0", "info", stored=False)[0]
+    world.say("c9", "invoke", "poll")
+    world.say("c9", "ok", "poll", "k0", value, offset)
+
+
+def duplicate(world):
+    value = world.fill()[0][0]
+    world.logs["k0"].append(value)
+
+
+def lost_write(world):
+    world.logs["k0"][world.fill()[1][1]] = None
+
+
+def unseen(world):
+    world.fill()
+    world.send("p9", "k0", stored=False)
+
+
+def aborted_read(world):
+    world.send("p9", "k0", "fail", stored=True)
+
+
+def invented_read(world):
+    world.logs["k0"].append("?")
+
+
+def stale_offset(world):
+    hole = len(world.logs["k0"])
+    world.logs["k0"].append(None)
+    world.fill()
+    world.logs["k0"][hole] = late = world.begin("p8", "k0")
+    world.say("p8", "ok", "send", "k0", late, hole)
+
+
+def send_back(world):
+    first, second = world.begin("p9", "k0"), world.begin("p9", "k0")
+    world.end("p9", "k0", second)
+    world.end("p9", "k0", first)
+
+
+def poll_skip(world):
+    world.fill()
+    at = len(world.logs["k0"]) - 3
+    for step in (0, 2):
+        world.positions["c9", "k0"] = at + step
+        world.poll("c9", "k0", 1)
+
+
+def poll_back(world):
+    world.fill()
+    at = len(world.logs["k0"]) - 3
+    for _ in range(2):
+        world.positions["c9", "k0"] = at
+        world.poll("c9", "k0", 1)
+
+
+def poll_skip_within(world):
+    world.fill()
+    world.positions["c9", "k0"] = len(world.logs["k0"]) - 3
+    world.poll("c9", "k0", 3)
+    del world.lines[-2]
+
+
+def poll_back_within(world):
+    world.fill()
+    world.positions["c9", "k0"] = len(world.logs["k0"]) - 3
+    world.poll("c9", "k0", 3)
+    world.lines.append(world.lines[-1])
+
+
+def watermark_back(world):
+    for offset in (len(world.logs["k1"]) + 5, len(world.logs["k1"]) + 4):
+        world.say("c9", "invoke", "watermark", "k1")
+        world.say("c9", "ok", "watermark", "k1", "-", offset)
+
+
+def register(world, write, read):
+    first, second = world.value(), world.value()
+    for value in (first, second):
+        world.say("a", "invoke", write, "name", value)
+        world.say("a", "ok", write, "name", value)
+    world.say("b", "invoke", read, "name")
+    world.say("b", "ok", read, "name", first)
+
+
+def two_owners(world):
+    for process in ("c1", "c2"):
+        world.say(process, "ok", "own", "group/k0")
+
+
+def none_before_drain(world):
+    """Lawful things that look odd."""
+    world.say("c0", "ok", "assign", "k1")
+    world.say("c0", "ok", "assign", "k0,k1")
+    world.positions["c0", "k0"] = 0
+    world.poll("c0", "k0")
+    world.say("c1", "ok", "seek", "k2")
+    world.positions["c1", "k2"] = 0
+    world.poll("c1", "k2")
+    for phase, value, reads in (("info", world.value(), True), ("info", world.value(), False), ("ok", world.value(), True)):
+        world.say("a", "invoke", "set", "name", value)
+        world.say("b", "invoke", "get", "name")
+        if reads:
+            world.say("b", "ok", "get", "name", value)
+        world.say("a", phase, "set", "name", value)
+    world.say("a", "invoke", "set", "name")
+    world.say("a", "ok", "set", "name")
+    world.say("c", "invoke", "get", "name")
+    world.say("c", "ok", "get", "name")
+    world.say("c1", "ok", "own", "group/k0")
+    world.say("c1", "invoke", "disown", "group/k0")
+    world.say("c2", "ok", "own", "group/k0")
+    log = world.logs["k2"]
+    world.send("p9", "k2")
+    world.say("a", "invoke", "delete", "k2", "-", len(log) - 1)
+
+
+def absent_too_early(world):
+    value = world.value()
+    world.say("a", "invoke", "set", "name", value)
+    world.say("a", "ok", "set", "name", value)
+    world.say("b", "invoke", "get", "name")
+    world.say("b", "ok", "get", "name")
+
+
+def present_too_late(world):
+    value = world.value()
+    world.say("a", "invoke", "set", "name", value)
+    world.say("a", "ok", "set", "name", value)
+    world.say("a", "invoke", "set", "name")
+    world.say("a", "ok", "set", "name")
+    world.say("b", "invoke", "get", "name")
+    world.say("b", "ok", "get", "name", value)
+
+
+def power_takes(world, acks):
+    """What the page cache alone held is gone, and its offsets are given again."""
+    world.send("p9", "k0")
+    gone = world.send("p9", "k0", acks=acks)[0]
+    if world.durability == "page-cache":
+        world.positions["c9", "k0"] = len(world.logs["k0"]) - 1
+        world.poll("c9", "k0")
+    world.say("node", "info", "power")
+    assert world.logs["k0"].pop() == gone
+    world.send("p8", "k0")
+
+
+PLANTED = {
+    "inconsistent-offset": inconsistent_offset, "duplicate": duplicate, "lost-write": lost_write, "unseen": unseen,
+    "aborted-read": aborted_read, "invented-read": invented_read, "stale-offset": stale_offset, "send-back": send_back,
+    "poll-skip": poll_skip, "poll-back": poll_back, "poll-skip-within": poll_skip_within, "poll-back-within": poll_back_within,
+    "watermark-back": watermark_back, "two-owners": two_owners,
+    "not-linearizable": lambda world: register(world, "set", "get"), "commit-back": lambda world: register(world, "commit", "committed"),
+    "not-linearizable ": absent_too_early, "not-linearizable  ": present_too_late,
+    "": none_before_drain,
+    " ": lambda world: power_takes(world, "1"), "  ": lambda world: power_takes(world, "0"),
+}
+
+
+def findings(check, world):
+    done = subprocess.run([check, "-"], input="\n".join(world.lines) + "\n", capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    names = re.findall(r"^([a-z-]+): \d+$", done.stdout, re.M)
+    assert (done.returncode == 1) == bool(names), done.stdout
+    return names, done.stdout
+
+
+def main():
+    failed = 0
+    cases = [(name, plant, "disk") for name, plant in PLANTED.items()]
+    cases.append(("", lambda world: power_takes(world, "all"), "page-cache"))
+    cases.append(("inconsistent-offset lost-write stale-offset", lambda world: power_takes(world, "all"), "disk"))
+    for name, plant, durability in cases:
+        for seed in SEEDS:
+            world = World(seed, durability).busy()
+            plant(world)
+            world.drain()
+            found, said = findings(sys.argv[1], world)
+            if found != name.split():
+                failed += 1
+                print(f"planted {name.strip() or 'nothing'} ({plant.__name__}) with seed {seed}, found {found}:\n{said}")
+    total = len(cases) * len(SEEDS)
+    print(f"{total - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
