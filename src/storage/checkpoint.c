@@ -12,7 +12,7 @@
 #include "storage/log_dir_mail.h"
 #include "storage/log_state.h"
 
-/* From so many logs on, one sync of the whole file system is cheaper than one each. */
+/* From so many logs on, one sync of the whole file system is taken to be cheaper than one each. */
 enum { SYNC_ALL_FROM = 32 };
 
 /* ---- Building: which logs, and how far. ---- */
@@ -273,6 +273,24 @@ static void add_epoch_renames(struct flush_run *run)
     }
 }
 
+/* Syncs of single files each wait for the disk, and a sync of the file system waits once, but also
+ * for what others have written there. So what both cost of late decides; the dearer one is slowly
+ * forgiven, to be tried again. */
+static bool sync_all_is_cheaper(struct flusher *flusher, int32_t sync_count)
+{
+    bool cheaper = sync_count > 1 && sync_count * flusher->sync_one_us > flusher->sync_all_us;
+    if (!cheaper)
+        flusher->sync_all_us -= flusher->sync_all_us / 64;
+    return cheaper;
+}
+
+void checkpoint_note_cost(struct flush_run *run, int64_t took_us)
+{
+    int64_t *cost_us = run->synced_all ? &run->flusher->sync_all_us : &run->flusher->sync_one_us;
+    if (!run->is_checkpoint && run->data_count > 0)
+        *cost_us += ((run->synced_all ? took_us : took_us / run->data_count) - *cost_us) / 4;
+}
+
 static void build_data(struct flush_run *run)
 {
     int32_t sync_count = 0;
@@ -280,7 +298,8 @@ static void build_data(struct flush_run *run)
     const char *directory = log_dir_path(run->flusher->dir);
     for (int32_t i = 0; i < run->mark_count; i++)
         sync_count += needs_sync(&run->marks[i]);
-    bool one_by_one = sync_count < SYNC_ALL_FROM;
+    bool one_by_one = sync_count < SYNC_ALL_FROM && !sync_all_is_cheaper(run->flusher, sync_count);
+    run->synced_all = !one_by_one;
     for (int32_t i = 0; i < run->mark_count; i++) {
         run->marks[i].names = run->marks[i].log->names_synced;
         if (needs_sync(&run->marks[i]))

@@ -33,6 +33,8 @@ struct flush_run {
     int32_t mark_count, mark_capacity;
     int32_t data_count; /* items of work that make data durable */
     bool is_checkpoint, running;
+    bool synced_all; /* the file system, not file by file */
+    int64_t began_us;
     bool is_last; /* begun after flusher_stop() */
 };
 enum { RUN_FLUSH, RUN_CHECKPOINT, RUN_COUNT };
@@ -59,6 +61,7 @@ struct flusher {
     struct timer checkpoint_timer, publish_timer, rest_timer, retention_timer;
     int64_t written; /* bytes since the last checkpoint began */
     int64_t publish_not_before_us;
+    int64_t sync_one_us, sync_all_us; /* what syncing a file, and all of them, cost of late */
     int failure;
     struct task *stopped;
     struct staging *free_staging;
@@ -91,4 +94,5 @@ bool checkpoint_build(
     struct flush_run *run); /* fills work and marks; false when there is nothing to do */
 void checkpoint_apply(
     struct flush_run *run); /* after the work: durable ends, recovery points, tasks */
+void checkpoint_note_cost(struct flush_run *run, int64_t took_us); /* before the work is reset */
 void checkpoint_publish(struct flusher *flusher); /* mails the offsets to the directory's owner */

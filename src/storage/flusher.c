@@ -13,7 +13,11 @@
 #include "storage/log_dir_mail.h"
 #include "storage/log_state.h"
 
-enum { DELETED_SPACING_US = 20 * 1000 };
+enum {
+    DELETED_SPACING_US = 20 * 1000,
+    SYNC_ONE_US = 250,
+    SYNC_ALL_US = 2000 /* guesses before the first */
+};
 
 static bool is_running(const struct flusher *flusher)
 {
@@ -24,6 +28,7 @@ static void start_run(struct flush_run *run)
 {
     if (!run->running && checkpoint_build(run)) {
         run->running = true;
+        run->began_us = loop_now_us(run->flusher->loop);
         work_submit(&run->work);
     }
 }
@@ -118,6 +123,8 @@ static void work_is_done(struct work *work)
     if (status < 0 && is_final && !lost_a_log(run))
         flush_note_failure(flusher, status);
     int32_t mark_count = run->mark_count;
+    if (status == 0)
+        checkpoint_note_cost(run, loop_now_us(flusher->loop) - run->began_us);
     checkpoint_apply(run);
     run->running = false;
     work_reset(work);
@@ -212,6 +219,8 @@ struct flusher *flusher_create(struct loop *loop, struct log_dir *dir)
     flusher->loop = loop;
     flusher->io = loop_io(loop);
     flusher->dir = dir;
+    flusher->sync_one_us = SYNC_ONE_US;
+    flusher->sync_all_us = SYNC_ALL_US;
     flusher->start_task.run = run_start;
     flusher->checkpoint_timer.run = checkpoint_due;
     flusher->publish_timer.run = publish_due;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/flush.h"
 #include "storage/log_state.h"
 #include "store.h"
 
@@ -62,5 +63,41 @@ void test_flusher__checkpoints_under_full_load(void)
     load.over = true;
     assert_true(loop_turn(store.loop));
     store_stop(&store, &log, 1);
+    store_remove(&store);
+}
+
+static bool flush_both(struct store *store, struct log **logs)
+{
+    for (int i = 0; i < 2; i++) {
+        store_append(logs[i], 1, 1000, 1000, 0);
+        log_want_flush(logs[i]);
+    }
+    while (
+        log_durable_end(logs[0]) < log_end(logs[0]) || log_durable_end(logs[1]) < log_end(logs[1]))
+        assert_true(loop_turn(store->loop));
+    return store->flusher->runs[RUN_FLUSH].synced_all;
+}
+
+/* Several logs are synced one by one or all at once, whatever cost less of late; one that lost is
+ * tried again in time. */
+void test_flusher__syncs_many_as_it_is_cheaper(void)
+{
+    static const struct uuid topic_id = { { 9, 9, 9 } };
+    struct store store;
+    struct log_settings settings;
+    struct log *logs[2];
+    log_settings_defaults(&settings);
+    store_create(&store);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(
+            log_create(store.flusher, store.path, "many", i, topic_id, &settings, &logs[i]), 0);
+    store.flusher->sync_one_us = 1000;
+    store.flusher->sync_all_us = 1500;
+    assert_true(flush_both(&store, logs));
+    store.flusher->sync_one_us = 1000;
+    store.flusher->sync_all_us = 3000;
+    assert_false(flush_both(&store, logs));
+    assert_true(store.flusher->sync_all_us < 3000);
+    store_stop(&store, logs, 2);
     store_remove(&store);
 }
