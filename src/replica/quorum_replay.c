@@ -212,8 +212,13 @@ static int load_newest_snapshot(struct quorum *quorum)
         if (id.offset == 0)
             return 0;
         int status = load_snapshot(quorum, id);
-        if (status == 0 && log_end(quorum->log) < id.offset)
-            return log_restart(quorum->log, id.offset); /* it is ahead of the log */
+        if (status == 0 && log_end(quorum->log) < id.offset) {
+            report_warn("metadata_log_behind",
+                "log=%s end=%lld snapshot=%lld: the snapshot holds all that the log did, which goes "
+                "on behind it",
+                log_path(quorum->log), (long long)log_end(quorum->log), (long long)id.offset);
+            return log_restart(quorum->log, id.offset);
+        }
         if (status != -EBADMSG || quorum->controller.failure != NULL)
             return status;
         quorum->snapshots.count--;
@@ -295,6 +300,21 @@ static void report_voters(const struct quorum *quorum)
             "voters=%d: this version runs a quorum of one; it will not lead", quorum->voters.count);
 }
 
+/* An empty log is a new one only where nothing says otherwise: whoever led wrote that into its log,
+ * and a clean stop flushed it; and partitions exist because the metadata say so. */
+static int check_new(const struct quorum *quorum, const struct raft_vote *vote)
+{
+    const struct log_dir *dir = flusher_dir(quorum->settings.flusher);
+    bool led = vote->leader_id == quorum->settings.node_id && log_dir_was_clean(dir);
+    bool alone = log_dir_place_count(dir) <= 1;
+    if (log_end(quorum->log) > 0 || newest_snapshot(quorum).offset > 0 || (!led && alone))
+        return 0;
+    report_error("metadata_lost",
+        "log=%s: it is empty, though %s. The node would begin as a new cluster. Restore the directory",
+        log_path(quorum->log), !alone ? "partitions lie beside it" : "this node led and was stopped cleanly");
+    return -EUCLEAN;
+}
+
 int quorum_load(struct quorum *quorum)
 {
     struct raft_vote vote;
@@ -307,7 +327,8 @@ int quorum_load(struct quorum *quorum)
     if (status < 0)
         return report_failure(quorum, quorum->directory, status);
     if ((status = load_vote(quorum, &vote)) < 0 || (status = load_bootstrap(quorum)) < 0 ||
-        (status = open_log(quorum)) < 0 || (status = quorum_replay(quorum)) < 0)
+        (status = open_log(quorum)) < 0 || (status = check_new(quorum, &vote)) < 0 ||
+        (status = quorum_replay(quorum)) < 0)
         return status;
     if (quorum->voters.count == 0)
         use_static_voters(quorum);
