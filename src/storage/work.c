@@ -11,7 +11,7 @@
 #include "io/file.h"
 #include "storage/segment.h"
 
-enum { WARM_CHUNK = 256 * 1024 };
+enum { WARM_CHUNK = 64 * 1024 };
 
 static void finished(struct job *job)
 {
@@ -66,7 +66,7 @@ static int remove_some(struct io *io, const char *path)
 /* One piece of what the item says; 1 when there is more to do. */
 static int warm_some(struct work_item *item)
 {
-    static _Thread_local uint8_t sink[WARM_CHUNK];
+    uint8_t sink[WARM_CHUNK];
     size_t size = item->size < WARM_CHUNK ? item->size : WARM_CHUNK;
     int64_t got = file_pread(item->file, sink, size, item->position);
     if (got <= 0)
