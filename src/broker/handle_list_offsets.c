@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ListOffsets: the offset that belongs to a time, or to one of the special times below zero. Nothing at or above what the
  * client may read is told: the high watermark, or the last stable offset at read_committed. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/container.h"
@@ -50,6 +51,8 @@ static void take_result(struct list_offsets_visit *mine)
     if (mine->watch.partition == NULL || mine->partition->log == NULL) {
         answer->error_code = ERROR_NOT_LEADER_OR_FOLLOWER;
     } else if (result->status < 0) {
+        if (result->status == -EUCLEAN)
+            partition_note_damage(mine->partition, result->damaged_segment, result->damaged_position);
         answer->error_code = (int16_t)error_from_status(result->status);
     } else if (result->found && result->offset < readable_end(mine, mine->partition)) {
         answer->offset = result->offset;

@@ -33,11 +33,13 @@ static const struct option options[] = {
 
 enum { FETCH_BYTES = 8 << 20, FETCH_WAIT_MS = 500 };
 enum { RECORDS_LIMIT = 1 << 30 };
+enum { STORAGE_ERRORS_MAX = 5 }; /* in a row, then --until-end gives up: it will not get to the end */
 
 struct source {
     int32_t partition, leader_id;
     int64_t position;
     int64_t end; /* where --until-end stops; -1: nowhere */
+    int storage_errors; /* in a row */
 };
 
 struct consumer {
@@ -213,6 +215,20 @@ static int refresh_leaders(struct consumer *consumer)
     return code;
 }
 
+static int take_refusal(struct consumer *consumer, struct source *source, enum error error)
+{
+    source->storage_errors += error == ERROR_KAFKA_STORAGE_ERROR;
+    if (source->storage_errors >= STORAGE_ERRORS_MAX && consumer->until_end) {
+        complain("%.*s partition %" PRId32 " cannot be read from offset %" PRId64
+                 " on: KAFKA_STORAGE_ERROR. The broker's log says which disk or file it is",
+            STR_PRINT(consumer->topic.name), source->partition, source->position);
+        return EXIT_FAILED;
+    }
+    return error_means_stale_metadata(error)
+               ? refresh_leaders(consumer)
+               : client_complain(consumer->topic.name.data, (int16_t)error, (struct str){ 0 });
+}
+
 static int take_fetched(struct consumer *consumer, struct fetch_response *response)
 {
     if (response->error_code != ERROR_NONE)
@@ -221,16 +237,13 @@ static int take_fetched(struct consumer *consumer, struct fetch_response *respon
         for (int32_t j = 0; j < response->responses[i].partitions_count; j++) {
             struct fetch_partition_data *data = &response->responses[i].partitions[j];
             struct source *source = find_source(consumer, data->partition_index);
-            int code = EXIT_DONE;
             if (source == NULL)
                 continue;
             if (data->error_code == ERROR_NONE)
-                code = print_partition(consumer, source, data);
-            else if (error_means_stale_metadata((enum error)data->error_code))
-                code = refresh_leaders(consumer);
-            else
-                code =
-                    client_complain(consumer->topic.name.data, data->error_code, (struct str){ 0 });
+                source->storage_errors = 0;
+            int code = data->error_code == ERROR_NONE
+                           ? print_partition(consumer, source, data)
+                           : take_refusal(consumer, source, (enum error)data->error_code);
             if (code != EXIT_DONE)
                 return code;
         }

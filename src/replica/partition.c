@@ -213,6 +213,19 @@ void partition_retire(struct partition *partition)
     partition->log = NULL;
 }
 
+void partition_note_damage(struct partition *partition, int64_t segment_base, int64_t position)
+{
+    const struct log *log = partition->log;
+
+    if (log == NULL || partition->damaged)
+        return;
+    partition->damaged = true;
+    report_error("partition_damaged", "partition=%s-%d file=%s/%020lld.log position=%lld consequence=\"it is offline, the others "
+        "are served\": stop the node and restore the file, or delete the topic",
+        log_topic(log), log_partition(log), log_path(log), (long long)segment_base, (long long)position);
+    wake_watches(partition);
+}
+
 void partition_set_settings(struct partition *partition, const struct partition_settings *settings)
 {
     partition->settings = *settings;
@@ -222,7 +235,7 @@ void partition_set_settings(struct partition *partition, const struct partition_
 
 enum error partition_check(const struct partition *partition, int32_t current_leader_epoch)
 {
-    if (partition->log == NULL)
+    if (partition->log == NULL || partition->damaged)
         return ERROR_KAFKA_STORAGE_ERROR;
     if (current_leader_epoch >= 0 && current_leader_epoch < partition->leader_epoch)
         return ERROR_FENCED_LEADER_EPOCH;
@@ -418,6 +431,10 @@ int partition_read(struct partition *partition, struct partition_read *read, str
     int status = log_read(log, read->offset, upper, read->max_bytes, read->at_least_one, read->may_block, &read->slice);
     if (status == -EAGAIN)
         return status;
+    if (status == -EUCLEAN) {
+        partition_note_damage(partition, read->slice.first_offset, read->slice.position);
+        read->slice = (struct log_slice){ 0 };
+    }
     if (status == 0 && read->committed_only)
         status = log_aborted(log, read->offset, upper, arena, &read->aborted, &read->aborted_count);
     if (status < 0)

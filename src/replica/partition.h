@@ -64,6 +64,7 @@ struct partition {
     int64_t high_watermark;
     int32_t leader_epoch;
     bool leads; /* the image says that this broker leads it */
+    bool damaged; /* a read met damage, and that was reported: offline until the node starts again */
     bool write_failing; /* the last write did not go through, and that was reported */
     int log_dir_index; /* the owner's number of the log's directory; -1: not known */
     struct append *staged;  /* in order; written at the end of the pass */
@@ -80,6 +81,8 @@ struct partition *partition_create(struct loop *loop, struct partition_key key, 
 void partition_destroy(struct partition *partition, enum error error, bool delete_log);
 void partition_lead(struct partition *partition, bool leads, int32_t leader_epoch); /* what the image says */
 void partition_retire(struct partition *partition); /* its directory failed: offline, for good */
+/* A read met damage at that position of that segment: offline, and told, once. What is in flight goes on. */
+void partition_note_damage(struct partition *partition, int64_t segment_base, int64_t position);
 void partition_set_settings(struct partition *partition, const struct partition_settings *settings);
 
 /* ERROR_NONE when clients may use it: this broker leads it, it is not offline, and the epoch (-1: not told) is right. */

@@ -132,7 +132,8 @@ struct log_slice {
 /* What lies at offset, below upper_offset (a batch boundary), at most max_bytes, but with
  * at_least_one the whole first batch. offset == upper gives an empty slice. -ERANGE: below the
  * start or above the end. With may_block false, -EAGAIN means that what must be looked at is not in
- * memory: *out_slice is then the range to warm (log_warm) before trying again. */
+ * memory: *out_slice is then the range to warm (log_warm) before trying again. -EUCLEAN: damage, in
+ * the segment that begins at out_slice->first_offset, at out_slice->position. */
 int log_read(struct log *log, int64_t offset, int64_t upper_offset, int64_t max_bytes,
     bool at_least_one, bool may_block, struct log_slice *out_slice);
 void log_slice_release(struct log_slice *slice);
@@ -148,7 +149,8 @@ void log_warm_destroy(struct log_warm *warm); /* also while it runs: then resume
 /* Looks a time up, on a worker: the first record at or after it. */
 struct log_search;
 struct log_search_result {
-    int status; /* 0 or -errno */
+    int status; /* 0 or -errno; -EUCLEAN: damage in that segment at that position */
+    int64_t damaged_segment, damaged_position;
     bool found;
     int64_t offset, timestamp;
     int32_t leader_epoch;

@@ -23,13 +23,20 @@ enum {
 struct look {
     struct log *log;
     bool may_block;
-    struct log_slice *cold; /* gets the range when the answer is -EAGAIN */
+    struct log_slice *place; /* gets the range when the answer is -EAGAIN, where it is when -EUCLEAN */
 };
 
 static int refuse_cold(struct look *look, struct file *file, int64_t position, int64_t size)
 {
-    *look->cold = (struct log_slice){ .file = file_ref(file), .position = position, .size = size };
+    *look->place = (struct log_slice){ .file = file_ref(file), .position = position, .size = size };
     return -EAGAIN;
+}
+
+static int refuse_damage(struct look *look, const struct segment *segment, int64_t position)
+{
+    *look->place =
+        (struct log_slice){ .position = position, .first_offset = segment->base_offset };
+    return -EUCLEAN;
 }
 
 static bool is_hot(struct look *look, const struct segment *segment, int64_t position, int64_t size)
@@ -127,8 +134,10 @@ static int find_position(
     }
     *out_position = scan.position;
     scan_end(&scan);
+    if (status == -EBADMSG)
+        return refuse_damage(look, segment, *out_position);
     if (status < 0)
-        return status == -EBADMSG ? -EUCLEAN : status;
+        return status;
     if (status == 1 && header.base_offset == offset)
         log_note_boundary(look->log, offset, segment->base_offset, *out_position);
     return 0;
@@ -172,8 +181,10 @@ static int fill_slice(struct look *look, struct segment *segment, int64_t positi
     if (!is_hot(look, segment, position, BATCH_HEADER_SIZE))
         return refuse_cold(look, segment->file, position, HOT_STEP);
     int status = segment_header(segment, position, segment->size, &header);
+    if (status == -EBADMSG)
+        return refuse_damage(look, segment, position);
     if (status < 0)
-        return status == -EBADMSG ? -EUCLEAN : status;
+        return status;
     if (header.base_offset >= upper_offset)
         return 0;
     int64_t most =
@@ -213,6 +224,8 @@ static int read_from(struct look *look, int64_t offset, int64_t upper_offset, in
         if (offset >= upper_offset || segment->base_offset >= upper_offset || segment->is_new)
             return 0;
         int status = open_segment(look, segment);
+        if (status == -ENOENT)
+            return refuse_damage(look, segment, 0); /* nobody but us deletes segments */
         if (status == 0)
             status = find_position(look, segment, offset, &position);
         if (status < 0)

@@ -24,7 +24,7 @@ struct log_search {
     struct task *resume;
     struct file *file; /* NULL: nothing can be found */
     struct scan scan;
-    int64_t timestamp, start_offset;
+    int64_t timestamp, start_offset, segment_base;
     int64_t entry_last; /* last offset of the batch that the index led to; -1: nothing to check */
     struct log_search_result result;
     bool running, abandoned;
@@ -82,6 +82,8 @@ static enum job_progress step(struct job *job)
         scan_skip(&search->scan, &header);
     if (status < 0)
         search->result.status = status == -EBADMSG ? -EUCLEAN : status;
+    search->result.damaged_segment = search->segment_base;
+    search->result.damaged_position = search->scan.position;
     return status == 1 && !search->result.found ? JOB_AGAIN : JOB_DONE;
 }
 
@@ -144,6 +146,7 @@ static int begin(struct log *log, struct log_search *search)
         search->entry_last = index_offset_at(
             &segment->indexes[INDEX_OFFSET], entry, segment->base_offset, &position);
     search->file = file_ref(segment->file);
+    search->segment_base = segment->base_offset;
     scan_begin(&search->scan, search->file, position, segment->size, SEARCH_CHUNK);
     return 0;
 }

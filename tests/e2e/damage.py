@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Directories that the metadata does not give to this node: a start deletes nothing, and says what it sets aside."""
+"""Files that are not what was written. Directories that the metadata does not give to this node: a start deletes nothing, and says what it
+sets aside. A log that rots while it is served goes offline, and says so; the others are served."""
 import glob
 import os
 import re
+import subprocess
 import sys
 
 import kafka_wire as wire
 import node
 
 UNKNOWN_ID = "AAAAAAAAAAAAAAAAAAAABQ"
+STORAGE_ERROR, BATCHES, MAGIC_AT, EPOCH = 56, 200, 16, 1700000000000
 
 
 class Damage:
@@ -24,8 +27,8 @@ class Damage:
         self.append("whole")
         self.broker.stop()
 
-    def append(self, topic):
-        return self.connection.produce(topic, 0, wire.batch([(b"k", b"v" * 100, [], 1700000000000)]))
+    def append(self, topic, partition=0, time=0):
+        return self.connection.produce(topic, partition, wire.batch([(b"k", b"v" * 100, [], EPOCH + time)]))
 
     def path(self, *names):
         return os.path.join(self.broker.directories[0], *names)
@@ -57,11 +60,71 @@ class Damage:
         assert self.connection.list_offset("mine", 0, -1)[1] == 1
         assert os.path.isdir(self.path(kept)), "kept by the next start, too"
 
+    def flip(self, path, position):
+        with open(path, "r+b") as file:
+            file.seek(position)
+            byte = file.read(1)
+            file.seek(position)
+            file.write(bytes([byte[0] ^ 8]))
+
+    def refused(self, what):
+        try:
+            what()
+        except wire.KafkaError as error:
+            assert error.code == STORAGE_ERROR, error
+            return
+        raise AssertionError("served from a damaged log")
+
+    def said_of_rot(self):
+        return [line for line in self.broker.said(100000).splitlines() if "partition_damaged" in line]
+
+    def rot(self):
+        """Damage that a read meets: one report with file and position, the partition is offline, the other is served."""
+        self.connection.create_topic("rotten", 2)
+        for p in (0, 1):
+            wire.wait_for(lambda p=p: self.connection.list_offset("rotten", p, -1)[1] == 0, 20, "served")
+            for time in range(BATCHES):
+                self.append("rotten", p, time)
+        file = self.path("rotten-0", "0" * 20 + ".log")
+        size = os.path.getsize(file) // BATCHES
+        self.broker.stop()
+        self.flip(file, size * 50 + MAGIC_AT)
+        self.restart()
+        assert self.connection.fetch("rotten", 0, 10, max_bytes=size)[0] == 0, "what is whole is served until the damage is met"
+        done = subprocess.run([node.STROM, "consume", "rotten", "-p", "0", "--from", "beginning", "--until-end", "-f", "%o\n", "-b",
+                               self.broker.address], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 1 and "KAFKA_STORAGE_ERROR" in done.stderr, (done.returncode, done.stderr)
+        assert done.stdout.split() == [str(i) for i in range(50)], done.stdout[-100:]
+        assert self.connection.fetch("rotten", 0, 10)[0] == STORAGE_ERROR
+        self.refused(lambda: self.append("rotten"))
+        self.refused(lambda: self.connection.list_offset("rotten", 0, -1))
+        said = self.said_of_rot()
+        assert len(said) == 1 and file in said[0] and f"position={size * 50}" in said[0], said
+        assert sum(b.count for b in self.connection.read("rotten", 1)) == BATCHES
+        assert self.append("rotten", 1) == BATCHES
+
+    def rot_by_time(self):
+        """The same, met by a search for a time."""
+        self.restart()
+        self.refused(lambda: self.connection.list_offset("rotten", 0, EPOCH + 50))
+        assert len(self.said_of_rot()) == 1
+
+    def restored(self):
+        """With the file as it was, all of it is served again."""
+        self.broker.stop()
+        file = self.path("rotten-0", "0" * 20 + ".log")
+        self.flip(file, os.path.getsize(file) // BATCHES * 50 + MAGIC_AT)
+        self.restart()
+        assert sum(b.count for b in self.connection.read("rotten", 0)) == BATCHES
+        assert self.append("rotten") == BATCHES
+        assert not self.said_of_rot()
+
 
 def main():
     damage = Damage()
     try:
-        return node.run([("damage stray", damage.stray)], damage.broker)
+        return node.run([("damage " + name.replace("_", " "), getattr(damage, name)) for name in ("stray", "rot", "rot_by_time", "restored")],
+                        damage.broker)
     finally:
         damage.broker.close()
 
