@@ -25,6 +25,7 @@ extern const int api_count;
 const struct api *api_find(int16_t key, unsigned listener); /* NULL: not served there */
 
 enum step handle_api_versions(struct request *request);
+enum step handle_create_partitions(struct request *request);
 enum step handle_create_topics(struct request *request);
 enum step handle_delete_topics(struct request *request);
 enum step handle_describe_cluster(struct request *request);

@@ -38,6 +38,7 @@ enum step {
 union request_in {
     void *message;
     const struct api_versions_request *api_versions;
+    const struct create_partitions_request *create_partitions;
     const struct create_topics_request *create_topics;
     const struct delete_topics_request *delete_topics;
     const struct describe_cluster_request *describe_cluster;
@@ -53,6 +54,7 @@ union request_in {
 union request_out {
     void *message;
     struct api_versions_response *api_versions;
+    struct create_partitions_response *create_partitions;
     struct create_topics_response *create_topics;
     struct delete_topics_response *delete_topics;
     struct describe_cluster_response *describe_cluster;

@@ -10,6 +10,8 @@ struct broker_heartbeat_request;
 struct broker_heartbeat_response;
 struct broker_registration_request;
 struct broker_registration_response;
+struct create_partitions_request;
+struct create_partitions_response;
 struct create_topics_request;
 struct create_topics_response;
 struct delete_topics_request;
@@ -30,6 +32,8 @@ struct decider {
 void decide_record(struct decider *decider, const struct message_schema *schema, int16_t version,
     const void *message);
 
+void decide_create_partitions(struct decider *decider,
+    const struct create_partitions_request *request, struct create_partitions_response *response);
 void decide_create_topics(struct decider *decider, const struct create_topics_request *request,
     struct create_topics_response *response);
 void decide_delete_topics(struct decider *decider, const struct delete_topics_request *request,

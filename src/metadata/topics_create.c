@@ -3,6 +3,7 @@
  * compare them. */
 #include <assert.h>
 
+#include "metadata/assignment.h"
 #include "metadata/decide.h"
 #include "metadata/feature.h"
 #include "metadata/placement.h"
@@ -12,7 +13,7 @@
 #include "wire/gen/partition_record.h"
 #include "wire/gen/topic_record.h"
 
-enum { PARTITIONS_PER_REQUEST_MAX = 10000, NODE_LIST_MAX = INT16_MAX };
+enum { PARTITIONS_PER_REQUEST_MAX = 10000 };
 
 /* One topic on its way. */
 struct creation {
@@ -113,40 +114,15 @@ static enum error check_settings(struct creation *creation)
                     STR_PRINT(config->name)));
     }
     struct str message = { 0 };
-    enum error error =
-        hooks->validate_topic == NULL
-            ? ERROR_NONE
-            : hooks->validate_topic(hooks->context, creation->decider->image, creation->wish,
-                  creation->decider->arena, &message);
+    enum error error = hooks->validate_topic == NULL
+                           ? ERROR_NONE
+                           : hooks->validate_topic(hooks->context, creation->decider->image,
+                                 creation->wish, creation->decider->arena, &message);
     if (error != ERROR_NONE) {
         creation->result->error_code = (int16_t)error;
         creation->result->error_message = message;
     }
     return error;
-}
-
-/* What all replicas of a new partition begin with; the ISR is those who can serve now, in the order
- * of replicas. */
-static void fill_partition(
-    struct creation *creation, int32_t index, const int32_t *broker_ids, int32_t count)
-{
-    struct arena *arena = creation->decider->arena;
-    struct partition_record *record = &creation->partitions[index];
-    message_defaults(&partition_record_schema, record);
-    record->partition_id = index;
-    record->replicas = arena_copy(arena, broker_ids, (size_t)count * sizeof(*broker_ids));
-    record->isr = arena_take_array(arena, (size_t)count, sizeof(*record->isr));
-    record->directories = arena_take_array(arena, (size_t)count, sizeof(*record->directories));
-    record->replicas_count = record->directories_count = count;
-    record->isr_count = 0;
-    for (int32_t i = 0; i < count; i++) {
-        record->directories[i] = placement_directory(creation->placement, broker_ids[i]);
-        if (broker_is_active(image_broker(creation->decider->image, broker_ids[i])))
-            record->isr[record->isr_count++] = broker_ids[i];
-    }
-    record->leader = record->isr_count > 0 ? record->isr[0] : -1;
-    record->leader_epoch = 0;
-    record->partition_epoch = 0;
 }
 
 static enum error place_automatically(struct creation *creation)
@@ -174,7 +150,8 @@ static enum error place_automatically(struct creation *creation)
     int32_t *ids = arena_take_array(arena, (size_t)creation->replication_factor, sizeof(*ids));
     for (int32_t i = 0; i < creation->partition_count; i++) {
         placement_next(creation->placement, creation->replication_factor, ids);
-        fill_partition(creation, i, ids, creation->replication_factor);
+        assignment_record(creation->decider, creation->placement, i,
+            (struct node_list){ ids, creation->replication_factor }, &creation->partitions[i]);
     }
     /* A broker that leaves may be the whole ISR; then the partition would begin without a leader.
      */
@@ -186,39 +163,6 @@ static enum error place_automatically(struct creation *creation)
                     "fenced "
                     "or in controlled shutdown.",
                     creation->replication_factor));
-    return ERROR_NONE;
-}
-
-static enum error check_assignment(struct creation *creation,
-    const struct create_topics_creatable_replica_assignment *wish, int32_t expected)
-{
-    struct arena *arena = creation->decider->arena;
-    if (wish->broker_ids_count <= 0)
-        return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
-            "The manual partition assignment includes an empty replica list.");
-    if (wish->broker_ids_count > NODE_LIST_MAX)
-        return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
-            "The manual partition assignment includes more replicas than there can be brokers.");
-    for (int32_t i = 0; i < wish->broker_ids_count; i++) {
-        int32_t id = wish->broker_ids[i];
-        if (image_broker(creation->decider->image, id) == NULL)
-            return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
-                arena_format(arena,
-                    "The manual partition assignment includes broker %d, but no such broker is "
-                    "registered.",
-                    id));
-        if (node_list_has((struct node_list){ wish->broker_ids, i }, id))
-            return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
-                arena_format(arena,
-                    "The manual partition assignment includes the broker %d more than once.", id));
-    }
-    if (expected >= 0 && wish->broker_ids_count != expected)
-        return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
-            arena_format(arena,
-                "The manual partition assignment includes a partition with %d replica(s), but this "
-                "is "
-                "not consistent with previous partitions, which have %d replica(s).",
-                wish->broker_ids_count, expected));
     return ERROR_NONE;
 }
 
@@ -247,18 +191,17 @@ static enum error place_manually(struct creation *creation)
             return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
                 arena_format(
                     arena, "Found multiple manual partition assignments for partition %d", index));
-        enum error error = check_assignment(creation, assignment, expected);
-        if (error != ERROR_NONE)
-            return error;
+        struct node_list replicas = { assignment->broker_ids, assignment->broker_ids_count };
+        const char *fault = assignment_fault(creation->decider, replicas, expected);
+        if (fault != NULL)
+            return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT, fault);
         filled[index] = true;
-        expected = assignment->broker_ids_count;
-        fill_partition(creation, index, assignment->broker_ids, assignment->broker_ids_count);
-        if (creation->partitions[index].isr_count == 0)
-            return refuse(creation, ERROR_INVALID_REPLICA_ASSIGNMENT,
-                arena_format(arena,
-                    "All brokers specified in the manual partition assignment for partition %d are "
-                    "fenced or in controlled shutdown.",
-                    index));
+        expected = replicas.count;
+        struct partition_record *record = &creation->partitions[index];
+        assignment_record(creation->decider, creation->placement, index, replicas, record);
+        if (record->isr_count == 0)
+            return refuse(
+                creation, ERROR_INVALID_REPLICA_ASSIGNMENT, assignment_nobody_serves(arena, index));
     }
     creation->partition_count = count;
     creation->replication_factor = (int16_t)expected;

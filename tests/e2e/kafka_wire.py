@@ -397,6 +397,13 @@ class Connection:
         for _, code in self.delete_topics([name]):
             check(code)
 
+    def create_partitions(self, name, count):
+        """The error code."""
+        r = self.call(37, 1, struct.pack(">i", 1) + text(name) + struct.pack(">iii?", count, -1, 30000, False))
+        r.take("i")
+        (_, code, _), = r.array(lambda: (r.string(), r.take("h"), r.string()))
+        return code
+
     @staticmethod
     def produce_body(topic, partition, records, acks=-1):
         return (text(None) + struct.pack(">hii", acks, 30000, 1) + text(topic) + struct.pack(">iii", 1, partition, len(records)) + records)

@@ -12,8 +12,8 @@ import time
 import kafka_wire as wire
 import node
 
-SERVED = {0: (0, 13), 1: (4, 18), 2: (1, 11), 3: (0, 13), 18: (0, 5), 19: (2, 7), 20: (1, 6), 22: (0, 5), 23: (2, 4), 60: (0, 2), 75: (0, 0)}
-OUT_OF_ORDER, CORRUPT, TOO_LARGE, INVALID_RECORD, INVALID_TIMESTAMP, OFFSET_OUT_OF_RANGE, NOT_LEADER, INVALID_REQUEST = 45, 2, 10, 87, 32, 1, 6, 42
+SERVED = {0: (0, 13), 1: (4, 18), 2: (1, 11), 3: (0, 13), 18: (0, 5), 19: (2, 7), 20: (1, 6), 22: (0, 5), 23: (2, 4), 37: (0, 3), 60: (0, 2), 75: (0, 0)}
+OUT_OF_ORDER, CORRUPT, TOO_LARGE, INVALID_RECORD, INVALID_TIMESTAMP, OFFSET_OUT_OF_RANGE, NOT_LEADER, INVALID_REQUEST, INVALID_PARTITIONS = 45, 2, 10, 87, 32, 1, 6, 42, 37
 
 
 def one(key=b"k", value=b"v", at=1700000000000):
@@ -126,6 +126,17 @@ class Suite:
         assert connection.fetch("followed", 0, 0)[0] == 0
         for replica in (0, 1):
             assert connection.fetch("followed", 0, 0, replica=replica)[0] == NOT_LEADER
+
+    def check_a_topic_grows(self):
+        """Old partitions keep what they have; the new ones are led and take records."""
+        connection = self.topic("growing")
+        connection.produce("growing", 0, wire.batch([one()]))
+        assert connection.create_partitions("growing", 3) == 0
+        for partition in (1, 2):
+            wire.wait_for(lambda p=partition: connection.list_offset("growing", p, -1), 20, f"growing-{partition} is served")
+            assert connection.produce("growing", partition, wire.batch([one()])) == 0
+        assert connection.list_offset("growing", 0, -1)[1] == 1
+        assert connection.create_partitions("growing", 3) == INVALID_PARTITIONS
 
     def check_append_time_and_topic_codec(self):
         connection = self.topic("stamped", message_timestamp_type="LogAppendTime", compression_type="zstd")
