@@ -183,8 +183,11 @@ static int find_segments(struct log *log)
         *log_push_segment(log) = (struct segment){
             .base_offset = found.bases[i], .size = -1, .max_timestamp = SEGMENT_TIME_UNKNOWN
         };
-    if (status == 0 && found.count == 0)
+    if (status == 0 && found.count == 0) {
         segment_begin(log_push_segment(log), log->start);
+        log->names_made = 1; /* who made the directory may have been killed before it was durable */
+        log->directory_new = true;
+    }
     memory_give(found.bases);
     return status;
 }

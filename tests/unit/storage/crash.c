@@ -176,9 +176,10 @@ static void stop(struct world *world)
     machine_kill(world->machine);
 }
 
-static void run_seed(uint64_t seed)
+static struct world world;
+
+static void create_world(uint64_t seed)
 {
-    static struct world world;
     struct log_dir_identity identity = {
         .cluster_id = "sim", .node_id = 1, .directory_id = { { 1 } }
     };
@@ -196,6 +197,11 @@ static void run_seed(uint64_t seed)
     assert_int_equal(log_dir_format(io, "/data", &identity), 0);
     assert_int_equal(directory_sync(io, "/"), 0);
     machine_kill(world.machine);
+}
+
+static void run_seed(uint64_t seed)
+{
+    create_world(seed);
     for (int round = 0; round < ROUNDS; round++) {
         boot(&world);
         int64_t until = sim_now_us(world.sim) + 1000 + (int64_t)sim_draw(world.sim, 1000000);
@@ -231,5 +237,26 @@ void test_crash__loses_nothing_that_was_durable(void)
         if (count != NULL)
             print_message("seed %llu\n", (unsigned long long)seed);
         run_seed(seed);
+    }
+}
+
+static bool something_is_durable(void *context)
+{
+    return ((struct world *)context)->durable > 0;
+}
+
+/* A process that was killed before its first append leaves a directory whose name is not durable;
+ * the next one opens it and must not promise anything before it is. */
+void test_crash__makes_the_directory_durable_that_a_killed_process_made(void)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        create_world(seed);
+        boot(&world);
+        machine_kill(world.machine);
+        boot(&world);
+        assert_true(sim_run(world.sim, 60 * 1000000LL, something_is_durable, &world));
+        machine_cut_power(world.machine);
+        boot(&world);
+        sim_destroy(world.sim);
     }
 }
