@@ -423,6 +423,26 @@ void checkpoint_apply(struct flush_run *run)
     run->mark_count = 0;
 }
 
+/* The start of a log for the file that is being written; one that a client wants is mailed once at a
+ * time. */
+static int64_t start_to_keep(struct log *log, struct checkpoint_mail *mail)
+{
+    if (log->start_wanted <= log->start)
+        return log->start;
+    if (!log->flusher->starts_asked && !log->flusher->final) {
+        log->start_mailed = log->start_wanted;
+        mail->starts_kept = &log->flusher->starts_kept;
+    }
+    return log->start_wanted;
+}
+
+static void add_start(struct checkpoint_mail *mail, struct log *log)
+{
+    int64_t start = start_to_keep(log, mail);
+    if (start > log->segments[0].base_offset || log->start_listed)
+        checkpoint_text_add(&mail->texts[CHECKPOINT_START], log->topic, log->partition, start);
+}
+
 void checkpoint_publish(struct flusher *flusher)
 {
     int64_t began_us = io_monotonic_us(flusher->io);
@@ -436,10 +456,9 @@ void checkpoint_publish(struct flusher *flusher)
             continue;
         checkpoint_text_add(&mail->texts[CHECKPOINT_HIGH_WATERMARK], log->topic, log->partition,
             log->high_watermark);
-        if (log->start > log->segments[0].base_offset)
-            checkpoint_text_add(
-                &mail->texts[CHECKPOINT_START], log->topic, log->partition, log->start);
+        add_start(mail, log);
     }
+    flusher->starts_asked = flusher->starts_asked || mail->starts_kept != NULL;
     mail->dir = flusher->dir;
     mail->from = flusher;
     mail->claimed = flusher->claimed;

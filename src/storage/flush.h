@@ -8,6 +8,7 @@
 
 #include "io/loop.h"
 #include "storage/log.h"
+#include "storage/log_dir_mail.h"
 #include "storage/work.h"
 
 struct log_dir;
@@ -68,6 +69,8 @@ struct flusher {
     const struct log_place **claimed; /* opened since the last mail to the directory */
     int32_t claimed_count, claimed_capacity;
     struct deletion *deletions;
+    struct starts_kept starts_kept;
+    bool starts_asked; /* starts_kept is on its way */
 };
 
 void flush_attach(struct log *log); /* the log exists from here on */
@@ -79,8 +82,7 @@ void flush_note_roll(struct log *log);
 void flush_note_written(struct log *log, int64_t bytes);
 void flush_note_failure(struct flusher *flusher, int status);
 void flush_publish_soon(struct flusher *flusher); /* when the cost of the last time allows */
-void flush_publish_deleted(
-    struct flusher *flusher); /* a log is gone: the files must say so at once */
+void flush_publish_promptly(struct flusher *flusher); /* the files must say so without delay */
 struct staging *flush_lend_staging(struct flusher *flusher);
 void flush_return_staging(struct flusher *flusher, struct staging *staging);
 

@@ -14,7 +14,8 @@
 #include "storage/log_state.h"
 
 enum {
-    DELETED_SPACING_US = 20 * 1000,
+    PROMPT_SPACING_US = 20 * 1000,
+    STARTS_RETRY_MS = 1000,
     SYNC_ONE_US = 250,
     SYNC_ALL_US = 2000 /* guesses before the first */
 };
@@ -55,7 +56,8 @@ static bool deletions_run(const struct flusher *flusher)
 /* After flusher_stop(): the last checkpoint is over, or can never be. */
 static void maybe_stopped(struct flusher *flusher)
 {
-    if (flusher->stopped == NULL || is_running(flusher) || deletions_run(flusher))
+    if (flusher->stopped == NULL || is_running(flusher) || deletions_run(flusher) ||
+        flusher->starts_asked)
         return;
     if (flusher->failure == 0 && (flusher->dirty != NULL || flusher->waiting != NULL)) {
         flusher->wants_checkpoint = true;
@@ -211,6 +213,30 @@ static void retention_due(struct timer *timer)
         flusher, &flusher->retention_timer, log_dir_settings(flusher->dir)->retention_check_ms);
 }
 
+/* The checkpoint files hold the starts that clients wanted: from here on they count. */
+static void starts_are_kept(struct mail *mail)
+{
+    struct flusher *flusher = container_of(mail, struct flusher, starts_kept.mail);
+    bool more = false;
+    struct log *log;
+    flusher->starts_asked = false;
+    DL_FOREACH(flusher->logs, log)
+    {
+        if (flusher->starts_kept.status == 0 && log->start_mailed > log->start) {
+            log_begin_at(log, log->start_mailed);
+            if (log->durable_task != NULL)
+                loop_enqueue(flusher->loop, log->durable_task);
+        }
+        more = more || log->start_wanted > log->start;
+    }
+    if (flusher->stopped != NULL)
+        maybe_stopped(flusher);
+    else if (more && flusher->starts_kept.status == 0)
+        flush_publish_promptly(flusher);
+    else if (more && flusher->failure == 0 && !timer_is_set(&flusher->publish_timer))
+        set_timer_in(flusher, &flusher->publish_timer, STARTS_RETRY_MS); /* the disk is full */
+}
+
 /* ---- Life. ---- */
 
 struct flusher *flusher_create(struct loop *loop, struct log_dir *dir)
@@ -226,6 +252,7 @@ struct flusher *flusher_create(struct loop *loop, struct log_dir *dir)
     flusher->publish_timer.run = publish_due;
     flusher->rest_timer.run = rest_due;
     flusher->retention_timer.run = retention_due;
+    flusher->starts_kept.mail.deliver = starts_are_kept;
     for (int i = 0; i < RUN_COUNT; i++) {
         flusher->runs[i].flusher = flusher;
         flusher->runs[i].is_checkpoint = i == RUN_CHECKPOINT;
@@ -421,11 +448,11 @@ void flush_publish_soon(struct flusher *flusher)
     publish_at(flusher, flusher->publish_not_before_us);
 }
 
-/* A topic may come back under the same name, and its log must not be measured by the old one's
- * recovery point. */
-void flush_publish_deleted(struct flusher *flusher)
+/* For a log that is gone: its topic may come back under the same name, and the new log must not be
+ * measured by the old one's recovery point. For a start that a client waits for. */
+void flush_publish_promptly(struct flusher *flusher)
 {
-    int64_t soonest_us = loop_now_us(flusher->loop) + DELETED_SPACING_US;
+    int64_t soonest_us = loop_now_us(flusher->loop) + PROMPT_SPACING_US;
     publish_at(flusher,
         flusher->publish_not_before_us < soonest_us ? flusher->publish_not_before_us : soonest_us);
 }

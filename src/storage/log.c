@@ -253,6 +253,8 @@ int log_open(struct flusher *flusher, const struct log_place *place,
     log->high_watermark = place->high_watermark;
     log->must_be_whole = place->stopped;
     int status = find_segments(log);
+    if (status == 0 && log->start > 0 && log->start == log->segments[0].base_offset)
+        status = directory_sync(log->io, log->path); /* the file need not say it any longer */
     if (status == 0)
         status = load_epochs(log);
     if (status == 0)
@@ -430,5 +432,7 @@ void log_set_high_watermark(struct log *log, int64_t high_watermark)
 int64_t log_last_stable_offset(const struct log *log)
 {
     int64_t first_open = producers_first_open(&log->producers);
-    return first_open >= 0 && first_open < log->high_watermark ? first_open : log->high_watermark;
+    if (first_open < 0 || first_open >= log->high_watermark)
+        return log->high_watermark;
+    return first_open < log->start ? log->start : first_open;
 }

@@ -177,5 +177,9 @@ int log_restart(struct log *log,
     int64_t offset); /* drops everything and begins anew there (after a snapshot) */
 int log_set_start(
     struct log *log, int64_t offset); /* moves the start up; whole segments below it go. -ERANGE */
+/* The same for a client, which must not see the records again after a crash: the start moves when
+ * the checkpoint file that says so is durable, and the durable task follows. At most the durable
+ * end. -ERANGE */
+int log_delete_records(struct log *log, int64_t offset);
 int log_retain(
     struct log *log, int64_t wall_ms); /* applies retention; the flusher also does, on its timer */

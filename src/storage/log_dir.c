@@ -15,6 +15,7 @@
 #include "io/io.h"
 #include "io/loop.h"
 #include "storage/checkpoint_file.h"
+#include "storage/flusher.h"
 #include "storage/log_dir_mail.h"
 #include "storage/log_state.h"
 #include "storage/places.h"
@@ -29,6 +30,7 @@ enum { SMALL_FILE = 1 << 16 };
 struct flusher_state {
     const struct flusher *flusher;
     struct checkpoint_mail *mail;
+    struct starts_kept *asked, *writing; /* to be answered: not begun, and when the write is over */
     struct flusher_state *next;
 };
 
@@ -102,16 +104,43 @@ static void build_files(struct log_dir *dir)
         build_file(dir, (enum checkpoint_kind)kind);
 }
 
+static void note_starts(struct log_dir *dir)
+{
+    struct flusher_state *state;
+    LL_FOREACH(dir->states, state)
+    {
+        state->writing = state->asked;
+        state->asked = NULL;
+    }
+}
+
+static void answer_starts(struct log_dir *dir, int status)
+{
+    struct flusher_state *state;
+    LL_FOREACH(dir->states, state)
+    {
+        if (state->writing == NULL)
+            continue;
+        state->writing->status = status;
+        mail_send(dir->loop, flusher_loop(state->flusher), &state->writing->mail);
+        state->writing = NULL;
+    }
+}
+
 static void write_files(struct log_dir *dir)
 {
-    if (dir->writing || dir->failure != 0) {
+    if (dir->writing) {
         dir->write_again = true;
         return;
     }
     dir->write_again = false;
-    build_files(dir);
-    if (dir->work.count == 0)
+    note_starts(dir);
+    if (dir->failure == 0)
+        build_files(dir);
+    if (dir->failure != 0 || dir->work.count == 0) {
+        answer_starts(dir, dir->failure);
         return;
+    }
     dir->writing = true;
     work_submit(&dir->work);
 }
@@ -124,6 +153,7 @@ static void files_are_written(struct work *work)
         log_dir_fail(dir, work->status);
     else if (work->status == 0)
         memcpy(dir->written_crc, dir->writing_crc, sizeof(dir->written_crc));
+    answer_starts(dir, work->status);
     if (dir->write_again)
         write_files(dir);
 }
@@ -159,6 +189,8 @@ static void take_checkpoint(struct mail *mail)
         places_claim(&dir->places, checkpoint->claimed[i]);
     mail_destroy(state->mail);
     state->mail = checkpoint;
+    if (checkpoint->starts_kept != NULL)
+        state->asked = checkpoint->starts_kept;
     write_files(dir);
 }
 

@@ -27,10 +27,18 @@ struct checkpoint_text {
 void checkpoint_text_add(
     struct checkpoint_text *text, const char *topic, int32_t partition, int64_t offset);
 
+/* Goes back to a flusher when the log starts that it sent are durable, or cannot be made so. Embedded
+ * there; one at a time. */
+struct starts_kept {
+    struct mail mail; /* deliver is set by the flusher */
+    int status;       /* 0 or -errno */
+};
+
 struct checkpoint_mail {
     struct mail mail;
     struct log_dir *dir;
     const struct flusher *from;
+    struct starts_kept *starts_kept; /* NULL: nobody asks */
     struct checkpoint_text texts[CHECKPOINT_KIND_COUNT]; /* of all logs of the flusher */
     const struct log_place **claimed; /* places that the flusher answers for from now on; owned */
     int32_t claimed_count;

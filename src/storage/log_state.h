@@ -75,6 +75,8 @@ struct log {
     uint32_t generation;
     struct uuid topic_id;
     int64_t start, durable_end, recovery_point, high_watermark;
+    int64_t start_wanted; /* by log_delete_records(); counts when above the start */
+    int64_t start_mailed; /* what of it the checkpoint files are being written with */
     struct log_tail tail;
     struct log_boundary durable_boundary;
     struct log_boundary hints[LOG_HINTS];
@@ -90,6 +92,8 @@ struct log {
     size_t roll_snapshot_size;
     uint8_t hint_next;
     bool is_listed, is_dirty, is_waiting, is_awake;
+    bool start_listed; /* a client moved the start: the files say it also when it is a segment's
+                          base, since what was below may come back with a crash */
     uint32_t names_made,
         names_synced;   /* file names in the directory: changes, and those that are durable */
     bool directory_new; /* its own name is not durable */
@@ -131,6 +135,7 @@ void log_begin_tail(struct log *log, int64_t base_offset);
 int log_recover(struct log *log, bool clean);
 
 /* retain.c */
+void log_begin_at(struct log *log, int64_t offset); /* the start that a client wanted is durable */
 char *log_parting_path(struct io *io, const char *path, const char *topic, int32_t partition,
     const char *suffix); /* beside path: TOPIC-N.ID-suffix; the caller's */
 int log_drop_segments(

@@ -23,6 +23,11 @@ int log_drop_segments(struct log *log, int32_t first, int32_t count)
     assert(!log_is_busy(log) && first >= 0 && first + count < log->segment_count);
     if (count == 0)
         return 0;
+    /* A roll whose write failed leaves an active segment without a file: its name says where the log
+     * goes on, and must be there before the last one goes. */
+    int status = log_active(log)->is_new ? log_wake(log) : 0;
+    if (status < 0)
+        return status;
     struct deletion *deletion =
         flush_deletion_create(log->flusher, log->settings.file_delete_delay_ms);
     for (int32_t i = first; i < first + count; i++) {
@@ -43,13 +48,16 @@ int log_drop_segments(struct log *log, int32_t first, int32_t count)
     return 0;
 }
 
-/* Segments that lie wholly below the start. */
+/* Segments that lie wholly below the start, and below the recovery point: there the producers are in
+ * a snapshot. */
 static int drop_below_start(struct log *log)
 {
     int32_t count = 0;
     if (log_is_busy(log))
         return 0; /* retention comes by again */
-    while (count + 1 < log->segment_count && log->segments[count + 1].base_offset <= log->start)
+    while (count + 1 < log->segment_count &&
+           log->segments[count + 1].base_offset <= log->start &&
+           log->segments[count + 1].base_offset <= log->recovery_point)
         count++;
     return log_drop_segments(log, 0, count);
 }
@@ -75,6 +83,27 @@ int log_set_start(struct log *log, int64_t offset)
         return 0;
     move_start(log, offset);
     return drop_below_start(log);
+}
+
+int log_delete_records(struct log *log, int64_t offset)
+{
+    if (offset > log->durable_end)
+        return -ERANGE;
+    if (offset <= log->start || offset <= log->start_wanted)
+        return 0;
+    log->start_wanted = offset;
+    flush_publish_promptly(log->flusher);
+    return 0;
+}
+
+void log_begin_at(struct log *log, int64_t offset)
+{
+    assert(offset <= log->durable_end);
+    log->start = offset;
+    log->start_listed = true;
+    epochs_start_at(&log->epochs, offset);
+    flush_note_dirty(log);
+    (void)drop_below_start(log); /* what cannot go now goes when retention comes by */
 }
 
 /* The oldest segments that retention lets go; the active one never, and nothing at or above the
@@ -197,6 +226,7 @@ int log_truncate(struct log *log, int64_t offset)
     int32_t keep = log_segment_at(log, offset);
     int64_t durable_end = log->durable_end;
     log->generation++;
+    log->start_wanted = log->start_mailed = 0;
     log_forget_boundaries(log);
     int status = unlink_segments(log, keep + 1);
     if (status == 0)
@@ -230,6 +260,7 @@ int log_restart(struct log *log, int64_t offset)
     if (log_is_busy(log))
         return -EAGAIN;
     log->generation++;
+    log->start_wanted = log->start_mailed = 0;
     log_forget_boundaries(log);
     int status = unlink_segments(log, 0);
     if (status < 0)
@@ -281,6 +312,6 @@ int log_delete(struct log *log)
     }
     memory_give(target);
     log_close(log);
-    flush_publish_deleted(flusher);
+    flush_publish_promptly(flusher);
     return status;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A log under random appends, flushes, rolls, epochs and restarts in the simulator, whose power is
- * cut again and again and whose disk is full now and then. What was durable is there with the same
- * bytes; what is there is whole and in order; looking up equals walking; producers are what their
- * batches say. */
+/* A log under random appends, flushes, rolls, epochs, deletions of records and restarts in the
+ * simulator, whose power is cut again and again and whose disk is full now and then. What was durable
+ * is there with the same bytes; what was deleted stays deleted; what is there is whole and in order;
+ * looking up equals walking; producers are what their batches say, those of deleted ones too. */
 #include <errno.h>
 
 #include "sim/sim.h"
@@ -20,7 +20,10 @@ struct world {
     struct log_settings settings;
     struct timer work;
     int64_t durable;           /* the durable end that was announced last */
+    int64_t start;             /* the log start that was announced last */
     uint32_t crc[OFFSETS_MAX]; /* of the batch that holds the offset, as it was staged last */
+    int64_t producer[OFFSETS_MAX]; /* and its producer, and the sequence that follows it */
+    int32_t sequence[OFFSETS_MAX];
     int32_t next_sequence[PRODUCERS];
     int32_t epoch;
     bool stopping, stopped;
@@ -36,6 +39,8 @@ static void note_durable(struct task *task)
     assert_true(log_durable_end(world->log) >= world->durable);
     world->durable = log_durable_end(world->log);
     log_set_high_watermark(world->log, world->durable);
+    assert_true(log_start(world->log) >= world->start);
+    world->start = log_start(world->log);
 }
 
 static void append_some(struct world *world)
@@ -69,9 +74,25 @@ static void append_some(struct world *world)
     for (int64_t offset = first; offset < log_end(world->log);) {
         struct batch_header header = { 0 };
         assert_int_equal(store_read(world->log, offset, &header), offset);
-        for (; offset < batch_next_offset(&header) && offset < OFFSETS_MAX; offset++)
+        for (; offset < batch_next_offset(&header) && offset < OFFSETS_MAX; offset++) {
             world->crc[offset] = header.crc;
+            world->producer[offset] = header.producer_id;
+            world->sequence[offset] = batch_last_sequence(&header) + 1;
+        }
     }
+}
+
+/* At any offset, or where a segment begins: then all that lies below goes. */
+static void delete_some(struct world *world)
+{
+    struct log *log = world->log;
+    int64_t start = log_start(log), most = world->durable - start;
+    int64_t base = log->segments[sim_draw(world->sim, (uint64_t)log->segment_count)].base_offset;
+    if (sim_draw(world->sim, 2) == 0 && base <= world->durable)
+        start = base;
+    else if (most > 0)
+        start += (int64_t)sim_draw(world->sim, (uint64_t)(most < 100 ? most : 100) + 1);
+    assert_int_equal(log_delete_records(log, start), 0);
 }
 
 static void work(struct timer *timer)
@@ -85,6 +106,8 @@ static void work(struct timer *timer)
         append_some(world);
     if (sim_draw(world->sim, 4) == 0)
         log_want_flush(world->log);
+    if (sim_draw(world->sim, 15) == 0)
+        delete_some(world);
     timer_set(world->store.loop, &world->work,
         loop_now_us(world->store.loop) + 100 + (int64_t)sim_draw(world->sim, 20000));
 }
@@ -97,15 +120,22 @@ static void check_content(struct world *world, int64_t durable)
     int32_t epoch = 0;
     int64_t offset = log_start(log);
     assert_true(log_end(log) >= durable);
+    assert_true(offset >= world->start && offset <= log_end(log));
+    for (int64_t below = 0; below < offset; below++)
+        if (world->producer[below] >= 0)
+            sequences[world->producer[below] - 100] = world->sequence[below];
+    if (offset < log_end(log))
+        offset = store_read(log, offset, NULL); /* it may lie inside a batch */
     while (offset < log_end(log)) {
         struct batch_header header = { 0 };
-        assert_int_equal(store_read(log, offset, &header), offset);
-        for (int64_t inside = offset; inside < batch_next_offset(&header); inside++)
+        int64_t first = offset < log_start(log) ? log_start(log) : offset;
+        assert_int_equal(store_read(log, first, &header), offset);
+        for (int64_t inside = first; inside < batch_next_offset(&header); inside++)
             assert_int_equal(store_read(log, inside, NULL), offset);
         assert_int_equal(header.crc, world->crc[offset]);
         assert_true(header.leader_epoch >= epoch);
         epoch = header.leader_epoch;
-        assert_int_equal(epochs_at(log_epochs(log), offset), epoch);
+        assert_int_equal(epochs_at(log_epochs(log), first), epoch);
         if (header.producer_id >= 0)
             sequences[header.producer_id - 100] = batch_last_sequence(&header) + 1;
         offset = batch_next_offset(&header);
