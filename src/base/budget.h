@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct budget {
-    int64_t limit; /* bytes; fixed after budget_init() */
+    int64_t limit; /* bytes; only the loop that reserves, when there is one, may change it */
     _Atomic int64_t used;
 };
 

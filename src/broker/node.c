@@ -140,8 +140,6 @@ static int bind_listener(struct node *node, int index)
     struct listener_options options = {
         .host = wanted->host.data,
         .port = wanted->port,
-        .connections_max = node->settings->max_connections,
-        .connections_per_ip_max = node->settings->max_connections_per_ip,
     };
 
     listening->targets = arena_take_array(&node->arena, (size_t)count, sizeof(*listening->targets));
@@ -149,6 +147,7 @@ static int bind_listener(struct node *node, int index)
         struct shard *shard = wanted->is_controller ? node->control_shard : node->shards.list[i];
         listening->targets[i] = (struct listener_target){ &shard->net, &shard->desks[index].owner };
     }
+    node_limit_listener(node, index, &options);
     listening->loop = wanted->is_controller ? node->control_shard->loop : node->shards.list[0]->loop;
     int status = listener_open(listening->loop, &options, listening->targets, count, &listening->listener);
     if (status < 0) {
@@ -272,6 +271,7 @@ int node_create(struct io *io, const struct node_settings *settings, struct node
     node->parts = memory_take((size_t)settings->shards * sizeof(*node->parts));
     create_shard(node, SHARD_OF_CONTROL, "control", &node->control_shard);
     node_control_init(node);
+    node_limits_init(node);
     int status = open_directories(node);
     if (status < 0)
         goto fail;
@@ -339,6 +339,7 @@ void node_destroy(struct node *node)
             close_directory(node->log_dirs[i], broker_epoch);
     }
     shard_destroy(node->control_shard);
+    node_limits_deinit(node);
     memory_give(node->directories);
     memory_give(node->log_dirs);
     memory_give(node->parts);

@@ -9,10 +9,12 @@
 #include "base/budget.h"
 #include "broker/control.h"
 #include "broker/shard.h"
+#include "net/limits.h"
 #include "storage/log_dir.h"
 
 struct flusher;
 struct listener;
+struct listener_options;
 struct listener_target;
 
 struct node_directory {
@@ -38,6 +40,15 @@ struct node_listening {
     struct image_endpoint endpoint;
 };
 
+/* The limits of the listeners of one loop: the brokers' together, the controllers' by themselves. */
+struct node_limits {
+    struct limits limits;
+    struct shard_watch watch; /* of the shard whose loop it is */
+    struct node *node;
+    struct str overrides; /* as last taken; owned */
+    bool of_controllers;
+};
+
 enum node_stage { NODE_STARTING, NODE_SERVING, NODE_LEAVING, NODE_STOPPED };
 
 struct node {
@@ -55,6 +66,7 @@ struct node {
     struct log_dir **log_dirs; /* the same, for the shards */
     int directory_count, data_directory_count, metadata_index;
     struct node_listening *listening; /* by listener */
+    struct node_limits broker_limits, controller_limits;
     enum node_stage stage;
     int32_t shards_stopping;
     struct task metadata_stopped;
@@ -62,4 +74,9 @@ struct node {
 };
 
 void node_control_init(struct node *node);
+
+/* broker/node_limits.c */
+void node_limits_init(struct node *node); /* as the node was started; images tell what has changed */
+void node_limits_deinit(struct node *node);
+void node_limit_listener(struct node *node, int index, struct listener_options *options);
 void node_directory_failed(struct task *task);

@@ -294,6 +294,7 @@ static void step(struct request *request)
 {
     request->stepping = true;
     request->resumed = false;
+    note_memory(request); /* here, since one that is parked may have lent its arena to another loop */
     enum step outcome = request->api->handle(request);
     request->stepping = false;
     switch (outcome) {
@@ -304,7 +305,6 @@ static void step(struct request *request)
         reply_ready(&request->reply, NULL, 0);
         break;
     case STEP_PARK:
-        note_memory(request);
         if (request->resumed && !request->task.queued)
             loop_enqueue(request->shard->loop, &request->task);
         break;

@@ -100,7 +100,8 @@ struct node_settings {
 
     int32_t socket_request_max_bytes;
     int64_t queued_max_request_bytes; /* the memory budget; resolved, at least 1 MiB */
-    int32_t max_connections, max_connections_per_ip;
+    int32_t max_connections, max_connections_per_ip, max_connection_creation_rate;
+    struct str max_connections_per_ip_overrides; /* host:count, with commas */
     int64_t connections_max_idle_ms;
     int32_t fetch_session_slots;
     int32_t fetch_max_bytes;
@@ -138,6 +139,9 @@ void topic_settings_resolve(const struct node_settings *node, const struct image
  * Kafka's message. */
 enum error topic_setting_check(
     struct str name, struct str value, struct arena *arena, struct str *out_message);
+
+/* One of max.connections.per.ip.overrides. False: there is no more, or (when *list is not null) it is not understood. */
+bool connection_override_next(struct str *list, struct str *out_host, int32_t *out_count);
 
 void topic_settings_to_log(const struct topic_settings *topic, const struct node_settings *node,
     struct log_settings *out_log);

@@ -331,3 +331,32 @@ void settings_read_voters(struct settings_input *input, struct node_settings *no
         settings_problem(
             input, said, "the voter must be this node, whose node.id is %d", node->node_id);
 }
+
+bool connection_override_next(struct str *list, struct str *out_host, int32_t *out_count)
+{
+    struct str rest = *list, piece;
+
+    while (str_split(&rest, ',', &piece)) {
+        piece = str_trim(piece);
+        if (piece.size == 0) {
+            *list = rest;
+            continue;
+        }
+        int32_t colon = piece.size - 1;
+        int64_t count;
+        while (colon > 0 && piece.data[colon] != ':')
+            colon--;
+        *out_host = str_trim((struct str){ piece.data, colon });
+        struct str number = { piece.data + colon + 1, piece.size - colon - 1 };
+        if (colon <= 0 || !str_to_int64(str_trim(number), &count) || count < 0 || count > INT32_MAX)
+            return false;
+        if (out_host->size > 2 && out_host->data[0] == '[' &&
+            out_host->data[out_host->size - 1] == ']')
+            *out_host = (struct str){ out_host->data + 1, out_host->size - 2 };
+        *out_count = (int32_t)count;
+        *list = rest;
+        return true;
+    }
+    *list = (struct str){ 0 };
+    return false;
+}

@@ -97,11 +97,34 @@ static struct str without_listener(struct str key)
     return rest;
 }
 
-static void read_unknown(struct settings_input *input, const struct settings_said *said)
+/* broker/connection_limits.c takes it from what was said. */
+static bool is_listener_limit(struct str key)
+{
+    struct str own = without_listener(key);
+    return own.size < key.size &&
+           (str_is(own, "max.connections") || str_is(own, "max.connection.creation.rate"));
+}
+
+static void read_listener_limit(
+    struct settings_input *input, const struct settings_said *said, struct node_settings *node)
+{
+    const struct setting *row = node_setting_find(without_listener(said->key));
+    struct str message;
+    if (!setting_parse(row, said->value, &node->arena, NULL, &message))
+        settings_problem(
+            input, said, "%s", setting_describe_fault(row, said->value, &input->arena));
+}
+
+static void read_unknown(
+    struct settings_input *input, const struct settings_said *said, struct node_settings *node)
 {
     if (is_security(without_listener(said->key))) {
         settings_problem(input, said,
             "a security setting that this version does not have; it is not ignored, so remove it");
+        return;
+    }
+    if (is_listener_limit(said->key)) {
+        read_listener_limit(input, said, node);
         return;
     }
     if (str_starts(said->key, STR("listener.name."))) {
@@ -252,6 +275,27 @@ static void check_retention(struct settings_input *input, const struct node_sett
         settings_problem(input, said, "0 keeps nothing; it must be -1 (for ever) or at least 1");
 }
 
+/* Kafka's rule. */
+static void check_overrides_exist(struct settings_input *input, const struct settings_said *said,
+    const struct node_settings *node)
+{
+    if (node->max_connections_per_ip_overrides.size == 0)
+        settings_problem(input, said,
+            "0 lets nobody in; it can be 0 only when max.connections.per.ip.overrides is set");
+}
+
+static void check_overrides(struct settings_input *input, const struct node_settings *node)
+{
+    const struct settings_said *said =
+        settings_input_find(input, STR("max.connections.per.ip.overrides"));
+    struct str list = node->max_connections_per_ip_overrides, host;
+    int32_t count;
+    while (connection_override_next(&list, &host, &count))
+        continue;
+    if (said != NULL && !str_is_null(list))
+        settings_problem(input, said, "not understood; write host:count, with commas between");
+}
+
 /* What the row of a single setting cannot say. */
 static void check_together(struct settings_input *input, const struct node_settings *node)
 {
@@ -263,9 +307,8 @@ static void check_together(struct settings_input *input, const struct node_setti
             node->socket_request_max_bytes);
     said = settings_input_find(input, STR("max.connections.per.ip"));
     if (said != NULL && !said->refused && node->max_connections_per_ip == 0)
-        settings_problem(input, said,
-            "0 lets nobody in, since this version has no max.connections.per.ip.overrides; it must "
-            "be at least 1");
+        check_overrides_exist(input, said, node);
+    check_overrides(input, node);
     check_retention(input, node);
 }
 
@@ -297,7 +340,7 @@ bool settings_read(struct settings_input *input, const struct settings_machine *
         if (row != NULL)
             read_known(input, said, row, node);
         else if (!str_is(said->key, "cluster.id"))
-            read_unknown(input, said);
+            read_unknown(input, said, node);
     }
     read_topic_defaults(input, node);
     read_directories(input, node);

@@ -28,6 +28,11 @@ struct shard_list {
     int32_t count;
 };
 
+/* Who wants to see each image that a shard takes. */
+struct shard_watch {
+    void (*image_taken)(struct shard_watch *watch, const struct image *image);
+};
+
 /* A listener's side of a shard: which APIs its connections may use. */
 struct shard_desk {
     struct conn_owner owner; /* first */
@@ -47,6 +52,7 @@ struct shard {
     int desk_count;
     const struct image *image; /* NULL until the first is published */
     int16_t kraft_version;     /* as of that image */
+    struct shard_watch *watch; /* NULL: nobody */
     bool stopping;             /* nothing is appended any more */
     struct partition *partitions; /* map by key */
     struct flusher **flushers;    /* one per log directory */

@@ -210,5 +210,7 @@ void shard_take_image(struct shard *shard, const struct image *image)
                 refresh_topic(&step, topic);
     }
     shard->image = image;
+    if (shard->watch != NULL)
+        shard->watch->image_taken(shard->watch, image);
     image_unref(old_image);
 }

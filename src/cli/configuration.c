@@ -147,7 +147,9 @@ void configuration_print_known(void)
          "`inter.broker.listener.name`, `log.dirs` (`log.dir`),\n"
          "`metadata.log.dir`, `controller.quorum.voters`, `controller.quorum.bootstrap.servers`, "
          "and the defaults of topics under\n"
-         "their broker's names (`log.retention.hours` ...).\n\n"
+         "their broker's names (`log.retention.hours` ...). `max.connections` and "
+         "`max.connection.creation.rate` may stand behind\n`listener.name.NAME.` for one "
+         "listener.\n\n"
          "| key | default | valid | meaning |\n|---|---|---|---|");
     node_settings_visit(print_known_of_node, &arena);
     puts("\n## Of a topic\n\n| key | default | valid | meaning |\n|---|---|---|---|");

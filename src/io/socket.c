@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -273,6 +274,23 @@ int socket_connect(struct loop *loop, const char *host, int port, struct socket_
         return status;
     *out_socket = wrap(descriptor);
     socket_watch_start(*out_socket, loop, watch);
+    return 0;
+}
+
+int socket_resolve(const char *host, char *address, size_t size)
+{
+    struct addrinfo *list;
+    struct sockaddr_storage storage = { 0 };
+    int status = resolve(host, 0, 0, &list);
+    if (status < 0)
+        return status;
+    const struct addrinfo *chosen = list;
+    while (chosen != NULL && chosen->ai_family != AF_INET)
+        chosen = chosen->ai_next;
+    chosen = chosen == NULL ? list : chosen;
+    memcpy(&storage, chosen->ai_addr, chosen->ai_addrlen);
+    print_peer(&storage, address, size);
+    freeaddrinfo(list);
     return 0;
 }
 

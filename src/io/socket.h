@@ -24,13 +24,15 @@ struct socket_watch {
  * when there are connections to accept. */
 int socket_listen(struct loop *loop, const char *host, int port, struct socket_watch *watch, struct socket **out_socket);
 /* -EAGAIN: none waiting. The new socket is not watched yet: call socket_watch_start() from the loop it shall belong to.
- * peer gets a printable address. Out of descriptors (-EMFILE …): pause the listener for a while. */
+ * peer gets its printable address, without a port. Out of descriptors (-EMFILE …): pause the listener for a while. */
 int socket_accept(struct socket *listener, struct socket **out_socket, char *peer, size_t peer_size);
 /* Returns before the connection stands: wait for WRITABLE, or FAILED (then a read gives the reason). */
 int socket_connect(struct loop *loop, const char *host, int port, struct socket_watch *watch, struct socket **out_socket);
 void socket_watch_start(struct socket *socket, struct loop *loop, struct socket_watch *watch);
 void socket_watch_stop(struct socket *socket); /* before it is handed to another loop */
 void socket_close(struct socket *socket);      /* NULL does nothing */
+/* The address of a name, as a peer's is printed: IPv4 before IPv6. May ask the name server, so not while others wait. */
+int socket_resolve(const char *host, char *address, size_t size);
 int socket_port(struct socket *socket);        /* the local port */
 
 int64_t socket_read(struct socket *socket, void *data, size_t size);

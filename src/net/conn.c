@@ -302,7 +302,7 @@ void conn_close(struct conn *conn)
     conn->socket = NULL;
     DL_DELETE(net->conns, conn);
     net->conn_count--;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < CONN_PLACES; i++)
         if (conn->places[i] != NULL)
             budget_release(conn->places[i], 1);
     buffer_unref(conn->frame);

@@ -16,7 +16,7 @@
 #include "io/socket.h"
 #include "net/reply.h"
 
-enum { CONN_PEER_SIZE = 64, CONN_REQUESTS_MAX = 256 };
+enum { CONN_PEER_SIZE = 64, CONN_PLACES = 3, CONN_REQUESTS_MAX = 256 };
 
 struct conn;
 struct net;
@@ -50,13 +50,14 @@ struct net {
 
 void net_init(struct net *net, struct loop *loop, struct budget *budget, const struct net_settings *settings);
 void net_deinit(struct net *net); /* closes what is open */
+void net_close_oldest(struct net *net, const struct conn_owner *owner, int64_t count); /* its least recently active */
 
 /* A new connection as it comes from a listener. places: counters of connections, reserved by the listener, given back
- * when the connection ends; either may be NULL. */
+ * when the connection ends; any may be NULL. */
 struct conn_start {
     struct socket *socket; /* taken */
-    struct budget *places[2];
-    char peer[CONN_PEER_SIZE];
+    struct budget *places[CONN_PLACES];
+    char peer[CONN_PEER_SIZE]; /* its address, without a port */
 };
 struct conn *conn_create(struct net *net, const struct conn_start *start, struct conn_owner *owner);
 void conn_close(struct conn *conn); /* at once; replies that are not sent are dropped */

@@ -21,7 +21,7 @@ struct conn {
     size_t frame_size;
     int64_t unsent; /* bytes of memory that answers which are ready take, charged to the budget */
     struct reply *first, *last;
-    struct budget *places[2];
+    struct budget *places[CONN_PLACES];
     int64_t active_ms;
     int64_t moved, moved_since_ms; /* bytes read or sent, and from when they are counted */
     uint64_t mark;

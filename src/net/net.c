@@ -142,6 +142,20 @@ static void close_idle(struct timer *timer)
     timer_set(net->loop, timer, due_us > soonest_us ? due_us : soonest_us);
 }
 
+void net_close_oldest(struct net *net, const struct conn_owner *owner, int64_t count)
+{
+    struct conn *conn, *next;
+
+    DL_FOREACH_SAFE(net->conns, conn, next) {
+        if (count == 0)
+            return;
+        if (conn->owner != owner)
+            continue;
+        conn_close(conn);
+        count--;
+    }
+}
+
 void net_look_for_idle(struct net *net)
 {
     if (net->settings.idle_ms >= 0 && !timer_is_set(&net->idle_timer))

@@ -353,6 +353,12 @@ int socket_connect(struct loop *loop, const char *host, int port, struct socket_
     return 0;
 }
 
+int socket_resolve(const char *host, char *address, size_t size)
+{
+    snprintf(address, size, "%s", host);
+    return 0;
+}
+
 int socket_port(struct socket *socket) { return socket->port; }
 
 int64_t socket_read(struct socket *socket, void *data, size_t size)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Settings that the metadata log holds, over those that the node was started with. */
+#include "broker/connection_limits.h"
 #include "broker/settings_input.h"
 #include "broker/topic_check.h"
 #include "broker/topic_describe.h"
@@ -63,6 +64,38 @@ void test_settings_live__prefer_the_topic_then_the_broker_then_all_brokers(void)
     assert_int_equal(topic.max_message_bytes, 7000);
     topic_settings_resolve(&node, image, STR("b"), &topic);
     assert_int_equal(topic.retention_ms, 1000);
+    end();
+}
+
+void test_settings_live__limit_connections(void)
+{
+    struct connection_limits limits;
+    begin("node.id=7\nmax.connections=100\nmax.connections.per.ip=0\n"
+          "max.connections.per.ip.overrides=a:1, "
+          "[::1]:2\nlistener.name.plaintext.max.connections=5\n");
+    set(SCOPE_BROKER, "", "max.connections", "50");
+    set(SCOPE_BROKER, "7", "max.connection.creation.rate", "10");
+    set(SCOPE_BROKER, "8", "max.connections", "1");
+    connection_limits_resolve(&node, image, &arena, &limits);
+    assert_int_equal(limits.connections_max, 50);
+    assert_int_equal(limits.per_ip_max, 0);
+    assert_int_equal(limits.creation_rate, 10);
+    struct str list = limits.overrides, host;
+    int32_t count;
+    assert_true(connection_override_next(&list, &host, &count) && str_is(host, "a") && count == 1);
+    assert_true(
+        connection_override_next(&list, &host, &count) && str_is(host, "::1") && count == 2);
+    assert_false(connection_override_next(&list, &host, &count));
+    assert_true(str_is_null(list));
+
+    connection_limits_resolve_listener(&node, image, STR("PLAINTEXT"), &arena, &limits);
+    assert_int_equal(limits.connections_max, 5);
+    assert_int_equal(limits.creation_rate, INT32_MAX);
+    set(SCOPE_BROKER, "7", "listener.name.plaintext.max.connections", "6");
+    set(SCOPE_BROKER, "7", "listener.name.plaintext.max.connection.creation.rate", "3");
+    connection_limits_resolve_listener(&node, image, STR("PLAINTEXT"), &arena, &limits);
+    assert_int_equal(limits.connections_max, 6);
+    assert_int_equal(limits.creation_rate, 3);
     end();
 }
 

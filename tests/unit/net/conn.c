@@ -27,6 +27,7 @@ struct stage {
     struct budget budget;
     struct net net;
     struct conn_owner owner;
+    struct limits limits;
     struct listener *listener;
     struct listener_target target;
     struct echo *echoes[REPLIES_MAX];
@@ -96,8 +97,10 @@ static struct stage *stage_create(int64_t budget, int64_t frame_size_max)
 {
     struct stage *stage = memory_take(sizeof(*stage));
     struct net_settings settings = { .frame_size_max = frame_size_max, .idle_ms = 600000 };
-    struct listener_options options = { .host = "127.0.0.1", .connections_max = 10, .connections_per_ip_max = 2 };
+    struct listener_options options = { .host = "127.0.0.1", .limits = &stage->limits, .connections_max = 10, .creation_rate = INT32_MAX };
+    struct limits_settings limits = { .connections_max = 10, .connections_per_ip_max = 2, .creation_rate = INT32_MAX };
     stage_of_owner = stage;
+    limits_init(&stage->limits, &limits);
     stage->io = io_create(1);
     stage->loop = loop_create(stage->io, "test");
     budget_init(&stage->budget, budget);
@@ -122,6 +125,7 @@ static void stage_destroy(struct stage *stage)
     listener_stop(stage->listener);
     net_deinit(&stage->net);
     listener_close(stage->listener);
+    limits_deinit(&stage->limits);
     for (int i = 0; i < stage->echo_count; i++) {
         buffer_unref(stage->echoes[i]->frame);
         memory_give(stage->echoes[i]);

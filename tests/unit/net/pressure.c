@@ -33,6 +33,7 @@ struct world {
     struct budget budget;
     struct net net;
     struct conn_owner owner;
+    struct limits limits;
     struct listener *listener;
     struct listener_target target;
     uint8_t *bytes;
@@ -79,9 +80,13 @@ static struct world *world_create(int64_t budget, size_t answer_size)
     struct world *world = memory_take(sizeof(*world));
     struct net_settings settings = { .frame_size_max = FRAME_MAX, .idle_ms = 600000 };
     struct listener_options options = {
-        .port = 9092, .connections_max = 1000, .connections_per_ip_max = INT32_MAX
+        .port = 9092, .limits = &world->limits, .connections_max = 1000, .creation_rate = INT32_MAX
+    };
+    struct limits_settings limits = {
+        .connections_max = 1000, .connections_per_ip_max = INT32_MAX, .creation_rate = INT32_MAX
     };
 
+    limits_init(&world->limits, &limits);
     world->sim = sim_create(7);
     world->loop = loop_create(machine_boot(machine_create(world->sim, "node"), 1), "node");
     world->outside = loop_create(machine_boot(machine_create(world->sim, "outside"), 1), "outside");
@@ -103,6 +108,7 @@ static void world_destroy(struct world *world)
     listener_stop(world->listener);
     net_deinit(&world->net);
     listener_close(world->listener);
+    limits_deinit(&world->limits);
     assert_int_equal(budget_used(&world->budget), 0);
     memory_give(world->bytes);
     sim_destroy(world->sim);
