@@ -44,7 +44,6 @@ struct options {
     double seconds;
     double warmup;
     int64_t total_bytes; /* stop after so many, instead of seconds */
-    int64_t since_ns;    /* when the broker was started, on the monotonic clock */
 };
 
 _Noreturn void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -61,7 +61,7 @@ static void usage_print(FILE *out)
           "  produce      closed loop of Produce requests\n"
           "  fetch        closed loop of Fetch requests over what the topic holds\n"
           "  end_to_end   open loop of single records to a parked consumer\n"
-          "  first        the time from --since until a first record is durable\n\n"
+          "  first        when the server listens, and when a first record is durable\n\n"
           "  --server HOST:PORT     127.0.0.1:9092\n"
           "  --pid N                the broker's process, for its CPU time\n"
           "  --topic NAME           bench\n"
@@ -77,8 +77,7 @@ static void usage_print(FILE *out)
           "  --rate N               requests a second of the open loop: 1000\n"
           "  --seconds S            measured: 5\n"
           "  --warmup S             before: 1\n"
-          "  --fill BYTES           produce so much and stop\n"
-          "  --since NS             a reading of the monotonic clock\n\n"
+          "  --fill BYTES           produce so much and stop\n\n"
           "  generator produce --create --connections 8 --window 5 --records 16\n",
         out);
 }
@@ -100,7 +99,6 @@ enum option_key {
     SECONDS,
     WARMUP,
     FILL,
-    SINCE,
     HELP
 };
 
@@ -121,7 +119,6 @@ static const struct option long_options[] = {
     { "seconds", required_argument, NULL, SECONDS },
     { "warmup", required_argument, NULL, WARMUP },
     { "fill", required_argument, NULL, FILL },
-    { "since", required_argument, NULL, SINCE },
     { "help", no_argument, NULL, HELP },
     { 0 },
 };
@@ -188,9 +185,6 @@ static void set_option(struct options *options, int key, char *value)
         break;
     case FILL:
         options->total_bytes = atoll(value);
-        break;
-    case SINCE:
-        options->since_ns = atoll(value);
         break;
     case HELP:
         usage_print(stdout);
