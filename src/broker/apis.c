@@ -8,6 +8,7 @@
 #include "wire/gen/create_topics.h"
 #include "wire/gen/delete_topics.h"
 #include "wire/gen/describe_cluster.h"
+#include "wire/gen/describe_quorum.h"
 #include "wire/gen/describe_topic_partitions.h"
 #include "wire/gen/fetch.h"
 #include "wire/gen/init_producer_id.h"
@@ -33,6 +34,7 @@ const struct api apis[] = {
     { ROW(API_INIT_PRODUCER_ID, 0, 5, API_ON_BROKER, init_producer_id) },
     { ROW(API_OFFSET_FOR_LEADER_EPOCH, 2, 4, API_ON_BROKER, offset_for_leader_epoch), .reads_image = true },
     { ROW(API_CREATE_PARTITIONS, 0, 3, BOTH, create_partitions), .changes_image = true },
+    { ROW(API_DESCRIBE_QUORUM, 0, 2, BOTH, describe_quorum) },
     { ROW(API_DESCRIBE_CLUSTER, 0, 2, BOTH, describe_cluster), .reads_image = true },
     { ROW(API_DESCRIBE_TOPIC_PARTITIONS, 0, 0, API_ON_BROKER, describe_topic_partitions), .reads_image = true },
 };

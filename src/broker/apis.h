@@ -29,6 +29,7 @@ enum step handle_create_partitions(struct request *request);
 enum step handle_create_topics(struct request *request);
 enum step handle_delete_topics(struct request *request);
 enum step handle_describe_cluster(struct request *request);
+enum step handle_describe_quorum(struct request *request);
 enum step handle_describe_topic_partitions(struct request *request);
 enum step handle_fetch(struct request *request);
 enum step handle_init_producer_id(struct request *request);

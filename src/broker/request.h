@@ -42,6 +42,7 @@ union request_in {
     const struct create_topics_request *create_topics;
     const struct delete_topics_request *delete_topics;
     const struct describe_cluster_request *describe_cluster;
+    const struct describe_quorum_request *describe_quorum;
     const struct describe_topic_partitions_request *describe_topic_partitions;
     const struct fetch_request *fetch;
     const struct init_producer_id_request *init_producer_id;
@@ -58,6 +59,7 @@ union request_out {
     struct create_topics_response *create_topics;
     struct delete_topics_response *delete_topics;
     struct describe_cluster_response *describe_cluster;
+    struct describe_quorum_response *describe_quorum;
     struct describe_topic_partitions_response *describe_topic_partitions;
     struct fetch_response *fetch;
     struct init_producer_id_response *init_producer_id;
@@ -69,6 +71,7 @@ union request_out {
 
 /* What a handler keeps between two steps; taken from the arena by itself, NULL at the first step. */
 union request_work {
+    bool asked; /* of a request with one errand and nothing else to keep */
     struct forwarded *forwarded; /* of a request that the controller decides */
     struct fetch_work *fetch;
     struct init_producer_id_work *init_producer_id;

@@ -9,6 +9,7 @@
 #include "metadata/feature.h"
 #include "replica/quorum_parts.h"
 #include "storage/flusher.h"
+#include "storage/log.h"
 #include "storage/log_dir.h"
 
 static void begin(struct task *task)
@@ -167,6 +168,20 @@ int64_t quorum_high_watermark(const struct quorum *quorum)
 int16_t quorum_kraft_version(const struct quorum *quorum)
 {
     return quorum->kraft_version;
+}
+
+int32_t quorum_list_voters(
+    const struct quorum *quorum, struct arena *arena, struct quorum_replica **out_list)
+{
+    const struct raft *raft = &quorum->raft;
+    *out_list = arena_take_array(arena, (size_t)raft->voters.count, sizeof(**out_list));
+    for (int32_t i = 0; i < raft->voters.count; i++) {
+        struct raft_voter voter = raft->voters.list[i];
+        bool is_self = voter.id == raft->self.id;
+        (*out_list)[i] = (struct quorum_replica){ voter.id, voter.directory_id,
+            is_self ? log_end(quorum->log) : raft->progress[i].offset };
+    }
+    return raft->voters.count;
 }
 
 const struct image *quorum_image(const struct quorum *quorum)

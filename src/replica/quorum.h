@@ -65,6 +65,15 @@ int32_t quorum_leader(const struct quorum *quorum); /* -1: none known */
 int32_t quorum_epoch(const struct quorum *quorum);
 int64_t quorum_high_watermark(const struct quorum *quorum);
 int16_t quorum_kraft_version(const struct quorum *quorum);
+/* The voters, and how far each is known to be (-1: not heard of). Returns how many; the list is in
+ * the arena. */
+struct quorum_replica {
+    int32_t id;
+    struct uuid directory_id;
+    int64_t end_offset;
+};
+int32_t quorum_list_voters(
+    const struct quorum *quorum, struct arena *arena, struct quorum_replica **out_list);
 const struct image *quorum_image(
     const struct quorum *quorum); /* last published; NULL before the first */
 
