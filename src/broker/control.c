@@ -163,7 +163,7 @@ static void failed(void *context, const char *reason, int status)
 {
     struct control *control = context;
 
-    report_error("metadata_failed", "reason=\"%s\" status=%d consequence=\"the node stops\"", reason, status);
+    (void)status; /* reported where it was met */
     control->hooks.failed(control->hooks.context, reason);
 }
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/status.h"
 #include "io/file.h"
 #include "io/io.h"
 #include "storage/log_dir.h"
@@ -45,8 +46,6 @@ enum format_state format_state_of(
     if (status == 0)
         return FORMAT_DONE;
     if (status != -ENOENT) {
-        if (status != -EBADMSG)
-            snprintf(reason, (size_t)reason_size, "%s: %s", directory, strerror(-status));
         return FORMAT_FOREIGN;
     }
     struct emptiness emptiness = { io, directory };
@@ -54,8 +53,11 @@ enum format_state format_state_of(
     if (status == 0 || status == -ENOENT)
         return FORMAT_NONE;
     snprintf(reason, (size_t)reason_size,
-        status == -ENOTEMPTY ? "%s holds files but no meta.properties" : "%s: %s", directory,
-        strerror(-status));
+        status == -ENOTEMPTY ? "%s holds files but no meta.properties. If it is this node's, "
+                               "restore that file; if not, "
+                               "name an empty directory"
+                             : "%s: %s",
+        directory, status_text(status));
     return FORMAT_FOREIGN;
 }
 
@@ -137,7 +139,7 @@ static int format_metadata(struct formatting *formatting, struct uuid directory_
     int status = quorum_format(formatting->io, &format, &reason);
     if (status < 0)
         return fail(formatting, "cannot format %s: %s", format.directory,
-            reason != NULL ? reason : strerror(-status));
+            reason != NULL ? reason : status_text(status));
     return 0;
 }
 
@@ -166,7 +168,7 @@ static int format_one(struct formatting *formatting, const char *path)
         return -1;
     if (status == 0)
         status = log_dir_format(formatting->io, path, &identity);
-    return status < 0 ? fail(formatting, "cannot format %s: %s", path, strerror(-status)) : 0;
+    return status < 0 ? fail(formatting, "cannot format %s: %s", path, status_text(status)) : 0;
 }
 
 /* Whether a directory is to be formatted; takes the cluster's id from one that is. -1 with a

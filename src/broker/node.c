@@ -4,10 +4,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/container.h"
 #include "base/memory.h"
 #include "base/report.h"
+#include "base/status.h"
 #include "broker/node_parts.h"
 #include "broker/settings.h"
 #include "broker/topic_check.h"
@@ -42,18 +44,7 @@ static int open_directory(struct node *node, const char *path)
     directory->index = node->directory_count - 1;
     directory->failed.run = node_directory_failed;
     log_dir_set_failure_task(directory->dir, &directory->failed);
-    const struct log_dir_identity *identity = log_dir_identity(directory->dir);
-    if (identity->node_id != node->settings->node_id) {
-        report_error("log_directory_refused", "path=%s reason=\"it belongs to node %d, this is node %d\"", path,
-            identity->node_id, node->settings->node_id);
-        return -EINVAL;
-    }
-    if (strcmp(identity->cluster_id, log_dir_identity(node->log_dirs[0])->cluster_id) != 0) {
-        report_error("log_directory_refused", "path=%s reason=\"it belongs to cluster %s, not %s\"", path,
-            identity->cluster_id, log_dir_identity(node->log_dirs[0])->cluster_id);
-        return -EINVAL;
-    }
-    return 0;
+    return node_directory_check(node, directory->index);
 }
 
 /* The directories of partitions come first; one for metadata alone is behind them. */
@@ -132,6 +123,16 @@ static int64_t previous_epoch(const struct node *node)
     return epoch;
 }
 
+static const char *listen_text(int status)
+{
+    switch (-status) {
+    case EADDRINUSE: return "Address already in use: end the process that listens there, or choose another port in listeners";
+    case EADDRNOTAVAIL: return "this machine has no such address, or the name has none; name one of its own in listeners";
+    case EACCES: return "permission denied; ports below 1024 need the capability CAP_NET_BIND_SERVICE";
+    default: return status_text(status);
+    }
+}
+
 static int bind_listener(struct node *node, int index)
 {
     const struct node_listener *wanted = &node->settings->listeners[index];
@@ -151,8 +152,8 @@ static int bind_listener(struct node *node, int index)
     listening->loop = wanted->is_controller ? node->control_shard->loop : node->shards.list[0]->loop;
     int status = listener_open(listening->loop, &options, listening->targets, count, &listening->listener);
     if (status < 0) {
-        report_error("listener_refused", "listener=%s host=%s port=%d reason=\"%s\"", wanted->name.data,
-            wanted->host.data, wanted->port, strerror(-status));
+        report_error("listener_refused", "listener=%s host=%s port=%d reason=\"%s\": the node does not start", wanted->name.data,
+            wanted->host.data, wanted->port, listen_text(status));
         return status;
     }
     int port = listener_port(listening->listener);
@@ -283,12 +284,14 @@ int node_create(struct io *io, const struct node_settings *settings, struct node
     io_random(io, random, sizeof(random));
     node->identity.cluster_id = log_dir_identity(node->log_dirs[0])->cluster_id;
     node->identity.incarnation_id = uuid_from_random(random);
-    node->identity.directories = list_directory_ids(node);
-    node->identity.directory_count = node->data_directory_count;
     node->identity.previous_epoch = previous_epoch(node);
     status = open_metadata(node);
+    if (status == 0)
+        status = node_directories_name(node);
     if (status < 0)
         goto fail;
+    node->identity.directories = list_directory_ids(node);
+    node->identity.directory_count = node->data_directory_count;
     *out_node = node;
     return 0;
 
@@ -311,8 +314,9 @@ static void close_directory(struct log_dir *dir, int64_t broker_epoch)
     char path[512];
 
     snprintf(path, sizeof(path), "%s", log_dir_path(dir));
-    if (log_dir_close(dir, broker_epoch) < 0 && !failed_before)
-        report_error("clean_stop_failed", "path=%s", path);
+    int status = log_dir_close(dir, broker_epoch);
+    if (status < 0 && !failed_before)
+        report_error("clean_stop_failed", "path=%s reason=\"%s\": the next start checks its logs", path, status_text(status));
 }
 
 void node_destroy(struct node *node)

@@ -73,6 +73,12 @@ struct node {
     bool failed;
 };
 
+/* 0, or -EINVAL after a report: the directory is of another node, of another cluster than those before it, or a copy of one of
+ * them. */
+int node_directory_check(const struct node *node, int index);
+/* Directories of older versions have no id; each gets one, as Kafka gives it. 0, or -errno after a report: a node that the
+ * metadata knows by its directories has lost the id of one. Once the metadata is loaded. */
+int node_directories_name(struct node *node);
 void node_control_init(struct node *node);
 
 /* broker/node_limits.c */

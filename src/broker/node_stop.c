@@ -7,6 +7,7 @@
 #include "base/container.h"
 #include "base/memory.h"
 #include "base/report.h"
+#include "base/status.h"
 #include "broker/node.h"
 #include "broker/node_parts.h"
 #include "broker/settings.h"
@@ -229,8 +230,8 @@ void node_directory_failed(struct task *task)
     for (int i = 0; i < node->data_directory_count; i++)
         left_over += log_dir_failure(node->log_dirs[i]) == 0;
     bool fatal = directory->index == node->metadata_index || left_over == 0;
-    report_error("log_directory_failed", "path=%s status=%d consequence=\"%s\"", log_dir_path(directory->dir), status,
-        fatal ? "the node stops" : "its partitions are offline");
+    report_error("log_directory_failed", "path=%s reason=\"%s\" consequence=\"%s\"", log_dir_path(directory->dir),
+        status_text(status), fatal ? "the node stops" : "its partitions are offline");
     if (directory->index < node->data_directory_count) {
         for (int32_t i = 0; i < node->shards.count; i++) {
             struct directory_failure *failure = memory_take(sizeof(*failure));

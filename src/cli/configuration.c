@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/report.h"
+#include "base/status.h"
 #include "cli/verb.h"
 #include "io/file.h"
 #include "io/io.h"
@@ -19,7 +20,7 @@ static bool load_file(struct configuration *configuration, struct io *io, const 
     size_t size;
     int status = file_load(io, path, FILE_LIMIT, &text, &size);
     if (status < 0) {
-        complain("cannot read %s: %s", path, strerror(-status));
+        complain("cannot read %s: %s", path, status_text(status));
         return false;
     }
     settings_input_file(&configuration->input, str_from(path), (struct str){ text, (int32_t)size });

@@ -224,8 +224,7 @@ static int print_info(struct io *io, const struct node_settings *node)
         if (status == -ENOENT)
             printf("Found problem:\n  %s is not formatted.\n", paths[i]);
         else
-            printf("Found problem:\n  %s: %s\n", paths[i],
-                status == -EBADMSG ? reason : strerror(-status));
+            printf("Found problem:\n  %s\n", reason);
     }
     arena_deinit(&arena);
     return problems > 0 ? EXIT_FAILED : EXIT_DONE;

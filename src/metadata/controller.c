@@ -278,8 +278,16 @@ static void note_failure(struct controller *controller, int64_t offset, struct b
         record.type < 0 || record.type > INT16_MAX
             ? NULL
             : record_schema_find(RECORDS_CLUSTER_METADATA, (int16_t)record.type);
-    snprintf(controller->failed_type, sizeof(controller->failed_type), "type %d", record.type);
-    controller->failed_name = schema == NULL ? controller->failed_type : schema->name;
+    struct feature_level_record feature;
+    bool is_feature = record.type == FEATURE_LEVEL_RECORD_TYPE && record.version == 0 &&
+                      message_decode(&feature_level_record_schema, 0, record.fields,
+                          &controller->scratch, &feature, NULL);
+    if (is_feature)
+        snprintf(controller->failed_type, sizeof(controller->failed_type), "%.*s=%d",
+            STR_PRINT(feature.name), feature.feature_level);
+    else
+        snprintf(controller->failed_type, sizeof(controller->failed_type), "type %d", record.type);
+    controller->failed_name = schema == NULL || is_feature ? controller->failed_type : schema->name;
     controller->failed_version = record.version;
     controller->failed_offset = offset;
 }

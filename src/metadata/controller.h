@@ -74,9 +74,9 @@ struct controller {
     int32_t bootstrap_count;
     int64_t failed_offset;   /* -1, or where a record could not be applied: the node must stop */
     const char *failure;     /* constant text, or NULL */
-    const char *failed_name; /* of the record: its type's name, or "type N" */
+    const char *failed_name; /* of the record: its type's name, "type N", or "FEATURE=LEVEL" */
     int32_t failed_version;
-    char failed_type[24];
+    char failed_type[64];
 };
 
 void controller_init(

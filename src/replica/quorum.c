@@ -184,6 +184,11 @@ int32_t quorum_list_voters(
     return raft->voters.count;
 }
 
+const struct image *quorum_loaded(const struct quorum *quorum)
+{
+    return quorum->controller.working;
+}
+
 const struct image *quorum_image(const struct quorum *quorum)
 {
     return quorum->published;

@@ -74,6 +74,8 @@ struct quorum_replica {
 };
 int32_t quorum_list_voters(
     const struct quorum *quorum, struct arena *arena, struct quorum_replica **out_list);
+const struct image *quorum_loaded(const struct quorum *quorum); /* what the disk said, committed or
+                                                                   not, right after opening */
 const struct image *quorum_image(
     const struct quorum *quorum); /* last published; NULL before the first */
 

@@ -10,6 +10,7 @@
 #include "base/container.h"
 #include "base/memory.h"
 #include "base/report.h"
+#include "base/status.h"
 #include "io/io.h"
 #include "metadata/feature.h"
 #include "replica/batches.h"
@@ -26,8 +27,8 @@ void quorum_fail(struct quorum *quorum, const char *reason, int status)
     if (quorum->failed)
         return;
     quorum->failed = true;
-    report_error(
-        "quorum_failed", "directory=%s status=%d reason=\"%s\"", quorum->directory, status, reason);
+    report_error("quorum_failed", "directory=%s reason=\"%s: %s\": the node stops",
+        quorum->directory, reason, status_text(status));
     quorum->hooks.failed(quorum->hooks.context, reason, status);
 }
 

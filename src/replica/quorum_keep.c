@@ -6,6 +6,7 @@
 #include "base/container.h"
 #include "base/memory.h"
 #include "base/report.h"
+#include "base/status.h"
 #include "io/file.h"
 #include "io/io.h"
 #include "io/worker.h"
@@ -144,8 +145,8 @@ static void done(struct job *base)
     if (quorum != NULL) {
         quorum->snapshot_job = NULL;
         if (job->status < 0) {
-            report_warn("snapshot_failed", "file=%s status=%d: the next one is tried as usual",
-                job->path, job->status);
+            report_warn("snapshot_failed", "file=%s reason=\"%s\": the next one is tried as usual",
+                job->path, status_text(job->status));
         } else {
             snapshot_list_add(&quorum->snapshots, job->id);
             clean(quorum);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inside of a quorum, shared by the files that make it: quorum.c (life and requests),
- * quorum_replay.c (from disk to state), quorum_commit.c (from decisions to the disk, and what is
- * committed to the world), quorum_keep.c (snapshots and what they make superfluous). */
+ * quorum_replay.c (from disk to state), quorum_admit.c (may this node lead it?), quorum_commit.c
+ * (from decisions to the disk, and what is committed to the world), quorum_keep.c (snapshots and
+ * what they make superfluous). */
 #pragma once
 #include "base/arena.h"
 #include "io/loop.h"
@@ -35,6 +36,7 @@ struct quorum {
     struct bytes voters_record; /* as it stands in the log or the bootstrap snapshot; data NULL:
                                    static voters */
     struct arena kept;          /* voters_record and the bootstrap records */
+    char fault[160];            /* why a control record could not be taken; "": all were */
 
     struct controller controller;
     struct rsm rsm;
@@ -60,6 +62,11 @@ struct quorum {
 int quorum_load(struct quorum *quorum);
 int quorum_replay(struct quorum *quorum); /* the controller's state only, again */
 int32_t quorum_last_epoch(const struct quorum *quorum, int64_t end_offset);
+
+/* quorum_admit.c: 0, or -errno after a report, when the voters know this node by another directory,
+ * or are others than this node alone. */
+int quorum_admit_directory(const struct quorum *quorum);
+int quorum_admit_voters(const struct quorum *quorum); /* once raft knows itself */
 
 /* quorum_commit.c */
 void quorum_step(

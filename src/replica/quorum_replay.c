@@ -5,6 +5,7 @@
 #include "base/container.h"
 #include "base/memory.h"
 #include "base/report.h"
+#include "base/status.h"
 #include "io/file.h"
 #include "io/io.h"
 #include "replica/batches.h"
@@ -26,11 +27,19 @@ static bool take_control(struct quorum *quorum, int16_t type, struct bytes value
 {
     switch (type) {
     case CONTROL_KRAFT_VERSION:
-        return kraft_version_parse(value, &quorum->kraft_version);
+        if (kraft_version_parse(value, &quorum->kraft_version))
+            return true;
+        snprintf(quorum->fault, sizeof(quorum->fault),
+            "kraft.version %d, and this version knows 0 and 1", quorum->kraft_version);
+        return false;
     case CONTROL_VOTERS:
         quorum->voters_record =
             (struct bytes){ arena_copy(&quorum->kept, value.data, value.size), value.size };
-        return voters_parse(value, &quorum->voters);
+        if (voters_parse(value, &quorum->voters))
+            return true;
+        snprintf(quorum->fault, sizeof(quorum->fault),
+            "a voters record that cannot be read, or of more than %d voters", RAFT_VOTERS_MAX);
+        return false;
     default:
         return true; /* leader changes are known from the epochs; newer kinds do not concern a
                         quorum of this version */
@@ -79,12 +88,18 @@ static int report_failure(const struct quorum *quorum, const char *path, int sta
     const struct controller *controller = &quorum->controller;
     if (controller->failure != NULL)
         report_error("metadata_refused",
-            "file=%s offset=%lld reason=\"%s\" record=%s version=%d: this node cannot go on "
-            "from here",
+            "path=%s offset=%lld reason=\"%s\" record=\"%s\" version=%d: the node does not start, "
+            "since what follows depends on it. If a newer version wrote it, start that one again",
             path, (long long)controller->failed_offset, controller->failure,
             controller->failed_name, controller->failed_version);
+    else if (quorum->fault[0] != 0)
+        report_error("metadata_refused",
+            "path=%s reason=\"%s\": the node does not start, since it would not keep the rules of "
+            "its quorum. If a newer version wrote it, start that one again",
+            path, quorum->fault);
     else
-        report_error("metadata_unreadable", "file=%s status=%d", path, status);
+        report_error("metadata_unreadable",
+            "path=%s reason=\"%s\": the node does not start without it", path, status_text(status));
     return status;
 }
 
@@ -124,11 +139,18 @@ static struct snapshot_id newest_snapshot(const struct quorum *quorum)
     return (struct snapshot_id){ 0, 0 };
 }
 
+/* -EAGAIN: damaged, the one before it may do. */
 static int load_snapshot(struct quorum *quorum, struct snapshot_id id)
 {
     char path[QUORUM_PATH_SIZE];
     snapshot_path(quorum->directory, id, "", path, sizeof(path));
     int status = read_snapshot_file(quorum, path, false);
+    if (status == -EBADMSG && quorum->controller.failure == NULL && quorum->fault[0] == 0) {
+        report_warn("snapshot_passed_over",
+            "file=%s reason=\"it is damaged\": an older one and the log are read in its place",
+            path);
+        return -EAGAIN;
+    }
     if (status < 0)
         return report_failure(quorum, path, status);
     quorum->controller.working->offset = id.offset;
@@ -205,8 +227,11 @@ static int load_newest_snapshot(struct quorum *quorum)
         controller_reset(&quorum->controller);
         if (log_start(quorum->log) > id.offset) {
             report_error("metadata_gap",
-                "directory=%s log_start=%lld snapshot=%lld: what lies between is lost",
-                quorum->directory, (long long)log_start(quorum->log), (long long)id.offset);
+                "directory=%s log_start=%lld snapshot=%lld: what lies between is lost, so the node "
+                "does not "
+                "start. Restore a snapshot of offset %lld or later from a backup",
+                quorum->directory, (long long)log_start(quorum->log), (long long)id.offset,
+                (long long)log_start(quorum->log));
             return -EBADMSG;
         }
         if (id.offset == 0)
@@ -219,7 +244,7 @@ static int load_newest_snapshot(struct quorum *quorum)
                 log_path(quorum->log), (long long)log_end(quorum->log), (long long)id.offset);
             return log_restart(quorum->log, id.offset);
         }
-        if (status != -EBADMSG || quorum->controller.failure != NULL)
+        if (status != -EAGAIN)
             return status;
         quorum->snapshots.count--;
     }
@@ -264,8 +289,8 @@ static int open_log(struct quorum *quorum)
                                : log_open(flusher, place, &quorum->log_settings, &quorum->log);
     if (status < 0) {
         report_error("metadata_log_refused",
-            "directory=%s status=%d: the node cannot start without its metadata log",
-            quorum->directory, status);
+            "directory=%s reason=\"%s\": the node does not start without its metadata log",
+            quorum->directory, status_text(status));
         return status;
     }
     return name_topic(quorum);
@@ -278,7 +303,12 @@ static int load_vote(struct quorum *quorum, struct raft_vote *out_vote)
         *out_vote = (struct raft_vote){ .leader_id = RAFT_NOBODY, .voted_id = RAFT_NOBODY };
         return 0;
     }
-    return status < 0 ? report_failure(quorum, "quorum-state", status) : 0;
+    if (status < 0) {
+        char path[QUORUM_PATH_SIZE + 32];
+        snprintf(path, sizeof(path), "%s/quorum-state", quorum->directory);
+        return report_failure(quorum, path, status);
+    }
+    return 0;
 }
 
 static void use_static_voters(struct quorum *quorum)
@@ -288,16 +318,18 @@ static void use_static_voters(struct quorum *quorum)
             (struct raft_voter){ quorum->settings.voters[i].id, UUID_ZERO };
 }
 
-static void report_voters(const struct quorum *quorum)
+/* Formatting makes the directory; formats of older versions leave bootstrap.checkpoint above it. A
+ * node that began anew in place of a lost log would forget every topic. */
+static int find_directory(struct quorum *quorum)
 {
-    if (!raft_is_voter(&quorum->raft))
-        report_error("not_a_voter",
-            "node=%d voters=%d: nobody will lead here. Is this the directory that was formatted "
-            "for this node, and does controller.quorum.voters name it?",
-            quorum->settings.node_id, quorum->voters.count);
-    else if (quorum->voters.count > 1)
-        report_error("quorum_of_many",
-            "voters=%d: this version runs a quorum of one; it will not lead", quorum->voters.count);
+    char path[QUORUM_PATH_SIZE + 32];
+    int64_t size;
+    int status = directory_exists(quorum->io, quorum->directory);
+    if (status == 0)
+        return snapshot_list_load(quorum->io, quorum->directory, &quorum->snapshots);
+    snprintf(path, sizeof(path), "%s/bootstrap.checkpoint",
+        log_dir_path(flusher_dir(quorum->settings.flusher)));
+    return status == -ENOENT ? file_stat(quorum->io, path, &size) : status;
 }
 
 /* An empty log is a new one only where nothing says otherwise: whoever led wrote that into its log,
@@ -320,18 +352,22 @@ int quorum_load(struct quorum *quorum)
     struct raft_vote vote;
     struct raft_settings settings = { quorum->settings.election_timeout_ms,
         quorum->settings.election_backoff_max_ms, quorum->settings.fetch_timeout_ms };
-    int status = directory_create(quorum->io, quorum->directory);
-    if (status < 0 && status != -EEXIST)
-        return report_failure(quorum, quorum->directory, status);
-    status = snapshot_list_load(quorum->io, quorum->directory, &quorum->snapshots);
-    if (status < 0)
-        return report_failure(quorum, quorum->directory, status);
+    int status = find_directory(quorum);
+    if (status < 0) {
+        report_error("metadata_lost",
+            "directory=%s reason=\"%s\": the node does not start without it, since it would begin "
+            "without topics. Mount its disk, or restore it from a backup",
+            quorum->directory, status_text(status));
+        return status;
+    }
     if ((status = load_vote(quorum, &vote)) < 0 || (status = load_bootstrap(quorum)) < 0 ||
         (status = open_log(quorum)) < 0 || (status = check_new(quorum, &vote)) < 0 ||
         (status = quorum_replay(quorum)) < 0)
         return status;
     if (quorum->voters.count == 0)
         use_static_voters(quorum);
+    if ((status = quorum_admit_directory(quorum)) < 0)
+        return status;
 
     /* Only what is durable counts for the vote; the rest follows with the first flush. */
     int64_t durable = log_durable_end(quorum->log);
@@ -339,6 +375,5 @@ int quorum_load(struct quorum *quorum)
         log_dir_identity(flusher_dir(quorum->settings.flusher))->directory_id };
     raft_init(&quorum->raft, self, &settings, &quorum->voters, &vote,
         (struct raft_position){ durable, quorum_last_epoch(quorum, durable) });
-    report_voters(quorum);
-    return 0;
+    return quorum_admit_voters(quorum);
 }

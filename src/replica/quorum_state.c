@@ -23,9 +23,10 @@ static int parse_vote(const json_t *object, struct raft_vote *out_vote)
 {
     int32_t version;
     *out_vote = (struct raft_vote){ .leader_id = RAFT_NOBODY, .voted_id = RAFT_NOBODY };
-    if (!json_is_object(object) || !read_int(object, "data_version", &version) || version < 0 ||
-        version > 1)
+    if (!json_is_object(object) || !read_int(object, "data_version", &version) || version < 0)
         return -EBADMSG;
+    if (version > 1)
+        return -ENOTSUP;
     if (!read_int(object, "leaderId", &out_vote->leader_id) ||
         !read_int(object, "leaderEpoch", &out_vote->leader_epoch) ||
         !read_int(object, "votedId", &out_vote->voted_id))

@@ -11,6 +11,7 @@
 #include "base/crc32c.h"
 #include "base/memory.h"
 #include "base/report.h"
+#include "base/status.h"
 #include "io/file.h"
 #include "io/io.h"
 #include "io/loop.h"
@@ -340,7 +341,7 @@ static int load_checkpoints(struct log_dir *dir, char *reason, int reason_size)
         path_in(path, dir->path, checkpoint_file_name[kind]);
         int status = load_checkpoint(dir, (enum checkpoint_kind)kind, path);
         if (status < 0) {
-            snprintf(reason, (size_t)reason_size, "%s: %s", path, strerror(-status));
+            snprintf(reason, (size_t)reason_size, "%s: %s", path, status_text(status));
             return status;
         }
     }
@@ -376,6 +377,7 @@ static int take_clean_file(struct log_dir *dir)
 static int open_steps(struct log_dir *dir, char *reason, int reason_size)
 {
     char path[SEGMENT_PATH_SIZE];
+    const char *at = dir->path;
     int status = log_dir_identify(dir->io, dir->path, &dir->identity, reason, reason_size);
     if (status < 0)
         return status;
@@ -383,17 +385,19 @@ static int open_steps(struct log_dir *dir, char *reason, int reason_size)
     status = file_lock(dir->io, path, &dir->lock);
     if (status < 0) {
         snprintf(reason, (size_t)reason_size, "%s: %s", path,
-            status == -EWOULDBLOCK ? "another process uses this directory" : strerror(-status));
+            status == -EWOULDBLOCK
+                ? "another process uses this directory; end it, or name another in log.dirs"
+                : status_text(status));
         return status;
     }
     status = take_clean_file(dir);
     if (status == 0)
-        status = places_find(&dir->places, dir->io, dir->path, dir->was_clean);
+        status = places_find(&dir->places, dir->io, dir->path, dir->was_clean, &at);
     if (status == 0 && !dir->was_clean &&
         holds_logs(dir)) /* what a killed process left is read as durable from here on */
         status = directory_sync_all(dir->io, dir->path);
     if (status < 0) {
-        snprintf(reason, (size_t)reason_size, "%s: %s", dir->path, strerror(-status));
+        snprintf(reason, (size_t)reason_size, "%s: %s", at, status_text(status));
         return status;
     }
     return load_checkpoints(dir, reason, reason_size);
@@ -439,6 +443,12 @@ const char *log_dir_path(const struct log_dir *dir)
 const struct log_dir_identity *log_dir_identity(const struct log_dir *dir)
 {
     return &dir->identity;
+}
+int log_dir_adopt_id(struct log_dir *dir, struct uuid directory_id)
+{
+    assert(uuid_is_zero(dir->identity.directory_id));
+    dir->identity.directory_id = directory_id;
+    return log_dir_write_identity(dir->io, dir->path, &dir->identity);
 }
 const struct log_dir_settings *log_dir_settings(const struct log_dir *dir)
 {

@@ -21,7 +21,7 @@ struct task;
 struct log_dir_identity {
     char cluster_id[64];
     int32_t node_id;
-    struct uuid directory_id;
+    struct uuid directory_id; /* zero: the file has none; directories of older versions */
 };
 
 struct log_dir_settings {
@@ -35,6 +35,8 @@ void log_dir_settings_defaults(struct log_dir_settings *settings);
 /* 0; -ENOENT: not there or not formatted; -EBADMSG: unreadable, with a sentence in reason. */
 int log_dir_identify(struct io *io, const char *path, struct log_dir_identity *out_identity,
     char *reason, int reason_size);
+int log_dir_write_identity(
+    struct io *io, const char *path, const struct log_dir_identity *identity);
 /* Makes the directory when missing and writes meta.properties. -EEXIST: it is formatted already. */
 int log_dir_format(struct io *io, const char *path, const struct log_dir_identity *identity);
 
@@ -49,6 +51,9 @@ int log_dir_close(struct log_dir *dir, int64_t broker_epoch);
 
 const char *log_dir_path(const struct log_dir *dir);
 const struct log_dir_identity *log_dir_identity(const struct log_dir *dir);
+/* Gives a directory that has no id this one, and writes it into meta.properties. Blocking, at
+ * start. */
+int log_dir_adopt_id(struct log_dir *dir, struct uuid directory_id);
 const struct log_dir_settings *log_dir_settings(const struct log_dir *dir);
 bool log_dir_was_clean(const struct log_dir *dir);
 int64_t log_dir_broker_epoch(const struct log_dir *dir); /* of the last clean stop; -1 */

@@ -115,7 +115,8 @@ static int load_topic_id(struct io *io, struct log_place *place)
     return 0;
 }
 
-int places_find(struct places *places, struct io *io, const char *path, bool clean)
+int places_find(
+    struct places *places, struct io *io, const char *path, bool clean, const char **out_at)
 {
     struct finder finder = { .places = places, .io = io, .path = path, .clean = clean };
     work_init(&finder.removals, io, NULL, NULL);
@@ -125,8 +126,11 @@ int places_find(struct places *places, struct io *io, const char *path, bool cle
     work_deinit(&finder.removals);
     if (places->count > 0)
         qsort(places->items, (size_t)places->count, sizeof(*places->items), compare);
-    for (int32_t i = 0; i < places->count && status == 0; i++)
+    *out_at = path;
+    for (int32_t i = 0; i < places->count && status == 0; i++) {
+        *out_at = places->items[i].path;
         status = load_topic_id(io, &places->items[i]);
+    }
     places->claimed = memory_take((size_t)places->count * sizeof(bool));
     return status;
 }

@@ -21,8 +21,10 @@ struct places_reader {
     enum checkpoint_kind kind;
 };
 
-/* Lists the directory; also removes what a deletion left behind. */
-int places_find(struct places *places, struct io *io, const char *path, bool clean);
+/* Lists the directory; also removes what a deletion left behind. On -errno *out_at is what could
+ * not be read; places' own. */
+int places_find(
+    struct places *places, struct io *io, const char *path, bool clean, const char **out_at);
 void places_deinit(struct places *places);
 const struct log_place *places_lookup(
     const struct places *places, struct str topic, int32_t partition); /* or NULL */
