@@ -95,7 +95,7 @@ const struct setting node_setting_rows[] = {
     { "report.format", SETTING_CHOICE, AT(report_format), "text", "How diagnostics are printed.",
         .choices = formats },
     { "report.level", SETTING_CHOICE, AT(report_level), "info",
-        "The least diagnostics that are printed.", .choices = levels },
+        "The least diagnostics that are printed. SIGHUP reads it again from the file.", .choices = levels },
     { "socket.request.max.bytes", SETTING_INT32, AT(socket_request_max_bytes), "104857600",
         "The largest request.", SETTING_AT_LEAST(1) },
     { "strom.shards", SETTING_INT32, AT(shards), "0",

@@ -8,6 +8,7 @@
 #include "base/container.h"
 #include "base/memory.h"
 #include "base/report.h"
+#include "base/status.h"
 #include "broker/format.h"
 #include "broker/node.h"
 #include "cli/configuration.h"
@@ -46,6 +47,42 @@ static void stop_node(struct task *task)
     node_stop(stopper->node);
 }
 
+/* SIGHUP: the level of reports is read again where it was read at the start. A node that no file
+ * configures stops, since its terminal is gone. */
+struct rereader {
+    struct task task;
+    struct io *io;
+    const struct arguments *arguments;
+};
+
+static const char *configuration_file(const struct arguments *arguments)
+{
+    return arguments->word_count > 0 ? arguments->words[0] : NULL;
+}
+
+/* The line is printed whatever the levels are. */
+static void set_report_level(const struct node_settings *settings, const char *file)
+{
+    static const char *const names[] = { "debug", "info", "warn", "error" };
+    report_set_level(REPORT_INFO);
+    report_info("report_level_set", "cause=SIGHUP file=%s report.level=%s", file,
+        names[settings->report_level]);
+    report_set_level((enum report_level)settings->report_level);
+}
+
+static void reread_report_level(struct task *task)
+{
+    const struct rereader *rereader = container_of(task, struct rereader, task);
+    const char *file = configuration_file(rereader->arguments);
+    struct configuration again;
+    if (configuration_load(&again, rereader->io, file, rereader->arguments))
+        set_report_level(&again.node, file);
+    else
+        report_warn("report_level_kept",
+            "cause=SIGHUP file=%s: it is not valid as it stands, for the reasons above", file);
+    configuration_deinit(&again);
+}
+
 static bool is_loopback(struct str host)
 {
     return str_is(host, "localhost") || str_is(host, "::1") || str_starts(host, STR("127."));
@@ -79,37 +116,48 @@ static void print_start(
     arena_deinit(&arena);
 }
 
+static void complain_of_start(void)
+{
+    complain("the node did not start; the last report above says why");
+}
+
+static void watch_signal(struct node *node, int number, const char *name, struct task *task)
+{
+    int status = io_signal_watch(node_loop(node, 0), number, task);
+    if (status < 0)
+        report_warn("signal_not_watched", "signal=%s reason=\"%s\": it ends the node at once", name,
+            status_text(status));
+}
+
 /* Threads for all loops, until the last has stopped. */
-static int run_loops(
-    struct io *io, const struct node_settings *settings, struct node *node, const char *cluster_id)
+static int run_loops(struct io *io, const struct node_settings *settings, struct node *node,
+    const char *cluster_id, const struct arguments *arguments)
 {
     int count = node_loop_count(node), started = 0, code = EXIT_DONE;
-    struct stopper stoppers[] = { { { .run = stop_node }, node, false },
-        { { .run = stop_node }, node, false } };
-    static const int signals[] = { SIGTERM, SIGINT };
-    for (int i = 0; i < 2; i++) {
-        int status = io_signal_watch(node_loop(node, 0), signals[i], &stoppers[i].task);
-        if (status < 0)
-            report_warn(
-                "signal_not_watched", "signal=%d reason=\"%s\"", signals[i], strerror(-status));
-    }
+    struct stopper stoppers[3];
+    struct rereader rereader = { { .run = reread_report_level }, io, arguments };
+    for (int i = 0; i < 3; i++)
+        stoppers[i] = (struct stopper){ { .run = stop_node }, node, false };
+    watch_signal(node, SIGTERM, "SIGTERM", &stoppers[0].task);
+    watch_signal(node, SIGINT, "SIGINT", &stoppers[1].task);
+    watch_signal(node, SIGHUP, "SIGHUP",
+        configuration_file(arguments) != NULL ? &rereader.task : &stoppers[2].task);
     struct thread **threads = memory_take((size_t)count * sizeof(*threads));
     for (; started < count; started++) {
         int status = thread_start(
             io, node_loop_name(node, started), node_loop(node, started), &threads[started]);
         if (status < 0) {
-            complain("cannot start a thread: %s", strerror(-status));
+            complain("cannot start a thread: %s; raise the limit of processes (ulimit -u)",
+                status_text(status));
             code = EXIT_FAILED;
             break;
         }
     }
     if (started == count) {
-        int status = node_start(node);
-        if (status == 0)
+        if (node_start(node) == 0)
             print_start(settings, node, cluster_id);
-        else
-            complain("cannot start: %s", strerror(-status));
-        if (status < 0) {
+        else {
+            complain_of_start();
             code = EXIT_FAILED;
             node_stop(node);
         }
@@ -141,9 +189,16 @@ static bool prepare_directories(struct io *io, const struct node_settings *node)
             fine = false;
         }
     }
-    if (fine && empty != NULL && formatted > 0) {
-        complain("%s is not formatted, but others are. Is a disk not mounted? If it is new: %s storage "
-                 "format --ignore-formatted",
+    if (fine && empty != NULL && formatted > 0 && str_is(node->metadata_log_dir, empty)) {
+        complain(
+            "%s is not formatted, but others are, and it is where this node keeps its metadata: "
+            "a new one would know no topic. Is a disk not mounted? If it is lost, restore a backup",
+            empty);
+        fine = false;
+    } else if (fine && empty != NULL && formatted > 0) {
+        complain(
+            "%s is not formatted, but others are. Is a disk not mounted? If it is new: %s storage "
+            "format --ignore-formatted",
             empty, program_name());
         fine = false;
     } else if (fine && empty != NULL) {
@@ -171,7 +226,19 @@ static void adopt_node_id(struct io *io, struct configuration *configuration)
         node->node_id = identity.node_id;
 }
 
-static int run_node(struct io *io, const struct node_settings *settings)
+/* A connection and a segment that is read hold one each. */
+static void raise_file_limit(void)
+{
+    int64_t limit = io_raise_file_limit();
+    if (limit >= 0 && limit < 1024)
+        report_warn("few_descriptors",
+            "limit=%" PRId64 ": clients beyond it are not accepted, and logs may not be opened. "
+            "Raise it (ulimit -n, LimitNOFILE in systemd)",
+            limit);
+}
+
+static int run_node(
+    struct io *io, const struct node_settings *settings, const struct arguments *arguments)
 {
     struct log_dir_identity identity;
     struct node *node;
@@ -183,13 +250,13 @@ static int run_node(struct io *io, const struct node_settings *settings)
         complain("%s", reason);
         return EXIT_FAILED;
     }
-    io_raise_file_limit();
+    raise_file_limit();
     int status = node_create(io, settings, &node);
     if (status < 0) {
-        complain("cannot start: %s", strerror(-status));
+        complain_of_start();
         return EXIT_FAILED;
     }
-    int code = run_loops(io, settings, node, identity.cluster_id);
+    int code = run_loops(io, settings, node, identity.cluster_id, arguments);
     node_destroy(node);
     report_info("node_stopped", "node=%d", settings->node_id);
     return code;
@@ -217,8 +284,7 @@ static int run(const struct arguments *arguments)
     struct configuration configuration;
     struct io *io = io_create(1);
     int code = EXIT_MISUSED;
-    bool valid = configuration_load(&configuration, io,
-                     arguments->word_count > 0 ? arguments->words[0] : NULL, arguments) &&
+    bool valid = configuration_load(&configuration, io, configuration_file(arguments), arguments) &&
                  choose_format(arguments, &configuration);
     io_destroy(io);
     if (!valid || argument_given(arguments, "print-config") ||
@@ -236,7 +302,7 @@ static int run(const struct arguments *arguments)
         report_set_level((enum report_level)configuration.node.report_level);
         configuration_report_warnings(&configuration);
         adopt_node_id(io, &configuration);
-        code = run_node(io, &configuration.node);
+        code = run_node(io, &configuration.node, arguments);
         reports_remove();
         io_destroy(io);
     }
@@ -251,7 +317,7 @@ const struct verb server_verbs[] = {
         "num.partitions) takes its place, and --override takes the place of both. Without any of "
         "them the node listens on\n"
         "localhost:9092 and keeps its data in ./strom-data. Empty directories are formatted. "
-        "SIGTERM stops the node in order.\n\n"
+        "SIGTERM stops the node in order. SIGHUP reads FILE's report.level again.\n\n"
         "examples:\n"
         "  strom server\n"
         "  strom server /etc/kafka/server.properties\n"
