@@ -14,10 +14,10 @@
 #include "metadata/tree.h"
 #include "wire/message.h"
 
-/* Directory ids that are not directories. */
-#define DIRECTORY_LOST UUID_ZERO
+/* Directory ids that are not directories (KIP-858). */
+#define DIRECTORY_MIGRATING UUID_ZERO
 #define DIRECTORY_UNASSIGNED ((struct uuid){ { [15] = 1 } })
-#define DIRECTORY_MIGRATING ((struct uuid){ { [15] = 2 } })
+#define DIRECTORY_LOST ((struct uuid){ { [15] = 2 } })
 static inline bool directory_is_real(struct uuid id)
 {
     return !uuid_equal(id, DIRECTORY_LOST) && !uuid_equal(id, DIRECTORY_UNASSIGNED) &&

@@ -261,3 +261,15 @@ void test_image__knows_releases(void)
     assert_int_equal(feature_default(feature_find(STR("share.version")), 33), 2);
     assert_int_equal(feature_default(feature_find(STR("kraft.version")), 20), 0);
 }
+
+/* As Kafka 4.4.0 prints its DirectoryId.LOST, UNASSIGNED and MIGRATING. */
+void test_image__knows_the_directory_ids_that_are_none(void)
+{
+    char text[UUID_TEXT_SIZE + 1];
+    uuid_print(DIRECTORY_LOST, text);
+    assert_string_equal(text, "AAAAAAAAAAAAAAAAAAAAAg");
+    uuid_print(DIRECTORY_UNASSIGNED, text);
+    assert_string_equal(text, "AAAAAAAAAAAAAAAAAAAAAQ");
+    uuid_print(DIRECTORY_MIGRATING, text);
+    assert_string_equal(text, "AAAAAAAAAAAAAAAAAAAAAA");
+}
