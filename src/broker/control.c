@@ -4,6 +4,7 @@
 #include "base/container.h"
 #include "base/memory.h"
 #include "base/report.h"
+#include "broker/assign.h"
 #include "broker/settings.h"
 #include "broker/unserved.h"
 
@@ -190,6 +191,7 @@ void control_deinit(struct control *control)
         quorum_close(control->quorum);
     control->quorum = NULL;
     control_abandon_life(control);
+    assign_abandon(control);
     memory_give(control->arrived);
     control->arrived = NULL;
 }

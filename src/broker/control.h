@@ -10,6 +10,8 @@
 #include "broker/shard.h"
 #include "replica/quorum.h"
 
+struct assign_call;
+struct assignment;
 struct control;
 struct log_dir;
 
@@ -62,6 +64,8 @@ struct control {
     int64_t broker_epoch; /* -1 before it is registered */
     struct timer heartbeat;
     struct control_life *life; /* the registration or heartbeat that is under way; NULL: none */
+    struct assignment *assignments; /* broker/assign.h */
+    struct assign_call *assign_call;
     struct uuid offline[8];
     int32_t offline_count;
 };

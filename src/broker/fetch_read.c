@@ -93,6 +93,7 @@ static bool read_now(struct fetch_visit *mine, struct partition *partition, stru
     };
     if (partition_read(partition, read, &mine->arena) == -EAGAIN)
         return false;
+    shard_tell_damage(mine->there, partition);
     if (read->slice.file == NULL)
         return true;
     if (read->slice.size > limit && quota->has_records) {

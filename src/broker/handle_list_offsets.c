@@ -26,6 +26,7 @@ struct list_offsets_visit {
     struct list_offsets_work *work;
     const struct list_offsets_partition *wish;
     struct list_offsets_partition_response *answer;
+    struct shard *there;
     struct partition *partition;
     struct partition_watch watch; /* tells when the partition goes away while we search */
     struct log_search *search;
@@ -53,6 +54,7 @@ static void take_result(struct list_offsets_visit *mine)
     } else if (result->status < 0) {
         if (result->status == -EUCLEAN)
             partition_note_damage(mine->partition, result->damaged_segment, result->damaged_position);
+        shard_tell_damage(mine->there, mine->partition);
         answer->error_code = (int16_t)error_from_status(result->status);
     } else if (result->found && result->offset < readable_end(mine, mine->partition)) {
         answer->offset = result->offset;
@@ -89,8 +91,8 @@ static bool start_search(struct list_offsets_visit *mine, struct partition *part
 
 static bool look_offset_up(struct visit *visit, struct shard *shard, struct partition *partition)
 {
-    (void)shard;
     struct list_offsets_visit *mine = (struct list_offsets_visit *)visit;
+    mine->there = shard;
     struct list_offsets_partition_response *answer = mine->answer;
     enum error error = partition == NULL ? ERROR_NOT_LEADER_OR_FOLLOWER
                                          : partition_check(partition, mine->wish->current_leader_epoch);

@@ -6,6 +6,7 @@
 #include "base/container.h"
 #include "base/memory.h"
 #include "base/report.h"
+#include "broker/assign.h"
 #include "broker/control.h"
 #include "broker/settings.h"
 #include "metadata/feature.h"
@@ -103,6 +104,7 @@ static void heartbeat_done(struct control_errand *errand)
         control->stage = CONTROL_SERVING;
         control->hooks.ready(control->hooks.context);
     }
+    assign_tell(control);
     try_again_in(control, control->stage == CONTROL_SERVING
             ? (int64_t)control->settings->broker_heartbeat_interval_ms * 1000 : RETRY_US);
 }

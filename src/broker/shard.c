@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/report.h"
 #include "broker/apis.h"
+#include "broker/assign.h"
 #include "broker/server.h"
 #include "broker/settings.h"
 #include "storage/flusher.h"
@@ -150,6 +151,14 @@ void shard_directory_failed(struct shard *shard, int log_dir_index, int status)
             partition_retire(partition);
     if (!flusher_is_failed(shard->flushers[log_dir_index]))
         flusher_fail(shard->flushers[log_dir_index], status);
+}
+
+void shard_tell_damage(struct shard *shard, struct partition *partition)
+{
+    if (!partition->damaged || partition->damage_told)
+        return;
+    partition->damage_told = true;
+    assign_note(shard->control, shard->loop, partition->key.topic_id, partition->key.index, DIRECTORY_LOST);
 }
 
 bool shard_may_report(struct shard *shard, int64_t *out_left_out)

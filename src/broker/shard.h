@@ -96,6 +96,9 @@ void shard_stop(struct shard *shard, struct task *stopped);
 void shard_close(struct shard *shard); /* then, or at the end: ends connections and requests, closes the partitions */
 void shard_directory_failed(struct shard *shard, int log_dir_index, int status);
 
+/* Passes on, once, that a read found the partition damaged: the controller shall hear of it. */
+void shard_tell_damage(struct shard *shard, struct partition *partition);
+
 /* Whose partition it is. The same for every node run with as many shards. */
 struct shard *shard_of(const struct shard *shard, struct uuid topic_id, int32_t partition_index);
 struct partition *shard_partition(const struct shard *shard, struct uuid topic_id, int32_t partition_index); /* NULL */

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/report.h"
 #include "base/str.h"
+#include "broker/assign.h"
 #include "broker/settings.h"
 #include "broker/shard.h"
 #include "storage/flusher.h"
@@ -66,18 +67,24 @@ static const struct log_place *find_place(const struct log_dir *dir, const char 
     return place;
 }
 
-/* The directory that the metadata names, or the one where the partition lies already, or the next in turn. */
+/* At the start the directory where the partition lies, wherever that is; else the one that the metadata name, or the next in turn. */
 static int choose_directory(struct shard *shard, const struct image_partition *partition, const char *topic, int32_t index,
     struct uuid topic_id)
 {
     struct uuid id = image_partition_directory(partition, shard->settings->node_id);
 
-    for (int i = 0; i < shard->log_dir_count; i++)
+    int named = -1, found = -1;
+    for (int i = 0; i < shard->log_dir_count; i++) {
+        bool lies_here = find_place(shard->log_dirs[i], topic, index, topic_id) != NULL;
         if (uuid_equal(log_dir_identity(shard->log_dirs[i])->directory_id, id))
-            return i;
-    for (int i = 0; i < shard->log_dir_count; i++)
-        if (find_place(shard->log_dirs[i], topic, index, topic_id) != NULL)
-            return i;
+            named = i;
+        if (lies_here && (found < 0 || named == i))
+            found = i;
+    }
+    if (shard->image == NULL && found >= 0)
+        return found;
+    if (named >= 0)
+        return named;
     for (int i = 0; i < shard->log_dir_count; i++) {
         int candidate = shard->next_log_dir++ % shard->log_dir_count;
         if (!flusher_is_failed(shard->flushers[candidate]))
@@ -104,10 +111,22 @@ static struct log *open_log(struct shard *shard, int directory, const struct ima
     if (status == 0)
         return log;
     report_error("partition_offline", "partition=%s-%d directory=%s reason=\"%s\"", name, index, log_dir_path(log_dir),
-        status == -EUCLEAN ? "damage below the recovery point" : strerror(-status));
+        status == -EUCLEAN ? "its log is damaged" : strerror(-status));
     if (status == -EIO)
         flusher_fail(flusher, status);
     return NULL;
+}
+
+/* The controller hears of it when the metadata have it elsewhere; those of older releases do not name directories. */
+static void tell_directory(struct shard *shard, const struct image_partition *from, const struct partition *partition)
+{
+    int directory = partition->log_dir_index;
+    struct uuid id = partition->log == NULL ? DIRECTORY_LOST : log_dir_identity(shard->log_dirs[directory])->directory_id;
+    bool directory_failed = flusher_is_failed(shard->flushers[directory]); /* that is told for all of it at once */
+
+    if (from->directories != NULL && !directory_failed &&
+        !uuid_equal(image_partition_directory(from, shard->settings->node_id), id))
+        assign_note(shard->control, shard->loop, partition->key.topic_id, partition->key.index, id);
 }
 
 static void add_partition(const struct image_step *step, const struct image_topic *topic, int32_t index)
@@ -129,6 +148,7 @@ static void add_partition(const struct image_step *step, const struct image_topi
     partition->log_dir_index = directory;
     partition_lead(partition, from->leader == shard->settings->node_id, from->leader_epoch);
     HASH_ADD(hh, shard->partitions, key, sizeof(partition->key), partition);
+    tell_directory(shard, from, partition);
 }
 
 static void drop_partition(struct shard *shard, struct partition *partition, bool deleted)

@@ -253,6 +253,13 @@ static enum error assign_replica(struct decider *decider, int32_t broker_id,
     }
     decide_record(
         decider, &partition_change_record_schema, partition_version(decider->image), &record);
+    /* A lost replica leads no more; one that is found again may lead what nobody does. */
+    bool lost = uuid_equal(directory_id, DIRECTORY_LOST);
+    struct broker_move move = { .leaves = lost ? broker_id : NO_BROKER,
+        .comes = lost ? NO_BROKER : broker_id,
+        .assigned = &directory_id };
+    if (lost || partition->leader == NO_BROKER)
+        elect_one(decider, &move, topic, index);
     return ERROR_NONE;
 }
 

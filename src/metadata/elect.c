@@ -67,7 +67,10 @@ static bool is_acceptable(const struct transition *transition, int32_t broker_id
     if (broker == NULL || broker_id == move->leaves)
         return false;
     bool serves = broker_id == move->comes || broker_is_active(broker);
-    return serves && is_online(broker, image_partition_directory(transition->partition, broker_id));
+    struct uuid directory = broker_id == move->comes && move->assigned != NULL
+                                ? *move->assigned
+                                : image_partition_directory(transition->partition, broker_id);
+    return serves && is_online(broker, directory);
 }
 
 static bool is_valid_leader(const struct transition *transition, int32_t broker_id)
@@ -195,7 +198,7 @@ static void write_change(
             partition_version(transition->decider->image), &record);
 }
 
-static void move_partition(struct decider *decider, const struct broker_move *move,
+void elect_one(struct decider *decider, const struct broker_move *move,
     const struct image_topic *topic, int32_t index)
 {
     const struct image_partition *partition = image_partition(topic, index);
@@ -240,5 +243,5 @@ void elect_after(struct decider *decider, const struct broker_move *move)
     for (; topic != NULL; topic = image_topic_after(decider->image, topic->name))
         for (int32_t i = 0; i < topic->partition_count; i++)
             if (is_touched(move, image_partition(topic, i)))
-                move_partition(decider, move, topic, i);
+                elect_one(decider, move, topic, i);
 }

@@ -14,7 +14,11 @@ struct broker_move {
     const struct uuid
         *lost; /* only partitions whose replica on `leaves` lies in one of these; NULL: all */
     int32_t lost_count;
+    const struct uuid *assigned; /* where the replica on `comes` lies from now on; NULL: as before */
 };
 
 /* Adds a PartitionChange for every partition that is touched. */
 void elect_after(struct decider *decider, const struct broker_move *move);
+/* The same for one partition, whatever the move's `lost` says. */
+void elect_one(struct decider *decider, const struct broker_move *move,
+    const struct image_topic *topic, int32_t index);

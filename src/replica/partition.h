@@ -65,6 +65,7 @@ struct partition {
     int32_t leader_epoch;
     bool leads; /* the image says that this broker leads it */
     bool damaged; /* a read met damage, and that was reported: offline until the node starts again */
+    bool damage_told; /* the owner has passed it on */
     bool write_failing; /* the last write did not go through, and that was reported */
     int log_dir_index; /* the owner's number of the log's directory; -1: not known */
     struct append *staged;  /* in order; written at the end of the pass */

@@ -75,6 +75,15 @@ class Damage:
             return
         raise AssertionError("served from a damaged log")
 
+    def seen(self, leader, offline):
+        """Metadata tell it of the first partition, and that the other is well."""
+        def told():
+            topic = self.connection.metadata(["rotten"])["topics"]["rotten"]
+            first, second = sorted(topic["partitions"], key=lambda p: p["index"])
+            assert second["leader"] == 1 and not second["offline"], second
+            return first["leader"] == leader and first["offline"] == offline
+        wire.wait_for(told, 20, f"the metadata show leader {leader}")
+
     def said_of_rot(self):
         return [line for line in self.broker.said(100000).splitlines() if "partition_damaged" in line]
 
@@ -96,6 +105,7 @@ class Damage:
         assert done.returncode == 1 and "KAFKA_STORAGE_ERROR" in done.stderr, (done.returncode, done.stderr)
         assert done.stdout.split() == [str(i) for i in range(50)], done.stdout[-100:]
         assert self.connection.fetch("rotten", 0, 10)[0] == STORAGE_ERROR
+        self.seen(-1, [1])
         self.refused(lambda: self.append("rotten"))
         self.refused(lambda: self.connection.list_offset("rotten", 0, -1))
         said = self.said_of_rot()
@@ -106,8 +116,10 @@ class Damage:
     def rot_by_time(self):
         """The same, met by a search for a time."""
         self.restart()
+        self.seen(1, [])
         self.refused(lambda: self.connection.list_offset("rotten", 0, EPOCH + 50))
         assert len(self.said_of_rot()) == 1
+        self.seen(-1, [1])
 
     def restored(self):
         """With the file as it was, all of it is served again."""
@@ -115,15 +127,37 @@ class Damage:
         file = self.path("rotten-0", "0" * 20 + ".log")
         self.flip(file, os.path.getsize(file) // BATCHES * 50 + MAGIC_AT)
         self.restart()
+        self.seen(1, [])
         assert sum(b.count for b in self.connection.read("rotten", 0)) == BATCHES
         assert self.append("rotten") == BATCHES
         assert not self.said_of_rot()
+
+    def cut(self):
+        """A log that is shorter than it was at the stop: nothing of it is served, until the file is restored."""
+        self.broker.stop()
+        file = self.path("rotten-0", "0" * 20 + ".log")
+        with open(file, "rb") as whole:
+            kept = whole.read()
+        os.truncate(file, len(kept) // 2)
+        for _ in range(2):
+            self.restart()
+            self.seen(-1, [1])
+            self.refused(lambda: self.append("rotten"))
+            said = [line for line in self.broker.said(100000).splitlines() if "log_damaged" in line]
+            assert len(said) == 1 and file in said[0], said
+            assert os.path.getsize(file) == len(kept) // 2
+        self.broker.stop()
+        with open(file, "wb") as whole:
+            whole.write(kept)
+        self.restart()
+        self.seen(1, [])
+        assert sum(b.count for b in self.connection.read("rotten", 0)) == BATCHES + 1
 
 
 def main():
     damage = Damage()
     try:
-        return node.run([("damage " + name.replace("_", " "), getattr(damage, name)) for name in ("stray", "rot", "rot_by_time", "restored")],
+        return node.run([("damage " + name.replace("_", " "), getattr(damage, name)) for name in ("stray", "rot", "rot_by_time", "restored", "cut")],
                         damage.broker)
     finally:
         damage.broker.close()

@@ -6,6 +6,7 @@
 #include "replica/quorum_snapshot.h"
 #include "unit/replica/desk.h"
 #include "wire/gen/allocate_producer_ids.h"
+#include "wire/gen/assign_replicas_to_dirs.h"
 #include "wire/gen/create_topics.h"
 #include "wire/gen/delete_topics.h"
 
@@ -278,5 +279,54 @@ void test_quorum__creates_five_thousand_partitions_quickly(void)
     print_message("5,000 partitions: %.3f s of processor time\n", seconds);
     assert_int_equal(image_topic_count(desk.image), COUNT);
     assert_true(seconds < 5); /* a bound that holds with sanitizers, too */
+    desk_destroy(&desk);
+}
+
+/* What one partition's answer says. */
+static enum error assign(struct desk *desk, struct uuid topic_id, struct uuid directory)
+{
+    struct assign_replicas_to_dirs_request_partition_data partition = { .partition_index = 0 };
+    struct assign_replicas_to_dirs_request_topic_data topic = { topic_id, &partition, 1 };
+    struct assign_replicas_to_dirs_request_directory_data place = { directory, &topic, 1 };
+    struct assign_replicas_to_dirs_request request;
+    struct assign_replicas_to_dirs_response response;
+    message_defaults(&assign_replicas_to_dirs_request_schema, &request);
+    message_defaults(&assign_replicas_to_dirs_response_schema, &response);
+    request.broker_id = 1;
+    request.broker_epoch = desk->broker_epoch;
+    request.directories = &place;
+    request.directories_count = 1;
+    call(desk, CONTROLLER_ASSIGN_DIRECTORIES, &request, &response);
+    assert_int_equal(response.error_code, ERROR_NONE);
+    return (enum error)response.directories[0].topics[0].partitions[0].error_code;
+}
+
+/* KIP-858: the partition whose only replica is lost has no leader, the other keeps its own; a new start
+ * does not change that, and when the replica is found again it leads. */
+void test_quorum__takes_the_lead_from_a_lost_replica(void)
+{
+    struct desk desk;
+    desk_create(&desk);
+    register_broker(&desk, -1);
+    heartbeat(&desk, false);
+    assert_int_equal(create_topic(&desk, STR("topic"), 2), ERROR_NONE);
+    struct uuid id = image_topic_by_name(desk.image, STR("topic"))->id;
+    assert_int_equal(assign(&desk, id, DIRECTORY_LOST), ERROR_NONE);
+    const struct image_topic *topic = image_topic_by_name(desk.image, STR("topic"));
+    assert_int_equal(image_partition(topic, 0)->leader, -1);
+    assert_int_equal(image_partition(topic, 0)->elr.count, 1);
+    assert_int_equal(image_partition(topic, 1)->leader, 1);
+    heartbeat(&desk, true);
+    desk_restart(&desk);
+
+    register_broker(&desk, desk.broker_epoch);
+    heartbeat(&desk, false);
+    topic = image_topic_by_name(desk.image, STR("topic"));
+    assert_int_equal(image_partition(topic, 0)->leader, -1);
+    assert_int_equal(image_partition(topic, 1)->leader, 1);
+    assert_int_equal(assign(&desk, id, log_dir_identity(desk.store.dir)->directory_id), ERROR_NONE);
+    topic = image_topic_by_name(desk.image, STR("topic"));
+    assert_int_equal(image_partition(topic, 0)->leader, 1);
+    assert_int_equal(image_partition(topic, 0)->isr.count, 1);
     desk_destroy(&desk);
 }

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/assign.h"
+
+#include <utlist.h>
+
+#include "base/container.h"
+#include "base/memory.h"
+#include "base/report.h"
+#include "broker/control.h"
+#include "broker/settings.h"
+#include "wire/gen/assign_replicas_to_dirs.h"
+
+/* One replica whose place the controller must hear of. */
+struct assignment {
+    struct mail mail;
+    struct assignment *next;
+    struct control *control;
+    struct uuid topic_id, directory;
+    int32_t index;
+};
+
+/* The request for the first of the list. */
+struct assign_call {
+    struct control_errand errand; /* first */
+    struct arena arena;
+    struct control *control;
+    struct assign_replicas_to_dirs_request request;
+    struct assign_replicas_to_dirs_response response;
+};
+
+static void call_end(struct assign_call *call)
+{
+    call->control->assign_call = NULL;
+    arena_deinit(&call->arena);
+    memory_give(call);
+}
+
+static void forget_first(struct control *control)
+{
+    struct assignment *first = control->assignments;
+
+    LL_DELETE(control->assignments, first);
+    memory_give(first);
+}
+
+/* Another controller or epoch is a reason to try again, with the next heartbeat; anything else is final. */
+static void told(struct control_errand *errand)
+{
+    struct assign_call *call = container_of(errand, struct assign_call, errand);
+    struct control *control = call->control;
+    enum error error = errand->error != ERROR_NONE ? errand->error : (enum error)call->response.error_code;
+    bool again = error == ERROR_NOT_CONTROLLER || error == ERROR_STALE_BROKER_EPOCH;
+
+    call_end(call);
+    if (again)
+        return;
+    if (error != ERROR_NONE)
+        report_warn("assignment_refused", "error=%s index=%d: the metadata do not show where this replica is", error_name(error),
+            control->assignments->index);
+    forget_first(control);
+    assign_tell(control);
+}
+
+static void fill_request(struct assign_call *call, const struct assignment *assignment)
+{
+    struct assign_replicas_to_dirs_request *request = &call->request;
+
+    message_defaults(&assign_replicas_to_dirs_request_schema, request);
+    message_defaults(&assign_replicas_to_dirs_response_schema, &call->response);
+    request->broker_id = call->control->settings->node_id;
+    request->broker_epoch = call->control->broker_epoch;
+    request->directories_count = 1;
+    request->directories = MESSAGE_TAKE(assign_replicas_to_dirs_request_directory_data, &call->arena, 1);
+    request->directories[0].id = assignment->directory;
+    request->directories[0].topics_count = 1;
+    request->directories[0].topics = MESSAGE_TAKE(assign_replicas_to_dirs_request_topic_data, &call->arena, 1);
+    request->directories[0].topics[0].topic_id = assignment->topic_id;
+    request->directories[0].topics[0].partitions_count = 1;
+    request->directories[0].topics[0].partitions =
+        MESSAGE_TAKE(assign_replicas_to_dirs_request_partition_data, &call->arena, 1);
+    request->directories[0].topics[0].partitions[0].partition_index = assignment->index;
+}
+
+void assign_tell(struct control *control)
+{
+    if (control->assignments == NULL || control->assign_call != NULL || control->stage != CONTROL_SERVING)
+        return;
+    struct assign_call *call = memory_take(sizeof(*call));
+    arena_init(&call->arena);
+    call->control = control;
+    call->errand.done = told;
+    call->errand.wish.type = CONTROLLER_ASSIGN_DIRECTORIES;
+    call->errand.wish.rsm.arena = &call->arena;
+    call->errand.wish.request = &call->request;
+    call->errand.wish.response = &call->response;
+    fill_request(call, control->assignments);
+    control->assign_call = call;
+    control_send(control, control->loop, &call->errand);
+}
+
+static void deliver(struct mail *mail)
+{
+    struct assignment *assignment = container_of(mail, struct assignment, mail);
+    struct control *control = assignment->control;
+
+    LL_APPEND(control->assignments, assignment);
+    assign_tell(control);
+}
+
+void assign_note(struct control *control, struct loop *from, struct uuid topic_id, int32_t index, struct uuid directory)
+{
+    struct assignment *assignment = memory_take(sizeof(*assignment));
+
+    assignment->control = control;
+    assignment->topic_id = topic_id;
+    assignment->index = index;
+    assignment->directory = directory;
+    assignment->mail.deliver = deliver;
+    mail_send(from, control->loop, &assignment->mail);
+}
+
+void assign_abandon(struct control *control)
+{
+    if (control->assign_call != NULL)
+        call_end(control->assign_call);
+    while (control->assignments != NULL)
+        forget_first(control);
+}
