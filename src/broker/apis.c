@@ -6,8 +6,11 @@
 #include "wire/gen/api_versions.h"
 #include "wire/gen/create_partitions.h"
 #include "wire/gen/create_topics.h"
+#include "wire/gen/delete_records.h"
 #include "wire/gen/delete_topics.h"
 #include "wire/gen/describe_cluster.h"
+#include "wire/gen/describe_log_dirs.h"
+#include "wire/gen/describe_producers.h"
 #include "wire/gen/describe_quorum.h"
 #include "wire/gen/describe_topic_partitions.h"
 #include "wire/gen/fetch.h"
@@ -31,11 +34,14 @@ const struct api apis[] = {
     { ROW(API_API_VERSIONS, 0, 5, BOTH, api_versions) },
     { ROW(API_CREATE_TOPICS, 2, 7, BOTH, create_topics), .changes_image = true },
     { ROW(API_DELETE_TOPICS, 1, 6, BOTH, delete_topics), .changes_image = true },
+    { ROW(API_DELETE_RECORDS, 0, 2, API_ON_BROKER, delete_records), .reads_image = true },
     { ROW(API_INIT_PRODUCER_ID, 0, 5, API_ON_BROKER, init_producer_id) },
     { ROW(API_OFFSET_FOR_LEADER_EPOCH, 2, 4, API_ON_BROKER, offset_for_leader_epoch), .reads_image = true },
+    { ROW(API_DESCRIBE_LOG_DIRS, 1, 5, API_ON_BROKER, describe_log_dirs), .reads_image = true },
     { ROW(API_CREATE_PARTITIONS, 0, 3, BOTH, create_partitions), .changes_image = true },
     { ROW(API_DESCRIBE_QUORUM, 0, 2, BOTH, describe_quorum) },
     { ROW(API_DESCRIBE_CLUSTER, 0, 2, BOTH, describe_cluster), .reads_image = true },
+    { ROW(API_DESCRIBE_PRODUCERS, 0, 0, API_ON_BROKER, describe_producers), .reads_image = true },
     { ROW(API_DESCRIBE_TOPIC_PARTITIONS, 0, 0, API_ON_BROKER, describe_topic_partitions), .reads_image = true },
 };
 const int api_count = (int)(sizeof(apis) / sizeof(apis[0]));

@@ -27,8 +27,11 @@ const struct api *api_find(int16_t key, unsigned listener); /* NULL: not served 
 enum step handle_api_versions(struct request *request);
 enum step handle_create_partitions(struct request *request);
 enum step handle_create_topics(struct request *request);
+enum step handle_delete_records(struct request *request);
 enum step handle_delete_topics(struct request *request);
 enum step handle_describe_cluster(struct request *request);
+enum step handle_describe_log_dirs(struct request *request);
+enum step handle_describe_producers(struct request *request);
 enum step handle_describe_quorum(struct request *request);
 enum step handle_describe_topic_partitions(struct request *request);
 enum step handle_fetch(struct request *request);

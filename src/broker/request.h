@@ -40,8 +40,11 @@ union request_in {
     const struct api_versions_request *api_versions;
     const struct create_partitions_request *create_partitions;
     const struct create_topics_request *create_topics;
+    const struct delete_records_request *delete_records;
     const struct delete_topics_request *delete_topics;
     const struct describe_cluster_request *describe_cluster;
+    const struct describe_log_dirs_request *describe_log_dirs;
+    const struct describe_producers_request *describe_producers;
     const struct describe_quorum_request *describe_quorum;
     const struct describe_topic_partitions_request *describe_topic_partitions;
     const struct fetch_request *fetch;
@@ -57,8 +60,11 @@ union request_out {
     struct api_versions_response *api_versions;
     struct create_partitions_response *create_partitions;
     struct create_topics_response *create_topics;
+    struct delete_records_response *delete_records;
     struct delete_topics_response *delete_topics;
     struct describe_cluster_response *describe_cluster;
+    struct describe_log_dirs_response *describe_log_dirs;
+    struct describe_producers_response *describe_producers;
     struct describe_quorum_response *describe_quorum;
     struct describe_topic_partitions_response *describe_topic_partitions;
     struct fetch_response *fetch;
@@ -73,6 +79,9 @@ union request_out {
 union request_work {
     bool asked; /* of a request with one errand and nothing else to keep */
     struct forwarded *forwarded; /* of a request that the controller decides */
+    struct delete_records_work *delete_records;
+    struct describe_log_dirs_work *describe_log_dirs;
+    struct describe_producers_work *describe_producers;
     struct fetch_work *fetch;
     struct init_producer_id_work *init_producer_id;
     struct list_offsets_work *list_offsets;

@@ -9,6 +9,7 @@
 #include "base/container.h"
 #include "base/memory.h"
 #include "base/report.h"
+#include "replica/record_deletion.h"
 #include "storage/epochs.h"
 #include "storage/producers.h"
 #include "wire/record.h"
@@ -68,8 +69,10 @@ static void durable_moved(struct task *task)
 {
     struct partition *partition = container_of(task, struct partition, durable);
 
-    if (partition->log != NULL)
-        advance_high_watermark(partition);
+    if (partition->log == NULL)
+        return;
+    advance_high_watermark(partition);
+    record_deletions_look(partition);
 }
 
 static int append_order(const struct append *a, const struct append *b)
@@ -162,6 +165,7 @@ static void fail_everybody(struct partition *partition, enum error error)
 {
     fail_list(&partition->staged, error);
     fail_list(&partition->waiting, error);
+    record_deletions_fail(partition, error);
     wake_watches(partition);
 }
 

@@ -17,6 +17,7 @@
 
 struct arena;
 struct partition;
+struct record_deletion;
 
 struct partition_key {
     struct uuid topic_id;
@@ -28,6 +29,7 @@ struct partition_settings {
     int codec; /* compression.type; -1: as the producer chose */
     int level;
     bool page_cache; /* ack.durability */
+    bool only_compacts; /* cleanup.policy=compact: clients delete no records */
 };
 
 /* One batch of a producer. Embedded by who asks; the partition's until done(). */
@@ -70,6 +72,7 @@ struct partition {
     int log_dir_index; /* the owner's number of the log's directory; -1: not known */
     struct append *staged;  /* in order; written at the end of the pass */
     struct append *waiting; /* for the high watermark, in order of last_offset */
+    struct record_deletion *deletions; /* that are not durable yet */
     struct partition_watch *watches;
     struct task write, durable;
     UT_hash_handle hh; /* of the shard's table */

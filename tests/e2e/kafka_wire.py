@@ -2,7 +2,7 @@
 """Kafka's protocol by hand, for the tests only: a second opinion that shares no code with the broker nor with a client library.
 
 One blocking connection; Produce v7, Fetch v11, Metadata v8, CreateTopics v4, DeleteTopics v3, ApiVersions v0 (the last versions
-before the flexible ones), ListOffsets v7, Metadata v12 and ApiVersions v3 among those; record batches v2 in all codecs. The codecs come from the system's libraries through ctypes."""
+before the flexible ones), DeleteRecords v1, ListOffsets v7, Metadata v12 and ApiVersions v3 among those; record batches v2 in all codecs. The codecs come from the system's libraries through ctypes."""
 import base64
 import ctypes
 import ctypes.util
@@ -403,6 +403,14 @@ class Connection:
         r.take("i")
         (_, code, _), = r.array(lambda: (r.string(), r.take("h"), r.string()))
         return code
+
+    def delete_records(self, topic, partition, offset):
+        """the log start after it, from DeleteRecords v1"""
+        r = self.call(21, 1, struct.pack(">i", 1) + text(topic) + struct.pack(">iiqi", 1, partition, offset, 30000))
+        r.take("i")
+        _, start, code = r.array(lambda: (r.string(), r.array(lambda: r.take("iqh"))))[0][1][0]
+        check(code)
+        return start
 
     @staticmethod
     def produce_body(topic, partition, records, acks=-1):

@@ -12,7 +12,8 @@ import records
 
 CLUSTER = "AAAAAAAAAAAAAAAAAAAAAQ"
 PATIENCE = 10                               # seconds for an answer
-ANY = {"producer_id": (0, "a producer id"), "session_id": (1, "a session"), "broker_epoch": (0, "a broker epoch")}
+ANY = {"producer_id": (0, "a producer id"), "session_id": (1, "a session"), "broker_epoch": (0, "a broker epoch"),
+       "usable_bytes": (0, "room")}
 IDENTITY = ("name", "topic", "topic_name", "topic_id", "partition_index", "partition", "index", "node_id", "broker_id", "host", "api_key",
             "resource_type", "resource_name", "replica_id", "batch_index", "log_dir", "principal")
 

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "io/file.h"
 #include "io/io.h"
+#include "replica/record_deletion.h"
 #include "storage/flusher.h"
 #include "storage/log_dir.h"
 #include "test.h"
@@ -254,5 +255,106 @@ void test_partition__shows_only_what_is_below_the_high_watermark(void)
     assert_int_equal(read.error, ERROR_UNKNOWN_LEADER_EPOCH);
     partition_unwatch(&watch);
     pending_destroy(one);
+    stage_destroy(stage);
+}
+
+struct pending_deletion {
+    struct record_deletion deletion;
+    bool done;
+};
+
+static void note_deleted(struct record_deletion *deletion)
+{
+    container_of(deletion, struct pending_deletion, deletion)->done = true;
+}
+
+static bool delete_below(
+    struct stage *stage, struct pending_deletion *pending, int64_t offset)
+{
+    *pending = (struct pending_deletion){ .deletion = { .offset = offset, .done = note_deleted } };
+    return partition_delete_records(stage->partition, &pending->deletion);
+}
+
+static void append_and_wait(struct stage *stage, int count)
+{
+    struct pending *pending = pending_create(count, -1, -1, -1);
+    assert_true(append(stage, pending));
+    turn_until(stage, &pending->done);
+    assert_int_equal(pending->append.error, ERROR_NONE);
+    pending_destroy(pending);
+}
+
+/* The answer comes when the checkpoint file says where the log begins now, and nobody sees it before.
+ * A page-cache topic's records are flushed first, so that the log cannot begin behind its end. */
+void test_partition__deletes_records_for_good(void)
+{
+    for (int page_cache = 0; page_cache < 2; page_cache++) {
+        struct stage *stage = stage_create(page_cache == 1);
+        struct pending_deletion pending, second;
+        char path[100], *text;
+        size_t size;
+        append_and_wait(stage, 4);
+        append_and_wait(stage, 2);
+        assert_true(delete_below(stage, &pending, 3));
+        assert_int_equal(log_start(stage->partition->log), 0);
+        turn_until(stage, &pending.done);
+        assert_int_equal(pending.deletion.error, ERROR_NONE);
+        assert_int_equal(pending.deletion.log_start, 3);
+        assert_int_equal(log_start(stage->partition->log), 3);
+        assert_true(log_durable_end(stage->partition->log) >= 3);
+        snprintf(path, sizeof(path), "%s/log-start-offset-checkpoint", stage->path);
+        assert_int_equal(file_load(stage->io, path, 1000, &text, &size), 0);
+        assert_string_equal(text, "0\n1\ntopic 0 3\n");
+        memory_give(text);
+        assert_false(delete_below(stage, &second, 2)); /* it is there already */
+        assert_int_equal(second.deletion.log_start, 3);
+        assert_true(delete_below(stage, &pending, RECORDS_BELOW_HIGH_WATERMARK));
+        assert_true(delete_below(stage, &second, 5));
+        turn_until(stage, &pending.done);
+        turn_until(stage, &second.done);
+        assert_int_equal(pending.deletion.log_start, 6);
+        stage_destroy(stage);
+    }
+}
+
+static void assert_refused(struct stage *stage, int64_t offset, enum error error)
+{
+    struct pending_deletion pending;
+    assert_false(delete_below(stage, &pending, offset));
+    assert_int_equal(pending.deletion.error, error);
+    assert_int_equal(pending.deletion.log_start, -1);
+}
+
+void test_partition__refuses_to_delete_what_it_must_not(void)
+{
+    struct stage *stage = stage_create(false);
+    append_and_wait(stage, 4);
+    assert_refused(stage, 5, ERROR_OFFSET_OUT_OF_RANGE);
+    assert_refused(stage, -2, ERROR_OFFSET_OUT_OF_RANGE);
+    stage->partition->settings.only_compacts = true;
+    assert_refused(stage, 1, ERROR_POLICY_VIOLATION);
+    partition_lead(stage->partition, false, 4);
+    assert_refused(stage, 1, ERROR_NOT_LEADER_OR_FOLLOWER);
+    stage_destroy(stage);
+}
+
+/* Who waits hears when the leadership or the directory goes, or when its time is up. */
+void test_partition__lets_no_deletion_wait_for_ever(void)
+{
+    struct stage *stage = stage_create(false);
+    struct pending_deletion pending, late;
+    append_and_wait(stage, 4);
+    assert_true(delete_below(stage, &pending, 1));
+    assert_true(delete_below(stage, &late, 2));
+    record_deletion_time_out(&late.deletion);
+    assert_int_equal(late.deletion.error, ERROR_REQUEST_TIMED_OUT);
+    partition_lead(stage->partition, false, 4);
+    assert_true(pending.done);
+    assert_int_equal(pending.deletion.error, ERROR_NOT_LEADER_OR_FOLLOWER);
+    partition_lead(stage->partition, true, 5);
+    assert_true(delete_below(stage, &pending, 3));
+    partition_retire(stage->partition);
+    assert_int_equal(pending.deletion.error, ERROR_KAFKA_STORAGE_ERROR);
+    assert_false(late.done);
     stage_destroy(stage);
 }
