@@ -425,7 +425,7 @@ int log_dir_open(struct loop *owner, const char *path, const struct log_dir_sett
 
 int log_dir_close(struct log_dir *dir, int64_t broker_epoch)
 {
-    assert(!dir->writing);
+    assert(!dir->writing); /* the owner's loop has ended, and none ends while a job of its runs */
     int status = dir->failure;
     if (status == 0) {
         build_files(dir);

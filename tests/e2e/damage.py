@@ -154,11 +154,34 @@ class Damage:
         assert sum(b.count for b in self.connection.read("rotten", 0)) == BATCHES + 1
 
 
+def moved():
+    """A partition that was moved by hand to the node's other directory is served from there, and the metadata follow."""
+    with node.Node() as broker:
+        broker.directories = [os.path.join(broker.folder, name) for name in ("one", "two")]
+        broker.start()
+        connection = broker.connect()
+        connection.create_topic("walker", 1)
+        wire.wait_for(lambda: connection.list_offset("walker", 0, -1)[1] == 0, 20, "served")
+        for _ in range(3):
+            connection.produce("walker", 0, wire.batch([(b"k", b"v", [], EPOCH)]))
+        for round_count in (3, 4, 5):
+            broker.stop()
+            here, there = sorted(broker.directories, key=lambda path: not os.path.isdir(os.path.join(path, "walker-0")))
+            os.rename(os.path.join(here, "walker-0"), os.path.join(there, "walker-0"))
+            broker.start()
+            connection = broker.connect()
+            wire.wait_for(lambda: connection.metadata(["walker"])["topics"]["walker"]["partitions"][0]["leader"] == 1, 20, "led")
+            assert connection.list_offset("walker", 0, -1)[1] == round_count
+            assert connection.produce("walker", 0, wire.batch([(b"k", b"v", [], EPOCH)])) == round_count
+            assert not os.path.exists(os.path.join(here, "walker-0"))
+        broker.stop()
+
+
 def main():
     damage = Damage()
     try:
-        return node.run([("damage " + name.replace("_", " "), getattr(damage, name)) for name in ("stray", "rot", "rot_by_time", "restored", "cut")],
-                        damage.broker)
+        steps = [("damage " + name.replace("_", " "), getattr(damage, name)) for name in ("stray", "rot", "rot_by_time", "restored", "cut")]
+        return node.run(steps + [("damage moved", moved)], damage.broker)
     finally:
         damage.broker.close()
 
