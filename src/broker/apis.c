@@ -3,11 +3,13 @@
 
 #include "wire/schema.h"
 
+#include "wire/gen/alter_client_quotas.h"
 #include "wire/gen/api_versions.h"
 #include "wire/gen/create_partitions.h"
 #include "wire/gen/create_topics.h"
 #include "wire/gen/delete_records.h"
 #include "wire/gen/delete_topics.h"
+#include "wire/gen/describe_client_quotas.h"
 #include "wire/gen/describe_cluster.h"
 #include "wire/gen/describe_log_dirs.h"
 #include "wire/gen/describe_producers.h"
@@ -39,6 +41,8 @@ const struct api apis[] = {
     { ROW(API_OFFSET_FOR_LEADER_EPOCH, 2, 4, API_ON_BROKER, offset_for_leader_epoch), .reads_image = true },
     { ROW(API_DESCRIBE_LOG_DIRS, 1, 5, API_ON_BROKER, describe_log_dirs), .reads_image = true },
     { ROW(API_CREATE_PARTITIONS, 0, 3, BOTH, create_partitions), .changes_image = true },
+    { ROW(API_DESCRIBE_CLIENT_QUOTAS, 0, 1, API_ON_BROKER, describe_client_quotas), .reads_image = true },
+    { ROW(API_ALTER_CLIENT_QUOTAS, 0, 1, BOTH, alter_client_quotas), .changes_image = true },
     { ROW(API_DESCRIBE_QUORUM, 0, 2, BOTH, describe_quorum) },
     { ROW(API_DESCRIBE_CLUSTER, 0, 2, BOTH, describe_cluster), .reads_image = true },
     { ROW(API_DESCRIBE_PRODUCERS, 0, 0, API_ON_BROKER, describe_producers), .reads_image = true },

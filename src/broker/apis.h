@@ -24,11 +24,13 @@ extern const int api_count;
 
 const struct api *api_find(int16_t key, unsigned listener); /* NULL: not served there */
 
+enum step handle_alter_client_quotas(struct request *request);
 enum step handle_api_versions(struct request *request);
 enum step handle_create_partitions(struct request *request);
 enum step handle_create_topics(struct request *request);
 enum step handle_delete_records(struct request *request);
 enum step handle_delete_topics(struct request *request);
+enum step handle_describe_client_quotas(struct request *request);
 enum step handle_describe_cluster(struct request *request);
 enum step handle_describe_log_dirs(struct request *request);
 enum step handle_describe_producers(struct request *request);

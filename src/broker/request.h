@@ -37,11 +37,13 @@ enum step {
 /* The decoded request. */
 union request_in {
     void *message;
+    const struct alter_client_quotas_request *alter_client_quotas;
     const struct api_versions_request *api_versions;
     const struct create_partitions_request *create_partitions;
     const struct create_topics_request *create_topics;
     const struct delete_records_request *delete_records;
     const struct delete_topics_request *delete_topics;
+    const struct describe_client_quotas_request *describe_client_quotas;
     const struct describe_cluster_request *describe_cluster;
     const struct describe_log_dirs_request *describe_log_dirs;
     const struct describe_producers_request *describe_producers;
@@ -57,11 +59,13 @@ union request_in {
 
 union request_out {
     void *message;
+    struct alter_client_quotas_response *alter_client_quotas;
     struct api_versions_response *api_versions;
     struct create_partitions_response *create_partitions;
     struct create_topics_response *create_topics;
     struct delete_records_response *delete_records;
     struct delete_topics_response *delete_topics;
+    struct describe_client_quotas_response *describe_client_quotas;
     struct describe_cluster_response *describe_cluster;
     struct describe_log_dirs_response *describe_log_dirs;
     struct describe_producers_response *describe_producers;

@@ -5,6 +5,7 @@
 
 #include "metadata/feature.h"
 #include "metadata/item.h"
+#include "metadata/quota.h"
 #include "wire/gen/access_control_entry_record.h"
 #include "wire/gen/client_quota_record.h"
 #include "wire/gen/config_record.h"
@@ -139,39 +140,25 @@ static const char *apply_remove_scram(struct image *image, const void *message, 
     return NULL;
 }
 
-/* The parts of an entity in the order of their types, whatever order the record has. */
-static struct bytes quota_key(struct item_key_text *text, const struct client_quota_record *record)
-{
-    key_begin(text);
-    struct str last = { 0 };
-    for (int32_t taken = 0; taken < record->entity_count; taken++) {
-        const struct client_quota_record_entity_data *next = NULL;
-        for (int32_t i = 0; i < record->entity_count; i++) {
-            const struct client_quota_record_entity_data *part = &record->entity[i];
-            bool behind = str_is_null(last) || str_compare(part->entity_type, last) > 0;
-            if (behind && (next == NULL || str_compare(part->entity_type, next->entity_type) < 0))
-                next = part;
-        }
-        if (next == NULL)
-            break; /* a type that stands twice */
-        key_add_str(text, next->entity_type);
-        key_add_str(text, next->entity_name);
-        last = next->entity_type;
-    }
-    key_add_bytes(text, record->key.data, (size_t)record->key.size);
-    return key_end(text);
-}
-
 static const char *apply_quota(struct image *image, const void *message, struct bytes raw)
 {
     const struct client_quota_record *record = message;
+    struct quota_entity entity = { 0 };
     struct item_key_text text;
-    struct bytes key = quota_key(&text, record);
-    if (key.data != NULL && record->remove) {
+    for (int32_t i = 0; i < record->entity_count; i++)
+        if (!quota_entity_add(&entity, record->entity[i].entity_type, record->entity[i].entity_name))
+            return "a quota of an entity with too many parts";
+    struct bytes key = quota_item_key(&text, &entity, record->key);
+    if (key.data == NULL)
+        return too_long;
+    if (record->remove) {
         tree_remove(&image->quotas, image->edit, key);
         return NULL;
     }
-    return keep(image, &image->quotas, key, raw);
+    struct image_item *item = item_create(key, raw);
+    item->number = record->value;
+    tree_set(&image->quotas, image->edit, &item->value);
+    return NULL;
 }
 
 static void replace_item(struct image_item **place, struct bytes raw)

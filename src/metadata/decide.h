@@ -4,6 +4,8 @@
 #pragma once
 #include "metadata/controller.h"
 
+struct alter_client_quotas_request;
+struct alter_client_quotas_response;
 struct assign_replicas_to_dirs_request;
 struct assign_replicas_to_dirs_response;
 struct broker_heartbeat_request;
@@ -32,6 +34,9 @@ struct decider {
 void decide_record(struct decider *decider, const struct message_schema *schema, int16_t version,
     const void *message);
 
+void decide_alter_client_quotas(struct decider *decider,
+    const struct alter_client_quotas_request *request,
+    struct alter_client_quotas_response *response);
 void decide_create_partitions(struct decider *decider,
     const struct create_partitions_request *request, struct create_partitions_response *response);
 void decide_create_topics(struct decider *decider, const struct create_topics_request *request,

@@ -88,6 +88,7 @@ struct image_item {
     struct bytes key, record;
     struct str text; /* a setting's value */
     int16_t level;   /* a feature's level */
+    double number;   /* a quota's value */
 };
 
 /* How many replicas a directory holds, for placing more. */

@@ -15,8 +15,8 @@ struct item_key_text {
 };
 
 struct bytes item_key(const struct tree_value *value);
-/* One allocation with key and record copied; text and level are the caller's to set (text may point
- * into record). */
+/* One allocation with key and record copied; text, level and number are the caller's to set (text may
+ * point into record). */
 struct image_item *item_create(struct bytes key, struct bytes record);
 
 void key_begin(struct item_key_text *text);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "metadata/quota.h"
+
+#include "cluster.h"
+#include "wire/gen/alter_client_quotas.h"
+
+static struct alter_client_quotas_response alter(struct cluster *cluster,
+    struct alter_client_quotas_request_entry_data *entries, int32_t count, bool validate_only)
+{
+    struct alter_client_quotas_request request = {
+        .entries = entries, .entries_count = count, .validate_only = validate_only
+    };
+    struct alter_client_quotas_response response;
+    cluster_decide(cluster, CONTROLLER_ALTER_CLIENT_QUOTAS, &request,
+        &alter_client_quotas_response_schema, &response);
+    return response;
+}
+
+static struct quota_entity entity_of(const char *user, const char *client_id)
+{
+    struct quota_entity entity = { 0 };
+    quota_entity_add(&entity, STR("user"), str_from(user));
+    quota_entity_add(&entity, STR("client-id"), str_from(client_id));
+    return entity;
+}
+
+static bool has(const struct cluster *cluster, const struct quota_entity *entity, double value)
+{
+    double found = -1;
+    return image_quota(cluster_image(cluster), entity, STR("producer_byte_rate"), &found) &&
+           found == value;
+}
+
+/* One entity is one, in whatever order its parts came; the default is not a name, nor an empty one.
+ */
+void test_quota__is_found_by_its_entity_in_any_order(void)
+{
+    struct cluster cluster;
+    cluster_init(&cluster);
+    struct alter_client_quotas_request_entity_data parts[2][2] = {
+        { { .entity_type = STR("user"), .entity_name = STR("u") },
+            { .entity_type = STR("client-id"), .entity_name = STR("c") } },
+        { { .entity_type = STR("client-id"), .entity_name = STR("c") },
+            { .entity_type = STR("user") } },
+    };
+    struct alter_client_quotas_op_data operations[2] = {
+        { .key = STR("producer_byte_rate"), .value = 10 },
+        { .key = STR("producer_byte_rate"), .value = 20 },
+    };
+    struct alter_client_quotas_request_entry_data entries[2] = {
+        { .entity = parts[0], .entity_count = 2, .ops = &operations[0], .ops_count = 1 },
+        { .entity = parts[1], .entity_count = 2, .ops = &operations[1], .ops_count = 1 },
+    };
+    struct quota_entity named = entity_of("u", "c"), other = entity_of(NULL, "c");
+    assert_int_equal(alter(&cluster, entries, 2, true).entries[1].error_code, ERROR_NONE);
+    assert_int_equal(cluster.record_count, 0);
+    assert_int_equal(alter(&cluster, entries, 2, false).entries[1].error_code, ERROR_NONE);
+    assert_int_equal(cluster.record_count, 2);
+    assert_true(has(&cluster, &named, 10) && has(&cluster, &other, 20));
+    alter(&cluster, entries, 2, false);
+    assert_int_equal(cluster.record_count, 0); /* all is there */
+
+    struct quota quota;
+    assert_true(image_quota_after(cluster_image(&cluster), NULL, &quota));
+    assert_true(quota_entity_equal(&quota.entity, &named) && quota.value == 10);
+    assert_true(image_quota_after(cluster_image(&cluster), &quota, &quota));
+    assert_true(quota_entity_equal(&quota.entity, &other));
+    assert_false(image_quota_after(cluster_image(&cluster), &quota, &quota));
+
+    operations[0].remove = operations[1].remove = true;
+    alter(&cluster, entries, 2, false);
+    assert_int_equal(cluster.record_count, 2);
+    assert_false(image_quota_after(cluster_image(&cluster), NULL, &quota));
+    cluster_deinit(&cluster);
+}
+
+/* What is wrong in one entity leaves the others alone. */
+void test_quota__changes_an_entity_as_a_whole(void)
+{
+    struct cluster cluster;
+    cluster_init(&cluster);
+    struct alter_client_quotas_request_entity_data parts[2] = {
+        { .entity_type = STR("user"), .entity_name = STR("good") },
+        { .entity_type = STR("user"), .entity_name = STR("bad") },
+    };
+    struct alter_client_quotas_op_data operations[2] = {
+        { .key = STR("producer_byte_rate"), .value = 10 },
+        { .key = STR("nonsense"), .value = 20 },
+    };
+    struct alter_client_quotas_request_entry_data entries[2] = {
+        { .entity = &parts[1], .entity_count = 1, .ops = operations, .ops_count = 2 },
+        { .entity = &parts[0], .entity_count = 1, .ops = operations, .ops_count = 1 },
+    };
+    struct alter_client_quotas_response response = alter(&cluster, entries, 2, false);
+    assert_int_equal(response.entries[0].error_code, ERROR_INVALID_REQUEST);
+    assert_int_equal(response.entries[1].error_code, ERROR_NONE);
+    assert_int_equal(cluster.record_count, 1);
+    struct quota quota;
+    assert_true(image_quota_after(cluster_image(&cluster), NULL, &quota));
+    assert_true(str_is(quota.entity.parts[0].name, "good"));
+    cluster_deinit(&cluster);
+}
