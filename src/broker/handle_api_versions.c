@@ -24,6 +24,12 @@ static bool is_software_text(struct str text)
     return true;
 }
 
+/* Cluster and node are told together, or not at all (KIP-1242). */
+static bool is_half_told(const struct api_versions_request *in)
+{
+    return str_is_null(in->cluster_id) != (in->node_id < 0);
+}
+
 /* A client that thinks it is talking to another cluster or node shall find its way anew (KIP-1242). */
 static bool is_lost(const struct request *request)
 {
@@ -104,8 +110,8 @@ enum step handle_api_versions(struct request *request)
         refuse_version(request, out);
         return STEP_ANSWER;
     }
-    if (in->names_its_software &&
-        (!is_software_text(in->client_software_name) || !is_software_text(in->client_software_version))) {
+    if (in->names_its_software && (!is_software_text(in->client_software_name) ||
+                                      !is_software_text(in->client_software_version) || is_half_told(in))) {
         out->error_code = ERROR_INVALID_REQUEST;
         return STEP_ANSWER;
     }

@@ -128,7 +128,9 @@ static void describe_named(struct page *page, const struct describe_topic_partit
             return;
         }
         bool is_name = topic_name_fault(&page->request->arena, names[i]) == NULL;
-        add_topic(page, names[i])->error_code = is_name ? ERROR_UNKNOWN_TOPIC_OR_PARTITION : ERROR_INVALID_TOPIC_EXCEPTION;
+        struct describe_topic_partitions_response_topic *unknown = add_topic(page, names[i]);
+        unknown->error_code = is_name ? ERROR_UNKNOWN_TOPIC_OR_PARTITION : ERROR_INVALID_TOPIC_EXCEPTION;
+        unknown->topic_authorized_operations = ALL_TOPIC_OPERATIONS;
     }
 }
 
@@ -140,6 +142,15 @@ static void refuse(struct page *page, const struct describe_topic_partitions_req
         topic->error_code = ERROR_INVALID_REQUEST;
         topic->is_internal = false;
     }
+}
+
+/* A cursor stands at one of the topics that are asked for. */
+static bool asks_for(const struct describe_topic_partitions_request *in, struct str name)
+{
+    bool found = in->topics_count == 0;
+    for (int32_t i = 0; i < in->topics_count && !found; i++)
+        found = str_equal(in->topics[i].name, name);
+    return found;
 }
 
 enum step handle_describe_topic_partitions(struct request *request)
@@ -154,7 +165,7 @@ enum step handle_describe_topic_partitions(struct request *request)
     if (request->shard->image == NULL)
         return STEP_ANSWER;
     if (in->cursor != NULL) {
-        if (in->cursor->partition_index < 0) {
+        if (in->cursor->partition_index < 0 || !asks_for(in, in->cursor->topic_name)) {
             refuse(&page, in);
             return STEP_ANSWER;
         }

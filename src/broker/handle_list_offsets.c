@@ -136,47 +136,33 @@ static bool time_is_known(const struct list_offsets_request *in, int64_t timesta
 /* One mention of a partition in the request. */
 struct mention {
     struct str topic;
-    int32_t partition_index;
-    struct list_offsets_partition_response *answer;
+    const struct list_offsets_partition *wish;
 };
 
 static int compare_mentions(const void *a, const void *b)
 {
     const struct mention *one = a, *other = b;
     int order = str_compare(one->topic, other->topic);
+    int32_t index = one->wish->partition_index, other_index = other->wish->partition_index;
     if (order != 0)
         return order;
-    return one->partition_index < other->partition_index ? -1 : one->partition_index > other->partition_index;
+    return index < other_index ? -1 : index > other_index;
 }
 
-/* Kafka refuses every mention of a partition that is named twice. Sorted, for a request may name a million. */
-static void refuse_twice(struct arena *arena, const struct list_offsets_response *out)
+/* All mentions in order of topic and partition: a request may name a million, in any order. */
+static struct mention *sort_mentions(struct request *request, size_t *out_count)
 {
+    const struct list_offsets_request *in = request->in.list_offsets;
     size_t count = 0;
-    for (int32_t t = 0; t < out->topics_count; t++)
-        count += (size_t)out->topics[t].partitions_count;
-    struct mention *mentions = arena_take_array(arena, count, sizeof(*mentions)), *next = mentions;
-    for (int32_t t = 0; t < out->topics_count; t++) {
-        for (int32_t p = 0; p < out->topics[t].partitions_count; p++) {
-            struct list_offsets_partition_response *answer = &out->topics[t].partitions[p];
-            *next++ = (struct mention){ out->topics[t].name, answer->partition_index, answer };
-        }
-    }
+    for (int32_t t = 0; t < in->topics_count; t++)
+        count += (size_t)in->topics[t].partitions_count;
+    struct mention *mentions = arena_take_array(&request->arena, count, sizeof(*mentions)), *next = mentions;
+    for (int32_t t = 0; t < in->topics_count; t++)
+        for (int32_t p = 0; p < in->topics[t].partitions_count; p++)
+            *next++ = (struct mention){ in->topics[t].name, &in->topics[t].partitions[p] };
     qsort(mentions, count, sizeof(*mentions), compare_mentions);
-    for (size_t i = 1; i < count; i++) {
-        if (compare_mentions(&mentions[i - 1], &mentions[i]) == 0)
-            mentions[i - 1].answer->error_code = mentions[i].answer->error_code = ERROR_INVALID_REQUEST;
-    }
-}
-
-static void prepare_topic(struct request *request, const struct list_offsets_topic *wished,
-    struct list_offsets_topic_response *answer)
-{
-    answer->name = wished->name;
-    answer->partitions_count = wished->partitions_count;
-    answer->partitions = MESSAGE_TAKE(list_offsets_partition_response, &request->arena, wished->partitions_count);
-    for (int32_t i = 0; i < wished->partitions_count; i++)
-        answer->partitions[i].partition_index = wished->partitions[i].partition_index;
+    *out_count = count;
+    return mentions;
 }
 
 static enum error check_wish(const struct list_offsets_request *in, const struct list_offsets_partition *wish,
@@ -189,32 +175,55 @@ static enum error check_wish(const struct list_offsets_request *in, const struct
     return ERROR_NONE;
 }
 
-static void ask_topic(struct request *request, const struct list_offsets_topic *wished,
-    struct list_offsets_topic_response *answer)
+static void ask(struct request *request, const struct image_topic *topic, const struct list_offsets_partition *wish,
+    struct list_offsets_partition_response *answer)
 {
     struct list_offsets_work *work = request->work.list_offsets;
+    answer->error_code = (int16_t)check_wish(request->in.list_offsets, wish, topic);
+    if (answer->error_code != ERROR_NONE)
+        return;
+    struct list_offsets_visit *visit = arena_take(&request->arena, sizeof(*visit));
+    visit->visit.topic_id = topic->id;
+    visit->visit.partition_index = wish->partition_index;
+    visit->work = work;
+    visit->wish = wish;
+    visit->answer = answer;
+    visits_add(&work->visits, &visit->visit);
+}
+
+/* Each topic and each partition is answered once, however often it was named; one that was named twice is refused. */
+static void ask_all(struct request *request)
+{
+    struct list_offsets_response *out = request->out.list_offsets;
     const struct image *image = request->shard->image;
-    const struct image_topic *topic = image == NULL ? NULL : image_topic_by_name(image, wished->name);
-    for (int32_t i = 0; i < wished->partitions_count; i++) {
-        struct list_offsets_partition_response *part = &answer->partitions[i];
-        if (part->error_code == ERROR_NONE)
-            part->error_code = (int16_t)check_wish(request->in.list_offsets, &wished->partitions[i], topic);
-        if (part->error_code != ERROR_NONE)
+    const struct image_topic *topic = NULL;
+    size_t count;
+    struct mention *mentions = sort_mentions(request, &count);
+    struct list_offsets_partition_response *answers =
+        MESSAGE_TAKE(list_offsets_partition_response, &request->arena, (int32_t)count);
+    out->topics = arena_take_array(&request->arena, count, sizeof(*out->topics));
+    out->topics_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0 && compare_mentions(&mentions[i - 1], &mentions[i]) == 0)
             continue;
-        struct list_offsets_visit *visit = arena_take(&request->arena, sizeof(*visit));
-        visit->visit.topic_id = topic->id;
-        visit->visit.partition_index = part->partition_index;
-        visit->work = work;
-        visit->wish = &wished->partitions[i];
-        visit->answer = part;
-        visits_add(&work->visits, &visit->visit);
+        if (i == 0 || !str_equal(mentions[i - 1].topic, mentions[i].topic)) {
+            out->topics[out->topics_count++] =
+                (struct list_offsets_topic_response){ .name = mentions[i].topic, .partitions = answers };
+            topic = image == NULL ? NULL : image_topic_by_name(image, mentions[i].topic);
+        }
+        out->topics[out->topics_count - 1].partitions_count++;
+        struct list_offsets_partition_response *answer = answers++;
+        answer->partition_index = mentions[i].wish->partition_index;
+        if (i + 1 < count && compare_mentions(&mentions[i], &mentions[i + 1]) == 0)
+            answer->error_code = ERROR_INVALID_REQUEST;
+        else
+            ask(request, topic, mentions[i].wish, answer);
     }
 }
 
 enum step handle_list_offsets(struct request *request)
 {
     const struct list_offsets_request *in = request->in.list_offsets;
-    struct list_offsets_response *out = request->out.list_offsets;
     struct list_offsets_work *work = request->work.list_offsets;
 
     if (work == NULL) {
@@ -222,13 +231,7 @@ enum step handle_list_offsets(struct request *request)
         visits_init(&work->visits, request);
         work->is_consumer = in->replica_id == REPLICA_OF_CONSUMER;
         work->committed_only = in->isolation_level == READ_COMMITTED;
-        out->topics_count = in->topics_count;
-        out->topics = arena_take_array(&request->arena, (size_t)in->topics_count, sizeof(*out->topics));
-        for (int32_t i = 0; i < in->topics_count; i++)
-            prepare_topic(request, &in->topics[i], &out->topics[i]);
-        refuse_twice(&request->arena, out);
-        for (int32_t i = 0; i < in->topics_count; i++)
-            ask_topic(request, &in->topics[i], &out->topics[i]);
+        ask_all(request);
         visits_send(&work->visits, look_offset_up);
     }
     return request->errands_out > 0 ? STEP_PARK : STEP_ANSWER;

@@ -136,38 +136,51 @@ static void describe_all(struct request *request)
         describe(request, topic);
 }
 
-/* Before version 12 a topic has a name and no id; the answer has no other place for the error. */
+/* Before version 12 a topic has a name and no id, later one of both. What breaks that is told at every topic, and nothing of the
+ * cluster is. */
 static bool refuse_ids(struct request *request)
 {
     const struct metadata_request *in = request->in.metadata;
+    struct metadata_response *out = request->out.metadata;
     bool is_bad = false;
-    for (int32_t i = 0; i < in->topics_count && !in->by_topic_id; i++)
-        is_bad |= str_is_null(in->topics[i].name) || !uuid_is_zero(in->topics[i].topic_id);
+    for (int32_t i = 0; i < in->topics_count; i++) {
+        bool has_name = !str_is_null(in->topics[i].name), has_id = !uuid_is_zero(in->topics[i].topic_id);
+        is_bad |= in->by_topic_id ? !has_name && !has_id : !has_name || has_id;
+    }
     if (!is_bad)
         return false;
+    out->topics = arena_take_array(&request->arena, (size_t)in->topics_count, sizeof(*out->topics));
     for (int32_t i = 0; i < in->topics_count; i++) {
         struct str name = in->topics[i].name;
         struct metadata_response_topic *topic = add_topic(request, ERROR_INVALID_REQUEST, str_is_null(name) ? STR("") : name);
         topic->is_internal = false;
         topic->topic_id = in->topics[i].topic_id;
     }
-    request->out.metadata->error_code = ERROR_INVALID_REQUEST;
+    out->error_code = ERROR_INVALID_REQUEST;
     return true;
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct uuid));
+}
+
+/* A name beside ids is not looked at. */
 static void describe_by_id(struct request *request)
 {
     const struct metadata_request *in = request->in.metadata;
+    struct uuid *ids = arena_take_array(&request->arena, (size_t)in->topics_count, sizeof(*ids));
+    for (int32_t i = 0; i < in->topics_count; i++)
+        ids[i] = in->topics[i].topic_id;
+    qsort(ids, (size_t)in->topics_count, sizeof(*ids), compare_ids);
     for (int32_t i = 0; i < in->topics_count; i++) {
-        if (uuid_is_zero(in->topics[i].topic_id))
-            continue; /* a name beside ids is not looked at */
-        const struct image_topic *topic = image_topic_by_id(request->shard->image, in->topics[i].topic_id);
-        if (topic != NULL) {
+        if (uuid_is_zero(ids[i]) || (i > 0 && uuid_equal(ids[i], ids[i - 1])))
+            continue;
+        const struct image_topic *topic = image_topic_by_id(request->shard->image, ids[i]);
+        if (topic != NULL)
             describe(request, topic);
-        } else {
-            struct metadata_response_topic *out = add_topic(request, ERROR_UNKNOWN_TOPIC_ID, (struct str){ 0 });
-            out->topic_id = in->topics[i].topic_id;
-        }
+        else
+            add_topic(request, ERROR_UNKNOWN_TOPIC_ID, (struct str){ 0 })->topic_id = ids[i];
     }
 }
 
@@ -195,7 +208,10 @@ static void describe_by_name(struct request *request)
             continue;
         }
         bool is_name = topic_name_fault(&request->arena, names[i]) == NULL;
-        add_topic(request, is_name ? ERROR_UNKNOWN_TOPIC_OR_PARTITION : ERROR_INVALID_TOPIC_EXCEPTION, names[i]);
+        enum error error = is_name ? ERROR_UNKNOWN_TOPIC_OR_PARTITION : ERROR_INVALID_TOPIC_EXCEPTION;
+        struct metadata_response_topic *out = add_topic(request, error, names[i]);
+        if (in->include_topic_authorized_operations)
+            out->topic_authorized_operations = ALL_TOPIC_OPERATIONS;
         if (may_create && is_name && !topic_is_internal(names[i]))
             add_creation(&creation, names[i], in->topics_count);
     }
@@ -212,8 +228,6 @@ static void describe_topics(struct request *request)
         return;
     }
     out->topics = arena_take_array(&request->arena, (size_t)in->topics_count, sizeof(*out->topics));
-    if (refuse_ids(request))
-        return;
     bool has_ids = false;
     for (int32_t i = 0; i < in->topics_count; i++)
         has_ids |= !uuid_is_zero(in->topics[i].topic_id);
@@ -247,6 +261,8 @@ enum step handle_metadata(struct request *request)
 {
     struct metadata_response *out = request->out.metadata;
     out->brokers_count = out->topics_count = 0;
+    if (refuse_ids(request))
+        return STEP_ANSWER;
     out->cluster_id = str_from(request->shard->cluster_id);
     if (request->shard->image == NULL)
         return STEP_ANSWER;

@@ -13,7 +13,7 @@ enum config_source { FROM_TOPIC = 1, FROM_BROKER = 2, FROM_CLUSTER = 3, FROM_FIL
 static const struct create_topics_creatable_topic_config *find_wish(const struct create_topics_creatable_topic *topic,
     const char *name)
 {
-    for (int32_t i = 0; i < topic->configs_count; i++)
+    for (int32_t i = topic->configs_count - 1; i >= 0; i--) /* of two, the last holds */
         if (str_is(topic->configs[i].name, name) && !str_is_null(topic->configs[i].value))
             return &topic->configs[i];
     return NULL;
@@ -44,7 +44,6 @@ void topic_describe(const struct node_settings *node, const struct image *image,
 {
     struct str own = str_from(arena_format(arena, "%d", node->node_id));
     struct topic_settings settings;
-    struct str message;
 
     topic_settings_resolve(node, image, topic->name, &settings);
     result->configs = MESSAGE_TAKE(create_topics_creatable_topic_configs, arena, topic_setting_count);
@@ -56,10 +55,10 @@ void topic_describe(const struct node_settings *node, const struct image *image,
             continue;
         struct create_topics_creatable_topic_configs *config = &result->configs[result->configs_count++];
         config->name = str_from(row->name);
-        if (wish != NULL)
-            setting_parse(row, wish->value, arena, &settings, &message);
         config->config_source = (int8_t)(wish != NULL ? FROM_TOPIC : find_source(node, image, own, row));
-        config->value = row->offset == SETTING_NOWHERE ? (wish != NULL ? wish->value : str_from(row->unset))
-                                                       : setting_print(row, &settings, arena);
+        if (wish != NULL)
+            config->value = wish->value; /* as it was written */
+        else
+            config->value = row->offset == SETTING_NOWHERE ? str_from(row->unset) : setting_print(row, &settings, arena);
     }
 }

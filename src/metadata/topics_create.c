@@ -121,6 +121,7 @@ static enum error check_settings(struct creation *creation)
     if (error != ERROR_NONE) {
         creation->result->error_code = (int16_t)error;
         creation->result->error_message = message;
+        creation->result->configs_count = 0;
     }
     return error;
 }

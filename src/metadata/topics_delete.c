@@ -32,10 +32,6 @@ static void delete_topic(
                 "This server does not host this topic-partition.");
         return;
     }
-    if (!decider->settings->delete_topic_enable) {
-        answer(result, ERROR_TOPIC_DELETION_DISABLED, "Topic deletion is disabled.");
-        return;
-    }
     result->topic_id = topic->id;
     result->name = str_copy(decider->arena, topic->name);
     struct remove_topic_record record = { .topic_id = topic->id };
@@ -84,6 +80,16 @@ static const bool *find_mixed(struct arena *arena,
     return mixed;
 }
 
+/* Deletion is disabled: that is told of everything that was asked for, whether it exists or not. */
+static void refuse_all(
+    const struct delete_topics_request *request, struct delete_topics_response *response)
+{
+    for (int32_t i = 0; i < response->responses_count; i++)
+        response->responses[i].error_code = request->knows_deletion_disabled
+                                                ? ERROR_TOPIC_DELETION_DISABLED
+                                                : ERROR_INVALID_REQUEST;
+}
+
 void decide_delete_topics(struct decider *decider, const struct delete_topics_request *request,
     struct delete_topics_response *response)
 {
@@ -99,6 +105,10 @@ void decide_delete_topics(struct decider *decider, const struct delete_topics_re
     for (int32_t i = 0; i < by_name; i++)
         response->responses[by_state + i].name = request->topic_names[i];
 
+    if (!decider->settings->delete_topic_enable) {
+        refuse_all(request, response);
+        return;
+    }
     /* The same topic twice, by whatever means, is one mistake of the request: it is not deleted,
      * and answered once. */
     int32_t kept = 0;

@@ -241,9 +241,9 @@ enum error partition_check(const struct partition *partition, int32_t current_le
 {
     if (partition->log == NULL || partition->damaged)
         return ERROR_KAFKA_STORAGE_ERROR;
-    if (current_leader_epoch >= 0 && current_leader_epoch < partition->leader_epoch)
+    if (current_leader_epoch != -1 && current_leader_epoch < partition->leader_epoch)
         return ERROR_FENCED_LEADER_EPOCH;
-    if (current_leader_epoch >= 0 && current_leader_epoch > partition->leader_epoch)
+    if (current_leader_epoch != -1 && current_leader_epoch > partition->leader_epoch)
         return ERROR_UNKNOWN_LEADER_EPOCH;
     return partition->leads ? ERROR_NONE : ERROR_NOT_LEADER_OR_FOLLOWER;
 }

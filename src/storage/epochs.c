@@ -73,7 +73,7 @@ void epochs_end(const struct epochs *epochs, int32_t epoch, int64_t log_end, int
 {
     *out_epoch = -1;
     *out_end = -1;
-    if (epoch < 0 || epochs->count == 0 || epoch > epochs_latest(epochs))
+    if (epoch == -1 || epochs->count == 0 || epoch > epochs_latest(epochs))
         return;
     if (epoch <
         epochs->entries[0].epoch) { /* older than all we know: it ended where the oldest begins */

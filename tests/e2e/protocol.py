@@ -253,7 +253,7 @@ class Suite:
             connection.delete_topic(f"wide-{i}")
 
     def check_offsets_named_twice(self):
-        """Every mention of a partition that is named twice is refused; a request of very many names is answered all the same."""
+        """A partition that is named twice is refused, and answered once; a request of very many names is answered all the same."""
         connection = self.topic("named", 2)
 
         def codes(indexes):
@@ -261,7 +261,7 @@ class Suite:
             r = connection.call(2, 1, struct.pack(">ii", -1, 1) + wire.text("named") + struct.pack(">i", len(indexes)) + wishes)
             return r.array(lambda: (r.string(), r.array(lambda: r.take("ihqq"))))[0][1]
 
-        assert [answer[1] for answer in codes([0, 1, 0])] == [42, 0, 42]
+        assert sorted(answer[:2] for answer in codes([0, 1, 0])) == [(0, 42), (1, 0)]
         many = codes(range(300000))
         assert len(many) == 300000 and [answer[1] for answer in many[:3]] == [0, 0, 3] and many[-1][1] == 3
 

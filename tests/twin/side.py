@@ -13,7 +13,7 @@ import records
 CLUSTER = "AAAAAAAAAAAAAAAAAAAAAQ"
 PATIENCE = 10                               # seconds for an answer
 ANY = {"producer_id": (0, "a producer id"), "session_id": (1, "a session"), "broker_epoch": (0, "a broker epoch"),
-       "usable_bytes": (0, "room")}
+       "usable_bytes": (0, "room"), "finalized_features_epoch": (0, "an offset")}
 IDENTITY = ("name", "topic", "topic_name", "topic_id", "partition_index", "partition", "index", "node_id", "broker_id", "host", "api_key",
             "resource_type", "resource_name", "replica_id", "batch_index", "log_dir", "principal")
 
@@ -37,11 +37,12 @@ class Side:
     def ready(self):
         self.node.wait_ready(90)
         self.admin = self.node.connect()
+        wire.wait_for(lambda: self.admin.call(22, 1, b"\xff\xff\0\0\xea\x60").take("ih")[1] == 0, 30, "producer ids are given out")
 
     # what the steps of a case do
     def run(self, case, version):
         """[(api, version, answer)] of every step that is compared"""
-        self.variables = {"$t": f"{case.topic}-v{version}", "$port": self.node.port}
+        self.variables = {"$t": f"{case.topic}-v{version}", "$port": self.node.port, **case.variables}
         self.connection = wire.Connection(self.node.controller_port if case.listener == "controller" else self.node.port, PATIENCE)
         try:
             return [found for step in case.steps for found in self.step(step, version)]
@@ -50,9 +51,14 @@ class Side:
 
     def step(self, step, version):
         if "topic" in step:
-            self.create(self.fill(step["topic"]), step.get("partitions", 1), self.fill(step.get("configs", {})))
+            name, count = self.fill(step["topic"]), step.get("partitions", 1)
+            self.admin.create_topic(name, count, self.fill(step.get("configs", {})))
+            self.wait_served(name, count)
+        elif "wait" in step:
+            self.wait_served(self.fill(step["wait"]), step.get("partitions", 1))
         elif "produce" in step:
-            self.admin.produce(self.fill(step["produce"]), step.get("partition", 0), records.build(self.fill(step["batches"])))
+            for batch in step["batches"] if isinstance(step["batches"], list) else [step["batches"]]:
+                self.admin.produce(self.fill(step["produce"]), step.get("partition", 0), records.build(self.fill(batch)))
         elif "reconnect" in step:
             self.connection.close()
             self.connection = wire.Connection(self.node.port, PATIENCE)
@@ -62,10 +68,10 @@ class Side:
             return [(api.name, version, self.exchange(api, version, step))]
         return []
 
-    def create(self, name, partitions, configs):
-        self.admin.create_topic(name, partitions, configs)
+    def wait_served(self, name, partitions):
         for index in range(partitions):
             wire.wait_for(lambda p=index: self.admin.list_offset(name, p, -1), 30, f"{name}-{index} is served")
+        self.topic_id(name)
 
     def exchange(self, api, version, step):
         body = bytes.fromhex(step["hex"]) if "hex" in step else api.request.encode(version, self.fill(step["request"]))
@@ -104,20 +110,24 @@ class Side:
         if not isinstance(value, str) or "$" not in value:
             return value
         if value in self.variables:
-            return self.variables[value]
+            return self.fill(self.variables[value])
         if value.startswith("$now"):
             return int(time.time() * 1000) + int(value[4:] or 0)
-        text = re.sub(r"\$[a-z]+\b", lambda found: str(self.variables.get(found[0], found[0])), value)
+        text = re.sub(r"\$[a-z]+(?![a-z])", lambda found: str(self.variables.get(found[0], found[0])), value)
         return self.topic_id(text[4:]) if text.startswith("$id:") else text
 
     def topic_id(self, name):
-        self.ids.update({found: uuid for found, (uuid, _) in self.admin.topic_ids().items()})
+        if name not in self.ids:
+            connection, metadata = self.admin, self.apis["metadata"]
+            connection.correlation += 1
+            frame = metadata.request_head(12, connection.correlation) + metadata.request.encode(12, {"topics": [{"name": name}], "allow_auto_topic_creation": False})
+            connection.socket.sendall(len(frame).to_bytes(4, "big") + frame)
+            answer = metadata.response.decode(12, metadata.response_body(12, connection.receive()[1]))
+            self.ids[name] = answer["topics"][0]["topic_id"]
         return self.ids[name]
 
     # what makes answers comparable
     def normal(self, answer, step):
-        if re.search(r"\b(topic|directory)_id", str(answer)):
-            self.ids.update({found: uuid for found, (uuid, _) in self.admin.topic_ids().items()})
         self.names = {uuid: name for name, uuid in self.ids.items()}
         return self.normal_value("", answer, [self.fill(word) for word in step.get("words", [])])
 
