@@ -7,6 +7,7 @@
 #include "base/container.h"
 #include "base/memory.h"
 #include "base/report.h"
+#include "base/status.h"
 #include "base/str.h"
 #include "broker/assign.h"
 #include "broker/settings.h"
@@ -112,7 +113,7 @@ static struct log *open_log(struct shard *shard, int directory, const struct ima
     if (status == 0)
         return log;
     report_error("partition_offline", "partition=%s-%d directory=%s reason=\"%s\"", name, index, log_dir_path(log_dir),
-        status == -EUCLEAN ? "its log is damaged" : strerror(-status));
+        status == -EUCLEAN ? "its log is damaged" : status_text(status));
     if (status == -EIO)
         flusher_fail(flusher, status);
     return NULL;

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/report.h"
+#include "base/status.h"
 #include "metadata/image.h"
 #include "storage/log_dir.h"
 
@@ -31,10 +32,11 @@ static void set_aside(struct log_dir *dir, int32_t index, const struct image *im
 {
     const struct log_place *place = log_dir_place(dir, index);
     const struct image_topic *named = image_topic_by_name(image, str_from(place->topic));
-    char found[UUID_TEXT_SIZE + 1], wanted[UUID_TEXT_SIZE + 1] = "none";
+    char found[UUID_TEXT_SIZE + 1] = "none", wanted[UUID_TEXT_SIZE + 1] = "none";
     char *path;
 
-    uuid_print(place->topic_id, found);
+    if (!uuid_is_zero(place->topic_id))
+        uuid_print(place->topic_id, found);
     if (named != NULL)
         uuid_print(named->id, wanted);
     int status = log_dir_set_aside(dir, index, &path);
@@ -44,7 +46,7 @@ static void set_aside(struct log_dir *dir, int32_t index, const struct image *im
             place->path, found, wanted, reason, path);
     else
         report_error("stray_stays", "directory=%s topic_id=%s metadata_topic_id=%s reason=\"%s; renaming to %s failed: %s\"",
-            place->path, found, wanted, reason, path, strerror(-status));
+            place->path, found, wanted, reason, path, status_text(status));
     memory_give(path);
 }
 

@@ -43,6 +43,7 @@ class Damage:
         """A directory of another topic id, and one that the metadata does not know, are renamed as Kafka does, and kept."""
         with open(self.path("mine-0", "partition.metadata"), "w", encoding="utf-8") as file:
             file.write(f"version: 0\ntopic_id: {UNKNOWN_ID}")
+        os.unlink(self.path("whole-0", "partition.metadata"))     # its name tells whose it is: restart() reads its record
         lost = "n" * 240
         os.mkdir(self.path(f"{lost}-0"))
         with open(self.path(f"{lost}-0", "partition.metadata"), "w", encoding="utf-8") as file:
@@ -59,6 +60,9 @@ class Damage:
         self.restart()
         assert self.connection.list_offset("mine", 0, -1)[1] == 1
         assert os.path.isdir(self.path(kept)), "kept by the next start, too"
+        self.connection.create_topic(lost, 1)
+        wire.wait_for(lambda: self.connection.list_offset(lost, 0, -1)[1] == 0, 20, "a topic of that name begins beside what was set aside")
+        assert len(glob.glob(self.path("*-stray"))) == 2
 
     def flip(self, path, position):
         with open(path, "r+b") as file:
