@@ -2,42 +2,12 @@
 /* usage: check FILE: judges a recorded history (tests/sim/HISTORY); - is standard input. Prints
  * what it found, the counts, and last `N operations, M findings`. Exits with 1 when there are
  * findings, with 2 when the file is not a history. */
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
-#include "base/memory.h"
-#include "check/findings.h"
 #include "check/history.h"
-#include "check/log.h"
-#include "check/register.h"
-
-/* Who has a partition of a group. */
-struct owners {
-    int32_t *process_of_key; /* process + 1; 0: nobody */
-    int32_t key_count;
-};
-
-static void owners_take(struct owners *owners, struct findings *findings,
-    const struct history *history, const struct line *line)
-{
-    if (line->key >= owners->key_count) {
-        int32_t count = history->keys.count * 2;
-        owners->process_of_key =
-            memory_resize(owners->process_of_key, (size_t)count * sizeof(*owners->process_of_key));
-        while (owners->key_count < count)
-            owners->process_of_key[owners->key_count++] = 0;
-    }
-    int32_t *owner = &owners->process_of_key[line->key];
-    if (line->operation == OPERATION_DISOWN && line->phase == PHASE_INVOKE &&
-        *owner == line->process + 1)
-        *owner = 0;
-    if (line->operation != OPERATION_OWN || line->phase != PHASE_OK)
-        return;
-    if (*owner != 0 && *owner != line->process + 1)
-        finding_add(findings, FINDING_TWO_OWNERS, line->number, "%s has %s, and so has %s",
-            history->processes.texts[line->process], history->keys.texts[line->key],
-            history->processes.texts[*owner - 1]);
-    *owner = line->process + 1;
-}
+#include "check/judge.h"
 
 int main(int argument_count, char **arguments)
 {
@@ -45,40 +15,17 @@ int main(int argument_count, char **arguments)
         fputs("usage: check FILE\n", stderr);
         return 2;
     }
-    struct history history;
-    struct findings findings = { 0 };
-    struct log_checker logs = { .findings = &findings, .history = &history };
-    struct register_checker names = {
-        .findings = &findings, .history = &history, .kind = FINDING_NOT_LINEARIZABLE
-    };
-    struct register_checker commits = {
-        .findings = &findings, .history = &history, .kind = FINDING_COMMIT_BACK
-    };
-    struct owners owners = { 0 };
-    struct line line;
-    int64_t operation_count = 0;
-    history_open(&history, arguments[1]);
-    while (history_next(&history, &line)) {
-        operation_count +=
-            line.phase == PHASE_OK || line.phase == PHASE_INFO || line.phase == PHASE_FAIL;
-        if (log_takes(line.operation))
-            log_take(&logs, &line);
-        else if (line.operation == OPERATION_SET || line.operation == OPERATION_GET)
-            register_take(&names, &line, line.operation == OPERATION_SET);
-        else if (line.operation == OPERATION_COMMIT || line.operation == OPERATION_COMMITTED)
-            register_take(&commits, &line, line.operation == OPERATION_COMMIT);
-        else
-            owners_take(&owners, &findings, &history, &line);
+    FILE *file = strcmp(arguments[1], "-") == 0 ? stdin : fopen(arguments[1], "re");
+    if (file == NULL) {
+        fprintf(stderr, "%s: %s\n", arguments[1], strerror(errno));
+        return 2;
     }
-    log_judge(&logs);
-    register_judge(&names);
-    register_judge(&commits);
-    int64_t found = findings_print(&findings);
+    struct history history;
+    int64_t operation_count;
+    history_open(&history, file);
+    int64_t found = judge(&history, &operation_count);
     printf("%lld operations, %lld findings\n", (long long)operation_count, (long long)found);
-    log_deinit(&logs);
-    register_deinit(&names);
-    register_deinit(&commits);
-    memory_give(owners.process_of_key);
     history_close(&history);
+    fclose(file);
     return found > 0 ? 1 : 0;
 }

@@ -19,19 +19,13 @@ static _Noreturn void refuse(const struct history *history, const char *why)
     exit(2);
 }
 
-void history_open(struct history *history, const char *path)
+void history_open(struct history *history, FILE *file)
 {
-    *history = (struct history){ .file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re") };
-    if (history->file == NULL) {
-        fprintf(stderr, "%s: %s\n", path, strerror(errno));
-        exit(2);
-    }
+    *history = (struct history){ .file = file };
 }
 
 void history_close(struct history *history)
 {
-    if (history->file != stdin)
-        fclose(history->file);
     free(history->text); /* getline took it */
     names_deinit(&history->keys);
     names_deinit(&history->processes);

@@ -45,13 +45,13 @@ struct line {
 };
 
 struct history {
-    FILE *file;
+    FILE *file; /* the caller's */
     char *text;
     size_t capacity;
     int64_t line_count;
     struct names keys, processes;
 };
 
-void history_open(struct history *history, const char *path);
+void history_open(struct history *history, FILE *file);
 bool history_next(struct history *history, struct line *out_line); /* false: at the end */
 void history_close(struct history *history);

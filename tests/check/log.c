@@ -82,17 +82,25 @@ static void begin_send(struct log_checker *checker, const struct line *line)
     key->is_volatile |= line->is_volatile;
 }
 
+/* What an answer says about a key is still so: of a volatile one, an answer that was on its way
+ * while the power was cut tells of what may be gone. */
+static bool is_current(const struct log_checker *checker, int32_t key, int32_t begun_power)
+{
+    return begun_power == checker->power || !checker->keys[key].is_volatile;
+}
+
 static void end_send(struct log_checker *checker, const struct line *line)
 {
     struct send *send = send_of(checker, line->value);
     if (send == NULL)
         return; /* its invoke was no send: told when it is read */
-    send->outcome = line->phase;
+    bool is_kept = send->promises || send->power == checker->power;
+    send->outcome = line->phase == PHASE_OK && !is_kept ? PHASE_INFO : line->phase;
     send->acked_at = line->offset;
-    if (line->phase != PHASE_OK || line->offset == NO_OFFSET)
+    if (send->outcome != PHASE_OK || line->offset == NO_OFFSET)
         return;
     struct log_key *key = key_of(checker, send->key);
-    if (line->offset <= send->known_before && send->power == checker->power)
+    if (line->offset <= send->known_before)
         finding_add(checker->findings, FINDING_STALE_OFFSET, line->number,
             "value %lld got offset %lld, %lld was taken before", (long long)line->value,
             (long long)line->offset, (long long)send->known_before);
@@ -110,19 +118,24 @@ static void add_read(
         .offset = offset,
         .key = key,
         .process = line->process,
-        .power = checker->power };
+        .power = process_of(checker, line->process)->poll_power };
 }
 
 static void take_poll(struct log_checker *checker, const struct line *line)
 {
-    if (line->phase == PHASE_INVOKE)
-        process_of(checker, line->process)->poll = line->number;
+    struct log_process *process = process_of(checker, line->process);
+    if (line->phase == PHASE_INVOKE) {
+        process->poll = line->number;
+        process->poll_power = checker->power;
+    }
     if (line->phase == PHASE_INVOKE || line->key == NO_KEY)
         return;
     struct log_key *key = key_of(checker, line->key);
     struct send *send = send_of(checker, line->value);
-    key->known_taken = most(key->known_taken, line->offset);
-    key->watermark = most(key->watermark, line->offset + 1);
+    if (is_current(checker, line->key, process->poll_power)) {
+        key->known_taken = most(key->known_taken, line->offset);
+        key->watermark = most(key->watermark, line->offset + 1);
+    }
     if (line->phase == PHASE_OK)
         add_read(checker, line, line->key, line->offset);
     if (send == NULL || send->key != line->key) {
@@ -136,11 +149,11 @@ static void take_poll(struct log_checker *checker, const struct line *line)
         finding_add(checker->findings, FINDING_DUPLICATE, line->number,
             "value %lld at offset %lld, and at %lld before", (long long)send->value,
             (long long)line->offset, (long long)send->seen_at);
-    if (send->seen_at != line->offset || send->power_seen != checker->power)
-        place(checker, send, line->offset, checker->power);
+    if (send->seen_at != line->offset || send->power_seen != process->poll_power)
+        place(checker, send, line->offset, process->poll_power);
     if (send->seen_at == NO_OFFSET)
         send->seen_at = line->offset;
-    send->power_seen = checker->power;
+    send->power_seen = process->poll_power;
 }
 
 /* The process reads these keys from now on; in those that it had and keeps, its position stays. */
@@ -169,16 +182,17 @@ static void take_watermark(struct log_checker *checker, const struct line *line)
     struct log_key *key = key_of(checker, line->key);
     int32_t asked = pairs_number(&checker->watermarks, line->process, line->key);
     while ((size_t)asked >= checker->watermark_capacity)
-        checker->watermark_known = grown(checker->watermark_known, (size_t)asked,
-            &checker->watermark_capacity, sizeof(*checker->watermark_known));
+        checker->asked = grown(
+            checker->asked, (size_t)asked, &checker->watermark_capacity, sizeof(*checker->asked));
+    struct watermark_asked *before = &checker->asked[asked];
     if (line->phase == PHASE_INVOKE)
-        checker->watermark_known[asked] = key->watermark;
-    if (line->phase != PHASE_OK)
+        *before = (struct watermark_asked){ key->watermark, checker->power };
+    if (line->phase != PHASE_OK || !is_current(checker, line->key, before->power))
         return;
-    if (line->offset < checker->watermark_known[asked])
+    if (line->offset < before->known)
         finding_add(checker->findings, FINDING_WATERMARK_BACK, line->number,
             "%lld of %s, it was %lld before", (long long)line->offset,
-            checker->history->keys.texts[line->key], (long long)checker->watermark_known[asked]);
+            checker->history->keys.texts[line->key], (long long)before->known);
     key->watermark = most(key->watermark, line->offset);
 }
 
@@ -245,7 +259,7 @@ void log_deinit(struct log_checker *checker)
     memory_give(checker->sends);
     memory_give(checker->reads);
     memory_give(checker->placings);
-    memory_give(checker->watermark_known);
+    memory_give(checker->asked);
     pairs_deinit(&checker->by_value);
     pairs_deinit(&checker->watermarks);
 }

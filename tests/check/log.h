@@ -44,9 +44,17 @@ struct placing {
 };
 
 struct log_process {
-    int64_t poll;      /* the line of its open poll */
-    int32_t *assigned; /* keys */
+    int64_t poll;       /* the line of its open poll */
+    int32_t poll_power; /* power cuts before that */
+    int32_t *assigned;  /* keys */
     int32_t assigned_count;
+};
+
+/* What was known of a watermark when a process asked for it, and after how many power cuts that
+ * was. */
+struct watermark_asked {
+    int64_t known;
+    int32_t power;
 };
 
 struct log_checker {
@@ -57,9 +65,8 @@ struct log_checker {
     struct placing *placings;
     struct log_key *keys; /* by number */
     struct log_process *processes;
-    struct pairs by_value,
-        watermarks; /* watermarks: process and key, to what was known when it asked */
-    int64_t *watermark_known;
+    struct pairs by_value, watermarks; /* watermarks: process and key, to asked */
+    struct watermark_asked *asked;
     size_t send_count, send_capacity, read_count, read_capacity, placing_count, placing_capacity;
     size_t watermark_capacity;
     int32_t key_count, process_count;

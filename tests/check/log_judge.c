@@ -129,17 +129,18 @@ static void judge_sends(struct log_checker *checker)
     struct positions positions = { 0 };
     for (size_t i = 0; i < checker->send_count; i++) {
         const struct send *send = &checker->sends[i];
-        int64_t offset = send->outcome == PHASE_OK && send->acked_at != NO_OFFSET ? send->acked_at
-                                                                                  : send->seen_at;
+        bool is_told = send->outcome == PHASE_OK && send->acked_at != NO_OFFSET;
+        int64_t offset = is_told ? send->acked_at : send->seen_at;
+        int32_t power = is_told ? send->power : send->power_seen;
         if (offset == NO_OFFSET)
             continue;
         struct position *before = position_of(&positions, send->process, send->key);
-        bool same_life = before->power == send->power || !checker->keys[send->key].is_volatile;
+        bool same_life = before->power == power || !checker->keys[send->key].is_volatile;
         if (offset <= before->offset && same_life)
             finding_add(checker->findings, FINDING_SEND_BACK, send->line,
                 "value %lld went to offset %lld, the one before to %lld", (long long)send->value,
                 (long long)offset, (long long)before->offset);
-        *before = (struct position){ .offset = offset, .power = send->power };
+        *before = (struct position){ .offset = offset, .power = power };
     }
     positions_deinit(&positions);
 }

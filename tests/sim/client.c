@@ -25,6 +25,7 @@ static void finish(struct client *client, int status)
     if (client->api == NULL)
         return;
     client->api = NULL;
+    client->expects_nothing = false;
     client->status = status;
     timer_cancel(client->loop, &client->deadline);
     loop_enqueue(client->loop, &client->answer);
@@ -110,6 +111,8 @@ static void write_request(struct client *client)
         client->out_sent += (size_t)done;
     }
     socket_want_write(client->socket, client->out_sent < client->out_size);
+    if (client->out_sent == client->out_size && client->expects_nothing)
+        finish(client, 0);
 }
 
 static void run_socket(struct socket_watch *watch, unsigned events)

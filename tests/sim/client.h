@@ -14,7 +14,8 @@ struct client {
     int port;
     void (*answered)(struct client *client); /* from a clean stack; status and response are set */
     int status;                              /* of the last call: 0 or -errno */
-    const void *response;                    /* its decoded answer, valid until the next call */
+    const void *response;                    /* its decoded answer, valid until the next call; NULL: none was expected */
+    bool expects_nothing;                    /* set before a call that is not answered (acks=0): done when it is sent */
 
     /* The client's own. */
     struct socket *socket; /* NULL: not connected */

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/report.h"
@@ -13,13 +15,16 @@
 #include "broker/format.h"
 #include "broker/node.h"
 #include "broker/settings_input.h"
+#include "sim/recorder.h"
 #include "sim/sim.h"
 #include "sim/workload.h"
 
 enum { PORT = 9092, WORKERS = 2, LIMIT_US = 120000000 };
 
 struct options {
-    int64_t seed, seeds, seconds;
+    int64_t first, last; /* seeds */
+    int64_t seconds;
+    const char *history; /* NULL: not kept */
     bool twice, break_flush, verbose;
 };
 
@@ -32,7 +37,7 @@ struct run {
     struct node_settings settings;
     struct io *io;
     struct node *node; /* NULL: down */
-    struct history history;
+    struct recorder recorder;
     struct workload *workload;
     int endings[3];
     int failed_lives;      /* in which the disk failed */
@@ -94,10 +99,10 @@ static bool boot(struct run *run)
     run->io = machine_boot(run->machine, WORKERS);
     if (format_state_of(run->io, "/data", reason, sizeof(reason)) == FORMAT_NONE) {
         struct format_wish wish = { 0 };
-        if (run->history.acked_count > 0)
-            history_violate(&run->history, "node_forgot_its_format", "time_us=%lld", (long long)sim_now_us(run->sim));
+        if (run->recorder.acked_count > 0)
+            recorder_violate(&run->recorder, "node_forgot_its_format", "time_us=%lld", (long long)sim_now_us(run->sim));
         if (format_directories(run->io, &run->settings, &wish, reason, sizeof(reason)) < 0) {
-            history_violate(&run->history, "node_does_not_format", "reason=%s", reason);
+            recorder_violate(&run->recorder, "node_does_not_format", "reason=%s", reason);
             return false;
         }
     }
@@ -110,7 +115,7 @@ static bool boot(struct run *run)
         run->node = NULL;
     }
     if (status < 0)
-        history_violate(&run->history, "node_does_not_start", "status=%d", status);
+        recorder_violate(&run->recorder, "node_does_not_start", "status=%d", status);
     return status == 0;
 }
 
@@ -128,10 +133,10 @@ static void stop(struct run *run)
     node_stop(run->node);
     if (sim_run(run->sim, LIMIT_US, has_stopped, run)) {
         if (node_failed(run->node))
-            history_violate(&run->history, "node_failed", "while=stopping");
+            recorder_violate(&run->recorder, "node_failed", "while=stopping");
         node_destroy(run->node);
     } else {
-        history_violate(&run->history, "node_does_not_stop", "limit_us=%d", LIMIT_US);
+        recorder_violate(&run->recorder, "node_does_not_stop", "limit_us=%d", LIMIT_US);
     }
     machine_kill(run->machine);
 }
@@ -148,12 +153,15 @@ static void end_node(struct run *run, enum ending ending)
         run->failed_lives++;
         ending = ENDING_POWER_CUT;
     } else if (has_stopped(run)) {
-        history_violate(&run->history, "node_stopped_by_itself", "failed=%d", node_failed(run->node));
+        recorder_violate(&run->recorder, "node_stopped_by_itself", "failed=%d", node_failed(run->node));
         ending = ENDING_KILL;
     }
     switch (ending) {
     case ENDING_KILL: machine_kill(run->machine); break;
-    case ENDING_POWER_CUT: machine_cut_power(run->machine); break;
+    case ENDING_POWER_CUT:
+        machine_cut_power(run->machine);
+        recorder_note(&run->recorder, &(struct event){ .process = "node", .phase = "info", .name = "power", .offset = OFFSET_NONE });
+        break;
     case ENDING_STOP: stop(run); break;
     }
     run->node = NULL;
@@ -206,7 +214,7 @@ static void run_to_the_end(struct run *run, const struct options *options)
     bool is_up = boot(run);
     wait_us(run, 2000000);
     if (options->break_flush)
-        sim_faults(run->sim)->sync_lies_below = "/data/events-";
+        sim_faults(run->sim)->sync_lies_below = "/data/t";
     while (is_up && sim_now_us(run->sim) < calm_at_us) {
         draw_faults(run);
         live(run);
@@ -220,10 +228,9 @@ static void run_to_the_end(struct run *run, const struct options *options)
     run->failures_seen = sim_faults(run->sim)->failures;
     workload_drain(run->workload);
     if (!sim_run(run->sim, LIMIT_US, is_drained, run)) {
-        history_violate(&run->history, "run_does_not_end", "limit_us=%d", LIMIT_US);
+        recorder_violate(&run->recorder, "run_does_not_end", "limit_us=%d", LIMIT_US);
         workload_tell(run->workload);
     }
-    history_finish(&run->history);
     end_node(run, ENDING_STOP);
 }
 
@@ -235,44 +242,85 @@ static int simulate(const struct options *options, int64_t seed, uint64_t *out_t
     run.machine = machine_create(run.sim, "node");
     if (!read_settings(&run, options))
         exit(2);
-    run.workload = workload_create(run.sim, "node", PORT, &run.history);
+    recorder_init(&run.recorder, run.sim);
+    run.workload = workload_create(run.sim, "node", PORT, &run.recorder);
     run_to_the_end(&run, options);
-    int violations = run.history.violation_count;
+    recorder_judge(&run.recorder, options->history);
+    if (run.recorder.acked_count == 0)
+        recorder_violate(&run.recorder, "nothing_was_acknowledged", "seconds=%lld", (long long)options->seconds);
+    int violations = run.recorder.violation_count;
     *out_trace = sim_trace(run.sim);
-    printf("seed=%lld trace=%016llx acked=%lld seen=%lld created=%lld deleted=%lld crashes=%d power_cuts=%d stops=%d disk_failures=%d "
-           "directories=%d shards=%d virtual_ms=%lld violations=%d\n",
-           (long long)seed, (unsigned long long)*out_trace, (long long)run.history.acked_count,
-           (long long)run.history.seen_count, (long long)run.history.created_count,
-           (long long)run.history.deleted_count, run.endings[ENDING_KILL] + run.endings[ENDING_POWER_CUT],
-           run.endings[ENDING_POWER_CUT], run.endings[ENDING_STOP], run.failed_lives, 1 + run.has_two_directories,
-           run.settings.shards, (long long)sim_now_us(run.sim) / 1000, violations);
-    if (violations == 0 && run.history.acked_count == 0) {
-        fprintf(stderr, "nothing was acknowledged: the run proves nothing\n");
-        violations = 1;
-    }
+    if (options->verbose)
+        printf("acked=%lld seen=%lld created=%lld deleted=%lld crashes=%d power_cuts=%d stops=%d disk_failures=%d directories=%d "
+               "shards=%d virtual_ms=%lld\n",
+            (long long)run.recorder.acked_count, (long long)run.recorder.seen_count, (long long)run.workload->created_count,
+            (long long)run.workload->deleted_count, run.endings[ENDING_KILL] + run.endings[ENDING_POWER_CUT],
+            run.endings[ENDING_POWER_CUT], run.endings[ENDING_STOP], run.failed_lives, 1 + run.has_two_directories,
+            run.settings.shards, (long long)sim_now_us(run.sim) / 1000);
     workload_destroy(run.workload);
-    history_deinit(&run.history);
+    recorder_deinit(&run.recorder);
     sim_destroy(run.sim);
     node_settings_deinit(&run.settings);
     settings_input_deinit(&run.input);
     return violations;
 }
 
+static bool passes(const struct options *options, int64_t seed)
+{
+    uint64_t trace, again;
+    int violations = simulate(options, seed, &trace);
+    if (options->twice)
+        violations += simulate(options, seed, &again);
+    bool same = !options->twice || trace == again;
+    printf("seed %lld trace %016llx %s\n", (long long)seed, (unsigned long long)trace,
+        !same ? "and another when it ran again" : violations > 0 ? "failed" : "ok");
+    return same && violations == 0;
+}
+
+/* Seeds are dealt out to as many processes as there are processors; each tells by its exit code how many failed, at most 255. */
+static int64_t count_failed(const struct options *options)
+{
+    int64_t processes = sysconf(_SC_NPROCESSORS_ONLN), count = options->last - options->first + 1, failed = 0;
+    if (processes > count)
+        processes = count;
+    for (int64_t i = 0; i < processes; i++) {
+        if (fork() != 0)
+            continue;
+        for (int64_t seed = options->first + i; seed <= options->last; seed += processes)
+            failed += !passes(options, seed);
+        exit(failed < 255 ? (int)failed : 255);
+    }
+    for (int status; wait(&status) > 0;)
+        failed += WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+    return failed;
+}
+
+static bool read_seeds(const char *text, struct options *options)
+{
+    struct str rest = str_from(text), first;
+    str_split(&rest, '-', &first);
+    return str_to_int64(first, &options->first) &&
+           (str_is_null(rest) ? (options->last = options->first, true) : str_to_int64(rest, &options->last));
+}
+
 static bool read_options(int count, char **words, struct options *options)
 {
-    *options = (struct options){ .seed = 1, .seeds = 1, .seconds = 20 };
+    *options = (struct options){ .first = 1, .last = 1, .seconds = 60 };
     for (int i = 1; i < count; i++) {
-        int64_t *number = strcmp(words[i], "--seed") == 0      ? &options->seed
-                          : strcmp(words[i], "--seeds") == 0   ? &options->seeds
-                          : strcmp(words[i], "--seconds") == 0 ? &options->seconds
-                                                               : NULL;
         bool *flag = strcmp(words[i], "--twice") == 0         ? &options->twice
                      : strcmp(words[i], "--break-flush") == 0 ? &options->break_flush
                      : strcmp(words[i], "--verbose") == 0     ? &options->verbose
                                                               : NULL;
+        const char *word = words[i], *value = flag == NULL && i + 1 < count ? words[++i] : NULL;
         if (flag != NULL)
             *flag = true;
-        else if (number == NULL || i + 1 == count || !str_to_int64(str_from(words[++i]), number))
+        else if (value == NULL)
+            return false;
+        else if (strcmp(word, "--history") == 0)
+            options->history = value;
+        else if (strcmp(word, "--seconds") == 0 ? !str_to_int64(str_from(value), &options->seconds)
+                 : strcmp(word, "--seed") == 0 || strcmp(word, "--seeds") == 0 ? !read_seeds(value, options)
+                                                                               : true)
             return false;
     }
     return true;
@@ -282,31 +330,20 @@ int main(int count, char **words)
 {
     struct options options;
     if (!read_options(count, words, &options)) {
-        fprintf(stderr, "usage: simulate [--seed N] [--seeds COUNT] [--seconds VIRTUAL] [--twice] [--verbose]\n"
+        fprintf(stderr, "usage: simulate [--seed N | --seeds A-B] [--seconds S] [--twice] [--verbose] [--history FILE]\n"
                         "                [--break-flush]\n"
-                        "--twice: run each seed again, it must leave the same trace. --break-flush: syncs of the logs do\n"
-                        "nothing; succeeds when that is noticed.\n");
+                        "Prints one line a seed. --seconds: of simulated time (60). --twice: runs each seed again, it must leave\n"
+                        "the same trace. --history: keeps what clients did and saw. --break-flush: syncs of the logs do nothing;\n"
+                        "succeeds when that is noticed.\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0); /* each line counts when a run is cut short by an assertion */
     report_set_sink(options.verbose ? print_report : drop_report);
-    int failed = 0, noticed = 0;
-    for (int64_t seed = options.seed; seed < options.seed + options.seeds; seed++) {
-        uint64_t trace, again;
-        int violations = simulate(&options, seed, &trace);
-        if (options.twice)
-            violations += simulate(&options, seed, &again);
-        if (options.twice && trace != again) {
-            fprintf(stderr, "seed=%lld: two runs left different traces\n", (long long)seed);
-            violations++;
-        }
-        failed += violations > 0;
-        noticed += violations > 0;
-    }
+    int64_t failed = count_failed(&options), seeds = options.last - options.first + 1;
     if (options.break_flush) {
-        printf("%d of %lld seeds noticed that the flush was left out\n", noticed, (long long)options.seeds);
-        return noticed > 0 ? 0 : 1;
+        printf("%lld of %lld seeds noticed that the flush was left out\n", (long long)failed, (long long)seeds);
+        return failed > 0 ? 0 : 1;
     }
-    printf("%lld passed, %d failed\n", (long long)options.seeds - failed, failed);
+    printf("%lld passed, %lld failed\n", (long long)(seeds - failed), (long long)failed);
     return failed > 0 ? 1 : 0;
 }

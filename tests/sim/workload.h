@@ -1,17 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The clients of a simulated run: an administrator who creates topics, producers (acks=all; the idempotent ones send a
- * batch again until they hear of it, the plain ones never do), and readers that follow the partitions of one topic.
- * Everything they learn goes into the history. */
+/* The clients of a simulated run, on a machine of their own: an administrator, producers of every kind of acks, and readers. Each
+ * run draws its own mix. What they learn goes into the history. */
 #pragma once
-#include "sim/history.h"
+#include "sim/admin.h"
+#include "sim/producer.h"
+#include "sim/reader.h"
+#include "sim/recorder.h"
+#include "sim/topics.h"
 
+struct io;
+struct loop;
 struct sim;
-struct workload;
 
-/* On a machine of its own, against host:port. */
-struct workload *workload_create(struct sim *sim, const char *host, int port, struct history *history);
+enum { PRODUCERS_MOST = 6, READERS_MOST = 3 };
+
+struct workload {
+    struct sim *sim;
+    struct recorder *recorder;
+    const char *host;
+    int port;
+    struct io *io;
+    struct loop *loop;
+    struct topics topics;
+    struct admin admin;
+    struct producer producers[PRODUCERS_MOST];
+    struct reader readers[READERS_MOST];
+    int producer_count, reader_count;
+    bool by_name; /* names are used once, so that topics can be meant by name; else by id only */
+    int names_used;
+    int64_t created_count, deleted_count; /* topics */
+    bool draining;
+};
+
+struct workload *workload_create(struct sim *sim, const char *host, int port, struct recorder *recorder);
 void workload_destroy(struct workload *workload);
 
-void workload_drain(struct workload *workload);           /* finish what is under way, then read all from offset 0 */
+void workload_drain(struct workload *workload);           /* finish what is under way, then read all from the beginning */
 bool workload_is_drained(const struct workload *workload);
 void workload_tell(const struct workload *workload);      /* on standard error: who still waits, for a run that hangs */
+bool workload_has_producers_under_way(const struct workload *workload);

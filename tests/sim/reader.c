@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/reader.h"
+
+#include <stdio.h>
+
+#include "base/buffer.h"
+#include "base/container.h"
+#include "error.h"
+#include "sim/workload.h"
+#include "wire/compress.h"
+#include "wire/gen/fetch.h"
+#include "wire/record.h"
+
+enum { FIRST_WITH_IDS = 13, LAST_WITH_NAMES = 12 };
+
+static struct reader *reader_of(struct actor *actor)
+{
+    return container_of(actor, struct reader, actor);
+}
+
+static const char *key_of(const struct reader *reader)
+{
+    return reader->topic->keys[reader->partition];
+}
+
+static void assign(struct reader *reader, struct topic *topic)
+{
+    char keys[PARTITIONS_MOST * TOPIC_KEY_SIZE] = "-";
+    size_t size = 0;
+    reader->topic = topic;
+    reader->partition = 0;
+    for (int32_t i = 0; i < PARTITIONS_MOST; i++) {
+        reader->positions[i] = 0;
+        reader->ends[i] = -1;
+        if (topic != NULL)
+            size += (size_t)snprintf(keys + size, sizeof(keys) - size, i == 0 ? "%s" : ",%s", topic->keys[i]);
+    }
+    actor_note(&reader->actor, "ok", "subscribe", keys, VALUE_NONE, OFFSET_NONE);
+}
+
+static void see_batch(struct reader *reader, const uint8_t *batch, const struct batch_header *header)
+{
+    struct recorder *recorder = reader->actor.workload->recorder;
+    struct decompressor *decompressor = decompressor_create();
+    struct bytes records;
+    struct buffer *owner = NULL;
+    struct record_reader record_reader;
+    struct record record;
+    int64_t *position = &reader->positions[reader->partition];
+    if (!batch_crc_is_right(batch, header) || batch_records(decompressor, batch, header, 1 << 20, &records, &owner) < 0) {
+        recorder_violate(recorder, "batch_is_damaged", "key=%s offset=%lld", key_of(reader), (long long)header->base_offset);
+        decompressor_destroy(decompressor);
+        return;
+    }
+    records_begin(&record_reader, header, records);
+    while (records_next(&record_reader, &record) == RECORD_OK) {
+        if (record.offset < *position)
+            continue; /* the batch was asked for with an offset inside it */
+        actor_note(&reader->actor, "ok", "poll", key_of(reader), recorder_value_of(recorder, record.value), record.offset);
+        *position = record.offset + 1;
+    }
+    buffer_unref(owner);
+    decompressor_destroy(decompressor);
+}
+
+static void read_on(struct reader *reader)
+{
+    int32_t count = reader->topic->partition_count;
+    for (int32_t i = 0; i < count; i++) {
+        reader->partition = (reader->partition + 1) % count;
+        if (!reader->is_final || reader->positions[reader->partition] != reader->ends[reader->partition])
+            break;
+    }
+    actor_wait(&reader->actor, reader->is_final ? 2000 : 20000);
+}
+
+/* What was read may be gone where power may take it; and the topic may be going. */
+static void hear_out_of_range(struct reader *reader, const struct fetch_partition_data *data)
+{
+    int64_t *position = &reader->positions[reader->partition];
+    if (!reader->topic->is_volatile && reader->topic->state == TOPIC_THERE)
+        recorder_violate(reader->actor.workload->recorder, "seen_records_are_gone", "key=%s offset=%lld end=%lld",
+            key_of(reader), (long long)*position, (long long)data->high_watermark);
+    *position = 0;
+    actor_note(&reader->actor, "ok", "seek", key_of(reader), VALUE_NONE, OFFSET_NONE);
+    read_on(reader);
+}
+
+static void hear_records(struct actor *actor)
+{
+    struct reader *reader = reader_of(actor);
+    const struct fetch_response *response = actor->client.response;
+    if (!actor_succeeded(actor, response->error_code, "fetch"))
+        return;
+    if (response->responses_count != 1 || response->responses[0].partitions_count != 1) {
+        recorder_violate(actor->workload->recorder, "fetch_answers_other", "topics=%d", response->responses_count);
+        read_on(reader);
+        return;
+    }
+    const struct fetch_partition_data *data = &response->responses[0].partitions[0];
+    if (data->error_code == ERROR_OFFSET_OUT_OF_RANGE) {
+        hear_out_of_range(reader, data);
+        return;
+    }
+    if (!actor_succeeded(actor, data->error_code, "fetch"))
+        return;
+    struct bytes rest = { data->records.data, data->records.size > 0 ? (size_t)data->records.size : 0 };
+    struct batch_header header;
+    while (rest.size > 0 && batch_parse(rest, &header) == BATCH_OK) {
+        see_batch(reader, rest.data, &header);
+        rest = (struct bytes){ rest.data + header.size, rest.size - header.size };
+    }
+    actor_note(actor, "ok", "watermark", key_of(reader), VALUE_NONE, data->high_watermark);
+    reader->ends[reader->partition] = data->high_watermark;
+    read_on(reader);
+}
+
+static void ask_records(struct reader *reader)
+{
+    struct actor *actor = &reader->actor;
+    struct fetch_request request;
+    struct fetch_topic topic;
+    struct fetch_partition partition;
+    message_defaults(&fetch_request_schema, &request);
+    shape_set_defaults(&fetch_topic_shape, &topic);
+    shape_set_defaults(&fetch_partition_shape, &partition);
+    partition.partition = reader->partition;
+    partition.fetch_offset = reader->positions[reader->partition];
+    partition.partition_max_bytes = 1 + (int32_t)actor_draw(actor, 20000);
+    topic.topic = str_from(reader->topic->name);
+    topic.topic_id = reader->topic->id;
+    topic.partitions = &partition;
+    topic.partitions_count = 1;
+    request.replica_id = -1;
+    request.max_wait_ms = reader->is_final ? 0 : (int32_t)actor_draw(actor, 500);
+    request.min_bytes = 1;
+    request.max_bytes = 1 << 20;
+    request.topics = &topic;
+    request.topics_count = 1;
+    request.rack_id = STR("");
+    actor->hear = hear_records;
+    actor_note(actor, "invoke", "watermark", key_of(reader), VALUE_NONE, OFFSET_NONE);
+    actor_note(actor, "invoke", "poll", NULL, VALUE_NONE, OFFSET_NONE);
+    bool by_name = actor->workload->by_name && actor_draw(actor, 2) == 0;
+    actor_ask(actor, API_FETCH, by_name ? 4 : FIRST_WITH_IDS, by_name ? LAST_WITH_NAMES : INT16_MAX, &request);
+}
+
+static bool has_drained(const struct reader *reader)
+{
+    for (int32_t i = 0; i < reader->topic->partition_count; i++)
+        if (reader->positions[i] != reader->ends[i])
+            return false;
+    return true;
+}
+
+/* Every topic that is there, from the beginning to its end. */
+static void act_finally(struct reader *reader)
+{
+    struct actor *actor = &reader->actor;
+    const struct topics *topics = &actor->workload->topics;
+    if (reader->topic != NULL && has_drained(reader)) {
+        for (int32_t i = 0; i < reader->topic->partition_count; i++)
+            actor_note(actor, "ok", "drain", reader->topic->keys[i], VALUE_NONE, OFFSET_NONE);
+        reader->final_topic++;
+        reader->topic = NULL;
+    }
+    if (reader->topic == NULL) {
+        struct topic *topic = topics_there(topics, reader->final_topic);
+        if (topic != NULL)
+            assign(reader, topic);
+    }
+    reader->is_done = reader->topic == NULL;
+    if (reader->is_done)
+        actor_set_idle(actor);
+    else
+        ask_records(reader);
+}
+
+static void act_as_reader(struct actor *actor)
+{
+    struct reader *reader = reader_of(actor);
+    struct workload *workload = actor->workload;
+    if (workload->draining && !reader->is_final && workload->admin.is_done && !workload_has_producers_under_way(workload)) {
+        reader->is_final = true;
+        reader->topic = NULL;
+    }
+    if (reader->is_final) {
+        act_finally(reader);
+        return;
+    }
+    if (reader->topic != NULL && (reader->topic->state != TOPIC_THERE || actor_draw(actor, 100) == 0))
+        assign(reader, NULL);
+    if (reader->topic == NULL) {
+        struct topic *topic = topics_there(&workload->topics, actor_draw(actor, topics_count_there(&workload->topics) + 1));
+        if (topic == NULL) {
+            actor_set_idle(actor);
+            return;
+        }
+        assign(reader, topic);
+    }
+    ask_records(reader);
+}
+
+void reader_start(struct reader *reader, struct workload *workload, int number)
+{
+    actor_start(&reader->actor, workload, "reader", number, act_as_reader);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writes down what the clients of a simulated run did and saw (tests/sim/HISTORY), and has it judged at the end. A record is
+ * known by its number, and its bytes follow from the number. What needs no history to be seen wrong is violated at once: told
+ * with a name on standard error. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/bytes.h"
+
+struct sim;
+
+struct recorder {
+    struct sim *sim;
+    FILE *lines;
+    char *text;
+    size_t size;
+    int64_t value_count;
+    int64_t acked_count, seen_count;
+    int violation_count;
+};
+
+enum { VALUE_MOST = 700, VALUE_NONE = 0, VALUE_DAMAGED = -1, OFFSET_NONE = -1 };
+
+struct event {
+    const char *process, *phase, *name, *key;
+    int64_t value, offset;
+    const char *acks, *durability; /* NULL, as the key: nothing */
+};
+
+void recorder_init(struct recorder *recorder, struct sim *sim);
+void recorder_deinit(struct recorder *recorder);
+
+int64_t recorder_value(struct recorder *recorder);                      /* a number that was never used */
+size_t recorder_bytes(int64_t value, uint8_t bytes[VALUE_MOST]);        /* their size */
+int64_t recorder_value_of(const struct recorder *recorder, struct bytes bytes); /* VALUE_DAMAGED: of none */
+
+void recorder_note(struct recorder *recorder, const struct event *event);
+void recorder_violate(struct recorder *recorder, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* After the last line. path NULL: the history is not kept. */
+void recorder_judge(struct recorder *recorder, const char *path);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The topics of a simulated run, as far as its clients know: the administrator makes, changes and deletes them, the others
+ * write to them and read them. A topic that was deleted stays here, since answers about it may still come. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/uuid.h"
+
+enum { TOPIC_NAME_SIZE = 16, TOPIC_KEY_SIZE = 64, PARTITIONS_MOST = 4 };
+
+enum topic_state {
+    TOPIC_ASKED_FOR, /* its creation has begun; it may be there */
+    TOPIC_THERE,     /* it is there, and its id is known */
+    TOPIC_GOING,     /* its deletion has begun */
+    TOPIC_GONE,      /* it is deleted; or it was not there when one looked, though an unsure creation may still be done */
+    TOPIC_REFUSED,   /* it was never made */
+};
+
+struct topic {
+    struct topic *prev, *next;
+    char name[TOPIC_NAME_SIZE];
+    char name_key[TOPIC_NAME_SIZE + 8]; /* in the history */
+    struct uuid id;                     /* zero: not known */
+    int64_t value;                      /* its number in the history */
+    enum topic_state state;
+    int32_t partition_count;
+    bool is_volatile; /* ack.durability=page-cache */
+    bool is_unsure;   /* nobody knows whether its creation was done, or will be */
+    char keys[PARTITIONS_MOST][TOPIC_KEY_SIZE]; /* of its partitions in the history, once the id is known */
+};
+
+struct topics {
+    struct topic *list; /* in order of creation */
+};
+
+struct topic *topics_add(struct topics *topics, const char *name);
+void topics_deinit(struct topics *topics);
+void topics_remove(struct topics *topics, struct topic *topic); /* nobody has heard of it */
+void topic_set_id(struct topic *topic, struct uuid id);
+struct topic *topics_named(const struct topics *topics, const char *name); /* the newest; NULL: none */
+/* The one with that id, which is learnt here when a creation's answer did not tell it; NULL: nobody asked for one. */
+struct topic *topics_learn(struct topics *topics, const char *name, struct uuid id);
+/* The n-th that is there; NULL: there are not so many. */
+struct topic *topics_there(const struct topics *topics, uint64_t n);
+uint64_t topics_count_there(const struct topics *topics);
