@@ -33,7 +33,8 @@ enum setting_flag {
     SETTING_REQUIRED = 8,   /* Kafka has no default for it */
     SETTING_NOT_EMPTY = 16,
     SETTING_NOT_ZERO = 32,
-    SETTING_ANY_CASE = 64, /* choices are matched without regard to case */
+    SETTING_ANY_CASE = 64,  /* choices are matched without regard to case */
+    SETTING_DISTINCT = 128, /* a list that may hold nothing empty and nothing twice */
 };
 
 enum { SETTING_NOWHERE = -1 }; /* known, checked, and bound to no field */
@@ -75,6 +76,12 @@ bool setting_parse_unset(
 /* The value in base as text; null when it is null, is a password, or the row is bound to nothing.
  */
 struct str setting_print(const struct setting *setting, const void *base, struct arena *arena);
+/* What a list may not hold, in Kafka's words; null: nothing. Not part of setting_parse(): a topic
+ * may name a thing twice, a running broker may not. */
+struct str setting_list_fault(
+    const struct setting *setting, struct str text, bool may_repeat, struct arena *arena);
+/* A text that parses, as Kafka prints its value: without blanks, numbers in Java's form. */
+struct str setting_normalize(const struct setting *setting, struct str text, struct arena *arena);
 const char *setting_describe_valid(
     const struct setting *setting, struct arena *arena); /* "a whole number, at least 1" */
 /* What is wrong with a text that was refused, and what would not be: "too large; it must be at most

@@ -160,6 +160,8 @@ static bool names_replicas(struct str list)
         return true;
     while (str_split(&list, ',', &piece)) {
         struct str broker = str_trim(piece), partition;
+        if (broker.size == 0)
+            continue;
         str_split(&broker, ':', &partition);
         if (str_is_null(broker) || !is_digits(partition) || !is_digits(broker))
             return false;

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/report.h"
 #include "base/status.h"
+#include "broker/settings_rows.h"
 #include "cli/verb.h"
 #include "io/file.h"
 #include "io/io.h"
@@ -114,49 +115,46 @@ void configuration_print(const struct configuration *configuration)
     node_settings_visit(print_one, (void *)configuration);
 }
 
-static void print_known(const struct setting *row, struct arena *arena)
+static void print_known(void *context, const struct setting *row)
 {
-    const char *valid = setting_describe_valid(row, arena);
-    if (row->flags & SETTING_INTERNAL)
+    struct arena *arena = context;
+    if ((row->flags & SETTING_INTERNAL) != 0)
         return;
     printf("| `%s` | %s | %s | %s |\n", row->name,
         row->unset == NULL   ? ""
         : row->unset[0] == 0 ? "(empty)"
                              : row->unset,
-        valid, row->doc);
+        setting_describe_valid(row, arena), row->doc);
 }
 
-static void print_known_of_node(void *context, const struct setting *row)
+static void print_table(
+    const char *title, const struct setting *rows, int count, struct arena *arena)
 {
-    if (row->doc[0] != 0)
-        print_known(row, context);
+    printf("\n## %s\n\n| key | default | valid | meaning |\n|---|---|---|---|\n", title);
+    for (int i = 0; i < count; i++)
+        print_known(arena, &rows[i]);
 }
 
 void configuration_print_known(void)
 {
     struct arena arena;
     arena_init(&arena);
-    puts("# Settings\n\nMade by `strom server --list-settings`. Keys, meanings and defaults are "
-         "Apache Kafka's; those that Kafka "
-         "does not have are\n`ack.durability`, `produce.validate`, `report.*` and `strom.*`. A key "
-         "of Kafka that is not listed "
-         "here is known and checked, but has no\neffect yet, and the start says so; an unknown one "
-         "names the nearest.\n\n"
-         "## Of a node\n\nBesides these: `process.roles`, `node.id` (`broker.id`), `listeners`, "
-         "`advertised.listeners`,\n"
-         "`listener.security.protocol.map`, `controller.listener.names`, "
-         "`inter.broker.listener.name`, `log.dirs` (`log.dir`),\n"
-         "`metadata.log.dir`, `controller.quorum.voters`, `controller.quorum.bootstrap.servers`, "
-         "and the defaults of topics under\n"
-         "their broker's names (`log.retention.hours` ...). `max.connections` and "
-         "`max.connection.creation.rate` may stand behind\n`listener.name.NAME.` for one "
-         "listener.\n\n"
-         "| key | default | valid | meaning |\n|---|---|---|---|");
-    node_settings_visit(print_known_of_node, &arena);
-    puts("\n## Of a topic\n\n| key | default | valid | meaning |\n|---|---|---|---|");
-    for (int i = 0; i < topic_setting_count; i++) {
-        if (topic_setting_rows[i].offset != SETTING_NOWHERE)
-            print_known(&topic_setting_rows[i], &arena);
-    }
+    puts(
+        "# Settings\n\nMade by `strom server --list-settings`. Keys, meanings and defaults are "
+        "Apache Kafka's; those that Kafka does not have are\n`ack.durability`, `produce.validate`, "
+        "`report.*` and `strom.*`. What is said to have no effect is known, checked, stored and\n"
+        "shown all the same; an unknown key names the nearest.\n\n"
+        "A node reads its settings from its file, the environment and `--override`. What "
+        "kafka-configs changes while it runs (all\nof a topic, a group and a client metrics "
+        "subscription; of a node what DescribeConfigs does not call read-only) is kept\nin the "
+        "metadata log: for one node, or for all. `max.connections` and "
+        "`max.connection.creation.rate` may stand behind\n`listener.name.NAME.` for one "
+        "listener.\n\n"
+        "## Of a node\n\n| key | default | valid | meaning |\n|---|---|---|---|");
+    node_settings_visit(print_known, &arena);
+    print_table("Of a topic", topic_setting_rows, topic_setting_count, &arena);
+    print_table("Of a group", kafka_group_settings, kafka_group_settings_count, &arena);
+    print_table("Of a client metrics subscription", kafka_client_metrics_settings,
+        kafka_client_metrics_settings_count, &arena);
     arena_deinit(&arena);
 }

@@ -132,3 +132,40 @@ void test_setting__names_the_nearest(void)
     assert_string_equal(setting_nearest(rows, ROWS, STR("color"))->name, "colour");
     assert_null(setting_nearest(rows, ROWS, STR("something.else")));
 }
+
+static void check_normal(const struct setting *row, const char *text, const char *normal)
+{
+    struct arena arena;
+    arena_init(&arena);
+    struct str found = setting_normalize(row, str_from(text), &arena);
+    if (!str_is(found, normal))
+        fail_msg("'%s' becomes '%.*s', not '%s'", text, STR_PRINT(found), normal);
+    arena_deinit(&arena);
+}
+
+/* As Kafka 4.4.0 tells them in DescribeConfigs. */
+void test_setting__print_values_as_java_does(void)
+{
+    static const struct setting number = { "n", SETTING_DOUBLE, SETTING_NOWHERE, "0", "" };
+    static const struct setting whole = { "w", SETTING_INT64, SETTING_NOWHERE, "0", "" };
+    static const struct setting truth = { "t", SETTING_BOOL, SETTING_NOWHERE, "true", "" };
+    static const struct setting list = { "l", SETTING_LIST, SETTING_NOWHERE, "", "" };
+    static const struct setting distinct = { "d", SETTING_LIST, SETTING_NOWHERE, "", "",
+        .flags = SETTING_DISTINCT };
+    arena_init(&arena);
+    check_normal(&number, "2", "2.0");
+    check_normal(&number, " .50", "0.5");
+    check_normal(&number, "0", "0.0");
+    check_normal(&number, "1e-5", "1.0E-5");
+    check_normal(&number, "0.001", "0.001");
+    check_normal(&number, "9999999", "9999999.0");
+    check_normal(&number, "12345678.5", "1.23456785E7");
+    check_normal(&number, "1.7976931348623157E308", "1.7976931348623157E308");
+    check_normal(&whole, "+005 ", "5");
+    check_normal(&truth, " TRUE", "true");
+    check_normal(&truth, "False", "false");
+    check_normal(&list, " a , b,a", "a,b,a");
+    check_normal(&distinct, " a , b,a", "a,b");
+    check_normal(&distinct, "", "");
+    arena_deinit(&arena);
+}
