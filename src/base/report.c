@@ -12,6 +12,11 @@ void report_set_level(enum report_level level)
     atomic_store_explicit(&report_level, (int)level, memory_order_relaxed);
 }
 
+enum report_level report_get_level(void)
+{
+    return (enum report_level)atomic_load_explicit(&report_level, memory_order_relaxed);
+}
+
 void report_set_sink(report_sink *sink)
 {
     installed_sink = sink;

@@ -10,6 +10,7 @@ enum report_level { REPORT_DEBUG, REPORT_INFO, REPORT_WARN, REPORT_ERROR };
 typedef void report_sink(enum report_level level, const char *event, const char *text);
 
 void report_set_level(enum report_level level);
+enum report_level report_get_level(void);
 void report_set_sink(report_sink *sink); /* NULL: text lines on standard error */
 
 void report(enum report_level level, const char *event, const char *format, ...)

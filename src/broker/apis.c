@@ -4,6 +4,7 @@
 #include "wire/schema.h"
 
 #include "wire/gen/alter_client_quotas.h"
+#include "wire/gen/alter_configs.h"
 #include "wire/gen/api_versions.h"
 #include "wire/gen/create_partitions.h"
 #include "wire/gen/create_topics.h"
@@ -11,12 +12,15 @@
 #include "wire/gen/delete_topics.h"
 #include "wire/gen/describe_client_quotas.h"
 #include "wire/gen/describe_cluster.h"
+#include "wire/gen/describe_configs.h"
 #include "wire/gen/describe_log_dirs.h"
 #include "wire/gen/describe_producers.h"
 #include "wire/gen/describe_quorum.h"
 #include "wire/gen/describe_topic_partitions.h"
 #include "wire/gen/fetch.h"
+#include "wire/gen/incremental_alter_configs.h"
 #include "wire/gen/init_producer_id.h"
+#include "wire/gen/list_config_resources.h"
 #include "wire/gen/list_offsets.h"
 #include "wire/gen/metadata.h"
 #include "wire/gen/offset_for_leader_epoch.h"
@@ -39,13 +43,17 @@ const struct api apis[] = {
     { ROW(API_DELETE_RECORDS, 0, 2, API_ON_BROKER, delete_records), .reads_image = true },
     { ROW(API_INIT_PRODUCER_ID, 0, 5, API_ON_BROKER, init_producer_id) },
     { ROW(API_OFFSET_FOR_LEADER_EPOCH, 2, 4, API_ON_BROKER, offset_for_leader_epoch), .reads_image = true },
+    { ROW(API_DESCRIBE_CONFIGS, 1, 4, BOTH, describe_configs), .reads_image = true },
+    { ROW(API_ALTER_CONFIGS, 0, 2, BOTH, alter_configs), .changes_image = true },
     { ROW(API_DESCRIBE_LOG_DIRS, 1, 5, API_ON_BROKER, describe_log_dirs), .reads_image = true },
     { ROW(API_CREATE_PARTITIONS, 0, 3, BOTH, create_partitions), .changes_image = true },
+    { ROW(API_INCREMENTAL_ALTER_CONFIGS, 0, 1, BOTH, incremental_alter_configs), .changes_image = true },
     { ROW(API_DESCRIBE_CLIENT_QUOTAS, 0, 1, API_ON_BROKER, describe_client_quotas), .reads_image = true },
     { ROW(API_ALTER_CLIENT_QUOTAS, 0, 1, BOTH, alter_client_quotas), .changes_image = true },
     { ROW(API_DESCRIBE_QUORUM, 0, 2, BOTH, describe_quorum) },
     { ROW(API_DESCRIBE_CLUSTER, 0, 2, BOTH, describe_cluster), .reads_image = true },
     { ROW(API_DESCRIBE_PRODUCERS, 0, 0, API_ON_BROKER, describe_producers), .reads_image = true },
+    { ROW(API_LIST_CONFIG_RESOURCES, 0, 1, API_ON_BROKER, list_config_resources), .reads_image = true },
     { ROW(API_DESCRIBE_TOPIC_PARTITIONS, 0, 0, API_ON_BROKER, describe_topic_partitions), .reads_image = true },
 };
 const int api_count = (int)(sizeof(apis) / sizeof(apis[0]));

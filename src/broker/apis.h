@@ -25,6 +25,7 @@ extern const int api_count;
 const struct api *api_find(int16_t key, unsigned listener); /* NULL: not served there */
 
 enum step handle_alter_client_quotas(struct request *request);
+enum step handle_alter_configs(struct request *request);
 enum step handle_api_versions(struct request *request);
 enum step handle_create_partitions(struct request *request);
 enum step handle_create_topics(struct request *request);
@@ -32,12 +33,15 @@ enum step handle_delete_records(struct request *request);
 enum step handle_delete_topics(struct request *request);
 enum step handle_describe_client_quotas(struct request *request);
 enum step handle_describe_cluster(struct request *request);
+enum step handle_describe_configs(struct request *request);
 enum step handle_describe_log_dirs(struct request *request);
 enum step handle_describe_producers(struct request *request);
 enum step handle_describe_quorum(struct request *request);
 enum step handle_describe_topic_partitions(struct request *request);
 enum step handle_fetch(struct request *request);
+enum step handle_incremental_alter_configs(struct request *request);
 enum step handle_init_producer_id(struct request *request);
+enum step handle_list_config_resources(struct request *request);
 enum step handle_list_offsets(struct request *request);
 enum step handle_metadata(struct request *request);
 enum step handle_offset_for_leader_epoch(struct request *request);

@@ -20,13 +20,19 @@ static void decided(struct control_errand *errand)
 
 bool forward(struct request *request, struct forwarded **work, enum controller_request_type type, enum error *out_error)
 {
+    return forward_message(request, work, type, request->in.message, request->out.message, out_error);
+}
+
+bool forward_message(struct request *request, struct forwarded **work, enum controller_request_type type, const void *message,
+    void *response, enum error *out_error)
+{
     struct forwarded *mine = *work;
     if (mine == NULL) {
         mine = *work = arena_take(&request->arena, sizeof(*mine));
         mine->request = request;
         mine->errand.wish.type = type;
-        mine->errand.wish.request = request->in.message;
-        mine->errand.wish.response = request->out.message;
+        mine->errand.wish.request = message;
+        mine->errand.wish.response = response;
         mine->errand.wish.rsm.arena = &request->arena;
         mine->errand.done = decided;
         control_send(request->shard->control, request->shard->loop, &mine->errand);

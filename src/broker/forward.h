@@ -10,3 +10,6 @@ struct request;
 /* To be called at each step with the handler's own work pointer (NULL at first). True: answered, *out_error says how; with
  * ERROR_NONE the response is filled, else it holds nothing. False: park. */
 bool forward(struct request *request, struct forwarded **work, enum controller_request_type type, enum error *out_error);
+/* The same with messages other than the request's own. */
+bool forward_message(struct request *request, struct forwarded **work, enum controller_request_type type, const void *message,
+    void *response, enum error *out_error);

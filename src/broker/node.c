@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/report.h"
 #include "base/status.h"
+#include "broker/group_settings.h"
 #include "broker/node_parts.h"
 #include "broker/settings.h"
 #include "broker/topic_check.h"
@@ -188,14 +189,31 @@ static int bind_listeners(struct node *node)
     return 0;
 }
 
-static enum error check_setting(void *context, enum setting_scope scope, struct str name, struct str key, struct str value,
-    struct arena *arena, struct str *out_message)
+static enum error check_settings(void *context, const struct image *image, enum setting_scope scope,
+    const struct setting_pair *pairs, int32_t count, struct arena *arena, struct str *out_message)
 {
-    (void)context;
-    (void)name;
-    if (scope != SCOPE_TOPIC || str_is_null(value))
-        return ERROR_NONE;
-    return topic_setting_check(key, value, arena, out_message);
+    const struct node *node = context;
+    struct setting_view view;
+
+    setting_view_init(&view, node->settings, image, arena);
+    return scope == SCOPE_GROUP ? group_settings_check(&view, pairs, count, out_message)
+                                : client_metrics_settings_check(&view, pairs, count, out_message);
+}
+
+/* What holds for a list is asked without the metadata log, as Kafka's controller does. */
+static bool list_setting(void *context, enum setting_scope scope, struct str key, struct arena *arena, struct str *out_unset)
+{
+    const struct node *node = context;
+    struct setting_view view;
+    const struct setting *row = scope == SCOPE_TOPIC    ? topic_setting_find(key)
+                                : scope == SCOPE_BROKER ? broker_setting_row(key)
+                                                        : NULL;
+
+    if (row == NULL || (row->type != SETTING_LIST && row->type != SETTING_CHOICES))
+        return false;
+    setting_view_init(&view, node->settings, NULL, arena);
+    *out_unset = scope == SCOPE_TOPIC ? topic_setting_inherited(&view, row) : broker_setting_value(&view, key);
+    return true;
 }
 
 static enum error check_topic(void *context, const struct image *image, const struct create_topics_creatable_topic *topic,
@@ -238,7 +256,8 @@ static void quorum_settings_fill(struct node *node, struct quorum_settings *out)
         .election_backoff_max_ms = settings->quorum_election_backoff_max_ms,
         .fetch_timeout_ms = settings->quorum_fetch_timeout_ms,
         .controller = {
-            .hooks = { .context = node, .validate_setting = check_setting, .validate_topic = check_topic,
+            .hooks = { .context = node, .validate_settings = check_settings, .list_setting = list_setting,
+                .validate_topic = check_topic,
                 .describe_topic = describe_topic },
             .cluster_id = str_from(log_dir_identity(node->log_dirs[0])->cluster_id),
             .default_partition_count = settings->num_partitions,

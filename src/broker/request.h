@@ -38,6 +38,7 @@ enum step {
 union request_in {
     void *message;
     const struct alter_client_quotas_request *alter_client_quotas;
+    const struct alter_configs_request *alter_configs;
     const struct api_versions_request *api_versions;
     const struct create_partitions_request *create_partitions;
     const struct create_topics_request *create_topics;
@@ -45,12 +46,15 @@ union request_in {
     const struct delete_topics_request *delete_topics;
     const struct describe_client_quotas_request *describe_client_quotas;
     const struct describe_cluster_request *describe_cluster;
+    const struct describe_configs_request *describe_configs;
     const struct describe_log_dirs_request *describe_log_dirs;
     const struct describe_producers_request *describe_producers;
     const struct describe_quorum_request *describe_quorum;
     const struct describe_topic_partitions_request *describe_topic_partitions;
     const struct fetch_request *fetch;
+    const struct incremental_alter_configs_request *incremental_alter_configs;
     const struct init_producer_id_request *init_producer_id;
+    const struct list_config_resources_request *list_config_resources;
     const struct list_offsets_request *list_offsets;
     const struct metadata_request *metadata;
     const struct offset_for_leader_epoch_request *offset_for_leader_epoch;
@@ -60,6 +64,7 @@ union request_in {
 union request_out {
     void *message;
     struct alter_client_quotas_response *alter_client_quotas;
+    struct alter_configs_response *alter_configs;
     struct api_versions_response *api_versions;
     struct create_partitions_response *create_partitions;
     struct create_topics_response *create_topics;
@@ -67,12 +72,15 @@ union request_out {
     struct delete_topics_response *delete_topics;
     struct describe_client_quotas_response *describe_client_quotas;
     struct describe_cluster_response *describe_cluster;
+    struct describe_configs_response *describe_configs;
     struct describe_log_dirs_response *describe_log_dirs;
     struct describe_producers_response *describe_producers;
     struct describe_quorum_response *describe_quorum;
     struct describe_topic_partitions_response *describe_topic_partitions;
     struct fetch_response *fetch;
+    struct incremental_alter_configs_response *incremental_alter_configs;
     struct init_producer_id_response *init_producer_id;
+    struct list_config_resources_response *list_config_resources;
     struct list_offsets_response *list_offsets;
     struct metadata_response *metadata;
     struct offset_for_leader_epoch_response *offset_for_leader_epoch;
@@ -83,6 +91,7 @@ union request_out {
 union request_work {
     bool asked; /* of a request with one errand and nothing else to keep */
     struct forwarded *forwarded; /* of a request that the controller decides */
+    struct alter_settings_work *alter_settings;
     struct delete_records_work *delete_records;
     struct describe_log_dirs_work *describe_log_dirs;
     struct describe_producers_work *describe_producers;

@@ -196,7 +196,7 @@ static enum error decide(struct rsm_machine *machine, struct rsm_request *rsm_re
         decide_create_partitions(&decider, wish->request, wish->response);
         break;
     case CONTROLLER_ALTER_SETTINGS:
-        decide_alter_settings(&decider, wish->request, wish->response);
+        decide_alter_settings(&decider, wish->response);
         break;
     case CONTROLLER_REGISTER_CONTROLLER:
         decide_register_controller(&decider, wish->request);

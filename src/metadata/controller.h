@@ -10,6 +10,7 @@
 
 struct create_topics_creatable_topic;
 struct create_topics_creatable_topic_result;
+struct setting_pair;
 
 enum controller_request_type {
     CONTROLLER_CREATE_TOPICS,         /* struct create_topics_request / _response */
@@ -20,7 +21,7 @@ enum controller_request_type {
     CONTROLLER_REGISTER_BROKER,       /* struct broker_registration_* */
     CONTROLLER_HEARTBEAT,             /* struct broker_heartbeat_* */
     CONTROLLER_ASSIGN_DIRECTORIES,    /* struct assign_replicas_to_dirs_* */
-    CONTROLLER_ALTER_SETTINGS,        /* struct incremental_alter_configs_* */
+    CONTROLLER_ALTER_SETTINGS,        /* response: struct settings_change, which is request and answer */
     CONTROLLER_REGISTER_CONTROLLER,   /* struct controller_registration_* */
     CONTROLLER_ACTIVATE, /* internal: bootstrap records, and abort of a half-done metadata
                             transaction */
@@ -41,10 +42,14 @@ struct controller_request {
 /* What others must know of settings; every function may be NULL (then everything is valid). */
 struct controller_hooks {
     void *context;
-    /* value null: the key is removed. ERROR_NONE or INVALID_CONFIG and a message in the arena. */
-    enum error (*validate_setting)(void *context, enum setting_scope scope, struct str name,
-        struct str key, struct str value, struct arena *arena, struct str *out_message);
-    /* All that CreateTopics wishes for one topic, none of it null. */
+    /* All that a group or a client metrics subscription would say. */
+    enum error (*validate_settings)(void *context, const struct image *image,
+        enum setting_scope scope, const struct setting_pair *pairs, int32_t count,
+        struct arena *arena, struct str *out_message);
+    /* Whether the value is a list; then *out_unset is what holds where the resource says nothing. */
+    bool (*list_setting)(void *context, enum setting_scope scope, struct str key,
+        struct arena *arena, struct str *out_unset);
+    /* All that a topic would say, none of it null. */
     enum error (*validate_topic)(void *context, const struct image *image,
         const struct create_topics_creatable_topic *topic, struct arena *arena,
         struct str *out_message);

@@ -18,9 +18,8 @@ struct create_topics_request;
 struct create_topics_response;
 struct delete_topics_request;
 struct delete_topics_response;
-struct incremental_alter_configs_request;
-struct incremental_alter_configs_response;
 struct message_schema;
+struct settings_change;
 
 struct decider {
     const struct controller_settings *settings;
@@ -51,9 +50,7 @@ enum error decide_heartbeat(struct decider *decider, const struct broker_heartbe
 enum error decide_assign_directories(struct decider *decider,
     const struct assign_replicas_to_dirs_request *request,
     struct assign_replicas_to_dirs_response *response);
-void decide_alter_settings(struct decider *decider,
-    const struct incremental_alter_configs_request *request,
-    struct incremental_alter_configs_response *response);
+void decide_alter_settings(struct decider *decider, struct settings_change *change);
 
 /* For each name the smallest index that has the same name, -1 when it stands once only. In the
  * arena. */

@@ -150,6 +150,10 @@ struct str image_setting(
  * more. */
 bool image_setting_after(const struct image *image, enum setting_scope scope, struct str name,
     struct str key, struct str *out_key, struct str *out_value);
+/* Each resource of the scope that has settings, once, in no particular order: a null name gives the
+ * first. False: no more. */
+bool image_setting_resource_after(
+    const struct image *image, enum setting_scope scope, struct str name, struct str *out_name);
 int16_t image_feature(const struct image *image, struct str name); /* finalized level; 0: not set */
 /* Finalized features in name order, as image_setting_after(). */
 bool image_feature_after(

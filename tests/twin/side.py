@@ -136,12 +136,13 @@ class Side:
             return {key: self.normal_value(key, one, words) for key, one in value.items()}
         if isinstance(value, list):
             found = [self.normal_value(name, one, words) for one in value]
-            return sorted(found, key=identity) if found and isinstance(found[0], dict) else found
+            has_order = name == "synonyms" or not found or not isinstance(found[0], dict)
+            return found if has_order else sorted(found, key=identity)
         if name == "records":
             return self.normal_records(records.show(value))
         if isinstance(value, bytes):
             return value.hex()
-        if name.endswith("message") and isinstance(value, str):
+        if (name.endswith("message") or name == "documentation") and isinstance(value, str):
             return "a text" + "".join(f", {word}" for word in words if word in value)
         if isinstance(value, str):
             return self.normal_text(name, value)

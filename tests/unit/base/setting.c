@@ -135,12 +135,9 @@ void test_setting__names_the_nearest(void)
 
 static void check_normal(const struct setting *row, const char *text, const char *normal)
 {
-    struct arena arena;
-    arena_init(&arena);
     struct str found = setting_normalize(row, str_from(text), &arena);
     if (!str_is(found, normal))
         fail_msg("'%s' becomes '%.*s', not '%s'", text, STR_PRINT(found), normal);
-    arena_deinit(&arena);
 }
 
 /* As Kafka 4.4.0 tells them in DescribeConfigs. */
