@@ -7,8 +7,8 @@
 enum { MOST_TOLD = 10 };
 
 static const char *const finding_names[FINDING_COUNT] = { "inconsistent-offset", "duplicate",
-    "lost-write", "unseen", "aborted-read", "invented-read", "stale-offset", "send-back",
-    "poll-skip", "poll-back", "poll-skip-within", "poll-back-within", "watermark-back",
+    "lost-write", "unseen", "aborted-read", "invented-read", "deleted-read", "stale-offset",
+    "send-back", "poll-skip", "poll-back", "poll-skip-within", "poll-back-within", "watermark-back",
     "not-linearizable", "commit-back", "two-owners" };
 
 void finding_add(

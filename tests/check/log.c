@@ -138,6 +138,10 @@ static void take_poll(struct log_checker *checker, const struct line *line)
     }
     if (line->phase == PHASE_OK)
         add_read(checker, line, line->key, line->offset);
+    if (line->offset < key->gone_below && process->poll > key->gone_line)
+        finding_add(checker->findings, FINDING_DELETED_READ, line->number,
+            "offset %lld of %s was read again; all below %lld was deleted", (long long)line->offset,
+            checker->history->keys.texts[line->key], (long long)key->gone_below);
     if (send == NULL || send->key != line->key) {
         finding_add(checker->findings, FINDING_INVENTED_READ, line->number,
             "offset %lld of %s holds what nobody sent there", (long long)line->offset,
@@ -196,6 +200,16 @@ static void take_watermark(struct log_checker *checker, const struct line *line)
     key->watermark = most(key->watermark, line->offset);
 }
 
+/* From the invoke on records may be gone; after an ok they are. */
+static void take_delete(struct log_key *key, const struct line *line)
+{
+    key->deleted_below = most(key->deleted_below, line->offset);
+    if (line->phase == PHASE_OK && line->offset > key->gone_below) {
+        key->gone_below = line->offset;
+        key->gone_line = line->number;
+    }
+}
+
 /* What only the page cache held may be gone; what is read from now on tells. */
 static void take_power(struct log_checker *checker)
 {
@@ -234,8 +248,7 @@ void log_take(struct log_checker *checker, const struct line *line)
         add_read(checker, line, line->key, NO_OFFSET);
         break;
     case OPERATION_DELETE:
-        key_of(checker, line->key)->deleted_below =
-            most(key_of(checker, line->key)->deleted_below, line->offset);
+        take_delete(key_of(checker, line->key), line);
         break;
     case OPERATION_DRAIN:
         if (line->phase == PHASE_OK)

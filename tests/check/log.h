@@ -23,9 +23,10 @@ struct send {
 };
 
 struct log_key {
-    int64_t known_taken; /* the highest offset that is known to be taken for ever */
-    int64_t deleted_below;
-    int64_t drained_line; /* 0: never */
+    int64_t known_taken;           /* the highest offset that is known to be taken for ever */
+    int64_t deleted_below;         /* as was asked for */
+    int64_t gone_below, gone_line; /* as was answered, in that line */
+    int64_t drained_line;          /* 0: never */
     int64_t watermark;
     bool is_volatile;
 };

@@ -106,6 +106,13 @@ def invented_read(world):
     world.logs["k0"].append("?")
 
 
+def deleted_read(world):
+    world.fill()
+    for phase in ("invoke", "ok"):
+        world.say("a", phase, "delete", "k0", "-", len(world.logs["k0"]))
+    world.positions["last-k0", "k0"] = len(world.logs["k0"]) - 1
+
+
 def stale_offset(world):
     hole = len(world.logs["k0"])
     world.logs["k0"].append(None)
@@ -229,7 +236,7 @@ def power_takes(world, acks):
 
 PLANTED = {
     "inconsistent-offset": inconsistent_offset, "duplicate": duplicate, "lost-write": lost_write, "unseen": unseen,
-    "aborted-read": aborted_read, "invented-read": invented_read, "stale-offset": stale_offset, "send-back": send_back,
+    "aborted-read": aborted_read, "invented-read": invented_read, "deleted-read": deleted_read, "stale-offset": stale_offset, "send-back": send_back,
     "poll-skip": poll_skip, "poll-back": poll_back, "poll-skip-within": poll_skip_within, "poll-back-within": poll_back_within,
     "watermark-back": watermark_back, "two-owners": two_owners,
     "not-linearizable": lambda world: register(world, "set", "get"), "commit-back": lambda world: register(world, "commit", "committed"),

@@ -43,7 +43,12 @@ static void find_present(struct actor *actor, struct topic *newest, const struct
     actor_note(actor, "ok", "get", newest->name_key, topic == NULL ? VALUE_DAMAGED : topic->value, OFFSET_NONE);
     if (topic == NULL)
         return;
+    if (answer->partitions_count < topic->partitions_promised)
+        recorder_violate(actor->workload->recorder, "partitions_are_lost", "topic=%s count=%d promised=%d", topic->name,
+            answer->partitions_count, topic->partitions_promised);
     topic->partition_count = answer->partitions_count;
+    if (topic != newest && newest->state == TOPIC_ASKED_FOR)
+        newest->state = TOPIC_GONE; /* an older one is in its place */
     if (topic->state != TOPIC_GOING)
         topic->state = TOPIC_THERE;
 }
@@ -201,14 +206,9 @@ static void delete(struct admin *admin, struct topic *topic)
 
 /* ---- What next? ---- */
 
-static bool is_absent(const struct topic *topic)
-{
-    return topic->state == TOPIC_GONE || topic->state == TOPIC_REFUSED;
-}
-
 static bool is_settled(const struct topic *topic)
 {
-    return topic == NULL || topic->state == TOPIC_THERE || is_absent(topic);
+    return topic == NULL || topic->state == TOPIC_THERE || topic_is_absent(topic);
 }
 
 /* At the end: every name whose topic is not known to be there or not. */
@@ -253,9 +253,9 @@ static void act_as_admin(struct actor *actor)
     if (topic == NULL && workload->names_used < (workload->by_name ? TOPIC_NAMES_BY_NAME : TOPIC_NAMES)) {
         workload->names_used++;
         create(admin, name);
-    } else if (topic == NULL || (is_absent(topic) && workload->by_name)) {
+    } else if (topic == NULL || (topic_is_absent(topic) && workload->by_name)) {
         actor_set_idle(actor);
-    } else if (is_absent(topic)) {
+    } else if (topic_is_absent(topic)) {
         create(admin, name);
     } else if ((topic->state == TOPIC_THERE && actor_draw(actor, 12) == 0) || topic->state == TOPIC_GOING) {
         delete (admin, topic);

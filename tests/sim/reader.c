@@ -58,6 +58,8 @@ static void see_batch(struct reader *reader, const uint8_t *batch, const struct 
             continue; /* the batch was asked for with an offset inside it */
         actor_note(&reader->actor, "ok", "poll", key_of(reader), recorder_value_of(recorder, record.value), record.offset);
         *position = record.offset + 1;
+        if (*position > reader->topic->read_to[reader->partition])
+            reader->topic->read_to[reader->partition] = *position;
     }
     buffer_unref(owner);
     decompressor_destroy(decompressor);
@@ -78,10 +80,12 @@ static void read_on(struct reader *reader)
 static void hear_out_of_range(struct reader *reader, const struct fetch_partition_data *data)
 {
     int64_t *position = &reader->positions[reader->partition];
-    if (!reader->topic->is_volatile && reader->topic->state == TOPIC_THERE)
+    int64_t deleted_below = reader->topic->deleted_below[reader->partition];
+    bool is_deleted = *position < deleted_below;
+    if (!is_deleted && !reader->topic->is_volatile && reader->topic->state == TOPIC_THERE)
         recorder_violate(reader->actor.workload->recorder, "seen_records_are_gone", "key=%s offset=%lld end=%lld",
             key_of(reader), (long long)*position, (long long)data->high_watermark);
-    *position = 0;
+    *position = is_deleted ? deleted_below : 0;
     actor_note(&reader->actor, "ok", "seek", key_of(reader), VALUE_NONE, OFFSET_NONE);
     read_on(reader);
 }

@@ -38,11 +38,16 @@ void topic_set_id(struct topic *topic, struct uuid id)
         snprintf(topic->keys[i], sizeof(topic->keys[i]), "%s-%s/%d", topic->name, text, i);
 }
 
+bool topic_is_absent(const struct topic *topic)
+{
+    return topic->state == TOPIC_GONE || topic->state == TOPIC_REFUSED;
+}
+
 struct topic *topics_named(const struct topics *topics, const char *name)
 {
     struct topic *topic, *found = NULL;
     DL_FOREACH (topics->list, topic)
-        if (strcmp(topic->name, name) == 0)
+        if (strcmp(topic->name, name) == 0 && (found == NULL || topic_is_absent(found) || !topic_is_absent(topic)))
             found = topic;
     return found;
 }

@@ -25,6 +25,9 @@ struct topic {
     int64_t value;                      /* its number in the history */
     enum topic_state state;
     int32_t partition_count;
+    int32_t partitions_promised;            /* at least so many are there */
+    int64_t read_to[PARTITIONS_MOST];       /* the farthest position of a reader */
+    int64_t deleted_below[PARTITIONS_MOST]; /* as was asked for */
     bool is_volatile; /* ack.durability=page-cache */
     bool is_unsure;   /* nobody knows whether its creation was done, or will be */
     char keys[PARTITIONS_MOST][TOPIC_KEY_SIZE]; /* of its partitions in the history, once the id is known */
@@ -38,7 +41,9 @@ struct topic *topics_add(struct topics *topics, const char *name);
 void topics_deinit(struct topics *topics);
 void topics_remove(struct topics *topics, struct topic *topic); /* nobody has heard of it */
 void topic_set_id(struct topic *topic, struct uuid id);
-struct topic *topics_named(const struct topics *topics, const char *name); /* the newest; NULL: none */
+bool topic_is_absent(const struct topic *topic);
+/* The newest that is not absent, else the newest; NULL: nobody asked for one. */
+struct topic *topics_named(const struct topics *topics, const char *name);
 /* The one with that id, which is learnt here when a creation's answer did not tell it; NULL: nobody asked for one. */
 struct topic *topics_learn(struct topics *topics, const char *name, struct uuid id);
 /* The n-th that is there; NULL: there are not so many. */

@@ -19,6 +19,7 @@ struct workload *workload_create(struct sim *sim, const char *host, int port, st
     workload->reader_count = 1 + (int)sim_draw(sim, READERS_MOST);
     sim_start_loop(workload->loop);
     admin_start(&workload->admin, workload);
+    changer_start(&workload->changer, workload);
     for (int i = 0; i < workload->producer_count; i++)
         producer_start(&workload->producers[i], workload, i);
     for (int i = 0; i < workload->reader_count; i++)
@@ -29,6 +30,7 @@ struct workload *workload_create(struct sim *sim, const char *host, int port, st
 void workload_destroy(struct workload *workload)
 {
     actor_stop(&workload->admin.actor);
+    actor_stop(&workload->changer.actor);
     for (int i = 0; i < workload->producer_count; i++)
         actor_stop(&workload->producers[i].actor);
     for (int i = 0; i < workload->reader_count; i++)
@@ -63,6 +65,7 @@ bool workload_is_drained(const struct workload *workload)
 void workload_tell(const struct workload *workload)
 {
     actor_tell(&workload->admin.actor);
+    actor_tell(&workload->changer.actor);
     for (int i = 0; i < workload->producer_count; i++)
         actor_tell(&workload->producers[i].actor);
     for (int i = 0; i < workload->reader_count; i++)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The clients of a simulated run, on a machine of their own: an administrator, producers of every kind of acks, and readers. Each
- * run draws its own mix. What they learn goes into the history. */
+/* The clients of a simulated run, on a machine of their own: an administrator, one who changes topics, producers of every kind of
+ * acks, and readers. Each run draws its own mix. What they learn goes into the history. */
 #pragma once
 #include "sim/admin.h"
+#include "sim/changer.h"
 #include "sim/producer.h"
 #include "sim/reader.h"
 #include "sim/recorder.h"
@@ -23,6 +24,7 @@ struct workload {
     struct loop *loop;
     struct topics topics;
     struct admin admin;
+    struct changer changer;
     struct producer producers[PRODUCERS_MOST];
     struct reader readers[READERS_MOST];
     int producer_count, reader_count;
