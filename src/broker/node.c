@@ -349,6 +349,7 @@ void node_destroy(struct node *node)
             shard_close(node->shards.list[i]);
     shard_close(node->control_shard);
     int64_t broker_epoch = node->control.broker_epoch;
+    bool had_metadata = node->metadata_flusher != NULL;
     control_deinit(&node->control);
     flusher_destroy(node->metadata_flusher);
     for (int32_t i = 0; i < node->shards.count; i++)
@@ -356,10 +357,13 @@ void node_destroy(struct node *node)
     for (int i = 0; node->listening != NULL && i < node->settings->listener_count; i++)
         listener_close(node->listening[i].listener);
     for (int i = 0; i < node->directory_count; i++) {
-        if (node->stage != NODE_STOPPED)
-            abandon_directory(node->log_dirs[i]);
+        struct log_dir *dir = node->log_dirs[i];
+        if (node->stage == NODE_STOPPED)
+            close_directory(dir, broker_epoch);
+        else if (!had_metadata && log_dir_was_clean(dir))
+            close_directory(dir, log_dir_broker_epoch(dir)); /* no log was opened: it is as the last stop left it */
         else
-            close_directory(node->log_dirs[i], broker_epoch);
+            abandon_directory(dir);
     }
     shard_destroy(node->control_shard);
     node_limits_deinit(node);

@@ -365,6 +365,26 @@ def older_format(good):
         assert ids[0] == ids[1] and ids[0][0] != ids[0][1], ids
 
 
+def refused_twice(good):
+    """A start that failed before it touched a log leaves the directories as the clean stop left them."""
+    with tempfile.TemporaryDirectory(prefix="strom-e2e-") as folder:
+        case = Case(good, folder)
+        names = (".kafka_cleanshutdown", "recovery-point-offset-checkpoint", "replication-offset-checkpoint")
+
+        def files():
+            return [sorted(case.read(directory, name).splitlines()) for directory in (case.one, case.two) for name in names]
+        kept = files()
+        try:
+            port_in_use(case)
+            for _ in range(2):
+                assert case.start()[0] == FAILED
+                assert files() == kept
+        finally:
+            case.release()
+        case.settings["listeners"] = LISTEN
+        assert case.start()[0] is STARTED
+
+
 def hangup(_good):
     """SIGHUP reads the level of reports again, and nothing else; a file that is not valid changes nothing."""
     def set_and_tell(level, word):
@@ -383,7 +403,7 @@ def hangup(_good):
         assert "node_leaving" in broker.said(1000)[len(before):], "reports of the level info are printed again"
 
 
-TESTS = [("older format", older_format), ("hangup", hangup)]
+TESTS = [("older format", older_format), ("refused twice", refused_twice), ("hangup", hangup)]
 
 
 MOUNTING = ("read-only file system", "disk full", "disk full after a crash", "disk nearly full after a crash", "new disk full")
