@@ -100,7 +100,7 @@ struct log {
     bool must_be_whole; /* being opened after a clean stop: nothing can be torn */
     bool point_unknown; /* being opened without knowing what was durable */
     bool tail_dirty;    /* bytes of a failed write may stand behind the end */
-    bool gap_told;      /* a reader met a hole between two segments, and that was reported */
+    bool gap_told;      /* a reader met a hole between two batches, and that was reported */
     struct log_settings settings;
 };
 
@@ -133,6 +133,10 @@ void log_begin_tail(struct log *log, int64_t base_offset);
 
 /* recover.c */
 int log_recover(struct log *log, bool clean);
+enum { CLEAN_CHUNK = 8 * 1024, CHECK_CHUNK = 256 * 1024 }; /* read at once */
+
+/* recover_producers.c */
+int log_recover_producers(struct log *log, bool clean); /* when the batches are known */
 
 /* retain.c */
 void log_begin_at(struct log *log, int64_t offset); /* the start that a client wanted is durable */

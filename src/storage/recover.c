@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a log must know when it is opened. After a clean stop only the batches behind the last index
  * entry are looked at. Otherwise everything from the recovery point on is checked (length, CRC,
- * offsets, epochs), indexed anew, and cut where it ends. What was durable once is not a torn tail, and
- * is -EUCLEAN: all that is below the recovery point; all of it after a clean stop; and, when the
- * recovery point is lost, what stands before a good batch (docs/decisions/0006). */
+ * offsets, epochs), indexed anew, and cut where it ends. What was durable once is not a torn tail,
+ * and is -EUCLEAN: all that is below the recovery point; all of it after a clean stop; and, when
+ * the recovery point is lost, what stands before a good batch (docs/decisions/0006). */
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
@@ -16,8 +16,6 @@
 #include "storage/flusher.h"
 #include "storage/log_state.h"
 #include "storage/scan.h"
-
-enum { CLEAN_CHUNK = 8 * 1024, CHECK_CHUNK = 256 * 1024, SNAPSHOT_LIMIT = 1 << 30 };
 
 /* How far the walk came. */
 struct recovery {
@@ -79,7 +77,8 @@ static bool batch_is_good(
     if (recovery->clean || header->base_offset < recovery->check_from)
         return true;
     if (header->base_offset > recovery->expected && gaps_are_damage(recovery->log))
-        return false; /* above the recovery point: what stood between was lost, so this was never durable */
+        return false; /* above the recovery point: what stood between was lost, so this was never
+                         durable */
     if (header->leader_epoch >= 0 && header->leader_epoch < recovery->epoch)
         return false;
     const uint8_t *batch = scan_batch(scan, header, status);
@@ -197,7 +196,8 @@ static int refuse(struct log *log, int64_t offset, const char *cause)
 {
     const struct segment *segment = log_active(log);
     report_error("log_damaged",
-        "file=%s/%020lld.log position=%lld offset=%lld recovery_point=%lld cause=\"%s\": nothing was "
+        "file=%s/%020lld.log position=%lld offset=%lld recovery_point=%lld cause=\"%s\": nothing "
+        "was "
         "cut away. Restore the file, or move the directory aside",
         log->path, (long long)segment->base_offset, (long long)segment->size, (long long)offset,
         (long long)log->recovery_point, cause);
@@ -301,145 +301,11 @@ static int recover_segments(struct recovery *recovery, int32_t first, int32_t al
     return 0;
 }
 
-/* ---- Producers. ---- */
-
-static int load_snapshot(struct log *log, int64_t offset)
-{
-    char path[SEGMENT_PATH_SIZE], *data;
-    size_t size;
-    segment_path(path, log->path, offset, ".snapshot");
-    int status = file_load(log->io, path, SNAPSHOT_LIMIT, &data, &size);
-    if (status < 0)
-        return status;
-    bool good = producers_load(&log->producers, (struct bytes){ (const uint8_t *)data, size });
-    memory_give(data);
-    return good ? 0 : -EBADMSG;
-}
-
-struct newest_snapshot {
-    int64_t limit, offset;
-};
-
-static int visit_snapshot(void *context, const char *name)
-{
-    struct newest_snapshot *newest = context;
-    int64_t offset;
-    if (strspn(name, "0123456789") == 20 && strcmp(name + 20, ".snapshot") == 0 &&
-        str_to_int64((struct str){ name, 20 }, &offset) && offset <= newest->limit &&
-        offset > newest->offset)
-        newest->offset = offset;
-    return 0;
-}
-
-/* The newest readable snapshot at or below the end; those above speak of what was cut. */
-static int find_snapshot(struct log *log)
-{
-    char path[SEGMENT_PATH_SIZE];
-    int64_t above = log->snapshot_offset;
-    while (above > log->tail.end_offset) {
-        segment_path(path, log->path, above, ".snapshot");
-        int status = file_unlink(log->io, path);
-        struct newest_snapshot newest = { above - 1, -1 };
-        if (status == 0 || status == -ENOENT)
-            status = directory_list(log->io, log->path, visit_snapshot, &newest);
-        if (status < 0)
-            return status;
-        above = newest.offset;
-    }
-    log->snapshot_offset = above;
-    while (log->snapshot_offset >= 0) {
-        int status = load_snapshot(log, log->snapshot_offset);
-        if (status != -EBADMSG)
-            return status;
-        struct newest_snapshot newest = { log->snapshot_offset - 1, -1 };
-        status = directory_list(log->io, log->path, visit_snapshot, &newest);
-        if (status < 0)
-            return status;
-        log->snapshot_offset = newest.offset;
-    }
-    return 0;
-}
-
-static int replay_batch(
-    struct log *log, struct segment *segment, struct scan *scan, const struct batch_header *header)
-{
-    struct producer before;
-    const uint8_t *batch = NULL;
-    int status = 0;
-    int32_t coordinator_epoch;
-    if (batch_is_control(header)) {
-        batch = scan_batch(scan, header, &status);
-        if (batch == NULL)
-            return status;
-    }
-    producers_take(&log->producers, header, batch, &before);
-    if (batch == NULL || before.id < 0 || before.batch_count < 0 || before.transaction_start < 0 ||
-        producers_marker(header, batch, &coordinator_epoch) != MARKER_ABORT)
-        return 0;
-    int64_t open = producers_first_open(&log->producers);
-    struct aborted_entry aborted = { header->producer_id, before.transaction_start,
-        header->base_offset, open >= 0 ? open : header->base_offset + 1 };
-    index_add_aborted(&segment->indexes[INDEX_ABORTED], &aborted);
-    return 0;
-}
-
-static int replay_segment(struct log *log, struct segment *segment, int64_t from, bool clean)
-{
-    struct batch_header header;
-    struct scan scan;
-    int64_t position = 0;
-    int64_t size = segment_size(segment, log->io, log->path);
-    int status = size < 0 ? (int)size : segment_open(segment, log->io, log->path);
-    if (status == 0)
-        status = segment_load_aborted(segment, log->io, log->path);
-    if (status < 0)
-        return status;
-    struct index *aborted = &segment->indexes[INDEX_ABORTED];
-    int32_t kept = 0;
-    while (kept < aborted->count && index_aborted_at(aborted, kept).last_offset < from)
-        kept++;
-    index_cut(aborted, kept);
-    int32_t entry =
-        index_find_offset(&segment->indexes[INDEX_OFFSET], segment->base_offset, from - 1);
-    if (entry >= 0) {
-        int64_t last = index_offset_at(
-            &segment->indexes[INDEX_OFFSET], entry, segment->base_offset, &position);
-        if (segment_header(segment, position, size, &header) < 0 ||
-            batch_last_offset(&header) != last)
-            position = 0; /* the index lies */
-    }
-    scan_begin(&scan, segment->file, position, size, clean ? CLEAN_CHUNK : CHECK_CHUNK);
-    while (status == 0 && (status = scan_header(&scan, &header)) == 1) {
-        status = header.base_offset >= from ? replay_batch(log, segment, &scan, &header) : 0;
-        scan_skip(&scan, &header);
-    }
-    scan_end(&scan);
-    return status == -EBADMSG ? 0 : status;
-}
-
-/* Without a snapshot there was no producer at the recovery point; after a clean stop there is none
- * at all. */
-static int recover_producers(struct recovery *recovery)
-{
-    struct log *log = recovery->log;
-    int status = find_snapshot(log);
-    int64_t from = log->snapshot_offset;
-    if (from < 0)
-        from = recovery->clean ? log->tail.end_offset : log->recovery_point;
-    if (from < log->segments[0].base_offset)
-        from = log->segments[0].base_offset;
-    int32_t first = log_segment_at(log, from);
-    for (int32_t i = first; i < log->segment_count && status == 0 && from < log->tail.end_offset;
-         i++)
-        if (!log->segments[i].is_new)
-            status = replay_segment(log, &log->segments[i], from, recovery->clean);
-    return status;
-}
-
 /* ---- All of it. ---- */
 
 /* Records are deleted up to the high watermark, which is durable, so the start is never beyond the
- * end; but a page-cache topic may lose its tail with the power. Its offsets are not given out again. */
+ * end; but a page-cache topic may lose its tail with the power. Its offsets are not given out
+ * again. */
 static int check_start(struct log *log)
 {
     if (log->start <= log->tail.end_offset)
@@ -449,7 +315,8 @@ static int check_start(struct log *log)
             "the log ends below its start in log-start-offset-checkpoint; without the line there "
             "it would begin at its first segment");
     report_warn("log_start_beyond_end",
-        "log=%s log_start=%lld log_end=%lld: its tail was lost with the page cache. The log goes on "
+        "log=%s log_start=%lld log_end=%lld: its tail was lost with the page cache. The log goes "
+        "on "
         "at its start",
         log->path, (long long)log->start, (long long)log->tail.end_offset);
     segment_begin(log_push_segment(log), log->start);
@@ -492,8 +359,7 @@ int log_recover(struct log *log, bool clean)
         if (log->recovery_point < log->segments[0].base_offset)
             log->recovery_point = log->segments[0].base_offset;
         /* The metadata log is small, and everything hangs on it: all of it is checked. */
-        recovery.check_from =
-            log->is_listed ? log->recovery_point : log->segments[0].base_offset;
+        recovery.check_from = log->is_listed ? log->recovery_point : log->segments[0].base_offset;
         first = log_segment_at(log, recovery.check_from);
     }
     recovery.expected = log->segments[first].base_offset;
@@ -510,7 +376,7 @@ int log_recover(struct log *log, bool clean)
     if (status == 0)
         status = check_start(log);
     if (status == 0)
-        status = recover_producers(&recovery);
+        status = log_recover_producers(log, clean);
     if (status < 0)
         return status;
     settle(log, clean);

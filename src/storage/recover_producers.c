@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a log must know of its producers when it is opened: the newest snapshot that can be read,
+ * and the batches behind it. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "io/file.h"
+#include "storage/log_state.h"
+#include "storage/scan.h"
+
+enum { SNAPSHOT_LIMIT = 1 << 30 };
+
+static int load_snapshot(struct log *log, int64_t offset)
+{
+    char path[SEGMENT_PATH_SIZE], *data;
+    size_t size;
+    segment_path(path, log->path, offset, ".snapshot");
+    int status = file_load(log->io, path, SNAPSHOT_LIMIT, &data, &size);
+    if (status < 0)
+        return status;
+    bool good = producers_load(&log->producers, (struct bytes){ (const uint8_t *)data, size });
+    memory_give(data);
+    return good ? 0 : -EBADMSG;
+}
+
+struct newest_snapshot {
+    int64_t limit, offset;
+};
+
+static int visit_snapshot(void *context, const char *name)
+{
+    struct newest_snapshot *newest = context;
+    int64_t offset;
+    if (strspn(name, "0123456789") == 20 && strcmp(name + 20, ".snapshot") == 0 &&
+        str_to_int64((struct str){ name, 20 }, &offset) && offset <= newest->limit &&
+        offset > newest->offset)
+        newest->offset = offset;
+    return 0;
+}
+
+/* The newest readable snapshot at or below the end; those above speak of what was cut. */
+static int find_snapshot(struct log *log)
+{
+    char path[SEGMENT_PATH_SIZE];
+    int64_t above = log->snapshot_offset;
+    while (above > log->tail.end_offset) {
+        segment_path(path, log->path, above, ".snapshot");
+        int status = file_unlink(log->io, path);
+        struct newest_snapshot newest = { above - 1, -1 };
+        if (status == 0 || status == -ENOENT)
+            status = directory_list(log->io, log->path, visit_snapshot, &newest);
+        if (status < 0)
+            return status;
+        above = newest.offset;
+    }
+    log->snapshot_offset = above;
+    while (log->snapshot_offset >= 0) {
+        int status = load_snapshot(log, log->snapshot_offset);
+        if (status != -EBADMSG)
+            return status;
+        struct newest_snapshot newest = { log->snapshot_offset - 1, -1 };
+        status = directory_list(log->io, log->path, visit_snapshot, &newest);
+        if (status < 0)
+            return status;
+        log->snapshot_offset = newest.offset;
+    }
+    return 0;
+}
+
+static int replay_batch(
+    struct log *log, struct segment *segment, struct scan *scan, const struct batch_header *header)
+{
+    struct producer before;
+    const uint8_t *batch = NULL;
+    int status = 0;
+    int32_t coordinator_epoch;
+    if (batch_is_control(header)) {
+        batch = scan_batch(scan, header, &status);
+        if (batch == NULL)
+            return status;
+    }
+    producers_take(&log->producers, header, batch, &before);
+    if (batch == NULL || before.id < 0 || before.batch_count < 0 || before.transaction_start < 0 ||
+        producers_marker(header, batch, &coordinator_epoch) != MARKER_ABORT)
+        return 0;
+    int64_t open = producers_first_open(&log->producers);
+    struct aborted_entry aborted = { header->producer_id, before.transaction_start,
+        header->base_offset, open >= 0 ? open : header->base_offset + 1 };
+    index_add_aborted(&segment->indexes[INDEX_ABORTED], &aborted);
+    return 0;
+}
+
+static int replay_segment(struct log *log, struct segment *segment, int64_t from, bool clean)
+{
+    struct batch_header header;
+    struct scan scan;
+    int64_t position = 0;
+    int64_t size = segment_size(segment, log->io, log->path);
+    int status = size < 0 ? (int)size : segment_open(segment, log->io, log->path);
+    if (status == 0)
+        status = segment_load_aborted(segment, log->io, log->path);
+    if (status < 0)
+        return status;
+    struct index *aborted = &segment->indexes[INDEX_ABORTED];
+    int32_t kept = 0;
+    while (kept < aborted->count && index_aborted_at(aborted, kept).last_offset < from)
+        kept++;
+    index_cut(aborted, kept);
+    int32_t entry =
+        index_find_offset(&segment->indexes[INDEX_OFFSET], segment->base_offset, from - 1);
+    if (entry >= 0) {
+        int64_t last = index_offset_at(
+            &segment->indexes[INDEX_OFFSET], entry, segment->base_offset, &position);
+        if (segment_header(segment, position, size, &header) < 0 ||
+            batch_last_offset(&header) != last)
+            position = 0; /* the index lies */
+    }
+    scan_begin(&scan, segment->file, position, size, clean ? CLEAN_CHUNK : CHECK_CHUNK);
+    while (status == 0 && (status = scan_header(&scan, &header)) == 1) {
+        status = header.base_offset >= from ? replay_batch(log, segment, &scan, &header) : 0;
+        scan_skip(&scan, &header);
+    }
+    scan_end(&scan);
+    return status == -EBADMSG ? 0 : status;
+}
+
+/* Without a snapshot there was no producer at the recovery point; after a clean stop there is none
+ * at all. */
+int log_recover_producers(struct log *log, bool clean)
+{
+    int status = find_snapshot(log);
+    int64_t from = log->snapshot_offset;
+    if (from < 0)
+        from = clean ? log->tail.end_offset : log->recovery_point;
+    if (from < log->segments[0].base_offset)
+        from = log->segments[0].base_offset;
+    int32_t first = log_segment_at(log, from);
+    for (int32_t i = first; i < log->segment_count && status == 0 && from < log->tail.end_offset;
+         i++)
+        if (!log->segments[i].is_new)
+            status = replay_segment(log, &log->segments[i], from, clean);
+    return status;
+}
