@@ -23,7 +23,8 @@ enum {
 struct look {
     struct log *log;
     bool may_block;
-    struct log_slice *place; /* gets the range when the answer is -EAGAIN, where it is when -EUCLEAN */
+    struct log_slice
+        *place; /* gets the range when the answer is -EAGAIN, where it is when -EUCLEAN */
 };
 
 static int refuse_cold(struct look *look, struct file *file, int64_t position, int64_t size)
@@ -34,8 +35,7 @@ static int refuse_cold(struct look *look, struct file *file, int64_t position, i
 
 static int refuse_damage(struct look *look, const struct segment *segment, int64_t position)
 {
-    *look->place =
-        (struct log_slice){ .position = position, .first_offset = segment->base_offset };
+    *look->place = (struct log_slice){ .position = position, .first_offset = segment->base_offset };
     return -EUCLEAN;
 }
 
@@ -172,6 +172,14 @@ static int find_upper(struct look *look, const struct segment *segment, int64_t 
     return find_position(look, (struct segment *)(uintptr_t)segment, upper_offset, out_position);
 }
 
+/* Its offsets lie between the segment's beginning and the next one's, or the end. */
+static bool belongs_to(
+    struct log *log, const struct segment *segment, const struct batch_header *header)
+{
+    int64_t end = segment == log_active(log) ? log->tail.end_offset : segment[1].base_offset;
+    return header->base_offset >= segment->base_offset && batch_last_offset(header) < end;
+}
+
 static int fill_slice(struct look *look, struct segment *segment, int64_t position,
     int64_t upper_offset, int64_t max_bytes, bool at_least_one, struct log_slice *out_slice)
 {
@@ -185,6 +193,8 @@ static int fill_slice(struct look *look, struct segment *segment, int64_t positi
         return refuse_damage(look, segment, position);
     if (status < 0)
         return status;
+    if (!belongs_to(look->log, segment, &header))
+        return refuse_damage(look, segment, position);
     if (header.base_offset >= upper_offset)
         return 0;
     int64_t most =
@@ -201,16 +211,17 @@ static int fill_slice(struct look *look, struct segment *segment, int64_t positi
     return 0;
 }
 
-/* A reader comes past a hole between two segments. Compaction leaves them, also for the time after the
- * topic has given it up, so they are no proof of a loss. */
+/* A reader comes past a hole between two batches. Compaction leaves them, also for the time after
+ * the topic has given it up, so they are no proof of a loss. */
 static void tell_gap(struct log *log, int64_t offset, int64_t next_base_offset)
 {
     if (next_base_offset <= offset || log->settings.compacts || log->gap_told)
         return;
     log->gap_told = true;
     report_warn("log_gap",
-        "log=%s offset=%lld next=%lld: what stood between is not there. That is right when the topic "
-        "was compacted once; else a segment file is lost: restore it",
+        "log=%s offset=%lld next=%lld: what stood between is not there. That is right when the "
+        "topic "
+        "was compacted once; else a segment file is lost or damaged: restore it",
         log->path, (long long)offset, (long long)next_base_offset);
 }
 
@@ -230,9 +241,13 @@ static int read_from(struct look *look, int64_t offset, int64_t upper_offset, in
             status = find_position(look, segment, offset, &position);
         if (status < 0)
             return status;
-        if (position < segment->size)
-            return fill_slice(
+        if (position < segment->size) {
+            status = fill_slice(
                 look, segment, position, upper_offset, max_bytes, at_least_one, out_slice);
+            if (status == 0 && out_slice->file != NULL)
+                tell_gap(log, offset, out_slice->first_offset);
+            return status;
+        }
         if (i + 1 < log->segment_count && log->segments[i + 1].base_offset < upper_offset)
             tell_gap(log, offset, log->segments[i + 1].base_offset);
     }

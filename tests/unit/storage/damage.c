@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What becomes of logs whose files are not what was written: only a torn tail is cut, and a checkpoint
- * file that is lost costs no record. */
+/* What becomes of logs whose files are not what was written: only a torn tail is cut, and a
+ * checkpoint file that is lost costs no record. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -101,7 +101,8 @@ static void stop(struct bench *bench)
 static void expect_refused(struct bench *bench, bool also_unclean)
 {
     for (int round = 0; round < 4; round++) {
-        store_open(&bench->store, bench->store.path); /* nobody opens the log: nothing is forgotten */
+        store_open(
+            &bench->store, bench->store.path); /* nobody opens the log: nothing is forgotten */
         int64_t size = size_of(bench);
         bool was_clean = log_dir_was_clean(bench->store.dir);
         store_stop(&bench->store, NULL, 0);
@@ -139,8 +140,8 @@ void test_damage__below_the_recovery_point_is_refused(void)
     store_remove(&bench.store);
 }
 
-/* After a clean stop nothing is torn: neither a cut batch, nor a shorter file that ends with a whole
- * one, nor bytes behind the end. */
+/* After a clean stop nothing is torn: neither a cut batch, nor a shorter file that ends with a
+ * whole one, nor bytes behind the end. */
 void test_damage__after_a_clean_stop_is_refused(void)
 {
     for (int kind = 0; kind < 4; kind++) {
@@ -148,10 +149,18 @@ void test_damage__after_a_clean_stop_is_refused(void)
         bench_create(&bench, 1 << 30);
         int64_t size = BATCHES * bench.batch_size;
         switch (kind) {
-        case 0: assert_int_equal(truncate(bench.path, size - 100), 0); break;
-        case 1: assert_int_equal(truncate(bench.path, size - bench.batch_size), 0); break;
-        case 2: assert_int_equal(truncate(bench.path, size + 10), 0); break; /* zeros */
-        case 3: assert_int_equal(truncate(bench.path, 0), 0); break;
+        case 0:
+            assert_int_equal(truncate(bench.path, size - 100), 0);
+            break;
+        case 1:
+            assert_int_equal(truncate(bench.path, size - bench.batch_size), 0);
+            break;
+        case 2:
+            assert_int_equal(truncate(bench.path, size + 10), 0);
+            break; /* zeros */
+        case 3:
+            assert_int_equal(truncate(bench.path, 0), 0);
+            break;
         }
         expect_refused(&bench, kind != 2); /* those were not confirmed */
         store_remove(&bench.store);
@@ -217,7 +226,8 @@ void test_damage__without_a_recovery_point_keeps_what_stands_behind_a_hole(void)
         stop(&bench);
         forget_the_stop(&bench);
     }
-    snprintf(path, sizeof(path), "%s/t-0/%020lld.log", bench.store.path, (long long)per_segment * 2);
+    snprintf(
+        path, sizeof(path), "%s/t-0/%020lld.log", bench.store.path, (long long)per_segment * 2);
     assert_int_equal(access(path, F_OK), 0);
     store_remove(&bench.store);
 }
@@ -228,8 +238,8 @@ void test_damage__of_checkpoint_files_costs_no_record(void)
     static const char *const names[] = { "recovery-point-offset-checkpoint",
         "replication-offset-checkpoint", "log-start-offset-checkpoint",
         "t-0/leader-epoch-checkpoint" };
-    static const char *const texts[] = { "", "garbage", "0\n", "0\n2\nt 0 5\n", "0\n1\nt 0 99999999999999999999\n",
-        "0\n1\nt 0 -2\n", "1\n1\nt 0 5\n" };
+    static const char *const texts[] = { "", "garbage", "0\n", "0\n2\nt 0 5\n",
+        "0\n1\nt 0 99999999999999999999\n", "0\n1\nt 0 -2\n", "1\n1\nt 0 5\n" };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         struct bench bench;
         bench_create(&bench, 6000);
@@ -243,8 +253,8 @@ void test_damage__of_checkpoint_files_costs_no_record(void)
     }
 }
 
-/* After a clean stop a hole between two segments may be what compaction left while the topic had that
- * policy. It is served as Kafka does, and told once. */
+/* After a clean stop a hole between two segments may be what compaction left while the topic had
+ * that policy. It is served as Kafka does, and told once. */
 void test_damage__a_hole_between_segments_is_told_after_a_clean_stop(void)
 {
     struct bench bench;
@@ -269,8 +279,30 @@ void test_damage__a_hole_between_segments_is_told_after_a_clean_stop(void)
     store_remove(&bench.store);
 }
 
-/* A start beyond the end: refused, but for a page-cache topic after a crash, which may lose its tail
- * and gives none of its offsets out again. */
+/* A header whose offsets are wrong hides its batch from who looks for it: told as a gap, or damage
+ * when they cannot be. */
+void test_damage__of_an_offset_is_told(void)
+{
+    struct bench bench;
+    struct log_slice slice;
+    bench_create(&bench, 1 << 30);
+    flip_byte(bench.path, 10 * bench.batch_size + 7); /* one more */
+    flip_byte(bench.path, 20 * bench.batch_size + 5); /* far above the end */
+    assert_int_equal(try_open(&bench), 0);
+    told = 0;
+    report_set_sink(hear);
+    assert_int_equal(store_read(bench.log, 10, NULL), 11);
+    report_set_sink(NULL);
+    assert_int_equal(told, 1);
+    assert_int_equal(log_read(bench.log, 20, BATCHES, 1, true, true, &slice), -EUCLEAN);
+    assert_int_equal(slice.position, 20 * bench.batch_size);
+    assert_int_equal(slice.first_offset, 0);
+    stop(&bench);
+    store_remove(&bench.store);
+}
+
+/* A start beyond the end: refused, but for a page-cache topic after a crash, which may lose its
+ * tail and gives none of its offsets out again. */
 void test_damage__of_the_log_start_is_refused(void)
 {
     struct bench bench;
