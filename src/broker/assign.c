@@ -10,6 +10,8 @@
 #include "broker/settings.h"
 #include "wire/gen/assign_replicas_to_dirs.h"
 
+enum { AT_ONCE = 1000 };
+
 /* One replica whose place the controller must hear of. */
 struct assignment {
     struct mail mail;
@@ -19,11 +21,12 @@ struct assignment {
     int32_t index;
 };
 
-/* The request for the first of the list. */
+/* The request for the first `count` of the list. */
 struct assign_call {
     struct control_errand errand; /* first */
     struct arena arena;
     struct control *control;
+    int32_t count;
     struct assign_replicas_to_dirs_request request;
     struct assign_replicas_to_dirs_response response;
 };
@@ -50,18 +53,31 @@ static void told(struct control_errand *errand)
     struct control *control = call->control;
     enum error error = errand->error != ERROR_NONE ? errand->error : (enum error)call->response.error_code;
     bool again = error == ERROR_NOT_CONTROLLER || error == ERROR_STALE_BROKER_EPOCH;
+    int32_t count = call->count;
 
     call_end(call);
     if (again)
         return;
     if (error != ERROR_NONE)
-        report_warn("assignment_refused", "error=%s index=%d: the metadata do not show where this replica is", error_name(error),
-            control->assignments->index);
-    forget_first(control);
+        report_warn("assignment_refused", "error=%s replicas=%d: the metadata do not show where they are", error_name(error), count);
+    while (count-- > 0)
+        forget_first(control);
     assign_tell(control);
 }
 
-static void fill_request(struct assign_call *call, const struct assignment *assignment)
+static void fill_directory(struct assign_call *call, const struct assignment *assignment,
+    struct assign_replicas_to_dirs_request_directory_data *out)
+{
+    out->id = assignment->directory;
+    out->topics_count = 1;
+    out->topics = MESSAGE_TAKE(assign_replicas_to_dirs_request_topic_data, &call->arena, 1);
+    out->topics[0].topic_id = assignment->topic_id;
+    out->topics[0].partitions_count = 1;
+    out->topics[0].partitions = MESSAGE_TAKE(assign_replicas_to_dirs_request_partition_data, &call->arena, 1);
+    out->topics[0].partitions[0].partition_index = assignment->index;
+}
+
+static void fill_request(struct assign_call *call, const struct assignment *assignments)
 {
     struct assign_replicas_to_dirs_request *request = &call->request;
 
@@ -69,16 +85,12 @@ static void fill_request(struct assign_call *call, const struct assignment *assi
     message_defaults(&assign_replicas_to_dirs_response_schema, &call->response);
     request->broker_id = call->control->settings->node_id;
     request->broker_epoch = call->control->broker_epoch;
-    request->directories_count = 1;
-    request->directories = MESSAGE_TAKE(assign_replicas_to_dirs_request_directory_data, &call->arena, 1);
-    request->directories[0].id = assignment->directory;
-    request->directories[0].topics_count = 1;
-    request->directories[0].topics = MESSAGE_TAKE(assign_replicas_to_dirs_request_topic_data, &call->arena, 1);
-    request->directories[0].topics[0].topic_id = assignment->topic_id;
-    request->directories[0].topics[0].partitions_count = 1;
-    request->directories[0].topics[0].partitions =
-        MESSAGE_TAKE(assign_replicas_to_dirs_request_partition_data, &call->arena, 1);
-    request->directories[0].topics[0].partitions[0].partition_index = assignment->index;
+    for (const struct assignment *one = assignments; one != NULL && call->count < AT_ONCE; one = one->next)
+        call->count++;
+    request->directories_count = call->count;
+    request->directories = MESSAGE_TAKE(assign_replicas_to_dirs_request_directory_data, &call->arena, call->count);
+    for (int32_t i = 0; i < call->count; i++, assignments = assignments->next)
+        fill_directory(call, assignments, &request->directories[i]);
 }
 
 void assign_tell(struct control *control)
