@@ -33,12 +33,14 @@ static const struct option options[] = {
 
 enum { FETCH_BYTES = 8 << 20, FETCH_WAIT_MS = 500 };
 enum { RECORDS_LIMIT = 1 << 30 };
-enum { STORAGE_ERRORS_MAX = 3 }; /* in a row, then --until-end gives up: it will not get to the end */
+enum {
+    STORAGE_ERRORS_MAX = 3
+}; /* in a row, then --until-end gives up: it will not get to the end */
 
 struct source {
     int32_t partition, leader_id;
     int64_t position;
-    int64_t end; /* where --until-end stops; -1: nowhere */
+    int64_t end;        /* where --until-end stops; -1: nowhere */
     int storage_errors; /* in a row */
 };
 

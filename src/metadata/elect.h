@@ -14,7 +14,8 @@ struct broker_move {
     const struct uuid
         *lost; /* only partitions whose replica on `leaves` lies in one of these; NULL: all */
     int32_t lost_count;
-    const struct uuid *assigned; /* where the replica on `comes` lies from now on; NULL: as before */
+    const struct uuid
+        *assigned; /* where the replica on `comes` lies from now on; NULL: as before */
 };
 
 /* Adds a PartitionChange for every partition that is touched. */

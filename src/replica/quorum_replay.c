@@ -239,7 +239,8 @@ static int load_newest_snapshot(struct quorum *quorum)
         int status = load_snapshot(quorum, id);
         if (status == 0 && log_end(quorum->log) < id.offset) {
             report_warn("metadata_log_behind",
-                "log=%s end=%lld snapshot=%lld: the snapshot holds all that the log did, which goes "
+                "log=%s end=%lld snapshot=%lld: the snapshot holds all that the log did, which "
+                "goes "
                 "on behind it",
                 log_path(quorum->log), (long long)log_end(quorum->log), (long long)id.offset);
             return log_restart(quorum->log, id.offset);
@@ -342,8 +343,10 @@ static int check_new(const struct quorum *quorum, const struct raft_vote *vote)
     if (log_end(quorum->log) > 0 || newest_snapshot(quorum).offset > 0 || (!led && alone))
         return 0;
     report_error("metadata_lost",
-        "log=%s: it is empty, though %s. The node would begin as a new cluster. Restore the directory",
-        log_path(quorum->log), !alone ? "partitions lie beside it" : "this node led and was stopped cleanly");
+        "log=%s: it is empty, though %s. The node would begin as a new cluster. Restore the "
+        "directory",
+        log_path(quorum->log),
+        !alone ? "partitions lie beside it" : "this node led and was stopped cleanly");
     return -EUCLEAN;
 }
 

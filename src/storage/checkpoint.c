@@ -423,8 +423,8 @@ void checkpoint_apply(struct flush_run *run)
     run->mark_count = 0;
 }
 
-/* The start of a log for the file that is being written; one that a client wants is mailed once at a
- * time. */
+/* The start of a log for the file that is being written; one that a client wants is mailed once at
+ * a time. */
 static int64_t start_to_keep(struct log *log, struct checkpoint_mail *mail)
 {
     if (log->start_wanted <= log->start)

@@ -45,9 +45,10 @@ struct log_place {
     char *path;  /* the directory, owned */
     char *topic; /* owned */
     int32_t partition;
-    struct uuid topic_id;   /* zero: partition.metadata is missing */
-    int64_t recovery_point; /* 0: none yet; -1: its file was lost, so anything may have been durable */
-    int64_t log_start;      /* 0 when unknown */
+    struct uuid topic_id; /* zero: partition.metadata is missing */
+    int64_t
+        recovery_point; /* 0: none yet; -1: its file was lost, so anything may have been durable */
+    int64_t log_start;  /* 0 when unknown */
     int64_t high_watermark; /* 0 when unknown */
     bool clean;             /* the directory was stopped cleanly: nothing to recover */
     bool stopped;           /* the same, also for __cluster_metadata, which is always checked */
@@ -57,9 +58,9 @@ struct log_place {
 /* ---- Life. Blocking; at start, or for a new (empty) directory cheap enough for a shard. ---- */
 
 /* Opens what is there, recovering when the place is not clean: the tail above the recovery point is
- * scanned and cut where it ends. Damage below it, after a clean stop, or before good batches when the
- * point is not known, is -EUCLEAN, reported, and nothing is cut (the partition is offline). Copies
- * *settings; place is borrowed. */
+ * scanned and cut where it ends. Damage below it, after a clean stop, or before good batches when
+ * the point is not known, is -EUCLEAN, reported, and nothing is cut (the partition is offline).
+ * Copies *settings; place is borrowed. */
 int log_open(struct flusher *flusher, const struct log_place *place,
     const struct log_settings *settings, struct log **out_log);
 /* A new partition in directory_path: makes the directory and partition.metadata (not for a zero

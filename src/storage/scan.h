@@ -27,7 +27,7 @@ void scan_end(struct scan *scan);
 int scan_header(struct scan *scan, struct batch_header *out_header);
 /* All bytes of the batch that scan_header() found; NULL with *status when they cannot be read. */
 const uint8_t *scan_batch(struct scan *scan, const struct batch_header *header, int *status);
-/* Moves on, byte by byte, to a whole batch with the right CRC and offsets from least_offset on. 1, 0:
- * none, or -errno. */
+/* Moves on, byte by byte, to a whole batch with the right CRC and offsets from least_offset on. 1,
+ * 0: none, or -errno. */
 int scan_find_batch(struct scan *scan, int64_t least_offset, struct batch_header *out_header);
 void scan_skip(struct scan *scan, const struct batch_header *header);

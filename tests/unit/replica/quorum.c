@@ -301,8 +301,8 @@ static enum error assign(struct desk *desk, struct uuid topic_id, struct uuid di
     return (enum error)response.directories[0].topics[0].partitions[0].error_code;
 }
 
-/* KIP-858: the partition whose only replica is lost has no leader, the other keeps its own; a new start
- * does not change that, and when the replica is found again it leads. */
+/* KIP-858: the partition whose only replica is lost has no leader, the other keeps its own; a new
+ * start does not change that, and when the replica is found again it leads. */
 void test_quorum__takes_the_lead_from_a_lost_replica(void)
 {
     struct desk desk;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A metadata log that is not what it was: the node must not begin as a new one, nor forget a topic. */
+/* A metadata log that is not what it was: the node must not begin as a new one, nor forget a topic.
+ */
 #include <errno.h>
 #include <unistd.h>
 
