@@ -7,6 +7,7 @@
 #include "broker/request.h"
 #include "broker/settings.h"
 #include "broker/shard.h"
+#include "broker/unserved.h"
 #include "metadata/decide.h"
 
 static enum error settle(struct resource_change *resource, enum error error, const char *message)
@@ -208,5 +209,6 @@ bool alter_settings(struct request *request, struct alter_settings_work *work)
         if (!change->resources[i].settled)
             settle(&change->resources[i], error, NULL);
     }
+    unserved_report_change(change);
     return true;
 }

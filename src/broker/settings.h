@@ -143,5 +143,7 @@ enum error topic_setting_check(
 /* One of max.connections.per.ip.overrides. False: there is no more, or (when *list is not null) it is not understood. */
 bool connection_override_next(struct str *list, struct str *out_host, int32_t *out_count);
 
-void topic_settings_to_log(const struct topic_settings *topic, const struct node_settings *node,
-    struct log_settings *out_log);
+/* What holds now of producer.id.expiration.ms, which is no topic's. */
+int64_t producer_expiry_resolve(const struct node_settings *node, const struct image *image);
+void topic_settings_to_log(
+    const struct topic_settings *topic, int64_t producer_expiry_ms, struct log_settings *out_log);

@@ -168,7 +168,7 @@ static void read_fallback(struct settings_input *input, const struct settings_sa
 {
     struct str text = said->value, message;
     int64_t value;
-    if (factor != 1) {
+    if (row->type == SETTING_INT64 && row->fallbacks[1].name != NULL) {
         if (!str_to_int64(str_trim(text), &value))
             return; /* the broker's own row has refused it already */
         if (value < 0)

@@ -18,6 +18,7 @@ struct image_step {
     struct image_watch watch; /* first */
     struct shard *shard;
     const struct image *image; /* the new one */
+    int64_t producer_expiry_ms;
     bool all_settings; /* a broker's settings changed: every topic may be meant */
 };
 
@@ -56,7 +57,7 @@ static void resolve(const struct image_step *step, struct str topic, struct part
     topic_settings_resolve(step->shard->settings, step->image, topic, &settings);
     translate_settings(step->shard, &settings, out_partition);
     log_settings_defaults(out_log);
-    topic_settings_to_log(&settings, step->shard->settings, out_log);
+    topic_settings_to_log(&settings, step->producer_expiry_ms, out_log);
 }
 
 /* What lies there under our name but with another topic's id was set aside (broker/stray.h). */
@@ -221,6 +222,7 @@ void shard_take_image(struct shard *shard, const struct image *image)
         .watch = { .topic = topic_changed, .setting = setting_changed },
         .shard = shard,
         .image = image,
+        .producer_expiry_ms = producer_expiry_resolve(shard->settings, image),
     };
     const struct image *old_image = shard->image;
 

@@ -4,5 +4,7 @@
 #pragma once
 
 struct image;
+struct settings_change;
 
 void unserved_report(const struct image *image); /* at the first image of a start */
+void unserved_report_change(const struct settings_change *change); /* of what was changed just now */

@@ -33,7 +33,7 @@ static int32_t min_insync_replicas(const struct decider *decider, const struct i
     int64_t value;
     if (str_is_null(text))
         text = image_setting(decider->image, SCOPE_BROKER, STR(""), key);
-    if (str_is_null(text) || !str_to_int64(text, &value) || value < 1 || value > INT32_MAX)
+    if (str_is_null(text) || !str_to_int64(str_trim(text), &value) || value < 1 || value > INT32_MAX)
         return decider->settings->min_insync_replicas;
     return (int32_t)value;
 }
@@ -44,7 +44,9 @@ static bool may_elect_uncleanly(const struct decider *decider, const struct imag
     struct str text = image_setting(decider->image, SCOPE_TOPIC, topic->name, key);
     if (str_is_null(text))
         text = image_setting(decider->image, SCOPE_BROKER, STR(""), key);
-    return str_is_null(text) ? decider->settings->unclean_leader_election : str_is(text, "true");
+    text = str_trim(text);
+    return str_is_null(text) ? decider->settings->unclean_leader_election
+                             : text.size == 4; /* true or false, in any case of letters */
 }
 
 /* A replica that nobody placed yet is wherever its broker will put it. */

@@ -387,6 +387,26 @@ class Connection:
             if code:
                 raise KafkaError(code) if not message else ValueError(f"{code}: {message}")
 
+    def set_configs(self, kind, name, configs):
+        """IncrementalAlterConfigs v0; a value of None deletes. kind: TOPIC, BROKER ... of the protocol"""
+        pairs = b"".join(text(key) + struct.pack(">b", value is None) + text(value) for key, value in configs.items())
+        body = struct.pack(">ib", 1, kind) + text(name) + struct.pack(">i", len(configs)) + pairs + b"\0"
+        r = self.call(44, 0, body)
+        r.take("i")
+        (code, message, _, _), = r.array(lambda: (r.take("h"), r.string(), r.take("b"), r.string()))
+        if code:
+            raise KafkaError(code) if not message else ValueError(f"{code}: {message}")
+
+    def configs(self, kind, name, keys=None):
+        """{key: (value, source)}, from DescribeConfigs v1"""
+        wanted = struct.pack(">i", -1) if keys is None else struct.pack(">i", len(keys)) + b"".join(text(key) for key in keys)
+        r = self.call(32, 1, struct.pack(">ib", 1, kind) + text(name) + wanted + b"\0")
+        r.take("i")
+        one = lambda: (r.string(), r.string(), r.take("?b?")[1], r.array(lambda: (r.string(), r.string(), r.take("b"))))
+        (code, _, _, _, found), = r.array(lambda: (r.take("h"), r.string(), r.take("b"), r.string(), r.array(one)))
+        check(code)
+        return {key: (value, source) for key, value, source, _ in found}
+
     def delete_topics(self, names):
         """[(name, error code)]"""
         r = self.call(20, 3, struct.pack(">i", len(names)) + b"".join(text(name) for name in names) + struct.pack(">i", 30000))

@@ -188,7 +188,7 @@ void test_settings__say_one_mistake_once(void)
         "process.roles=zookeeper", "listeners=localhost:9092\ncontroller.listener.names=QUORUM",
         "listeners=nonsense\nadvertised.listeners=PLAINTEXT://a:1\n"
         "inter.broker.listener.name=PLAINTEXT",
-        "security.inter.broker.protocol=foo", "log.retention.ms=-7", "num.partitions=0" };
+        "security.inter.broker.protocol=foo", "log.roll.ms=0", "num.partitions=0" };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         assert_false(read_text(texts[i]));
         if (input.problems->next != NULL)
@@ -252,6 +252,9 @@ void test_settings__know_the_synonyms_of_topic_settings(void)
     assert_int_equal(node.topic.retention_ms, 180000);
     forget();
     assert_true(read_text("log.retention.minutes=3\nlog.retention.ms=-1\n"));
+    assert_int_equal(node.topic.retention_ms, -1);
+    forget();
+    assert_true(read_text("log.retention.ms=-7\n"));
     assert_int_equal(node.topic.retention_ms, -1);
     forget();
     assert_true(read_text("log.retention.hours=-1\n"));

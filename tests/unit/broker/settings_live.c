@@ -99,6 +99,28 @@ void test_settings_live__limit_connections(void)
     end();
 }
 
+/* A broker's value below zero is no bound, as Kafka takes it; the row of topics knows only -1. */
+void test_settings_live__take_what_is_below_zero_for_no_bound(void)
+{
+    struct topic_settings topic;
+    begin("log.retention.hours=1\n");
+    set(SCOPE_BROKER, "", "log.retention.ms", "-5");
+    topic_settings_resolve(&node, image, STR("a"), &topic);
+    assert_int_equal(topic.retention_ms, -1);
+    end();
+}
+
+void test_settings_live__forget_producers_after_the_time_said_last(void)
+{
+    begin("node.id=7\nproducer.id.expiration.ms=50\n");
+    assert_int_equal(producer_expiry_resolve(&node, NULL), 50);
+    set(SCOPE_BROKER, "", "producer.id.expiration.ms", "60");
+    assert_int_equal(producer_expiry_resolve(&node, image), 60);
+    set(SCOPE_BROKER, "7", "producer.id.expiration.ms", "70");
+    assert_int_equal(producer_expiry_resolve(&node, image), 70);
+    end();
+}
+
 /* Another version, or Kafka, may have stored what we cannot use. */
 void test_settings_live__pass_over_what_does_not_parse(void)
 {
