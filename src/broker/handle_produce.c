@@ -18,6 +18,7 @@
 struct produce_visit {
     struct visit visit; /* first */
     struct append append;
+    struct room_wait wait; /* for room in the log directory, before the append */
     struct timer timeout;
     struct arena arena;
     struct shard *shard;
@@ -44,24 +45,53 @@ static void time_is_up(struct timer *timer)
 {
     struct produce_visit *mine = container_of(timer, struct produce_visit, timeout);
 
-    partition_append_cancel(&mine->append);
+    if (mine->wait.room != NULL)
+        room_wait_cancel(&mine->wait);
+    else
+        partition_append_cancel(&mine->append);
     mine->append.error = ERROR_REQUEST_TIMED_OUT;
     visit_done(&mine->visit);
 }
 
-static bool append_there(struct visit *visit, struct shard *shard, struct partition *partition)
+/* True: done, without having been appended. */
+static bool append_now(struct produce_visit *mine, struct partition *partition)
 {
-    struct produce_visit *mine = container_of(visit, struct produce_visit, visit);
+    struct shard *shard = mine->shard;
 
-    mine->shard = shard;
-    mine->append.base_offset = mine->append.append_time_ms = mine->append.log_start = -1;
     if (partition == NULL || shard->stopping) {
         mine->append.error = ERROR_NOT_LEADER_OR_FOLLOWER;
         return true;
     }
     mine->append.done = append_done;
-    if (!partition_append(partition, &mine->append, shard->decompressor, &mine->arena))
-        return true;
+    return !partition_append(partition, &mine->append, shard->decompressor, &mine->arena);
+}
+
+static void room_is_there(struct room_wait *wait)
+{
+    struct produce_visit *mine = container_of(wait, struct produce_visit, wait);
+    struct visit *visit = &mine->visit;
+
+    if (!append_now(mine, shard_partition(mine->shard, visit->topic_id, visit->partition_index)))
+        return;
+    timer_cancel(mine->shard->loop, &mine->timeout);
+    visit_done(visit);
+}
+
+static bool append_there(struct visit *visit, struct shard *shard, struct partition *partition)
+{
+    struct produce_visit *mine = container_of(visit, struct produce_visit, visit);
+    struct room *room = partition == NULL ? NULL : &shard->rooms[partition->log_dir_index];
+
+    mine->shard = shard;
+    mine->append.base_offset = mine->append.append_time_ms = mine->append.log_start = -1;
+    if (room == NULL || room_is_free(room)) {
+        if (append_now(mine, partition))
+            return true;
+    } else {
+        mine->wait.ready = room_is_there;
+        mine->wait.size = (int64_t)mine->append.size;
+        room_wait(room, &mine->wait);
+    }
     if (mine->append.acks == -1) {
         mine->timeout.run = time_is_up;
         timer_set(shard->loop, &mine->timeout, loop_now_us(shard->loop) + (int64_t)mine->timeout_ms * 1000);

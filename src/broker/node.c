@@ -25,6 +25,7 @@ static void open_settings(const struct node_settings *settings, struct log_dir_s
 {
     log_dir_settings_defaults(out);
     out->retention_check_ms = settings->retention_check_interval_ms;
+    out->dirty_bytes = settings->dirty_bytes / settings->shards + 1; /* never none at all */
 }
 
 static int open_directory(struct node *node, const char *path)

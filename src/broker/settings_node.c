@@ -98,6 +98,10 @@ const struct setting node_setting_rows[] = {
         "The least diagnostics that are printed. SIGHUP reads it again from the file.", .choices = levels },
     { "socket.request.max.bytes", SETTING_INT32, AT(socket_request_max_bytes), "104857600",
         "The largest request.", SETTING_AT_LEAST(1) },
+    { "strom.dirty.bytes", SETTING_INT64, AT(dirty_bytes), "-1",
+        "What a log directory may hold that is written and not flushed; beyond it, produce to that "
+        "directory waits. -1: a sixteenth of the machine's memory, at least 256 MiB.",
+        SETTING_AT_LEAST(-1) },
     { "strom.shards", SETTING_INT32, AT(shards), "0",
         "Threads that own partitions. 0: one for two processors.", SETTING_BETWEEN(0, 256) },
     { "strom.workers", SETTING_INT32, AT(workers), "0",

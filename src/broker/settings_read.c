@@ -324,6 +324,10 @@ static void resolve_from_machine(const struct settings_machine *machine, struct 
     }
     if (node->queued_max_request_bytes < 1 << 20)
         node->queued_max_request_bytes = 1 << 20;
+    if (node->dirty_bytes < 0) {
+        int64_t sixteenth = machine->memory_size / 16, least = INT64_C(256) << 20;
+        node->dirty_bytes = sixteenth > least ? sixteenth : least;
+    }
 }
 
 bool settings_read(struct settings_input *input, const struct settings_machine *machine,

@@ -58,8 +58,11 @@ struct shard *shard_create(const struct shard_start *start)
     shard->decompressor = decompressor_create();
     fetch_session_cache_init(&shard->sessions, settings->fetch_session_slots / start->shards->count);
     shard->flushers = memory_take((size_t)start->log_dir_count * sizeof(struct flusher *));
-    for (int i = 0; i < start->log_dir_count; i++)
+    shard->rooms = memory_take((size_t)start->log_dir_count * sizeof(*shard->rooms));
+    for (int i = 0; i < start->log_dir_count; i++) {
         shard->flushers[i] = flusher_create(shard->loop, start->log_dirs[i]);
+        room_init(&shard->rooms[i], shard->loop, shard->flushers[i]);
+    }
     return shard;
 }
 
@@ -75,6 +78,7 @@ void shard_destroy(struct shard *shard)
     for (int i = 0; shard->flushers != NULL && i < shard->log_dir_count; i++)
         flusher_destroy(shard->flushers[i]);
     memory_give(shard->flushers);
+    memory_give(shard->rooms);
     producer_ids_deinit(&shard->producer_ids);
     decompressor_destroy(shard->decompressor);
     image_unref(shard->image);

@@ -8,6 +8,7 @@
 
 #include "broker/fetch_session.h"
 #include "broker/producer_ids.h"
+#include "broker/room.h"
 #include "metadata/image.h"
 #include "net/conn.h"
 #include "replica/partition.h"
@@ -56,6 +57,7 @@ struct shard {
     bool stopping;             /* nothing is appended any more */
     struct partition *partitions; /* map by key */
     struct flusher **flushers;    /* one per log directory */
+    struct room *rooms;           /* one per log directory */
     struct log_dir **log_dirs;    /* read only here: their paths and identities */
     int log_dir_count;
     int next_log_dir;

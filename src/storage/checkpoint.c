@@ -8,6 +8,7 @@
 #include "io/file.h"
 #include "io/io.h"
 #include "storage/flush.h"
+#include "storage/flusher.h"
 #include "storage/log_dir.h"
 #include "storage/log_dir_mail.h"
 #include "storage/log_state.h"
@@ -38,6 +39,7 @@ static void mark_whole(struct flush_mark *mark)
     const struct log *log = mark->log;
     mark->end =
         (struct log_boundary_mark){ log->tail.end_offset, log->tail.base_offset, log->tail.size };
+    mark->written = log->written;
 }
 
 static bool flush_is_due(const struct log *log, int64_t now_ms)
@@ -46,16 +48,19 @@ static bool flush_is_due(const struct log *log, int64_t now_ms)
            now_ms - log->last_flush_ms >= log->settings.flush_ms;
 }
 
-/* A page-cache log is flushed up to its active segment only, unless flush.ms or the last checkpoint
- * want more. */
+/* A page-cache log is flushed up to its active segment only, unless flush.ms, the last checkpoint
+ * or a full flusher want more. */
 static void mark_for_checkpoint(struct flush_run *run, struct log *log, int64_t now_ms)
 {
     struct flush_mark *mark = mark_log(run, log);
     bool whole = !log->settings.page_cache || run->flusher->final;
-    if (whole || flush_is_due(log, now_ms))
+    if (whole || flush_is_due(log, now_ms) || flusher_room(run->flusher) <= 0) {
         mark_whole(mark);
-    else if (log->tail.base_offset > mark->end.offset)
+    } else if (log->tail.base_offset > mark->end.offset) {
         mark->end.offset = log->tail.base_offset;
+        mark->written =
+            log->written - log->tail.size; /* what an earlier life wrote is in the size too */
+    }
     mark->recovery_point = whole ? log->tail.end_offset : log->tail.base_offset;
     if (mark->recovery_point < log->recovery_point)
         mark->recovery_point = log->recovery_point;
@@ -65,7 +70,16 @@ static void take_dirty(struct flush_run *run)
 {
     struct flusher *flusher = run->flusher;
     int64_t now_ms = loop_now_ms(flusher->loop);
-    struct log *log = flusher->dirty, *kept = NULL;
+    struct log *log, *kept = NULL;
+    DL_FOREACH(flusher->logs, log)
+    {
+        if (flusher_room(flusher) > 0)
+            break;
+        if (log->written >
+            log->written_durable) /* a page-cache log that had its checkpoint long ago */
+            flush_note_dirty(log);
+    }
+    log = flusher->dirty;
     flusher->dirty = NULL;
     while (log != NULL) {
         struct log *next = log->dirty_next;
@@ -361,6 +375,7 @@ static void apply_data(struct flusher *flusher, const struct flush_mark *mark)
     if (mark->directory_new)
         log->directory_new = false;
     log->last_flush_ms = loop_now_ms(flusher->loop);
+    flush_note_durable(log, mark->written);
     if (log->generation != mark->generation || mark->end.offset <= log->durable_end)
         return;
     log->durable_end = mark->end.offset;

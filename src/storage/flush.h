@@ -23,6 +23,7 @@ struct flush_mark {
     struct log_boundary_mark {
         int64_t offset, base_offset, position;
     } end;
+    int64_t written;        /* of the log's, those bytes become durable */
     int64_t recovery_point; /* reached when all is done */
     int64_t snapshot_offset;
 };
@@ -60,7 +61,9 @@ struct flusher {
     bool wants_checkpoint, final, is_stopped;
     struct task start_task;
     struct timer checkpoint_timer, publish_timer, rest_timer, retention_timer;
-    int64_t written; /* bytes since the last checkpoint began */
+    int64_t written;     /* bytes since the last checkpoint began */
+    int64_t dirty_bytes; /* of all logs: written, and not known to be durable */
+    struct task *room_task;
     int64_t publish_not_before_us;
     int64_t sync_one_us, sync_all_us; /* what syncing a file, and all of them, cost of late */
     int failure;
@@ -80,6 +83,7 @@ void flush_forget_waiting(struct log *log);
 void flush_note_awake(struct log *log);
 void flush_note_roll(struct log *log);
 void flush_note_written(struct log *log, int64_t bytes);
+void flush_note_durable(struct log *log, int64_t written); /* of log->written */
 void flush_note_failure(struct flusher *flusher, int status);
 void flush_publish_soon(struct flusher *flusher); /* when the cost of the last time allows */
 void flush_publish_promptly(struct flusher *flusher); /* the files must say so without delay */

@@ -261,6 +261,24 @@ struct flusher *flusher_create(struct loop *loop, struct log_dir *dir)
     return flusher;
 }
 
+int64_t flusher_room(const struct flusher *flusher)
+{
+    if (flusher->failure != 0 || flusher->final)
+        return INT64_MAX;
+    return log_dir_settings(flusher->dir)->dirty_bytes - flusher->dirty_bytes;
+}
+
+void flusher_set_room_task(struct flusher *flusher, struct task *task)
+{
+    flusher->room_task = task;
+}
+
+static void tell_of_room(struct flusher *flusher)
+{
+    if (flusher->room_task != NULL && flusher_room(flusher) > 0)
+        loop_enqueue(flusher->loop, flusher->room_task);
+}
+
 static void stop_timers(struct flusher *flusher)
 {
     timer_cancel(flusher->loop, &flusher->checkpoint_timer);
@@ -276,6 +294,7 @@ void flusher_stop(struct flusher *flusher, struct task *stopped)
     stop_timers(flusher);
     flusher->stopped = stopped;
     flusher->final = true;
+    tell_of_room(flusher);
     DL_FOREACH(flusher->logs, log)
     if (log->is_awake || log->durable_end < log->tail.end_offset || log->producers.dirty)
         flush_note_dirty(log);
@@ -333,6 +352,7 @@ void flusher_fail(struct flusher *flusher, int status)
         return;
     flusher->failure = status;
     stop_timers(flusher);
+    tell_of_room(flusher);
     if (flusher->stopped != NULL)
         maybe_stopped(flusher);
 }
@@ -368,6 +388,7 @@ void flush_attach(struct log *log)
 void flush_detach(struct log *log)
 {
     struct flusher *flusher = log->flusher;
+    flush_note_durable(log, log->written);
     DL_DELETE(flusher->logs, log);
     if (log->is_dirty)
         LL_DELETE2(flusher->dirty, log, dirty_next);
@@ -414,14 +435,27 @@ void flush_note_roll(struct log *log)
 void flush_note_written(struct log *log, int64_t bytes)
 {
     struct flusher *flusher = log->flusher;
-    if (log->settings.page_cache)
-        return;
-    flusher->written += bytes;
-    if (flusher->written >= log_dir_settings(flusher->dir)->checkpoint_bytes) {
+    log->written += bytes;
+    flusher->dirty_bytes += bytes;
+    if (!log->settings.page_cache)
+        flusher->written += bytes;
+    if (flusher->written >= log_dir_settings(flusher->dir)->checkpoint_bytes ||
+        flusher_room(flusher) <= 0) {
         flusher->wants_checkpoint = true;
         flush_note_dirty(log);
         start_soon(flusher);
     }
+}
+
+void flush_note_durable(struct log *log, int64_t written)
+{
+    struct flusher *flusher = log->flusher;
+    if (written <= log->written_durable)
+        return;
+    flusher->dirty_bytes -= written - log->written_durable;
+    log->written_durable = written;
+    assert(flusher->dirty_bytes >= 0);
+    tell_of_room(flusher);
 }
 
 void log_want_flush(struct log *log)

@@ -23,6 +23,13 @@ void flusher_destroy(
  * on the loop. Nothing may be appended from here on. After that logs may be closed. */
 void flusher_stop(struct flusher *flusher, struct task *stopped);
 
+/* Bytes that may be written before the memory of the page cache is left to a slow disk: what is
+ * written and not durable counts, of page-cache logs too, and at zero all of it is being flushed.
+ * Nobody is held back once the flusher stops or has failed. The task is enqueued when there is more
+ * room; set before the first log. */
+int64_t flusher_room(const struct flusher *flusher);
+void flusher_set_room_task(struct flusher *flusher, struct task *task); /* NULL: nobody waits */
+
 bool flusher_is_failed(const struct flusher *flusher);
 void flusher_fail(struct flusher *flusher,
     int status); /* for the loop, when it hears that the directory failed */

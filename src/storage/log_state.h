@@ -83,6 +83,8 @@ struct log {
     int64_t sealed_size; /* bytes of all but the active segment; -1 unknown */
     int64_t reserved;    /* the active file's space is reserved up to here */
     int64_t reserve_step;
+    int64_t written,
+        written_durable; /* bytes since it was opened; those that are durable or gone */
     int64_t last_flush_ms, touched_ms; /* monotonic */
     int64_t snapshot_offset;           /* newest producer snapshot on the disk; -1 */
     struct epochs epochs;

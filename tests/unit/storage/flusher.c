@@ -101,3 +101,36 @@ void test_flusher__syncs_many_as_it_is_cheaper(void)
     store_stop(&store, logs, 2);
     store_remove(&store);
 }
+
+/* What is written and not durable takes up room, until it is flushed. A page-cache log at rest,
+ * which nothing else flushes, gives its room back too when another log needs it. */
+void test_flusher__flushes_all_when_it_is_full(void)
+{
+    static const struct uuid topic_id = { { 9, 9, 9 } };
+    struct store store;
+    struct log_settings settings;
+    struct log *logs[2];
+    log_settings_defaults(&settings);
+    settings.page_cache = true;
+    store_create(&store);
+    store_stop(&store, NULL, 0);
+    store.settings.checkpoint_ms = 5;
+    store.settings.dirty_bytes = 10 * 1000;
+    store_open(&store, store.path);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(
+            log_create(store.flusher, store.path, "full", i, topic_id, &settings, &logs[i]), 0);
+    store_append(logs[0], 4, 1000, 1000, 0);
+    while (logs[0]->is_dirty || log_is_busy(logs[0]))
+        assert_true(loop_turn(store.loop));
+    assert_true(log_durable_end(logs[0]) == 0 && flusher_room(store.flusher) < 6 * 1000);
+    flusher_set_room_task(store.flusher, &store.task);
+    store_append(logs[1], 6, 1000, 1000, 0);
+    assert_true(flusher_room(store.flusher) <= 0);
+    store_wait(&store);
+    assert_int_equal(flusher_room(store.flusher), 10 * 1000);
+    assert_true(log_durable_end(logs[0]) == 4 && log_durable_end(logs[1]) == 6);
+    flusher_set_room_task(store.flusher, NULL);
+    store_stop(&store, logs, 2);
+    store_remove(&store);
+}
