@@ -25,6 +25,7 @@
 #include "wire/gen/metadata.h"
 #include "wire/gen/offset_for_leader_epoch.h"
 #include "wire/gen/produce.h"
+#include "wire/gen/update_features.h"
 
 #define BOTH (API_ON_BROKER | API_ON_CONTROLLER)
 #define ROW(api_key, from, to, where, name) \
@@ -51,6 +52,7 @@ const struct api apis[] = {
     { ROW(API_DESCRIBE_CLIENT_QUOTAS, 0, 1, API_ON_BROKER, describe_client_quotas), .reads_image = true },
     { ROW(API_ALTER_CLIENT_QUOTAS, 0, 1, BOTH, alter_client_quotas), .changes_image = true },
     { ROW(API_DESCRIBE_QUORUM, 0, 2, BOTH, describe_quorum) },
+    { ROW(API_UPDATE_FEATURES, 0, 2, BOTH, update_features), .changes_image = true },
     { ROW(API_DESCRIBE_CLUSTER, 0, 2, BOTH, describe_cluster), .reads_image = true },
     { ROW(API_DESCRIBE_PRODUCERS, 0, 0, API_ON_BROKER, describe_producers), .reads_image = true },
     { ROW(API_LIST_CONFIG_RESOURCES, 0, 1, API_ON_BROKER, list_config_resources), .reads_image = true },

@@ -59,6 +59,7 @@ union request_in {
     const struct metadata_request *metadata;
     const struct offset_for_leader_epoch_request *offset_for_leader_epoch;
     const struct produce_request *produce;
+    const struct update_features_request *update_features;
 };
 
 union request_out {
@@ -85,6 +86,7 @@ union request_out {
     struct metadata_response *metadata;
     struct offset_for_leader_epoch_response *offset_for_leader_epoch;
     struct produce_response *produce;
+    struct update_features_response *update_features;
 };
 
 /* What a handler keeps between two steps; taken from the arena by itself, NULL at the first step. */

@@ -22,6 +22,7 @@ enum controller_request_type {
     CONTROLLER_HEARTBEAT,             /* struct broker_heartbeat_* */
     CONTROLLER_ASSIGN_DIRECTORIES,    /* struct assign_replicas_to_dirs_* */
     CONTROLLER_ALTER_SETTINGS,        /* response: struct settings_change, which is request and answer */
+    CONTROLLER_UPDATE_FEATURES,       /* struct update_features_* */
     CONTROLLER_REGISTER_CONTROLLER,   /* struct controller_registration_* */
     CONTROLLER_ACTIVATE, /* internal: bootstrap records, and abort of a half-done metadata
                             transaction */
@@ -62,6 +63,8 @@ struct controller_hooks {
 struct controller_settings {
     struct controller_hooks hooks;
     struct str cluster_id;
+    int32_t node_id;
+    int16_t kraft_version; /* of the quorum, which sets it */
     int32_t default_partition_count;    /* num.partitions */
     int16_t default_replication_factor; /* default.replication.factor */
     int32_t min_insync_replicas;        /* static min.insync.replicas */

@@ -20,6 +20,8 @@ struct delete_topics_request;
 struct delete_topics_response;
 struct message_schema;
 struct settings_change;
+struct update_features_request;
+struct update_features_response;
 
 struct decider {
     const struct controller_settings *settings;
@@ -51,6 +53,9 @@ enum error decide_assign_directories(struct decider *decider,
     const struct assign_replicas_to_dirs_request *request,
     struct assign_replicas_to_dirs_response *response);
 void decide_alter_settings(struct decider *decider, struct settings_change *change);
+
+void decide_update_features(struct decider *decider, const struct update_features_request *request,
+    struct update_features_response *response);
 
 /* For each name the smallest index that has the same name, -1 when it stands once only. In the
  * arena. */

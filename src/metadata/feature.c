@@ -53,11 +53,10 @@ int16_t feature_default(const struct feature_range *feature, int16_t metadata_ve
 
 bool feature_fits(const struct feature_range *feature, int16_t level, int16_t metadata_version)
 {
-    enum { ELR_NEEDS = 23 };
     if (level < feature->min || level > feature->max)
         return false;
     bool is_elr = str_is(str_from(feature->name), "eligible.leader.replicas.version");
-    return !(is_elr && level >= 1 && metadata_version < ELR_NEEDS);
+    return !(is_elr && level >= 1 && metadata_version < ELR_NEEDS_METADATA_VERSION);
 }
 
 /* Index 0 is METADATA_VERSION_MIN. */
@@ -99,6 +98,15 @@ const char *metadata_version_name(int16_t level)
     if (level < METADATA_VERSION_MIN || level > METADATA_VERSION_NEWEST)
         return NULL;
     return version_names[level - METADATA_VERSION_MIN];
+}
+
+bool metadata_version_loses(int16_t from, int16_t to)
+{
+    static const int16_t with_new_records[] = { 7, 8, 11, 13, 14, 15, 17, 23, 30, 32, 33 };
+    for (size_t i = 0; i < sizeof(with_new_records) / sizeof(with_new_records[0]); i++)
+        if (with_new_records[i] > to && with_new_records[i] <= from)
+            return true;
+    return false;
 }
 
 /* "4.4", "4.4.0" and "4.4-IV1" name the newest version of the release, or the exact one. */

@@ -9,7 +9,7 @@
 
 struct image;
 
-enum { METADATA_VERSION_MIN = 7, METADATA_VERSION_NEWEST = 33 };
+enum { METADATA_VERSION_MIN = 7, METADATA_VERSION_NEWEST = 33, ELR_NEEDS_METADATA_VERSION = 23 };
 
 struct feature_range {
     const char *name;
@@ -27,6 +27,9 @@ bool feature_fits(const struct feature_range *feature, int16_t level,
 /* metadata.version by release ("4.4") or exact name ("4.4-IV2"); 0: unknown. */
 int16_t metadata_version_find(struct str release);
 const char *metadata_version_name(int16_t level); /* "4.4-IV2"; NULL: unknown */
+
+/* A downgrade that old records would not survive: some level above `to` brought new ones. */
+bool metadata_version_loses(int16_t from, int16_t to);
 
 /* Record versions at the levels of an image. */
 int16_t image_metadata_version(const struct image *image);

@@ -108,6 +108,8 @@ int quorum_open(const struct quorum_settings *settings, const struct quorum_hook
         quorum_close(quorum);
         return status;
     }
+    quorum->controller.settings.node_id = settings->node_id;
+    quorum->controller.settings.kraft_version = quorum->kraft_version;
     log_set_durable_task(quorum->log, &quorum->durable_task);
     loop_enqueue(quorum->loop, &quorum->begin_task);
     *out_quorum = quorum;
