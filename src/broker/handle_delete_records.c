@@ -6,6 +6,7 @@
 
 #include "base/container.h"
 #include "broker/apis.h"
+#include "broker/partition_name.h"
 #include "broker/shard.h"
 #include "broker/topic_view.h"
 #include "broker/visit.h"
@@ -18,8 +19,7 @@
 enum { DISK_TIMEOUT_MS = 10 * 1000 };
 
 struct wish {
-    struct str topic;
-    int32_t partition_index;
+    struct partition_name name;
     int32_t position; /* in the request */
     int64_t offset;
 };
@@ -71,20 +71,10 @@ static bool delete_there(struct visit *visit, struct shard *shard, struct partit
     return false;
 }
 
-static int compare_places(const struct wish *one, const struct wish *other)
-{
-    int order = str_compare(one->topic, other->topic);
-    if (order != 0)
-        return order;
-    return one->partition_index < other->partition_index
-               ? -1
-               : one->partition_index > other->partition_index;
-}
-
 static int compare_wishes(const void *a, const void *b)
 {
     const struct wish *one = a, *other = b;
-    int order = compare_places(one, other);
+    int order = partition_name_compare(&one->name, &other->name);
     return order != 0 ? order
                       : (one->position > other->position) - (one->position < other->position);
 }
@@ -101,14 +91,14 @@ static int32_t sort_wishes(struct request *request, struct wish **out_wishes)
     for (int32_t t = 0; t < in->topics_count; t++) {
         for (int32_t p = 0; p < in->topics[t].partitions_count; p++) {
             const struct delete_records_partition *wished = &in->topics[t].partitions[p];
-            wishes[count] =
-                (struct wish){ in->topics[t].name, wished->partition_index, count, wished->offset };
+            struct partition_name name = { in->topics[t].name, wished->partition_index };
+            wishes[count] = (struct wish){ name, count, wished->offset };
             count++;
         }
     }
     qsort(wishes, (size_t)count, sizeof(*wishes), compare_wishes);
     for (int32_t i = 0; i < count; i++)
-        if (i + 1 == count || compare_places(&wishes[i], &wishes[i + 1]) != 0)
+        if (i + 1 == count || partition_name_compare(&wishes[i].name, &wishes[i + 1].name) != 0)
             wishes[kept++] = wishes[i];
     *out_wishes = wishes;
     return kept;
@@ -120,10 +110,10 @@ static void add_visit(struct request *request, const struct wish *wish,
     struct delete_records_work *work = request->work.delete_records;
     const struct image *image = request->shard->image;
     const struct image_topic *topic =
-        image == NULL ? NULL : image_topic_by_name(image, wish->topic);
-    answer->partition_index = wish->partition_index;
+        image == NULL ? NULL : image_topic_by_name(image, wish->name.topic);
+    answer->partition_index = wish->name.index;
     answer->low_watermark = -1;
-    if (topic == NULL || image_partition(topic, wish->partition_index) == NULL) {
+    if (topic == NULL || image_partition(topic, wish->name.index) == NULL) {
         answer->error_code = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
         return;
     }
@@ -133,7 +123,7 @@ static void add_visit(struct request *request, const struct wish *wish,
     }
     struct deletion_visit *mine = arena_take(&request->arena, sizeof(*mine));
     mine->visit.topic_id = topic->id;
-    mine->visit.partition_index = wish->partition_index;
+    mine->visit.partition_index = wish->name.index;
     mine->deletion.offset = wish->offset;
     mine->timeout_ms = request->in.delete_records->timeout_ms;
     mine->answer = answer;
@@ -155,9 +145,9 @@ static void start(struct request *request)
     visits_init(&request->work.delete_records->visits, request);
     out->topics = MESSAGE_TAKE(delete_records_topic_result, &request->arena, count);
     for (int32_t i = 0; i < count; i++) {
-        if (topic == NULL || str_compare(wishes[i - 1].topic, wishes[i].topic) != 0) {
+        if (topic == NULL || str_compare(wishes[i - 1].name.topic, wishes[i].name.topic) != 0) {
             topic = &out->topics[out->topics_count++];
-            topic->name = wishes[i].topic;
+            topic->name = wishes[i].name.topic;
             topic->partitions = &answers[i];
         }
         topic->partitions_count++;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "broker/apis.h"
+#include "broker/partition_name.h"
 #include "broker/settings.h"
 #include "broker/shard.h"
 #include "io/file.h"
@@ -12,13 +13,8 @@
 #include "wire/gen/describe_log_dirs.h"
 #include "wire/schema.h"
 
-struct place {
-    struct str topic;
-    int32_t partition_index;
-};
-
 struct found {
-    struct place place;
+    struct partition_name name;
     int log_dir_index;
     int64_t size;
 };
@@ -34,20 +30,14 @@ struct listing {
 };
 
 struct describe_log_dirs_work {
-    const struct place *wanted; /* in order; NULL: everything */
+    const struct partition_name *wanted; /* in order; NULL: everything */
     int32_t wanted_count;
     struct listing *listings; /* one per shard */
 };
 
-static int compare_places(const void *a, const void *b)
+static int compare_names(const void *a, const void *b)
 {
-    const struct place *one = a, *other = b;
-    int order = str_compare(one->topic, other->topic);
-    if (order != 0)
-        return order;
-    return one->partition_index < other->partition_index
-               ? -1
-               : one->partition_index > other->partition_index;
+    return partition_name_compare(a, b);
 }
 
 static int compare_found(const void *a, const void *b)
@@ -55,13 +45,13 @@ static int compare_found(const void *a, const void *b)
     const struct found *one = a, *other = b;
     int order =
         (one->log_dir_index > other->log_dir_index) - (one->log_dir_index < other->log_dir_index);
-    return order != 0 ? order : compare_places(&one->place, &other->place);
+    return order != 0 ? order : partition_name_compare(&one->name, &other->name);
 }
 
-static bool is_wanted(const struct describe_log_dirs_work *work, const struct place *place)
+static bool is_wanted(const struct describe_log_dirs_work *work, const struct partition_name *name)
 {
-    return work->wanted == NULL || bsearch(place, work->wanted, (size_t)work->wanted_count,
-                                       sizeof(*place), compare_places) != NULL;
+    return work->wanted == NULL || bsearch(name, work->wanted, (size_t)work->wanted_count,
+                                       sizeof(*name), compare_names) != NULL;
 }
 
 static void list_there(struct errand *errand)
@@ -75,13 +65,13 @@ static void list_there(struct errand *errand)
     {
         if (partition->log == NULL)
             continue;
-        struct place place = { str_from(log_topic(partition->log)), partition->key.index };
-        if (!is_wanted(listing->work, &place))
+        struct partition_name name = { str_from(log_topic(partition->log)), partition->key.index };
+        if (!is_wanted(listing->work, &name))
             continue;
-        place.topic =
-            str_copy(&listing->arena, place.topic); /* the partition may go before the answer */
+        name.topic =
+            str_copy(&listing->arena, name.topic); /* the partition may go before the answer */
         listing->list[listing->count++] =
-            (struct found){ place, partition->log_dir_index, log_size(partition->log) };
+            (struct found){ name, partition->log_dir_index, log_size(partition->log) };
     }
     errand_finish(errand);
 }
@@ -95,12 +85,12 @@ static void sort_wanted(struct request *request)
         return;
     for (int32_t t = 0; t < in->topics_count; t++)
         all += (size_t)in->topics[t].partitions_count;
-    struct place *wanted = arena_take_array(&request->arena, all + 1, sizeof(*wanted));
+    struct partition_name *wanted = arena_take_array(&request->arena, all + 1, sizeof(*wanted));
     for (int32_t t = 0; t < in->topics_count; t++)
         for (int32_t p = 0; p < in->topics[t].partitions_count; p++)
             wanted[work->wanted_count++] =
-                (struct place){ in->topics[t].topic, in->topics[t].partitions[p] };
-    qsort(wanted, all, sizeof(*wanted), compare_places);
+                (struct partition_name){ in->topics[t].topic, in->topics[t].partitions[p] };
+    qsort(wanted, all, sizeof(*wanted), compare_names);
     work->wanted = wanted;
 }
 
@@ -164,12 +154,12 @@ static void tell_partitions(struct request *request, const struct found *found, 
     struct describe_log_dirs_topic *topic = NULL;
     out->topics = MESSAGE_TAKE(describe_log_dirs_topic, &request->arena, count);
     for (int32_t i = 0; i < count; i++) {
-        if (topic == NULL || str_compare(topic->name, found[i].place.topic) != 0) {
+        if (topic == NULL || str_compare(topic->name, found[i].name.topic) != 0) {
             topic = &out->topics[out->topics_count++];
-            topic->name = found[i].place.topic;
+            topic->name = found[i].name.topic;
             topic->partitions = &partitions[i];
         }
-        partitions[i].partition_index = found[i].place.partition_index;
+        partitions[i].partition_index = found[i].name.index;
         partitions[i].partition_size = found[i].size;
         topic->partitions_count++;
     }

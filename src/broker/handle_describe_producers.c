@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* DescribeProducers (KIP-664): the producers that a partition's log knows, with their last
- * sequences and open transactions. */
+ * sequences and open transactions. A partition is told as often as it is named, but asked once. */
+#include <stdlib.h>
+
 #include "base/container.h"
 #include "broker/apis.h"
+#include "broker/partition_name.h"
 #include "broker/shard.h"
 #include "broker/visit.h"
 #include "metadata/topic_name.h"
@@ -18,9 +21,17 @@ struct producers_visit {
     struct producers_visit *next;
 };
 
+struct mention {
+    struct partition_name name;
+    struct uuid topic_id;
+    struct describe_producers_partition_response *answer;
+};
+
 struct describe_producers_work {
     struct visits visits;
     struct producers_visit *list;
+    struct mention *mentions; /* of partitions that there are */
+    int32_t mention_count;
 };
 
 static void describe(
@@ -54,23 +65,39 @@ static bool describe_there(struct visit *visit, struct shard *shard, struct part
     return true;
 }
 
-static void add_visit(struct request *request, const struct image_topic *topic,
-    struct describe_producers_partition_response *answer)
+static int compare_mentions(const void *a, const void *b)
+{
+    const struct mention *one = a, *other = b;
+    return partition_name_compare(&one->name, &other->name);
+}
+
+static bool repeats(const struct describe_producers_work *work, int32_t i)
+{
+    return i > 0 && compare_mentions(&work->mentions[i - 1], &work->mentions[i]) == 0;
+}
+
+static void add_visits(struct request *request)
 {
     struct describe_producers_work *work = request->work.describe_producers;
-    struct producers_visit *mine = arena_take(&request->arena, sizeof(*mine));
-    mine->visit.topic_id = topic->id;
-    mine->visit.partition_index = answer->partition_index;
-    mine->answer = answer;
-    mine->next = work->list;
-    arena_init(&mine->arena);
-    work->list = mine;
-    visits_add(&work->visits, &mine->visit);
+    qsort(work->mentions, (size_t)work->mention_count, sizeof(*work->mentions), compare_mentions);
+    for (int32_t i = 0; i < work->mention_count; i++) {
+        if (repeats(work, i))
+            continue;
+        struct producers_visit *mine = arena_take(&request->arena, sizeof(*mine));
+        mine->visit.topic_id = work->mentions[i].topic_id;
+        mine->visit.partition_index = work->mentions[i].name.index;
+        mine->answer = work->mentions[i].answer;
+        mine->next = work->list;
+        arena_init(&mine->arena);
+        work->list = mine;
+        visits_add(&work->visits, &mine->visit);
+    }
 }
 
 static void add_topic(struct request *request, const struct describe_producers_topic_request *wish,
     struct describe_producers_topic_response *out)
 {
+    struct describe_producers_work *work = request->work.describe_producers;
     const struct image *image = request->shard->image;
     const struct image_topic *topic = image == NULL ? NULL : image_topic_by_name(image, wish->name);
     const char *fault = topic_name_fault(&request->arena, wish->name);
@@ -90,7 +117,8 @@ static void add_topic(struct request *request, const struct describe_producers_t
         } else if (image_partition(topic, answer->partition_index) == NULL) {
             answer->error_code = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
         } else {
-            add_visit(request, topic, answer);
+            work->mentions[work->mention_count++] =
+                (struct mention){ { wish->name, answer->partition_index }, topic->id, answer };
         }
     }
 }
@@ -102,22 +130,36 @@ static void cleanup(struct request *request)
         arena_deinit(&mine->arena);
 }
 
-enum step handle_describe_producers(struct request *request)
+static void start(struct request *request)
 {
     const struct describe_producers_request *in = request->in.describe_producers;
     struct describe_producers_response *out = request->out.describe_producers;
-    struct describe_producers_work *work = request->work.describe_producers;
+    struct describe_producers_work *work = arena_take(&request->arena, sizeof(*work));
+    size_t count = 0;
+    request->work.describe_producers = work;
+    request->cleanup = cleanup;
+    visits_init(&work->visits, request);
+    for (int32_t i = 0; i < in->topics_count; i++)
+        count += (size_t)in->topics[i].partition_indexes_count;
+    work->mentions = arena_take_array(&request->arena, count, sizeof(*work->mentions));
+    out->topics_count = in->topics_count;
+    out->topics =
+        MESSAGE_TAKE(describe_producers_topic_response, &request->arena, in->topics_count);
+    for (int32_t i = 0; i < in->topics_count; i++)
+        add_topic(request, &in->topics[i], &out->topics[i]);
+    add_visits(request);
+    visits_send(&work->visits, describe_there);
+}
 
-    if (work == NULL) {
-        work = request->work.describe_producers = arena_take(&request->arena, sizeof(*work));
-        request->cleanup = cleanup;
-        visits_init(&work->visits, request);
-        out->topics_count = in->topics_count;
-        out->topics =
-            MESSAGE_TAKE(describe_producers_topic_response, &request->arena, in->topics_count);
-        for (int32_t i = 0; i < in->topics_count; i++)
-            add_topic(request, &in->topics[i], &out->topics[i]);
-        visits_send(&work->visits, describe_there);
-    }
-    return request->errands_out > 0 ? STEP_PARK : STEP_ANSWER;
+enum step handle_describe_producers(struct request *request)
+{
+    if (request->work.describe_producers == NULL)
+        start(request);
+    if (request->errands_out > 0)
+        return STEP_PARK;
+    const struct describe_producers_work *work = request->work.describe_producers;
+    for (int32_t i = 0; i < work->mention_count; i++)
+        if (repeats(work, i))
+            *work->mentions[i].answer = *work->mentions[i - 1].answer;
+    return STEP_ANSWER;
 }

@@ -17,6 +17,7 @@
 #include "wire/encode.h"
 #include "wire/gen/request_header_record.h"
 
+enum { ANSWER_SIZE_MAX = INT32_MAX - 16 /* what a frame's length can say */ };
 enum { SPARE_MAX = 256, HEADER_SIZE_MIN = 10, RESPONSE_HEADER_MAX = 9, ARENA_UNCHARGED = 4096 };
 
 /* The owner's mark on a connection: how many requests that change the image are in work, and whether it is to end. */
@@ -184,6 +185,12 @@ static void answer(struct request *request)
     int16_t version = request->version_unsupported ? 0 : request->version;
     const void *message = request->out.message;
     struct message_extent extent = message_measure(api->response, version, message);
+    if (extent.wire_size > ANSWER_SIZE_MAX) {
+        report_warn("answer_too_large", "request=\"%s\" bytes=%zu consequence=\"connection closed\"",
+            request_describe(request), extent.wire_size);
+        close_connection(request);
+        return;
+    }
     size_t written = extent.wire_size - extent.hole_size;
     bool tags = schema_is_flexible(api->response, version) && api->key != API_API_VERSIONS;
     size_t header_size = tags ? RESPONSE_HEADER_MAX : RESPONSE_HEADER_MAX - 1;
@@ -193,7 +200,6 @@ static void answer(struct request *request)
     struct span *spans = (struct span *)(void *)buffer->data;
     uint8_t *memory = buffer->data + spans_size;
 
-    assert(header_size - 4 + extent.wire_size <= INT32_MAX);
     store_i32(memory, (int32_t)(header_size - 4 + extent.wire_size));
     store_i32(memory + 4, request->correlation_id);
     if (tags)

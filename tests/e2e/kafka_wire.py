@@ -134,13 +134,15 @@ def compress(codec, data):
 
 def varint(value):
     value = (value << 1) ^ (value >> 63)
-    value &= (1 << 64) - 1
+    return uvarint(value & ((1 << 64) - 1))
+
+
+def uvarint(value):
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
         value >>= 7
-    out.append(value)
-    return bytes(out)
+    return bytes(out) + bytes([value])
 
 
 class Reader:

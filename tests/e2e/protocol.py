@@ -68,6 +68,26 @@ class Suite:
         self.refused(connection, "idempotent", wire.batch([one()], pid=4000, pepoch=0, seq=9), OUT_OF_ORDER)
         assert send(6) == 6
 
+    def check_deleted_records_stay_deleted(self):
+        """The answer to DeleteRecords is a promise: it outlives a kill that follows at once. (Kafka writes its checkpoint each minute.)"""
+        if self.broker.kind == "kafka":
+            return
+        connection = self.topic("trimmed", segment_bytes="1048576")
+        now = int(time.time() * 1000)
+        records = [wire.batch([one(value=b"x" * 300000, at=now)], pid=78, pepoch=0, seq=i) for i in range(5)]
+        for number, batch in enumerate(records):
+            assert connection.produce("trimmed", 0, batch) == number
+        assert connection.delete_records("trimmed", 0, 3) == 3
+        assert connection.fetch("trimmed", 0, 2)[0] == OFFSET_OUT_OF_RANGE and connection.fetch("trimmed", 0, 3)[3] == 3
+        assert connection.delete_records("trimmed", 0, -1) == 5
+        self.broker.kill()
+        self.broker.start()
+        connection = self.broker.connect()
+        wire.wait_for(lambda: connection.fetch("trimmed", 0, 5)[0] == 0, 20, "served again")
+        assert connection.list_offset("trimmed", 0, -2)[1] == 5 and connection.list_offset("trimmed", 0, -1)[1] == 5
+        assert connection.produce("trimmed", 0, records[4]) == 4, "the producers of deleted records are known"
+        assert connection.produce("trimmed", 0, wire.batch([one(at=now)], pid=78, pepoch=0, seq=5)) == 5
+
     def check_refusals(self):
         connection = self.topic("strict", max_message_bytes="2000")
         damaged = bytearray(wire.batch([one(value=b"x" * 100)]))
@@ -266,25 +286,22 @@ class Suite:
         many = codes(range(300000))
         assert len(many) == 300000 and [answer[1] for answer in many[:3]] == [0, 0, 3] and many[-1][1] == 3
 
-    def check_deleted_records_stay_deleted(self):
-        """The answer to DeleteRecords is a promise: it outlives a kill that follows at once. (Kafka writes its checkpoint each minute.)"""
+    def check_an_answer_too_large_ends_its_connection(self):
+        """A million names of one partition, each answered with the partition's producers: more than a frame can say."""
         if self.broker.kind == "kafka":
             return
-        connection = self.topic("trimmed", segment_bytes="1048576")
-        now = int(time.time() * 1000)
-        records = [wire.batch([one(value=b"x" * 300000, at=now)], pid=78, pepoch=0, seq=i) for i in range(5)]
-        for number, batch in enumerate(records):
-            assert connection.produce("trimmed", 0, batch) == number
-        assert connection.delete_records("trimmed", 0, 3) == 3
-        assert connection.fetch("trimmed", 0, 2)[0] == OFFSET_OUT_OF_RANGE and connection.fetch("trimmed", 0, 3)[3] == 3
-        assert connection.delete_records("trimmed", 0, -1) == 5
-        self.broker.kill()
-        self.broker.start()
-        connection = self.broker.connect()
-        wire.wait_for(lambda: connection.fetch("trimmed", 0, 5)[0] == 0, 20, "served again")
-        assert connection.list_offset("trimmed", 0, -2)[1] == 5 and connection.list_offset("trimmed", 0, -1)[1] == 5
-        assert connection.produce("trimmed", 0, records[4]) == 4, "the producers of deleted records are known"
-        assert connection.produce("trimmed", 0, wire.batch([one(at=now)], pid=78, pepoch=0, seq=5)) == 5
+        connection, now = self.topic("crowded"), int(time.time() * 1000)
+        for pid in range(60):
+            connection.produce("crowded", 0, wire.batch([one(at=now)], pid=9000 + pid, pepoch=0, seq=0))
+        describe = lambda peer, count: peer.call_flexible(61, 0, b"\x02\x08crowded" + wire.uvarint(count + 1) + b"\0\0\0\0" * count + b"\0\0")
+        assert len(describe(connection, 3).data) > 3 * 60 * 36
+        try:
+            describe(self.broker.connect(), 1000000)
+        except (ConnectionError, OSError):
+            pass
+        else:
+            raise AssertionError("answered")
+        assert connection.api_versions() and "answer_too_large" in self.broker.said()
 
     def check_restart(self):
         """SIGTERM leaves the clean mark; the same records are there after the start, and appends go on."""
