@@ -31,7 +31,7 @@ TOOLS = {
 }
 SERVER_FIRST = ("quorum", "features", "transactions")              # these take options of the whole before their verb
 # What is never the same in two brokers, and what a tool says of itself.
-NORMAL = [(r"^\s+at .*|^log4j.*|^SLF4J.*|^\d+ \[.*|^\[?\d{4}-\d\d-\d\d .*|^.*StatusLogger.*|^WARNING: .*", None),
+NORMAL = [(r"^at .*|^log4j.*|^SLF4J.*|^\d+ \[.*|^\[?\d{4}-\d\d-\d\d .*|^.*StatusLogger.*|^WARNING: .*", None),
           (r"(?<![\w-])(?=\S*[a-z])(?=\S*[A-Z])[A-Za-z0-9_-]{22}(?![\w.-])", "ID"), (r'("usableBytes":|UsableBytes: )\d+', r"\1ROOM"), (r"\b17\d{11}\b", "TIME"), (r"\b\d+ ms ago\b", "AGO"),
           # offsets in the metadata log: a quorum of one writes no NoOp records here
           (r"^(HighWatermark: |Feature: .* Epoch: )\d+", r"\1N"), (r"^(\d+ ID )\d+( .* Leader)$", r"\1N\2")]
@@ -101,13 +101,13 @@ def normal(text, broker):
     for number, directory in enumerate(broker.directories):
         text = text.replace(directory, f"DIRECTORY{number}")
     found = []
-    for line in text.splitlines():
+    for line in (" ".join(line.split()) for line in text.splitlines()):
         for pattern, by in NORMAL:
             line = None if by is None and re.match(pattern, line) else re.sub(pattern, by, line) if by is not None else line
             if line is None:
                 break
-        if line is not None and line.strip():
-            found.append(" ".join(line.split()))
+        if line:
+            found.append(line)
     return sorted(found)
 
 
