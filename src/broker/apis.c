@@ -17,6 +17,7 @@
 #include "wire/gen/describe_producers.h"
 #include "wire/gen/describe_quorum.h"
 #include "wire/gen/describe_topic_partitions.h"
+#include "wire/gen/elect_leaders.h"
 #include "wire/gen/fetch.h"
 #include "wire/gen/incremental_alter_configs.h"
 #include "wire/gen/init_producer_id.h"
@@ -49,6 +50,7 @@ const struct api apis[] = {
     { ROW(API_DESCRIBE_LOG_DIRS, 1, 5, API_ON_BROKER, describe_log_dirs), .reads_image = true },
     { ROW(API_CREATE_PARTITIONS, 0, 3, BOTH, create_partitions), .changes_image = true },
     { ROW(API_INCREMENTAL_ALTER_CONFIGS, 0, 1, BOTH, incremental_alter_configs), .changes_image = true },
+    { ROW(API_ELECT_LEADERS, 0, 2, BOTH, elect_leaders), .changes_image = true },
     { ROW(API_DESCRIBE_CLIENT_QUOTAS, 0, 1, API_ON_BROKER, describe_client_quotas), .reads_image = true },
     { ROW(API_ALTER_CLIENT_QUOTAS, 0, 1, BOTH, alter_client_quotas), .changes_image = true },
     { ROW(API_DESCRIBE_QUORUM, 0, 2, BOTH, describe_quorum) },

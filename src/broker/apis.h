@@ -38,6 +38,7 @@ enum step handle_describe_log_dirs(struct request *request);
 enum step handle_describe_producers(struct request *request);
 enum step handle_describe_quorum(struct request *request);
 enum step handle_describe_topic_partitions(struct request *request);
+enum step handle_elect_leaders(struct request *request);
 enum step handle_fetch(struct request *request);
 enum step handle_incremental_alter_configs(struct request *request);
 enum step handle_init_producer_id(struct request *request);

@@ -51,6 +51,7 @@ union request_in {
     const struct describe_producers_request *describe_producers;
     const struct describe_quorum_request *describe_quorum;
     const struct describe_topic_partitions_request *describe_topic_partitions;
+    const struct elect_leaders_request *elect_leaders;
     const struct fetch_request *fetch;
     const struct incremental_alter_configs_request *incremental_alter_configs;
     const struct init_producer_id_request *init_producer_id;
@@ -78,6 +79,7 @@ union request_out {
     struct describe_producers_response *describe_producers;
     struct describe_quorum_response *describe_quorum;
     struct describe_topic_partitions_response *describe_topic_partitions;
+    struct elect_leaders_response *elect_leaders;
     struct fetch_response *fetch;
     struct incremental_alter_configs_response *incremental_alter_configs;
     struct init_producer_id_response *init_producer_id;

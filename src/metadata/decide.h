@@ -18,6 +18,8 @@ struct create_topics_request;
 struct create_topics_response;
 struct delete_topics_request;
 struct delete_topics_response;
+struct elect_leaders_request;
+struct elect_leaders_response;
 struct message_schema;
 struct settings_change;
 struct update_features_request;
@@ -54,6 +56,8 @@ enum error decide_assign_directories(struct decider *decider,
     struct assign_replicas_to_dirs_response *response);
 void decide_alter_settings(struct decider *decider, struct settings_change *change);
 
+void decide_elect_leaders(struct decider *decider, const struct elect_leaders_request *request,
+    struct elect_leaders_response *response);
 void decide_update_features(struct decider *decider, const struct update_features_request *request,
     struct update_features_response *response);
 

@@ -33,7 +33,8 @@ static int32_t min_insync_replicas(const struct decider *decider, const struct i
     int64_t value;
     if (str_is_null(text))
         text = image_setting(decider->image, SCOPE_BROKER, STR(""), key);
-    if (str_is_null(text) || !str_to_int64(str_trim(text), &value) || value < 1 || value > INT32_MAX)
+    if (str_is_null(text) || !str_to_int64(str_trim(text), &value) || value < 1 ||
+        value > INT32_MAX)
         return decider->settings->min_insync_replicas;
     return (int32_t)value;
 }
@@ -113,6 +114,9 @@ static void add_eligible(struct transition *transition, struct node_list from)
 static int32_t choose_leader(struct transition *transition, const struct image_topic *topic)
 {
     const struct image_partition *partition = transition->partition;
+    enum election election = transition->move->election;
+    if (election == ELECTION_PREFERRED && is_valid_leader(transition, partition->replicas.ids[0]))
+        return partition->replicas.ids[0];
     if (is_valid_leader(transition, partition->leader))
         return partition->leader;
     for (int32_t i = 0; i < partition->replicas.count; i++)
@@ -126,7 +130,7 @@ static int32_t choose_leader(struct transition *transition, const struct image_t
         transition->unclean = true;
         return partition->last_known_elr.ids[0];
     }
-    if (!may_elect_uncleanly(transition->decider, topic))
+    if (election != ELECTION_UNCLEAN && !may_elect_uncleanly(transition->decider, topic))
         return LEADER_NONE;
     for (int32_t i = 0; i < partition->replicas.count; i++)
         if (is_acceptable(transition, partition->replicas.ids[i])) {
@@ -157,7 +161,7 @@ static bool same_list(struct node_list list, const int32_t *ids, int32_t count)
            (count == 0 || memcmp(list.ids, ids, (size_t)count * sizeof(*ids)) == 0);
 }
 
-static void write_change(
+static bool write_change(
     struct transition *transition, const struct image_topic *topic, int32_t index)
 {
     const struct image_partition *partition = transition->partition;
@@ -198,9 +202,10 @@ static void write_change(
     if (changed)
         decide_record(transition->decider, &partition_change_record_schema,
             partition_version(transition->decider->image), &record);
+    return changed;
 }
 
-void elect_one(struct decider *decider, const struct broker_move *move,
+bool elect_one(struct decider *decider, const struct broker_move *move,
     const struct image_topic *topic, int32_t index)
 {
     const struct image_partition *partition = image_partition(topic, index);
@@ -219,7 +224,7 @@ void elect_one(struct decider *decider, const struct broker_move *move,
     }
     transition.leader = choose_leader(&transition, topic);
     seat_leader(&transition);
-    write_change(&transition, topic, index);
+    return write_change(&transition, topic, index);
 }
 
 static bool is_touched(const struct broker_move *move, const struct image_partition *partition)

@@ -6,6 +6,12 @@
 
 enum { NO_BROKER = -1 };
 
+enum election {
+    ELECTION_IF_NEEDED, /* a leader that is valid stays */
+    ELECTION_PREFERRED, /* the first replica, when it is valid */
+    ELECTION_UNCLEAN    /* anyone rather than nobody, whatever the settings say */
+};
+
 /* What happens to the brokers; the image of the decider still shows them as before. */
 struct broker_move {
     int32_t leaves; /* goes out of every ISR it is in; NO_BROKER */
@@ -16,10 +22,11 @@ struct broker_move {
     int32_t lost_count;
     const struct uuid
         *assigned; /* where the replica on `comes` lies from now on; NULL: as before */
+    enum election election;
 };
 
 /* Adds a PartitionChange for every partition that is touched. */
 void elect_after(struct decider *decider, const struct broker_move *move);
-/* The same for one partition, whatever the move's `lost` says. */
-void elect_one(struct decider *decider, const struct broker_move *move,
+/* The same for one partition, whatever the move's `lost` says. False: nothing changes. */
+bool elect_one(struct decider *decider, const struct broker_move *move,
     const struct image_topic *topic, int32_t index);
