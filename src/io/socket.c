@@ -5,11 +5,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,6 +23,8 @@
 
 /* The poll is edge-triggered: what it said last is kept here until a call returns -EAGAIN. So a socket is called in
  * every pass in which there is something to do, and neither pausing nor waiting for room costs a system call. */
+enum { KERNEL_UNSENT_MAX = 256 * 1024 };
+
 struct socket {
     struct poll_source source;
     struct socket *prev, *next; /* in loop->ready */
@@ -160,7 +164,9 @@ static int open_stream(const struct addrinfo *address)
     int descriptor = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (descriptor < 0)
         return -errno;
-    set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1); /* accepted sockets inherit it */
+    /* Accepted sockets inherit both. The second bounds what the kernel holds for a peer that does not read. */
+    set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, KERNEL_UNSENT_MAX);
     return descriptor;
 }
 
@@ -353,6 +359,12 @@ int64_t socket_sendfile(struct socket *socket, struct file *file, int64_t positi
         done = sendfile(socket->descriptor, file_descriptor(file), &offset, size);
     while (done < 0 && errno == EINTR);
     return sent(socket, done);
+}
+
+int64_t socket_untaken(const struct socket *socket)
+{
+    int size = 0;
+    return ioctl(socket->descriptor, SIOCOUTQ, &size) < 0 ? 0 : size;
 }
 
 void socket_pause_reading(struct socket *socket, bool paused)

@@ -38,6 +38,7 @@ int socket_port(struct socket *socket);        /* the local port */
 int64_t socket_read(struct socket *socket, void *data, size_t size);
 int64_t socket_writev(struct socket *socket, const struct iovec *vectors, int count, bool more_follows);
 int64_t socket_sendfile(struct socket *socket, struct file *file, int64_t position, size_t size);
+int64_t socket_untaken(const struct socket *socket); /* bytes written that the peer has not acknowledged */
 void socket_pause_reading(struct socket *socket, bool paused); /* backpressure: no READABLE while paused */
 void socket_want_write(struct socket *socket, bool wanted);    /* WRITABLE when the peer takes bytes again */
 void socket_again(struct socket *socket);                      /* READABLE in the next pass, whatever the poll says */

@@ -13,8 +13,9 @@ enum {
     FRAME_AT_ONCE = 2 * 1024 * 1024, /* what a peer gets for announcing a large frame while there is plenty of memory, */
     FRAME_SHARE = 64,                /* if that is not more than this part of all; else it gets memory for what it sends */
     READ_PER_PASS = 1024 * 1024,
-    UNSENT_MAX = 1024 * 1024, /* with so many bytes of answers that wait, a connection gets no further request; */
-    UNSENT_SHORT = 64 * 1024, /* with so many, while memory is not plenty */
+    UNSENT_MAX = 1024 * 1024, /* with so many bytes of answers that wait, a connection gets no further request, */
+    UNSENT_SHARE = 256,       /* or with more than this part of what is left of the budget, */
+    UNSENT_MIN = 16 * 1024,   /* but not with less than these */
 };
 
 void conn_free(struct conn *conn)
@@ -54,10 +55,17 @@ static bool has_plenty(const struct net *net)
     return budget_used(net->budget) < net->budget->limit / 2;
 }
 
+static int64_t unsent_max(const struct net *net)
+{
+    int64_t share = (net->budget->limit - budget_used(net->budget)) / UNSENT_SHARE;
+
+    share = share > UNSENT_MIN ? share : UNSENT_MIN;
+    return share < UNSENT_MAX ? share : UNSENT_MAX;
+}
+
 void conn_update_pause(struct conn *conn)
 {
-    int64_t unsent_max = has_plenty(conn->net) ? UNSENT_MAX : UNSENT_SHORT;
-    bool paused = conn->blocked || conn->waiting || conn->on_hold || conn->unsent >= unsent_max ||
+    bool paused = conn->blocked || conn->waiting || conn->on_hold || conn->unsent >= unsent_max(conn->net) ||
         conn->reply_count >= CONN_REQUESTS_MAX;
 
     if (paused == conn->paused)
@@ -81,13 +89,18 @@ static size_t next_capacity(const struct net *net, size_t have, size_t frame_siz
     return wish < frame_size ? wish : frame_size;
 }
 
+static bool reserve(struct conn *conn, size_t size)
+{
+    return conn_may_use(conn, (int64_t)size) && budget_reserve(conn->net->budget, (int64_t)size);
+}
+
 /* Makes room for more of the frame. False: the budget is used up, try later. */
 static bool grow_frame(struct conn *conn, size_t arrived)
 {
     struct net *net = conn->net;
     size_t capacity = next_capacity(net, conn->frame->size + arrived, conn->frame_size);
 
-    if (!budget_reserve(net->budget, (int64_t)(capacity - conn->frame->capacity)))
+    if (!reserve(conn, capacity - conn->frame->capacity))
         return false;
     conn->frame = buffer_grow(conn->frame, capacity);
     return true;
@@ -108,7 +121,7 @@ static void begin_frame(struct conn *conn, size_t arrived)
     size_t capacity = next_capacity(net, arrived, conn->frame_size);
 
     conn_begin_to_hold(conn);
-    if (budget_reserve(net->budget, (int64_t)capacity)) {
+    if (reserve(conn, capacity)) {
         conn->frame = buffer_create_charged(capacity, net->budget);
         return;
     }
@@ -126,7 +139,7 @@ static void deliver_frame(struct conn *conn)
     conn->owner->frame(conn->owner, conn, frame);
     if (conn->socket == NULL)
         return;
-    if (budget_is_used_up(conn->net->budget))
+    if (!conn_may_use(conn, 1))
         conn_wait_for_budget(conn);
     conn_update_pause(conn);
 }
@@ -231,7 +244,7 @@ static void conn_read(struct conn *conn)
 {
     int64_t total = 0;
 
-    if (conn->frame == NULL && budget_is_used_up(conn->net->budget))
+    if (conn->frame == NULL && !conn_may_use(conn, 1))
         conn_wait_for_budget(conn);
     while (!conn->paused) {
         int64_t count = read_once(conn);

@@ -41,7 +41,6 @@ struct net {
     struct conn *conns;    /* utlist; least recently active first */
     int32_t conn_count;
     struct conn *waiting;  /* for the budget */
-    int64_t short_since_ms; /* since when nobody who waits for it got on */
     int64_t reported_ms;    /* of a connection that was let go for it, and how many were so without a report */
     int64_t left_out;
     struct timer budget_timer, idle_timer;

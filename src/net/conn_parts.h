@@ -29,6 +29,7 @@ struct conn {
     uint8_t length[4];
     uint8_t length_have;
     bool send_asked, blocked, paused, waiting, on_hold;
+    bool is_proven; /* its last answer was sent at once */
     char peer[CONN_PEER_SIZE];
 };
 
@@ -39,7 +40,9 @@ void conn_touch(struct conn *conn, int64_t moved); /* it was active: so many byt
 int64_t conn_memory(const struct conn *conn);      /* what it holds of the budget */
 void conn_update_pause(struct conn *conn);
 void conn_begin_to_hold(struct conn *conn);   /* before it takes memory */
-void conn_wait_for_budget(struct conn *conn); /* net.c */
+bool conn_may_use(const struct conn *conn, int64_t size); /* net.c: so much more of the budget */
+void conn_wait_for_budget(struct conn *conn);
+void net_look_for_slow(struct net *net); /* the budget may be nearly used up */
 void conn_stop_waiting(struct conn *conn);
 void net_look_for_idle(struct net *net); /* net.c: from now on there is a connection */
 void conn_free(struct conn *conn); /* it has ended, and nobody will call */

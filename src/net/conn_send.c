@@ -23,6 +23,7 @@ void conn_ask_send(struct conn *conn)
 static void block(struct conn *conn)
 {
     conn->blocked = true;
+    conn->is_proven = false;
     socket_want_write(conn->socket, true);
     conn_update_pause(conn);
 }
@@ -46,6 +47,7 @@ static void pop_reply(struct conn *conn)
     conn->reply_count--;
     bool closes = reply->closes;
     reply_release(reply, conn);
+    conn->is_proven = !conn->blocked;
     if (closes)
         conn_close(conn);
 }
@@ -184,6 +186,7 @@ static void charge(struct reply *reply)
     conn_begin_to_hold(conn);
     conn->unsent += reply->charged;
     budget_charge(conn->net->budget, reply->charged);
+    net_look_for_slow(conn->net);
 }
 
 void reply_ready(struct reply *reply, const struct span *spans, int32_t span_count)

@@ -9,13 +9,48 @@
 
 enum {
     BUDGET_RETRY_US = 5 * 1000,
-    /* While others wait for memory: one that holds some and in this time moved less than that, or than it holds. */
+    /* When memory is short: one that holds some and in this time moved less than that, or than it holds. */
     SLOW_MS = 2 * 1000,
+    SLOW_USED_UP_MS = 500, /* when there is none left */
     SLOW_BYTES = 64 * 1024,
     DROP_PER_RETRY = 16,
     REPORT_EVERY_MS = 10 * 1000,
     IDLE_CHECK_US = 1000 * 1000,
 };
+
+/* Three quarters of the budget are for all to hold. The next eighth lets those begin that hold nothing, the last one those
+ * that are known to take their answers. One that is nearly alone may use all: a frame may be as large. */
+bool conn_may_use(const struct conn *conn, int64_t size)
+{
+    int64_t limit = conn->net->budget->limit, used = budget_used(conn->net->budget), mine = conn_memory(conn);
+
+    if (used + size < limit - limit / 4)
+        return true;
+    if (used + size > limit)
+        return false;
+    if (used - mine < limit / 4 || (mine == 0 && used + size < limit - limit / 8))
+        return true;
+    return conn->is_proven && socket_untaken(conn->socket) == 0;
+}
+
+static bool is_short(const struct net *net)
+{
+    int64_t limit = net->budget->limit;
+
+    return budget_used(net->budget) >= limit - limit / 4;
+}
+
+static void watch_budget(struct net *net)
+{
+    if (!timer_is_set(&net->budget_timer))
+        timer_set(net->loop, &net->budget_timer, loop_now_us(net->loop) + BUDGET_RETRY_US);
+}
+
+void net_look_for_slow(struct net *net)
+{
+    if (is_short(net))
+        watch_budget(net);
+}
 
 void conn_wait_for_budget(struct conn *conn)
 {
@@ -25,10 +60,7 @@ void conn_wait_for_budget(struct conn *conn)
         return;
     conn->waiting = true;
     DL_APPEND2(net->waiting, conn, wait_prev, wait_next);
-    if (!timer_is_set(&net->budget_timer)) {
-        net->short_since_ms = loop_now_ms(net->loop);
-        timer_set(net->loop, &net->budget_timer, loop_now_us(net->loop) + BUDGET_RETRY_US);
-    }
+    watch_budget(net);
     conn_update_pause(conn);
 }
 
@@ -40,11 +72,16 @@ void conn_stop_waiting(struct conn *conn)
     DL_DELETE2(conn->net->waiting, conn, wait_prev, wait_next);
 }
 
-static bool is_slow(struct conn *conn, int64_t now_ms)
+static int64_t patience_ms(const struct net *net)
+{
+    return budget_used(net->budget) >= net->budget->limit - net->budget->limit / 16 ? SLOW_USED_UP_MS : SLOW_MS;
+}
+
+static bool is_slow(struct conn *conn, int64_t now_ms, int64_t patience)
 {
     int64_t memory = conn_memory(conn);
 
-    if (memory == 0 || now_ms - conn->moved_since_ms < SLOW_MS)
+    if (memory == 0 || now_ms - conn->moved_since_ms < patience)
         return false;
     if (conn->moved < SLOW_BYTES && conn->moved < memory)
         return true;
@@ -54,17 +91,16 @@ static bool is_slow(struct conn *conn, int64_t now_ms)
 }
 
 /* The one that holds most, of those that do not move: they take no answers, or do not go on with a frame. That of those
- * that wait for us is not their fault, so they come last: when nobody has got anywhere for a while. */
+ * that wait for us is not their fault, so we have twice the patience with them. */
 static struct conn *find_slow(const struct net *net)
 {
-    int64_t now_ms = loop_now_ms(net->loop);
-    bool nobody_moves = now_ms - net->short_since_ms >= 2 * SLOW_MS;
+    int64_t now_ms = loop_now_ms(net->loop), patience = patience_ms(net);
     struct conn *conn, *worst = NULL;
 
     DL_FOREACH(net->conns, conn) {
         if (worst != NULL && conn_memory(conn) <= conn_memory(worst))
             continue;
-        if (is_slow(conn, now_ms) && (!conn->waiting || conn->blocked || nobody_moves))
+        if (is_slow(conn, now_ms, conn->waiting && !conn->blocked ? 2 * patience : patience))
             worst = conn;
     }
     return worst;
@@ -86,14 +122,11 @@ static void report_dropped(struct net *net, const struct conn *conn)
     net->left_out = 0;
 }
 
-static bool has_room(const struct net *net)
-{
-    return budget_used(net->budget) < net->budget->limit - net->budget->limit / 16;
-}
-
 static void drop_slow(struct net *net)
 {
-    for (int i = 0; i < DROP_PER_RETRY && !has_room(net); i++) {
+    int64_t limit = net->budget->limit, until = limit - limit / 4 - limit / 16;
+
+    for (int i = 0; i < DROP_PER_RETRY && budget_used(net->budget) >= until; i++) {
         struct conn *conn = find_slow(net);
         if (conn == NULL)
             return;
@@ -102,22 +135,26 @@ static void drop_slow(struct net *net)
     }
 }
 
+static void wake_waiting(struct net *net)
+{
+    struct conn *conn, *next;
+
+    DL_FOREACH_SAFE2(net->waiting, conn, next, wait_next) {
+        if (!conn_may_use(conn, net->budget->limit / 16)) /* not just enough to be used up at once again */
+            continue;
+        conn_stop_waiting(conn);
+        conn_update_pause(conn);
+    }
+}
+
 /* Who waited for the budget tries again, when there is some. */
 static void retry_budget(struct timer *timer)
 {
     struct net *net = container_of(timer, struct net, budget_timer);
-    struct conn *conn, *next;
 
-    if (!has_room(net))
-        drop_slow(net);
-    if (has_room(net)) {
-        net->short_since_ms = loop_now_ms(net->loop);
-        DL_FOREACH_SAFE2(net->waiting, conn, next, wait_next) {
-            conn_stop_waiting(conn);
-            conn_update_pause(conn);
-        }
-    }
-    if (net->waiting != NULL)
+    drop_slow(net);
+    wake_waiting(net);
+    if (net->waiting != NULL || is_short(net))
         timer_set(net->loop, &net->budget_timer, loop_now_us(net->loop) + BUDGET_RETRY_US);
 }
 

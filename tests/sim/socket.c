@@ -446,6 +446,11 @@ int64_t socket_sendfile(struct socket *socket, struct file *file, int64_t positi
     return got;
 }
 
+int64_t socket_untaken(const struct socket *socket)
+{
+    return (int64_t)socket->connection->streams[!socket->side].unread;
+}
+
 void socket_pause_reading(struct socket *socket, bool paused)
 {
     socket->paused = paused;
