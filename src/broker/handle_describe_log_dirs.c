@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* DescribeLogDirs (KIP-113, KIP-827): what lies in each log directory, and how much room there is.
  * Every shard lists the partitions that it has there; a directory that failed is told as
- * KAFKA_STORAGE_ERROR, without partitions. */
+ * KAFKA_STORAGE_ERROR, without partitions. A half-done move between directories (-future) that Kafka
+ * left is not taken up, and not told. */
 #include <stdlib.h>
 
 #include "broker/apis.h"

@@ -434,6 +434,27 @@ class Connection:
         check(code)
         return start
 
+    def describe_producers(self, topic, partition):
+        """[(producer id, epoch, last sequence, last timestamp, coordinator epoch, start of the open transaction)]"""
+        name = uvarint(len(topic) + 1) + topic.encode()
+        r = self.call_flexible(61, 0, b"\2" + name + b"\2" + struct.pack(">i", partition) + b"\0\0")
+        r.take("i")
+        producer = lambda: (r.take("qiiqiq"), r.tags())[0]
+        one = lambda: (r.take("ih"), r.compact_string(), r.compact_array(producer), r.tags())
+        (_, code), _, found, _ = r.compact_array(lambda: (r.compact_string(), r.compact_array(one), r.tags()))[0][1][0]
+        check(code)
+        return found
+
+    def log_dirs(self):
+        """{directory: (error code, {(topic, partition): size}, total bytes, usable bytes)}, from DescribeLogDirs v4"""
+        r = self.call_flexible(35, 4, b"\0\0")
+        r.take("i"), check(r.take("h"))
+        partition = lambda: (r.take("iqqb"), r.tags())[0]
+        topic = lambda: (r.compact_string(), r.compact_array(partition), r.tags())
+        one = lambda: (r.take("h"), r.compact_string(), r.compact_array(topic), r.take("qq"), r.tags())
+        return {path: (code, {(name, index): size for name, found, _ in topics for index, size, _, future in found if not future}, *room)
+                for code, path, topics, room, _ in r.compact_array(one)}
+
     @staticmethod
     def produce_body(topic, partition, records, acks=-1):
         return (text(None) + struct.pack(">hii", acks, 30000, 1) + text(topic) + struct.pack(">iii", 1, partition, len(records)) + records)
