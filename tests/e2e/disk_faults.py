@@ -90,6 +90,16 @@ class Faults:
             return all(found[p]["leader"] == -1 and found[p]["offline"] == [1] for p in self.on_second) and \
                 all(found[p]["leader"] == 1 for p in self.on_first)
         wire.wait_for(told, 20, "Metadata tells which partitions are offline")
+        first, second = (self.connection.log_dirs()[directory] for directory in self.broker.directories)
+        assert first[0] == 0 and {place for place in first[1] if place[0] == "spread"} == {("spread", p) for p in self.on_first}, first
+        assert second == (STORAGE_ERROR, {}, -1, -1), second
+        try:
+            self.connection.delete_records("spread", self.on_second[0], 1)
+            raise AssertionError("deleted on a lost disk")
+        except wire.KafkaError as error:
+            assert error.code in (STORAGE_ERROR, 6), error
+        assert self.connection.delete_records("spread", self.on_first[1], 1) == 1
+        self.kept[self.on_first[1]] -= 1
         assert self.broker.process.poll() is None, "the node lives on with the directory that is left"
 
     def returns(self):

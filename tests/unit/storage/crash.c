@@ -290,3 +290,25 @@ void test_crash__makes_the_directory_durable_that_a_killed_process_made(void)
         sim_destroy(world.sim);
     }
 }
+
+/* A checkpoint file that does not fit on the disk is tried again; until it stands nobody sees the
+ * new start. */
+void test_crash__deletes_records_when_there_is_room_again(void)
+{
+    create_world(1);
+    boot(&world);
+    while (world.durable < 50)
+        assert_true(sim_step(world.sim));
+    timer_cancel(world.store.loop, &world.work);
+    sim_faults(world.sim)->disk_is_full = false;
+    assert_false(sim_run(world.sim, 2 * 1000000LL, is_stopped, &world)); /* all deletions are over */
+    int64_t start = log_start(world.log);
+    sim_faults(world.sim)->disk_is_full = true;
+    assert_int_equal(log_delete_records(world.log, start + 7), 0);
+    assert_false(sim_run(world.sim, 3 * 1000000LL, is_stopped, &world));
+    assert_int_equal(log_start(world.log), start);
+    sim_faults(world.sim)->disk_is_full = false;
+    while (log_start(world.log) < start + 7)
+        assert_true(sim_step(world.sim));
+    sim_destroy(world.sim);
+}
