@@ -159,7 +159,7 @@ static void refuse_twice(struct request *request, struct settings_change *change
 
 static bool is_too_large(const struct settings_change *change)
 {
-    int64_t wishes = 0;
+    int64_t wishes = change->count;
     for (int32_t i = 0; i < change->count; i++)
         wishes += change->resources[i].wish_count;
     return wishes > SETTING_WISHES_MAX;
@@ -169,15 +169,16 @@ static void look(struct request *request, struct settings_change *change)
 {
     bool is_broker = request->shard->index != SHARD_OF_CONTROL;
     bool too_large = is_too_large(change);
-    refuse_twice(request, change, is_broker);
+    if (!too_large)
+        refuse_twice(request, change, is_broker);
     for (int32_t i = 0; i < change->count; i++) {
         struct resource_change *resource = &change->resources[i];
-        if (resource->settled)
-            continue;
         if (too_large)
             settle(resource, ERROR_POLICY_VIOLATION,
                 "Unable to perform excessively large batch operation.");
-        else if (is_broker)
+        if (resource->settled)
+            continue;
+        if (is_broker)
             look_as_broker(request, change, resource);
         else
             look_as_controller(request, change, resource);

@@ -6,8 +6,9 @@
 #include "broker/shard.h"
 #include "wire/gen/describe_configs.h"
 
-/* An answer is larger than its request, so it has an end of its own. */
-enum { TOLD_MAX = 500000 };
+/* An answer is larger than its request, so it has an end of its own; and each key that is asked for
+ * is looked for. */
+enum { TOLD_MAX = 500000, KEYS_MAX = 1000000 };
 
 static bool is_known(int8_t type)
 {
@@ -48,7 +49,7 @@ enum step handle_describe_configs(struct request *request)
     struct settings_description description = { .with_synonyms = in->include_synonyms,
         .with_documentation = in->include_documentation };
     bool each_is_known = is_each_known(in);
-    int64_t told = 0;
+    int64_t told = 0, keys = 0;
     setting_view_init(
         &description.view, request->shard->settings, request->shard->image, &request->arena);
     out->results_count = in->resources_count > 0 ? in->resources_count : 0;
@@ -65,7 +66,7 @@ enum step handle_describe_configs(struct request *request)
         if (!each_is_known) {
             result->error_code = ERROR_INVALID_REQUEST;
             result->error_message = STR("The request asks for a resource of unknown type.");
-        } else if (told > TOLD_MAX) {
+        } else if (told > TOLD_MAX || keys + in->resources[i].configuration_keys_count > KEYS_MAX) {
             result->error_code = ERROR_POLICY_VIOLATION;
             result->error_message =
                 STR("Too many settings in one answer: ask for these resources in another request.");
@@ -73,6 +74,8 @@ enum step handle_describe_configs(struct request *request)
             result->error_code = (int16_t)describe(&description);
         }
         told += result->configs_count;
+        if (in->resources[i].configuration_keys_count > 0)
+            keys += in->resources[i].configuration_keys_count;
     }
     return STEP_ANSWER;
 }

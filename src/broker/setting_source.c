@@ -109,6 +109,12 @@ static struct str said_by(
     }
 }
 
+static bool is_required(struct str key)
+{
+    const struct setting *row = node_setting_find(key);
+    return row != NULL && (row->flags & SETTING_REQUIRED) != 0;
+}
+
 struct setting_voices broker_setting_voices(const struct setting_view *view, struct str key)
 {
     struct str names[SYNONYMS_MAX];
@@ -119,6 +125,9 @@ struct setting_voices broker_setting_voices(const struct setting_view *view, str
         for (int i = 0; i < name_count; i++) {
             struct str value = said_by(view, (enum setting_source)source, names[i]);
             bool is_behind = voices.count > 0 || str_equal(names[i], key);
+            /* Kafka has no default here; ours is told where nobody says anything. */
+            if (source == SOURCE_DEFAULT && voices.count > 0 && is_required(names[i]))
+                continue;
             /* What comes before the key's own voices belongs to its synonyms alone. */
             if (!str_is_null(value) && is_behind)
                 voices.list[voices.count++] =

@@ -168,8 +168,11 @@ static void check_ports(struct settings_input *input, const struct settings_said
 static void read_bound(struct settings_input *input, struct node_settings *node)
 {
     const struct settings_said *said = settings_input_find(input, STR("listeners"));
-    struct str list = said == NULL ? STR("PLAINTEXT://localhost:9092") : said->value, piece;
-    struct str controllers = settings_value(input, "controller.listener.names", "CONTROLLER");
+    struct str list = said == NULL ? str_from(node_setting_find(STR("listeners"))->unset)
+                                   : said->value,
+               piece;
+    struct str controllers = settings_value(input, "controller.listener.names",
+        node_setting_find(STR("controller.listener.names"))->unset);
     node->listeners =
         arena_take_array(&node->arena, (size_t)list.size / 4 + 2, sizeof(*node->listeners));
     while (str_split(&list, ',', &piece)) {

@@ -20,6 +20,8 @@ static const struct setting_choice formats[] = { { "text", 0 }, { "logfmt", 1 },
 static const struct setting_choice levels[] = { { "debug", REPORT_DEBUG }, { "info", REPORT_INFO },
     { "warn", REPORT_WARN }, { "error", REPORT_ERROR }, { NULL } };
 
+static const struct setting_choice roles[] = { { "broker" }, { "controller" }, { NULL } };
+
 const struct setting node_setting_rows[] = {
     { "ack.durability", SETTING_CHOICE, SETTING_NOWHERE, "disk",
         "What topics get that do not say ack.durability.", .choices = durabilities },
@@ -31,6 +33,8 @@ const struct setting node_setting_rows[] = {
         "Where this broker stands; replicas are spread over racks." },
     { "connections.max.idle.ms", SETTING_INT64, AT(connections_max_idle_ms), "600000",
         "Close a connection that says nothing for so long." },
+    { "controller.listener.names", SETTING_LIST, SETTING_NOWHERE, "CONTROLLER",
+        "The listeners that belong to the controller.", .flags = SETTING_REQUIRED },
     { "controller.quorum.election.backoff.max.ms", SETTING_INT32,
         AT(quorum_election_backoff_max_ms), "1000", "Longest wait between elections.",
         SETTING_AT_LEAST(0) },
@@ -44,6 +48,12 @@ const struct setting node_setting_rows[] = {
         "Whether topics may be deleted." },
     { "fetch.max.bytes", SETTING_INT32, AT(fetch_max_bytes), "57671680",
         "Most bytes of one answer to a fetch.", SETTING_AT_LEAST(1024) },
+    { "listeners", SETTING_LIST, SETTING_NOWHERE, "PLAINTEXT://localhost:9092",
+        "Where the node listens, one NAME://host:port for each listener; without one for the "
+        "controller, that gets any free port of localhost. A change needs a restart.",
+        .flags = SETTING_PER_BROKER },
+    { "log.dir", SETTING_LIST, SETTING_NOWHERE, "strom-data",
+        "The directory of data where log.dirs is not said." },
     { "log.retention.check.interval.ms", SETTING_INT64, AT(retention_check_interval_ms), "300000",
         "How often old segments are looked for.", SETTING_AT_LEAST(1) },
     { "max.connection.creation.rate", SETTING_INT32, AT(max_connection_creation_rate), "2147483647",
@@ -79,8 +89,13 @@ const struct setting node_setting_rows[] = {
         "Drop the oldest of the metadata log beyond this size." },
     { "metadata.max.retention.ms", SETTING_INT64, AT(metadata_max_retention_ms), "604800000",
         "Drop the oldest of the metadata log beyond this age." },
+    { "node.id", SETTING_INT32, SETTING_NOWHERE, "1", "The number of this node in the cluster.",
+        SETTING_AT_LEAST(0), .flags = SETTING_REQUIRED },
     { "num.partitions", SETTING_INT32, AT(num_partitions), "1",
         "Partitions of a topic that does not say.", SETTING_AT_LEAST(1) },
+    { "process.roles", SETTING_LIST, SETTING_NOWHERE, "broker,controller",
+        "What this node is; this version runs nodes that are both broker and controller.",
+        .choices = roles, .flags = SETTING_REQUIRED },
     { "produce.validate", SETTING_CHOICE, AT(produce_validate), "full",
         "full: decompress and check every record. header: trust compressed batches whose header "
         "and CRC are right.",

@@ -201,7 +201,7 @@ static void read_directories(struct settings_input *input, struct node_settings 
 {
     struct str list = settings_value(input, "log.dirs", NULL), piece;
     if (str_is_null(list))
-        list = settings_value(input, "log.dir", "strom-data");
+        list = settings_value(input, "log.dir", node_setting_find(STR("log.dir"))->unset);
     struct str rest = list;
     node->log_dirs = arena_take_array(&node->arena, (size_t)list.size + 1, sizeof(struct str));
     while (str_split(&rest, ',', &piece)) {
@@ -248,8 +248,9 @@ static void read_identity(struct settings_input *input, struct node_settings *no
         settings_problem(input, old,
             "node.id is %d, and this is its old name: both must say the same", node->node_id);
 
-    struct str roles = settings_value(input, "process.roles", "broker,controller"), rest = roles,
-               piece;
+    struct str roles = settings_value(
+                   input, "process.roles", node_setting_find(STR("process.roles"))->unset),
+               rest = roles, piece;
     while (str_split(&rest, ',', &piece)) {
         node->is_broker |= str_is(str_trim(piece), "broker");
         node->is_controller |= str_is(str_trim(piece), "controller");

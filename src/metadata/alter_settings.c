@@ -78,22 +78,36 @@ static void put_pair(struct alteration *alteration, struct str key, struct str v
     }
 }
 
-static void load_pairs(struct alteration *alteration)
+static int32_t count_additions(const struct resource_change *resource)
+{
+    int32_t count = 0;
+    for (int32_t i = 0; i < resource->wish_count; i++) {
+        const struct setting_wish *wish = &resource->wishes[i];
+        count += wish->operation != OPERATION_DELETE && !str_is_null(wish->value);
+    }
+    return count;
+}
+
+static enum error load_pairs(struct alteration *alteration, bool replaces)
 {
     const struct resource_change *resource = alteration->resource;
     enum setting_scope scope = (enum setting_scope)resource->type;
     const struct image *image = alteration->decider->image;
     struct str key = { 0 }, value;
-    int32_t count = 0;
-    if (scope == SCOPE_BROKER)
-        return;
+    int32_t count = 0, added = count_additions(resource);
     while (image_setting_after(image, scope, resource->name, key, &key, &value))
         count++;
+    if (added > 0 && added + (replaces ? 0 : count) > SETTINGS_OF_RESOURCE_MAX)
+        return refuse(alteration, ERROR_POLICY_VIOLATION,
+            "The resource would have more than 10000 settings: delete some of them first.");
+    if (scope == SCOPE_BROKER)
+        return ERROR_NONE;
     alteration->pairs = arena_take_array(alteration->decider->arena,
         (size_t)count + (size_t)resource->wish_count + 1, sizeof(*alteration->pairs));
     key = (struct str){ 0 };
     while (image_setting_after(image, scope, resource->name, key, &key, &value))
         put_pair(alteration, key, value);
+    return ERROR_NONE;
 }
 
 /* With eligible leader replicas on, min.insync.replicas is the cluster's, and always said. */
@@ -271,8 +285,7 @@ static void alter_resource(struct decider *decider, struct resource_change *reso
 {
     struct alteration alteration = { .decider = decider, .resource = resource };
     struct rsm_decision before = *decider->decision;
-    enum error error = ERROR_NONE;
-    load_pairs(&alteration);
+    enum error error = load_pairs(&alteration, replaces);
     for (int32_t i = 0; error == ERROR_NONE && i < resource->wish_count; i++)
         error = take_wish(&alteration, &resource->wishes[i]);
     if (error == ERROR_NONE && replaces)

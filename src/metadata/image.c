@@ -207,20 +207,27 @@ bool image_setting_resource_after(
 {
     struct item_key_text text;
     enum setting_scope found_scope;
-    struct str found_key;
+    struct str found_key, before = name;
     if (str_is_null(name)) {
         key_begin(&text);
         key_add_u8(&text, (uint8_t)scope);
     } else {
-        setting_key(&text, scope, name, STR("\xff")); /* behind every key, which is UTF-8 */
+        setting_key(&text, scope, name, STR("\xff")); /* behind every key that is UTF-8 */
     }
     struct bytes from = key_end(&text);
-    const struct image_item *item =
-        from.data == NULL ? NULL : (const struct image_item *)tree_after(&image->settings, from);
-    if (item == NULL)
-        return false;
-    setting_key_parse(item->key, &found_scope, out_name, &found_key);
-    return found_scope == scope;
+    while (from.data != NULL) {
+        const struct image_item *item =
+            (const struct image_item *)tree_after(&image->settings, from);
+        if (item == NULL)
+            return false;
+        setting_key_parse(item->key, &found_scope, out_name, &found_key);
+        if (found_scope != scope)
+            return false;
+        if (!str_equal(*out_name, before))
+            return true;
+        from = item->key;
+    }
+    return false;
 }
 
 int16_t image_feature(const struct image *image, struct str name)

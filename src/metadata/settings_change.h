@@ -32,8 +32,9 @@ struct resource_change {
     struct str message; /* null: none */
 };
 
-/* Time grows with the square of the wishes, so there is an end to them. */
-enum { SETTING_WISHES_MAX = 10000 };
+/* Time grows with the square of the wishes, so there is an end to them: of one request (resources
+ * count, too), and of what one resource may say. */
+enum { SETTING_WISHES_MAX = 10000, SETTINGS_OF_RESOURCE_MAX = 10000 };
 
 struct settings_change {
     struct resource_change *resources;

@@ -112,16 +112,15 @@ static inline const struct image_partition *cluster_partition(
     return image_partition(image_topic_by_name(cluster_image(cluster), str_from(name)), index);
 }
 
-/* Decides, and applies what was decided. The response is zeroed here. */
-static inline void cluster_decide(struct cluster *cluster, enum controller_request_type type,
-    const void *request, const struct message_schema *response_schema, void *response)
+/* Decides, and applies what was decided. */
+static inline void cluster_ask(struct cluster *cluster, enum controller_request_type type,
+    const void *request, void *response)
 {
     struct rsm_decision decision = { .arena = &cluster->arena };
     struct controller_request wish = {
         .type = type, .request = request, .response = response, .rsm = { .arena = &cluster->arena }
     };
     struct rsm_machine *machine = &cluster->controller.machine;
-    message_defaults(response_schema, response);
     assert_int_equal(
         machine->type->decide(machine, &wish.rsm, cluster->offset, &decision), ERROR_NONE);
     for (int32_t i = 0; i < decision.record_count; i++)
@@ -131,4 +130,12 @@ static inline void cluster_decide(struct cluster *cluster, enum controller_reque
     machine->type->applied(machine, cluster->offset);
     cluster->record_count = decision.record_count;
     cluster->records = decision.records;
+}
+
+/* The same with a response that is zeroed here. */
+static inline void cluster_decide(struct cluster *cluster, enum controller_request_type type,
+    const void *request, const struct message_schema *response_schema, void *response)
+{
+    message_defaults(response_schema, response);
+    cluster_ask(cluster, type, request, response);
 }
