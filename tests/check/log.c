@@ -149,13 +149,14 @@ static void take_poll(struct log_checker *checker, const struct line *line)
         return;
     }
     send->is_read |= line->phase == PHASE_OK;
-    if (send->seen_at != NO_OFFSET && send->seen_at != line->offset)
+    bool same_life = send->power_seen == process->poll_power || !key->is_volatile;
+    if (send->seen_at != NO_OFFSET && send->seen_at != line->offset && same_life)
         finding_add(checker->findings, FINDING_DUPLICATE, line->number,
             "value %lld at offset %lld, and at %lld before", (long long)send->value,
             (long long)line->offset, (long long)send->seen_at);
     if (send->seen_at != line->offset || send->power_seen != process->poll_power)
         place(checker, send, line->offset, process->poll_power);
-    if (send->seen_at == NO_OFFSET)
+    if (send->seen_at == NO_OFFSET || !same_life)
         send->seen_at = line->offset;
     send->power_seen = process->poll_power;
 }

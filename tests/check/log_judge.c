@@ -61,7 +61,8 @@ static void place_answers(struct log_checker *checker)
         if (send->outcome != PHASE_OK || send->acked_at == NO_OFFSET ||
             send->acked_at == send->seen_at)
             continue;
-        if (send->seen_at != NO_OFFSET)
+        if (send->seen_at != NO_OFFSET &&
+            (send->power_seen == send->power || !checker->keys[send->key].is_volatile))
             finding_add(checker->findings, FINDING_DUPLICATE, send->line,
                 "value %lld was answered with offset %lld and read at %lld", (long long)send->value,
                 (long long)send->acked_at, (long long)send->seen_at);

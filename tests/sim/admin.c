@@ -43,9 +43,10 @@ static void find_present(struct actor *actor, struct topic *newest, const struct
     actor_note(actor, "ok", "get", newest->name_key, topic == NULL ? VALUE_DAMAGED : topic->value, OFFSET_NONE);
     if (topic == NULL)
         return;
-    if (answer->partitions_count < topic->partitions_promised)
+    int32_t promised = admin_of(actor)->partitions_promised;
+    if (topic == newest && answer->partitions_count < promised)
         recorder_violate(actor->workload->recorder, "partitions_are_lost", "topic=%s count=%d promised=%d", topic->name,
-            answer->partitions_count, topic->partitions_promised);
+            answer->partitions_count, promised);
     topic->partition_count = answer->partitions_count;
     if (topic != newest && newest->state == TOPIC_ASKED_FOR)
         newest->state = TOPIC_GONE; /* an older one is in its place */
@@ -77,6 +78,7 @@ static void look(struct admin *admin)
     struct metadata_request request;
     struct topic *newest = admin->topic;
     admin->must_look = false;
+    admin->partitions_promised = newest->partitions_promised;
     shape_set_defaults(&metadata_request_topic_shape, &topic);
     message_defaults(&metadata_request_schema, &request);
     topic.name = str_from(newest->name);
@@ -130,7 +132,6 @@ static void create(struct admin *admin, const char *name)
     struct create_topics_request request;
     topic->value = recorder_value(workload->recorder);
     topic->is_unsure = true;
-    topic->is_volatile = actor_draw(actor, 4) == 0;
     shape_set_defaults(&create_topics_creatable_topic_shape, &wish);
     for (int i = 0; i < 2; i++)
         shape_set_defaults(&create_topics_creatable_topic_config_shape, &configs[i]);

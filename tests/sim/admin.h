@@ -11,6 +11,7 @@ struct admin {
     struct actor actor;
     struct topic *topic; /* of the call under way, or whose name is looked for next */
     bool must_look;
+    int32_t partitions_promised; /* of the topic, when it was looked for */
     bool is_done; /* draining, and it is known of every name whether it is there */
 };
 

@@ -28,7 +28,7 @@ struct topic {
     int32_t partitions_promised;            /* at least so many are there */
     int64_t read_to[PARTITIONS_MOST];       /* the farthest position of a reader */
     int64_t deleted_below[PARTITIONS_MOST]; /* as was asked for */
-    bool is_volatile; /* ack.durability=page-cache */
+    bool is_volatile; /* ack.durability=page-cache; follows from the name, whichever creation was done */
     bool is_unsure;   /* nobody knows whether its creation was done, or will be */
     char keys[PARTITIONS_MOST][TOPIC_KEY_SIZE]; /* of its partitions in the history, once the id is known */
 };
