@@ -25,6 +25,8 @@ struct look {
     bool may_block;
     struct log_slice
         *place; /* gets the range when the answer is -EAGAIN, where it is when -EUCLEAN */
+    struct batch_header header; /* the last that was read in looking for an offset */
+    int64_t header_position;    /* -1: none was */
 };
 
 static int refuse_cold(struct look *look, struct file *file, int64_t position, int64_t size)
@@ -138,6 +140,10 @@ static int find_position(
         return refuse_damage(look, segment, *out_position);
     if (status < 0)
         return status;
+    if (status == 1) {
+        look->header = header;
+        look->header_position = *out_position;
+    }
     if (status == 1 && header.base_offset == offset)
         log_note_boundary(look->log, offset, segment->base_offset, *out_position);
     return 0;
@@ -180,15 +186,26 @@ static bool belongs_to(
     return header->base_offset >= segment->base_offset && batch_last_offset(header) < end;
 }
 
+/* Most often the search has just read it. */
+static int first_header(
+    struct look *look, struct segment *segment, int64_t position, struct batch_header *out_header)
+{
+    if (look->header_position == position) {
+        *out_header = look->header;
+        return 0;
+    }
+    if (!is_hot(look, segment, position, BATCH_HEADER_SIZE))
+        return refuse_cold(look, segment->file, position, HOT_STEP);
+    return segment_header(segment, position, segment->size, out_header);
+}
+
 static int fill_slice(struct look *look, struct segment *segment, int64_t position,
     int64_t upper_offset, int64_t max_bytes, bool at_least_one, struct log_slice *out_slice)
 {
     struct batch_header header;
     int64_t end;
     bool exact;
-    if (!is_hot(look, segment, position, BATCH_HEADER_SIZE))
-        return refuse_cold(look, segment->file, position, HOT_STEP);
-    int status = segment_header(segment, position, segment->size, &header);
+    int status = first_header(look, segment, position, &header);
     if (status == -EBADMSG)
         return refuse_damage(look, segment, position);
     if (status < 0)
@@ -257,7 +274,7 @@ static int read_from(struct look *look, int64_t offset, int64_t upper_offset, in
 int log_read(struct log *log, int64_t offset, int64_t upper_offset, int64_t max_bytes,
     bool at_least_one, bool may_block, struct log_slice *out_slice)
 {
-    struct look look = { log, may_block, out_slice };
+    struct look look = { log, may_block, out_slice, .header_position = -1 };
     *out_slice = (struct log_slice){ .first_offset = offset };
     if (offset < log->start || offset > log->tail.end_offset)
         return -ERANGE;
