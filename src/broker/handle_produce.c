@@ -31,6 +31,7 @@ struct produce_work {
     struct visits visits;
     struct produce_visit *list;
     bool failed; /* some partition answers an error */
+    bool lacks_transactional_id;
 };
 
 static void append_done(struct append *append)
@@ -104,6 +105,8 @@ static enum error check_partition(const struct request *request, const struct im
 {
     bool by_id = request->in.produce->by_topic_id;
 
+    if (request->work.produce->lacks_transactional_id)
+        return ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
     if (topic == NULL)
         return by_id ? ERROR_UNKNOWN_TOPIC_ID : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     if (image_partition(topic, data->index) == NULL)
@@ -145,6 +148,25 @@ static void add_partition(struct request *request, const struct image_topic *top
     visits_add(&work->visits, &mine->visit);
 }
 
+/* Whether a batch, as far as it can be told from its header, belongs to a transaction. */
+static bool is_transactional(struct records records)
+{
+    return records.data != NULL && records.size >= BATCH_HEADER_SIZE &&
+           (int8_t)records.data[BATCH_AT_MAGIC] == BATCH_MAGIC &&
+           (load_i16(records.data + BATCH_AT_ATTRIBUTES) & BATCH_TRANSACTIONAL) != 0;
+}
+
+/* A transactional batch needs a transactional id; without one, the whole request is refused. */
+static bool lacks_transactional_id(const struct produce_request *in)
+{
+    bool found = false;
+
+    for (int32_t t = 0; t < in->topic_data_count && str_is_null(in->transactional_id); t++)
+        for (int32_t p = 0; p < in->topic_data[t].partition_data_count && !found; p++)
+            found = is_transactional(in->topic_data[t].partition_data[p].records);
+    return found;
+}
+
 static void add_topic(struct request *request, const struct produce_topic_produce_data *data,
     struct produce_topic_produce_response *answer)
 {
@@ -184,9 +206,11 @@ static void start(struct request *request)
     request->cleanup = cleanup;
     visits_init(&request->work.produce->visits, request);
     out->responses = MESSAGE_TAKE(produce_topic_produce_response, &request->arena, count);
-    out->responses_count = count;
+    out->responses_count = 0;
+    request->work.produce->lacks_transactional_id = lacks_transactional_id(in);
     for (int32_t i = 0; i < count; i++)
-        add_topic(request, &in->topic_data[i], &out->responses[i]);
+        if (in->topic_data[i].partition_data_count > 0)
+            add_topic(request, &in->topic_data[i], &out->responses[out->responses_count++]);
 }
 
 static void tell_record_errors(struct request *request, const struct append *append,
@@ -199,7 +223,6 @@ static void tell_record_errors(struct request *request, const struct append *app
         answer->record_errors[i].batch_index = append->record_errors[i].index;
         answer->record_errors[i].batch_index_error_message = str_from(append->record_errors[i].message);
     }
-    answer->log_start_offset = append->log_start;
 }
 
 static void tell_leader(struct request *request, const struct produce_visit *mine,
@@ -243,11 +266,10 @@ static void fill(struct request *request, struct produce_visit *mine)
     }
     request->work.produce->failed = true;
     answer->base_offset = -1;
+    answer->log_start_offset = append->log_start;
     answer->error_message = str_from(append->message);
     if (append->record_error_count > 0)
         tell_record_errors(request, append, answer);
-    if (append->error == ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER)
-        answer->log_start_offset = append->log_start;
     if (append->error == ERROR_NOT_LEADER_OR_FOLLOWER)
         tell_leader(request, mine, answer);
 }

@@ -339,6 +339,7 @@ bool partition_append(struct partition *partition, struct append *append, struct
         return false;
     struct batch_rules rules = partition->settings.rules;
     rules.allow_zstd = append->allow_zstd;
+    rules.offsets_checked = partition->settings.codec >= 0;
     rules.topic = append->topic;
     rules.partition_index = partition->key.index;
     batch_validate(decompressor, &rules, loop_wall_ms(partition->loop), append->records,
@@ -347,7 +348,7 @@ bool partition_append(struct partition *partition, struct append *append, struct
     append->message = verdict.message;
     append->record_errors = verdict.record_errors;
     append->record_error_count = verdict.record_error_count;
-    append->log_start = log_start(partition->log);
+    append->log_start = verdict.is_unseen ? -1 : log_start(partition->log);
     if (append->error != ERROR_NONE)
         return false;
     if (!check_producer(partition, append, &verdict.header, &original))

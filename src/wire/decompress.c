@@ -158,12 +158,27 @@ static int64_t step_zstd(
     return (int64_t)room.pos;
 }
 
-/* Members and frames may follow each other. */
+/* Behind a member or frame: whether another begins. As Kafka's readers do, what is no gzip member
+ * is passed over, and so is everything behind an lz4 frame; behind a zstd frame there is another,
+ * or damage. */
+static bool begins_another(const struct decompressor *decompressor)
+{
+    static const uint8_t gzip_magic[] = { 0x1f, 0x8b, 8 };
+    struct bytes rest = decompressor->rest;
+
+    if (decompressor->codec == CODEC_GZIP)
+        return rest.size >= sizeof(gzip_magic) &&
+               memcmp(rest.data, gzip_magic, sizeof(gzip_magic)) == 0;
+    return decompressor->codec == CODEC_ZSTD && rest.size > 0;
+}
+
 static int64_t read_members(struct decompressor *decompressor, uint8_t *out, size_t size)
 {
     for (;;) {
-        if (!decompressor->in_member && decompressor->rest.size == 0)
-            return decompressor->started ? 0 : -EBADMSG;
+        if (!decompressor->in_member && decompressor->started && !begins_another(decompressor))
+            return 0;
+        if (!decompressor->started && decompressor->rest.size == 0)
+            return -EBADMSG;
         bool ended = false;
         int64_t got = decompressor->codec == CODEC_GZIP ? step_gzip(decompressor, out, size, &ended)
                       : decompressor->codec == CODEC_LZ4

@@ -149,6 +149,12 @@ static void refuse(struct batch_verdict *verdict, enum error error, const char *
     verdict->message = message;
 }
 
+static void refuse_unseen(struct batch_verdict *verdict, enum error error, const char *message)
+{
+    verdict->is_unseen = true;
+    refuse(verdict, error, message);
+}
+
 static bool lists_errors(const struct batch_verdict *verdict)
 {
     return verdict->record_error_count < RECORD_ERRORS_LISTED;
@@ -221,7 +227,7 @@ static void check_record(const struct batch_rules *rules, int64_t now_ms, bool h
                       "Compacted topic cannot accept message without key in topic partition "
                       "%.*s-%" PRId32,
                       STR_PRINT(rules->topic), rules->partition_index));
-    else if (batch_is_log_append_time(&verdict->header))
+    else if (rules->log_append_time && batch_is_log_append_time(&verdict->header))
         refuse_record(verdict, arena, index, ERROR_INVALID_TIMESTAMP,
             "log append time is set by the broker only");
     else if (!rules->log_append_time && timestamp != -1 &&
@@ -235,17 +241,20 @@ static void walk_records(struct walk *walk, const struct batch_rules *rules, int
     struct arena *arena, struct batch_verdict *verdict, int64_t *out_max_timestamp)
 {
     const struct batch_header *header = &verdict->header;
+    bool offsets_checked = walk->decompressor != NULL || rules->offsets_checked;
     int64_t max_timestamp = -1;
     for (int32_t i = 0; i < header->record_count; i++) {
         struct walked_record record;
-        if (!walk_record(walk, &record) || record.offset_delta != i) {
+        if (!walk_record(walk, &record) || (offsets_checked && record.offset_delta != i)) {
             refuse(verdict, walk->over_limit ? ERROR_MESSAGE_TOO_LARGE : ERROR_INVALID_RECORD,
                 walk->over_limit ? "the records uncompressed exceed the limit"
                                  : "a record is malformed");
             return;
         }
         int64_t timestamp =
-            (int64_t)((uint64_t)header->base_timestamp + (uint64_t)record.timestamp_delta);
+            batch_is_log_append_time(header)
+                ? header->max_timestamp /* the producer's word is taken for all records */
+                : (int64_t)((uint64_t)header->base_timestamp + (uint64_t)record.timestamp_delta);
         check_record(rules, now_ms, record.has_key, timestamp, i, arena, verdict);
         max_timestamp = timestamp > max_timestamp ? timestamp : max_timestamp;
     }
@@ -263,22 +272,24 @@ static bool check_form(const struct batch_rules *rules, const uint8_t *records, 
     struct batch_header *header = &verdict->header;
     enum batch_status status = batch_parse((struct bytes){ records, size }, header);
     if (status == BATCH_CORRUPT)
-        refuse(verdict, ERROR_CORRUPT_MESSAGE, "no record batch begins like this");
+        refuse_unseen(verdict, ERROR_CORRUPT_MESSAGE, "no record batch begins like this");
     else if (status == BATCH_INCOMPLETE)
-        refuse(verdict, ERROR_INVALID_RECORD, "a partition's records must hold a record batch");
+        refuse_unseen(
+            verdict, ERROR_INVALID_RECORD, "a partition's records must hold a record batch");
     else if (status == BATCH_OLD_MAGIC)
-        refuse(verdict, ERROR_INVALID_RECORD, "only record batches of format 2 are accepted");
-    else if (batch_codec(header) == CODEC_ZSTD && !rules->allow_zstd)
-        refuse(verdict, ERROR_UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce version 7");
+        refuse_unseen(
+            verdict, ERROR_INVALID_RECORD, "only record batches of format 2 are accepted");
+    else if (batch_codec(header) >= CODEC_ZSTD && !rules->allow_zstd)
+        refuse_unseen(verdict, ERROR_UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce version 7");
     if (verdict->error != ERROR_NONE)
         return false;
     struct batch_header second;
     status = batch_parse((struct bytes){ records + header->size, size - header->size }, &second);
     if (status == BATCH_CORRUPT)
-        refuse(
+        refuse_unseen(
             verdict, ERROR_CORRUPT_MESSAGE, "no record batch begins like what follows the first");
     else if (status != BATCH_INCOMPLETE)
-        refuse(verdict, ERROR_INVALID_RECORD,
+        refuse_unseen(verdict, ERROR_INVALID_RECORD,
             "a partition's records must hold exactly one record batch");
     return verdict->error == ERROR_NONE;
 }
@@ -290,9 +301,10 @@ static bool check_header(
     if (header->base_offset != 0)
         refuse(verdict, ERROR_INVALID_RECORD, "the base offset must be 0");
     else if (header->size > (size_t)rules->max_message_bytes)
-        refuse(verdict, ERROR_MESSAGE_TOO_LARGE, "the record batch exceeds max.message.bytes");
+        refuse_unseen(
+            verdict, ERROR_MESSAGE_TOO_LARGE, "the record batch exceeds max.message.bytes");
     else if (!batch_crc_is_right(batch, header))
-        refuse(verdict, ERROR_CORRUPT_MESSAGE, "the CRC does not match");
+        refuse_unseen(verdict, ERROR_CORRUPT_MESSAGE, "the CRC does not match");
     else if (batch_codec(header) >= CODEC_COUNT)
         refuse(verdict, ERROR_UNSUPPORTED_COMPRESSION_TYPE, "the codec is unknown");
     else if (header->record_count <= 0 || header->last_offset_delta != header->record_count - 1)

@@ -22,6 +22,7 @@ struct batch_rules {
     bool log_append_time; /* message.timestamp.type */
     bool keys_required;   /* cleanup.policy has compact */
     bool header_only;     /* produce.validate=header: do not decompress */
+    bool offsets_checked; /* the records will be compressed: see below */
     bool allow_zstd;      /* Produce 7+ */
     struct str topic;     /* for messages only, as is the next */
     int32_t partition_index;
@@ -36,6 +37,7 @@ enum { RECORD_ERRORS_LISTED = 1000 };
 
 struct batch_verdict {
     enum error error;
+    bool is_unseen; /* refused for what it is, before a log was looked at */
     const char *message; /* in the arena or fixed text, NULL when there is nothing to say */
     struct record_error *record_errors;
     int32_t record_error_count;   /* listed */
@@ -43,7 +45,8 @@ struct batch_verdict {
     struct batch_header header; /* of the batch, as it is after the rewriting */
 };
 
-/* Checks records, and on ERROR_NONE leaves the batch ready for the log but for base offset and
+/* The offsets of records are looked at only where they are or will be compressed: Kafka takes others as they are.
+ * Checks records, and on ERROR_NONE leaves the batch ready for the log but for base offset and
  * leader epoch: log append time (now_ms) or the true maximum timestamp is set, and the CRC with it.
  * Bytes behind the batch that are not a batch are ignored, as Kafka does: header.size is what
  * counts. Errors of records live in the arena. */

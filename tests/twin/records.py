@@ -75,8 +75,8 @@ def show(data):
         head = {name: getattr(one, name) for name in ("base", "epoch", "magic", "attributes", "last_delta", "base_ts", "max_ts", "pid", "pepoch",
                                                       "seq", "count")}
         try:
-            found = [[at, key and key.hex(), value and value.hex(), [[name, v and v.hex()] for name, v in headers]]
-                     for _, at, key, value, headers in one.records()]
+            found = [[at, offset - one.base, key and key.hex(), value and value.hex(), [[name, v and v.hex()] for name, v in headers]]
+                     for offset, at, key, value, headers in one.records()]
         except Exception:  # noqa: BLE001 - taken as they are: a case may store what cannot be read
             found = one.data[wire.Batch.SIZE:].hex()
         out.append({**head, "whole": one.whole(), "records": found})

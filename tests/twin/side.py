@@ -169,7 +169,7 @@ class Side:
                     batch[name] = self.normal_value(name, batch[name], [])
                 if isinstance(batch["records"], list):
                     for record in batch["records"]:
-                        record[1] = self.normal_value("", record[1], [])
+                        record[0] = self.normal_value("", record[0], [])
         return shown
 
 

@@ -159,7 +159,8 @@ void test_compress__reads_raw_snappy(void)
     decompressor_destroy(decompressor);
 }
 
-/* Members and frames one after the other are one stream, as the format's own tools read them. */
+/* Members and frames one after the other are one stream, as the format's own tools read them; but Kafka's reader ends with the
+ * first lz4 frame. */
 void test_compress__reads_members_in_a_row(void)
 {
     static const enum codec codecs[] = { CODEC_GZIP, CODEC_LZ4, CODEC_ZSTD };
@@ -175,8 +176,8 @@ void test_compress__reads_members_in_a_row(void)
         struct buffer *out = buffer_create(10);
         assert_int_equal(drain(decompressor, codecs[i],
                              (struct bytes){ packed->data, packed->size }, 2, out, SIZE_MAX),
-            6);
-        assert_memory_equal(out->data, "onetwo", 6);
+            codecs[i] == CODEC_LZ4 ? 3 : 6);
+        assert_memory_equal(out->data, "onetwo", out->size);
         buffer_unref(out);
         buffer_unref(packed);
     }
