@@ -438,24 +438,16 @@ void checkpoint_apply(struct flush_run *run)
     run->mark_count = 0;
 }
 
-/* The start of a log for the file that is being written; one that a client wants is mailed once at
- * a time. */
-static int64_t start_to_keep(struct log *log, struct checkpoint_mail *mail)
+/* A log whose start a client moved stays in the file when that is a segment's base: what was below
+ * may come back with a crash. */
+static void add_starts(struct flusher *flusher, struct checkpoint_mail *mail)
 {
-    if (log->start_wanted <= log->start)
-        return log->start;
-    if (!log->flusher->starts_asked && !log->flusher->final) {
-        log->start_mailed = log->start_wanted;
-        mail->starts_kept = &log->flusher->starts_kept;
-    }
-    return log->start_wanted;
-}
-
-static void add_start(struct checkpoint_mail *mail, struct log *log)
-{
-    int64_t start = start_to_keep(log, mail);
-    if (start > log->segments[0].base_offset || log->start_listed)
+    struct log *log;
+    LL_FOREACH2(flusher->starts, log, starts_next)
+    {
+        int64_t start = log->start_wanted > log->start ? log->start_wanted : log->start;
         checkpoint_text_add(&mail->texts[CHECKPOINT_START], log->topic, log->partition, start);
+    }
 }
 
 void checkpoint_publish(struct flusher *flusher)
@@ -471,9 +463,9 @@ void checkpoint_publish(struct flusher *flusher)
             continue;
         checkpoint_text_add(&mail->texts[CHECKPOINT_HIGH_WATERMARK], log->topic, log->partition,
             log->high_watermark);
-        add_start(mail, log);
     }
-    flusher->starts_asked = flusher->starts_asked || mail->starts_kept != NULL;
+    add_starts(flusher, mail);
+    flusher->has_published = true;
     mail->dir = flusher->dir;
     mail->from = flusher;
     mail->claimed = flusher->claimed;
@@ -485,4 +477,22 @@ void checkpoint_publish(struct flusher *flusher)
      * owner. */
     int64_t cost_us = io_monotonic_us(flusher->io) - began_us;
     flusher->publish_not_before_us = loop_now_us(flusher->loop) + cost_us * 400;
+}
+
+void checkpoint_publish_starts(struct flusher *flusher)
+{
+    struct log *log;
+    assert(!flusher->starts_asked);
+    if (!flusher->has_published || flusher->claimed_count > 0)
+        checkpoint_publish(flusher); /* else the owner would still write the lines of what it found */
+    struct checkpoint_mail *mail = memory_take(sizeof(*mail));
+    mail->dir = flusher->dir;
+    mail->from = flusher;
+    mail->starts_kept = &flusher->starts_kept;
+    add_starts(flusher, mail);
+    LL_FOREACH2(flusher->starts, log, starts_next)
+    if (log->start_wanted > log->start)
+        log->start_mailed = log->start_wanted;
+    flusher->starts_asked = true;
+    log_dir_mail_checkpoint(mail, flusher->loop);
 }

@@ -57,10 +57,11 @@ struct flusher {
     struct log_dir *dir;
     struct log *logs;            /* all, utlist DL */
     struct log *dirty, *waiting; /* utlist LL by dirty_next and waiting_next */
+    struct log *starts;          /* by starts_next: the log-start-offset-checkpoint names them */
     struct flush_run runs[RUN_COUNT];
     bool wants_checkpoint, final, is_stopped;
     struct task start_task;
-    struct timer checkpoint_timer, publish_timer, rest_timer, retention_timer;
+    struct timer checkpoint_timer, publish_timer, rest_timer, retention_timer, starts_timer;
     int64_t written;     /* bytes since the last checkpoint began */
     int64_t dirty_bytes; /* of all logs: written, and not known to be durable */
     struct task *room_task;
@@ -73,7 +74,9 @@ struct flusher {
     int32_t claimed_count, claimed_capacity;
     struct deletion *deletions;
     struct starts_kept starts_kept;
+    struct task starts_task;
     bool starts_asked; /* starts_kept is on its way */
+    bool has_published;
 };
 
 void flush_attach(struct log *log); /* the log exists from here on */
@@ -86,7 +89,10 @@ void flush_note_written(struct log *log, int64_t bytes);
 void flush_note_durable(struct log *log, int64_t written); /* of log->written */
 void flush_note_failure(struct flusher *flusher, int status);
 void flush_publish_soon(struct flusher *flusher); /* when the cost of the last time allows */
-void flush_publish_promptly(struct flusher *flusher); /* the files must say so without delay */
+void flush_publish_deleted(
+    struct flusher *flusher); /* a log is gone: the files must say so at once */
+void flush_note_start(struct log *log); /* it begins inside a segment, or a client wants it to */
+void flush_publish_starts(struct flusher *flusher); /* in this pass, or when the last are kept */
 struct staging *flush_lend_staging(struct flusher *flusher);
 void flush_return_staging(struct flusher *flusher, struct staging *staging);
 
@@ -102,3 +108,5 @@ void checkpoint_apply(
     struct flush_run *run); /* after the work: durable ends, recovery points, tasks */
 void checkpoint_note_cost(struct flush_run *run, int64_t took_us); /* before the work is reset */
 void checkpoint_publish(struct flusher *flusher); /* mails the offsets to the directory's owner */
+void checkpoint_publish_starts(
+    struct flusher *flusher); /* the log starts only, and asks when they are kept */

@@ -14,7 +14,7 @@
 #include "storage/log_state.h"
 
 enum {
-    PROMPT_SPACING_US = 20 * 1000,
+    DELETED_SPACING_US = 20 * 1000,
     STARTS_RETRY_MS = 1000,
     SYNC_ONE_US = 250,
     SYNC_ALL_US = 2000 /* guesses before the first */
@@ -213,16 +213,44 @@ static void retention_due(struct timer *timer)
         flusher, &flusher->retention_timer, log_dir_settings(flusher->dir)->retention_check_ms);
 }
 
-/* The checkpoint files hold the starts that clients wanted: from here on they count. */
+/* ---- Log starts that clients wait for. ---- */
+
+static void publish_starts(struct task *task)
+{
+    struct flusher *flusher = container_of(task, struct flusher, starts_task);
+    if (flusher->failure == 0 && !flusher->final && !flusher->starts_asked)
+        checkpoint_publish_starts(flusher);
+}
+
+void flush_publish_starts(struct flusher *flusher)
+{
+    if (!flusher->starts_task.queued)
+        loop_enqueue(flusher->loop, &flusher->starts_task);
+}
+
+static void retry_starts(struct timer *timer)
+{
+    flush_publish_starts(container_of(timer, struct flusher, starts_timer));
+}
+
+void flush_note_start(struct log *log)
+{
+    if (log->start_listed || !log->is_listed)
+        return;
+    log->start_listed = true;
+    LL_PREPEND2(log->flusher->starts, log, starts_next);
+}
+
+/* The checkpoint file holds the starts that clients wanted: from here on they count. */
 static void starts_are_kept(struct mail *mail)
 {
     struct flusher *flusher = container_of(mail, struct flusher, starts_kept.mail);
-    bool more = false;
+    bool kept = flusher->starts_kept.status == 0, more = false;
     struct log *log;
     flusher->starts_asked = false;
-    DL_FOREACH(flusher->logs, log)
+    LL_FOREACH2(flusher->starts, log, starts_next)
     {
-        if (flusher->starts_kept.status == 0 && log->start_mailed > log->start) {
+        if (kept && log->start_mailed > log->start) {
             log_begin_at(log, log->start_mailed);
             if (log->durable_task != NULL)
                 loop_enqueue(flusher->loop, log->durable_task);
@@ -231,10 +259,10 @@ static void starts_are_kept(struct mail *mail)
     }
     if (flusher->stopped != NULL)
         maybe_stopped(flusher);
-    else if (more && flusher->starts_kept.status == 0)
-        flush_publish_promptly(flusher);
-    else if (more && flusher->failure == 0 && !timer_is_set(&flusher->publish_timer))
-        set_timer_in(flusher, &flusher->publish_timer, STARTS_RETRY_MS); /* the disk is full */
+    else if (more && kept)
+        flush_publish_starts(flusher);
+    else if (more && flusher->failure == 0) /* the disk is full */
+        set_timer_in(flusher, &flusher->starts_timer, STARTS_RETRY_MS);
 }
 
 /* ---- Life. ---- */
@@ -253,6 +281,8 @@ struct flusher *flusher_create(struct loop *loop, struct log_dir *dir)
     flusher->rest_timer.run = rest_due;
     flusher->retention_timer.run = retention_due;
     flusher->starts_kept.mail.deliver = starts_are_kept;
+    flusher->starts_task.run = publish_starts;
+    flusher->starts_timer.run = retry_starts;
     for (int i = 0; i < RUN_COUNT; i++) {
         flusher->runs[i].flusher = flusher;
         flusher->runs[i].is_checkpoint = i == RUN_CHECKPOINT;
@@ -285,6 +315,7 @@ static void stop_timers(struct flusher *flusher)
     timer_cancel(flusher->loop, &flusher->publish_timer);
     timer_cancel(flusher->loop, &flusher->rest_timer);
     timer_cancel(flusher->loop, &flusher->retention_timer);
+    timer_cancel(flusher->loop, &flusher->starts_timer);
 }
 
 void flusher_stop(struct flusher *flusher, struct task *stopped)
@@ -392,6 +423,8 @@ void flush_detach(struct log *log)
     DL_DELETE(flusher->logs, log);
     if (log->is_dirty)
         LL_DELETE2(flusher->dirty, log, dirty_next);
+    if (log->start_listed)
+        LL_DELETE2(flusher->starts, log, starts_next);
     flush_forget_waiting(log);
     for (int i = 0; i < RUN_COUNT; i++)
         if (log->mark_index[i] >= 0)
@@ -482,11 +515,11 @@ void flush_publish_soon(struct flusher *flusher)
     publish_at(flusher, flusher->publish_not_before_us);
 }
 
-/* For a log that is gone: its topic may come back under the same name, and the new log must not be
- * measured by the old one's recovery point. For a start that a client waits for. */
-void flush_publish_promptly(struct flusher *flusher)
+/* A topic may come back under the same name, and its log must not be measured by the old one's
+ * recovery point. */
+void flush_publish_deleted(struct flusher *flusher)
 {
-    int64_t soonest_us = loop_now_us(flusher->loop) + PROMPT_SPACING_US;
+    int64_t soonest_us = loop_now_us(flusher->loop) + DELETED_SPACING_US;
     publish_at(flusher,
         flusher->publish_not_before_us < soonest_us ? flusher->publish_not_before_us : soonest_us);
 }

@@ -267,6 +267,8 @@ int log_open(struct flusher *flusher, const struct log_place *place,
         return status;
     }
     flush_attach(log);
+    if (log->start > log->segments[0].base_offset)
+        flush_note_start(log);
     if (log->is_awake) {
         log->touched_ms = loop_now_ms(flusher_loop(flusher));
         flush_note_awake(log);

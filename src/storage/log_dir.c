@@ -48,6 +48,7 @@ struct log_dir {
     struct flusher_state *states;
     struct work work; /* writes the checkpoint files */
     bool writing, write_again;
+    bool is_stale[CHECKPOINT_KIND_COUNT]; /* the file lacks what flushers sent */
     uint32_t written_crc[CHECKPOINT_KIND_COUNT], writing_crc[CHECKPOINT_KIND_COUNT];
     struct task *failure_task;
     int failure;
@@ -102,8 +103,18 @@ static void build_clean_file(struct log_dir *dir, int64_t broker_epoch)
 static void build_files(struct log_dir *dir)
 {
     work_reset(&dir->work);
+    memcpy(dir->writing_crc, dir->written_crc, sizeof(dir->writing_crc));
+    for (int kind = 0; kind < CHECKPOINT_KIND_COUNT; kind++) {
+        if (dir->is_stale[kind])
+            build_file(dir, (enum checkpoint_kind)kind);
+        dir->is_stale[kind] = false;
+    }
+}
+
+static void note_all_stale(struct log_dir *dir)
+{
     for (int kind = 0; kind < CHECKPOINT_KIND_COUNT; kind++)
-        build_file(dir, (enum checkpoint_kind)kind);
+        dir->is_stale[kind] = true;
 }
 
 static void note_starts(struct log_dir *dir)
@@ -153,8 +164,10 @@ static void files_are_written(struct work *work)
     dir->writing = false;
     if (work->status == -EIO)
         log_dir_fail(dir, work->status);
-    else if (work->status == 0)
+    if (work->status == 0)
         memcpy(dir->written_crc, dir->writing_crc, sizeof(dir->written_crc));
+    else
+        note_all_stale(dir);
     answer_starts(dir, work->status);
     if (dir->write_again)
         write_files(dir);
@@ -182,6 +195,26 @@ static void mail_destroy(struct checkpoint_mail *mail)
     memory_give(mail);
 }
 
+static void take_all(
+    struct log_dir *dir, struct flusher_state *state, struct checkpoint_mail *checkpoint)
+{
+    mail_destroy(state->mail);
+    state->mail = checkpoint;
+    note_all_stale(dir);
+}
+
+static void take_starts(
+    struct log_dir *dir, struct flusher_state *state, struct checkpoint_mail *checkpoint)
+{
+    assert(state->mail != NULL); /* all comes first */
+    struct checkpoint_text before = state->mail->texts[CHECKPOINT_START];
+    state->mail->texts[CHECKPOINT_START] = checkpoint->texts[CHECKPOINT_START];
+    checkpoint->texts[CHECKPOINT_START] = before;
+    state->asked = checkpoint->starts_kept;
+    dir->is_stale[CHECKPOINT_START] = true;
+    mail_destroy(checkpoint);
+}
+
 static void take_checkpoint(struct mail *mail)
 {
     struct checkpoint_mail *checkpoint = container_of(mail, struct checkpoint_mail, mail);
@@ -189,10 +222,10 @@ static void take_checkpoint(struct mail *mail)
     struct flusher_state *state = state_of(dir, checkpoint->from);
     for (int32_t i = 0; i < checkpoint->claimed_count; i++)
         places_claim(&dir->places, checkpoint->claimed[i]);
-    mail_destroy(state->mail);
-    state->mail = checkpoint;
     if (checkpoint->starts_kept != NULL)
-        state->asked = checkpoint->starts_kept;
+        take_starts(dir, state, checkpoint);
+    else
+        take_all(dir, state, checkpoint);
     write_files(dir);
 }
 
@@ -429,6 +462,7 @@ int log_dir_close(struct log_dir *dir, int64_t broker_epoch)
     assert(!dir->writing); /* the owner's loop has ended, and none ends while a job of its runs */
     int status = dir->failure;
     if (status == 0) {
+        note_all_stale(dir);
         build_files(dir);
         build_clean_file(dir, broker_epoch);
         status = work_run(&dir->work);

@@ -38,8 +38,9 @@ struct checkpoint_mail {
     struct mail mail;
     struct log_dir *dir;
     const struct flusher *from;
-    struct starts_kept *starts_kept; /* NULL: nobody asks */
-    struct checkpoint_text texts[CHECKPOINT_KIND_COUNT]; /* of all logs of the flusher */
+    struct starts_kept *starts_kept; /* NULL: not asked for */
+    /* Of all logs of the flusher. With starts_kept the starts only: the others stay as they were. */
+    struct checkpoint_text texts[CHECKPOINT_KIND_COUNT];
     const struct log_place **claimed; /* places that the flusher answers for from now on; owned */
     int32_t claimed_count;
 };

@@ -64,6 +64,7 @@ struct log {
     struct log *next, *prev;  /* all logs of the flusher */
     struct log *dirty_next;   /* those the next checkpoint must look at */
     struct log *waiting_next; /* those that want a flush */
+    struct log *starts_next;  /* those whose start stands in the checkpoint file */
     struct task *durable_task;
     char *path, *topic;
     const struct log_place *place; /* what it was opened from; NULL for a new one */
@@ -94,8 +95,7 @@ struct log {
     size_t roll_snapshot_size;
     uint8_t hint_next;
     bool is_listed, is_dirty, is_waiting, is_awake;
-    bool start_listed; /* a client moved the start: the files say it also when it is a segment's
-                          base, since what was below may come back with a crash */
+    bool start_listed; /* among flusher->starts */
     uint32_t names_made,
         names_synced;   /* file names in the directory: changes, and those that are durable */
     bool directory_new; /* its own name is not durable */

@@ -92,7 +92,8 @@ int log_delete_records(struct log *log, int64_t offset)
     if (offset <= log->start || offset <= log->start_wanted)
         return 0;
     log->start_wanted = offset;
-    flush_publish_promptly(log->flusher);
+    flush_note_start(log);
+    flush_publish_starts(log->flusher);
     return 0;
 }
 
@@ -100,7 +101,6 @@ void log_begin_at(struct log *log, int64_t offset)
 {
     assert(offset <= log->durable_end);
     log->start = offset;
-    log->start_listed = true;
     epochs_start_at(&log->epochs, offset);
     flush_note_dirty(log);
     (void)drop_below_start(log); /* what cannot go now goes when retention comes by */
@@ -312,6 +312,6 @@ int log_delete(struct log *log)
     }
     memory_give(target);
     log_close(log);
-    flush_publish_promptly(flusher);
+    flush_publish_deleted(flusher);
     return status;
 }
