@@ -4,6 +4,7 @@
 #include "wire/schema.h"
 
 #include "wire/gen/alter_client_quotas.h"
+#include "wire/gen/alter_partition_reassignments.h"
 #include "wire/gen/alter_configs.h"
 #include "wire/gen/api_versions.h"
 #include "wire/gen/create_partitions.h"
@@ -23,6 +24,7 @@
 #include "wire/gen/init_producer_id.h"
 #include "wire/gen/list_config_resources.h"
 #include "wire/gen/list_offsets.h"
+#include "wire/gen/list_partition_reassignments.h"
 #include "wire/gen/metadata.h"
 #include "wire/gen/offset_for_leader_epoch.h"
 #include "wire/gen/produce.h"
@@ -51,6 +53,8 @@ const struct api apis[] = {
     { ROW(API_CREATE_PARTITIONS, 0, 3, BOTH, create_partitions), .changes_image = true },
     { ROW(API_INCREMENTAL_ALTER_CONFIGS, 0, 1, BOTH, incremental_alter_configs), .changes_image = true },
     { ROW(API_ELECT_LEADERS, 0, 2, BOTH, elect_leaders), .changes_image = true },
+    { ROW(API_ALTER_PARTITION_REASSIGNMENTS, 0, 1, BOTH, alter_partition_reassignments), .changes_image = true },
+    { ROW(API_LIST_PARTITION_REASSIGNMENTS, 0, 0, BOTH, list_partition_reassignments), .reads_image = true },
     { ROW(API_DESCRIBE_CLIENT_QUOTAS, 0, 1, API_ON_BROKER, describe_client_quotas), .reads_image = true },
     { ROW(API_ALTER_CLIENT_QUOTAS, 0, 1, BOTH, alter_client_quotas), .changes_image = true },
     { ROW(API_DESCRIBE_QUORUM, 0, 2, BOTH, describe_quorum) },

@@ -25,6 +25,7 @@ extern const int api_count;
 const struct api *api_find(int16_t key, unsigned listener); /* NULL: not served there */
 
 enum step handle_alter_client_quotas(struct request *request);
+enum step handle_alter_partition_reassignments(struct request *request);
 enum step handle_alter_configs(struct request *request);
 enum step handle_api_versions(struct request *request);
 enum step handle_create_partitions(struct request *request);
@@ -43,6 +44,7 @@ enum step handle_fetch(struct request *request);
 enum step handle_incremental_alter_configs(struct request *request);
 enum step handle_init_producer_id(struct request *request);
 enum step handle_list_config_resources(struct request *request);
+enum step handle_list_partition_reassignments(struct request *request);
 enum step handle_list_offsets(struct request *request);
 enum step handle_metadata(struct request *request);
 enum step handle_offset_for_leader_epoch(struct request *request);

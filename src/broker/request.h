@@ -38,6 +38,7 @@ enum step {
 union request_in {
     void *message;
     const struct alter_client_quotas_request *alter_client_quotas;
+    const struct alter_partition_reassignments_request *alter_partition_reassignments;
     const struct alter_configs_request *alter_configs;
     const struct api_versions_request *api_versions;
     const struct create_partitions_request *create_partitions;
@@ -57,6 +58,7 @@ union request_in {
     const struct init_producer_id_request *init_producer_id;
     const struct list_config_resources_request *list_config_resources;
     const struct list_offsets_request *list_offsets;
+    const struct list_partition_reassignments_request *list_partition_reassignments;
     const struct metadata_request *metadata;
     const struct offset_for_leader_epoch_request *offset_for_leader_epoch;
     const struct produce_request *produce;
@@ -66,6 +68,7 @@ union request_in {
 union request_out {
     void *message;
     struct alter_client_quotas_response *alter_client_quotas;
+    struct alter_partition_reassignments_response *alter_partition_reassignments;
     struct alter_configs_response *alter_configs;
     struct api_versions_response *api_versions;
     struct create_partitions_response *create_partitions;
@@ -85,6 +88,7 @@ union request_out {
     struct init_producer_id_response *init_producer_id;
     struct list_config_resources_response *list_config_resources;
     struct list_offsets_response *list_offsets;
+    struct list_partition_reassignments_response *list_partition_reassignments;
     struct metadata_response *metadata;
     struct offset_for_leader_epoch_response *offset_for_leader_epoch;
     struct produce_response *produce;

@@ -192,6 +192,9 @@ static enum error decide(struct rsm_machine *machine, struct rsm_request *rsm_re
     case CONTROLLER_ALTER_CLIENT_QUOTAS:
         decide_alter_client_quotas(&decider, wish->request, wish->response);
         break;
+    case CONTROLLER_ALTER_REASSIGNMENTS:
+        decide_alter_reassignments(&decider, wish->request, wish->response);
+        break;
     case CONTROLLER_CREATE_PARTITIONS:
         decide_create_partitions(&decider, wish->request, wish->response);
         break;

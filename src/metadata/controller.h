@@ -16,6 +16,7 @@ enum controller_request_type {
     CONTROLLER_CREATE_TOPICS,         /* struct create_topics_request / _response */
     CONTROLLER_DELETE_TOPICS,         /* struct delete_topics_* */
     CONTROLLER_ALTER_CLIENT_QUOTAS,   /* struct alter_client_quotas_* */
+    CONTROLLER_ALTER_REASSIGNMENTS,   /* struct alter_partition_reassignments_* */
     CONTROLLER_CREATE_PARTITIONS,     /* struct create_partitions_* */
     CONTROLLER_ALLOCATE_PRODUCER_IDS, /* struct allocate_producer_ids_* */
     CONTROLLER_REGISTER_BROKER,       /* struct broker_registration_* */

@@ -6,6 +6,8 @@
 
 struct alter_client_quotas_request;
 struct alter_client_quotas_response;
+struct alter_partition_reassignments_request;
+struct alter_partition_reassignments_response;
 struct assign_replicas_to_dirs_request;
 struct assign_replicas_to_dirs_response;
 struct broker_heartbeat_request;
@@ -40,6 +42,9 @@ void decide_record(struct decider *decider, const struct message_schema *schema,
 void decide_alter_client_quotas(struct decider *decider,
     const struct alter_client_quotas_request *request,
     struct alter_client_quotas_response *response);
+void decide_alter_reassignments(struct decider *decider,
+    const struct alter_partition_reassignments_request *request,
+    struct alter_partition_reassignments_response *response);
 void decide_create_partitions(struct decider *decider,
     const struct create_partitions_request *request, struct create_partitions_response *response);
 void decide_create_topics(struct decider *decider, const struct create_topics_request *request,

@@ -14,6 +14,7 @@ struct transition {
     struct decider *decider;
     const struct broker_move *move;
     const struct image_partition *partition;
+    struct node_list replicas, adding, removing; /* as they will be */
     bool with_elr;
     int32_t *isr, *elr;
     int32_t isr_count, elr_count;
@@ -39,7 +40,7 @@ static int32_t min_insync_replicas(const struct decider *decider, const struct i
     return (int32_t)value;
 }
 
-static bool may_elect_uncleanly(const struct decider *decider, const struct image_topic *topic)
+bool may_elect_uncleanly(const struct decider *decider, const struct image_topic *topic)
 {
     const struct str key = STR("unclean.leader.election.enable");
     struct str text = image_setting(decider->image, SCOPE_TOPIC, topic->name, key);
@@ -115,13 +116,13 @@ static int32_t choose_leader(struct transition *transition, const struct image_t
 {
     const struct image_partition *partition = transition->partition;
     enum election election = transition->move->election;
-    if (election == ELECTION_PREFERRED && is_valid_leader(transition, partition->replicas.ids[0]))
-        return partition->replicas.ids[0];
+    if (election == ELECTION_PREFERRED && is_valid_leader(transition, transition->replicas.ids[0]))
+        return transition->replicas.ids[0];
     if (is_valid_leader(transition, partition->leader))
         return partition->leader;
-    for (int32_t i = 0; i < partition->replicas.count; i++)
-        if (is_valid_leader(transition, partition->replicas.ids[i]))
-            return partition->replicas.ids[i];
+    for (int32_t i = 0; i < transition->replicas.count; i++)
+        if (is_valid_leader(transition, transition->replicas.ids[i]))
+            return transition->replicas.ids[i];
 
     bool nobody_left =
         transition->with_elr && transition->isr_count == 0 && transition->elr_count == 0;
@@ -132,10 +133,10 @@ static int32_t choose_leader(struct transition *transition, const struct image_t
     }
     if (election != ELECTION_UNCLEAN && !may_elect_uncleanly(transition->decider, topic))
         return LEADER_NONE;
-    for (int32_t i = 0; i < partition->replicas.count; i++)
-        if (is_acceptable(transition, partition->replicas.ids[i])) {
+    for (int32_t i = 0; i < transition->replicas.count; i++)
+        if (is_acceptable(transition, transition->replicas.ids[i])) {
             transition->unclean = true;
-            return partition->replicas.ids[i];
+            return transition->replicas.ids[i];
         }
     return LEADER_NONE;
 }
@@ -161,6 +162,61 @@ static bool same_list(struct node_list list, const int32_t *ids, int32_t count)
            (count == 0 || memcmp(list.ids, ids, (size_t)count * sizeof(*ids)) == 0);
 }
 
+static bool same_nodes(struct node_list a, struct node_list b)
+{
+    return same_list(a, b.ids, b.count);
+}
+
+/* A replica that comes lies in its broker's only directory, or wherever the broker will put it. */
+static struct uuid directory_of(const struct transition *transition, int32_t broker_id)
+{
+    const struct image_broker *broker = image_broker(transition->decider->image, broker_id);
+    bool is_new = !node_list_has(transition->partition->replicas, broker_id);
+    if (is_new && broker != NULL && broker->directory_count == 1)
+        return broker->directories[0];
+    return image_partition_directory(transition->partition, broker_id);
+}
+
+static bool set_assignment(struct transition *transition, struct partition_change_record *record)
+{
+    const struct image_partition *partition = transition->partition;
+    int32_t count = transition->replicas.count;
+    bool changed = false;
+    if (!same_nodes(transition->replicas, partition->replicas)) {
+        record->replicas = (int32_t *)transition->replicas.ids;
+        record->replicas_count = count;
+        changed = true;
+    }
+    if (changed && partition_version(transition->decider->image) >= 1) {
+        record->directories =
+            arena_take_array(transition->decider->arena, (size_t)count, sizeof(struct uuid));
+        record->directories_count = count;
+        for (int32_t i = 0; i < count; i++)
+            record->directories[i] = directory_of(transition, transition->replicas.ids[i]);
+    }
+    if (!same_nodes(transition->adding, partition->adding)) {
+        record->adding_replicas = (int32_t *)transition->adding.ids;
+        record->adding_replicas_count = transition->adding.count;
+        changed = true;
+    }
+    if (!same_nodes(transition->removing, partition->removing)) {
+        record->removing_replicas = (int32_t *)transition->removing.ids;
+        record->removing_replicas_count = transition->removing.count;
+        changed = true;
+    }
+    return changed;
+}
+
+/* Some replica will not be one any more: the leader begins an epoch without it. */
+static bool drops_a_replica(const struct transition *transition)
+{
+    const struct image_partition *partition = transition->partition;
+    for (int32_t i = 0; i < partition->replicas.count; i++)
+        if (!node_list_has(transition->replicas, partition->replicas.ids[i]))
+            return true;
+    return false;
+}
+
 static bool write_change(
     struct transition *transition, const struct image_topic *topic, int32_t index)
 {
@@ -170,7 +226,7 @@ static bool write_change(
     message_defaults(&partition_change_record_schema, &record);
     record.partition_id = index;
     record.topic_id = topic->id;
-    if (transition->leader != partition->leader) {
+    if (transition->leader != partition->leader || drops_a_replica(transition)) {
         record.leader = transition->leader;
         changed = true;
     }
@@ -199,32 +255,68 @@ static bool write_change(
         record.last_known_elr_count = 0;
         changed = true;
     }
+    changed = set_assignment(transition, &record) || changed;
     if (changed)
         decide_record(transition->decider, &partition_change_record_schema,
             partition_version(transition->decider->image), &record);
     return changed;
 }
 
+static struct transition begin_transition(struct decider *decider, const struct broker_move *move,
+    const struct image_partition *partition, struct node_list replicas)
+{
+    size_t room = (size_t)(partition->replicas.count + replicas.count + partition->isr.count +
+                           partition->elr.count) +
+                  1;
+    return (struct transition){
+        .decider = decider,
+        .move = move,
+        .partition = partition,
+        .replicas = replicas,
+        .adding = partition->adding,
+        .removing = partition->removing,
+        .with_elr = image_has_elr(decider->image),
+        .isr = arena_take_array(decider->arena, room, sizeof(int32_t)),
+        .elr = arena_take_array(decider->arena, room, sizeof(int32_t)),
+    };
+}
+
+/* The ISR is set; eligible leaders, leader and record follow from it. */
+static bool settle(struct transition *transition, const struct image_topic *topic, int32_t index)
+{
+    const struct image_partition *partition = transition->partition;
+    int32_t wanted = min_insync_replicas(transition->decider, topic);
+    wanted = wanted < transition->replicas.count ? wanted : transition->replicas.count;
+    if (transition->with_elr && transition->isr_count < wanted) {
+        add_eligible(transition, partition->elr);
+        add_eligible(transition, partition->isr);
+    }
+    transition->leader = choose_leader(transition, topic);
+    seat_leader(transition);
+    return write_change(transition, topic, index);
+}
+
 bool elect_one(struct decider *decider, const struct broker_move *move,
     const struct image_topic *topic, int32_t index)
 {
     const struct image_partition *partition = image_partition(topic, index);
-    size_t room =
-        (size_t)(partition->replicas.count + partition->isr.count + partition->elr.count) + 1;
-    struct transition transition = { .decider = decider, .move = move, .partition = partition };
-    transition.with_elr = image_has_elr(decider->image);
-    transition.isr = arena_take_array(decider->arena, room, sizeof(int32_t));
-    transition.elr = arena_take_array(decider->arena, room, sizeof(int32_t));
+    struct transition transition = begin_transition(decider, move, partition, partition->replicas);
     shrink_isr(&transition);
-    int32_t wanted = min_insync_replicas(decider, topic);
-    wanted = wanted < partition->replicas.count ? wanted : partition->replicas.count;
-    if (transition.with_elr && transition.isr_count < wanted) {
-        add_eligible(&transition, partition->elr);
-        add_eligible(&transition, partition->isr);
-    }
-    transition.leader = choose_leader(&transition, topic);
-    seat_leader(&transition);
-    return write_change(&transition, topic, index);
+    return settle(&transition, topic, index);
+}
+
+bool elect_reassigned(struct decider *decider, const struct reassignment *reassignment,
+    const struct image_topic *topic, int32_t index)
+{
+    const struct broker_move nobody = { .leaves = NO_BROKER, .comes = NO_BROKER };
+    struct transition transition =
+        begin_transition(decider, &nobody, image_partition(topic, index), reassignment->replicas);
+    transition.adding = reassignment->adding;
+    transition.removing = reassignment->removing;
+    transition.isr_count = reassignment->isr.count;
+    for (int32_t i = 0; i < transition.isr_count; i++)
+        transition.isr[i] = reassignment->isr.ids[i];
+    return settle(&transition, topic, index);
 }
 
 static bool is_touched(const struct broker_move *move, const struct image_partition *partition)

@@ -30,3 +30,15 @@ void elect_after(struct decider *decider, const struct broker_move *move);
 /* The same for one partition, whatever the move's `lost` says. False: nothing changes. */
 bool elect_one(struct decider *decider, const struct broker_move *move,
     const struct image_topic *topic, int32_t index);
+
+/* What a partition is to become: replicas, those of them that are coming and going, and the ISR. */
+struct reassignment {
+    struct node_list replicas, adding, removing, isr;
+};
+/* Adds the PartitionChange that makes it so; a leader that is not among the replicas hands over.
+ * False: nothing changes. */
+bool elect_reassigned(struct decider *decider, const struct reassignment *reassignment,
+    const struct image_topic *topic, int32_t index);
+
+/* unclean.leader.election.enable of the topic. */
+bool may_elect_uncleanly(const struct decider *decider, const struct image_topic *topic);
