@@ -28,6 +28,7 @@
 #include "wire/gen/metadata.h"
 #include "wire/gen/offset_for_leader_epoch.h"
 #include "wire/gen/produce.h"
+#include "wire/gen/unregister_broker.h"
 #include "wire/gen/update_features.h"
 
 #define BOTH (API_ON_BROKER | API_ON_CONTROLLER)
@@ -62,6 +63,7 @@ const struct api apis[] = {
     { ROW(API_DESCRIBE_CLUSTER, 0, 2, BOTH, describe_cluster), .reads_image = true },
     { ROW(API_DESCRIBE_PRODUCERS, 0, 0, API_ON_BROKER, describe_producers), .reads_image = true },
     { ROW(API_LIST_CONFIG_RESOURCES, 0, 1, API_ON_BROKER, list_config_resources), .reads_image = true },
+    { ROW(API_UNREGISTER_BROKER, 0, 0, BOTH, unregister_broker), .changes_image = true },
     { ROW(API_DESCRIBE_TOPIC_PARTITIONS, 0, 0, API_ON_BROKER, describe_topic_partitions), .reads_image = true },
 };
 const int api_count = (int)(sizeof(apis) / sizeof(apis[0]));

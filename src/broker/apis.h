@@ -49,4 +49,5 @@ enum step handle_list_offsets(struct request *request);
 enum step handle_metadata(struct request *request);
 enum step handle_offset_for_leader_epoch(struct request *request);
 enum step handle_produce(struct request *request);
+enum step handle_unregister_broker(struct request *request);
 enum step handle_update_features(struct request *request);

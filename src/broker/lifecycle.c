@@ -98,7 +98,11 @@ static void heartbeat_done(struct control_errand *errand)
         try_again_in(control, RETRY_US);
         return;
     }
-    if (error != ERROR_NONE)
+    if (error == ERROR_BROKER_ID_NOT_REGISTERED)
+        report_warn("broker_unregistered",
+            "node=%d consequence=\"it leads no partition; start it again and it registers again\"",
+            control->settings->node_id);
+    else if (error != ERROR_NONE)
         report_warn("heartbeat_refused", "error=%s", error_name(error));
     if (error == ERROR_NONE && !fenced && control->stage == CONTROL_UNFENCING) {
         control->stage = CONTROL_SERVING;

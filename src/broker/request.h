@@ -62,6 +62,7 @@ union request_in {
     const struct metadata_request *metadata;
     const struct offset_for_leader_epoch_request *offset_for_leader_epoch;
     const struct produce_request *produce;
+    const struct unregister_broker_request *unregister_broker;
     const struct update_features_request *update_features;
 };
 
@@ -92,6 +93,7 @@ union request_out {
     struct metadata_response *metadata;
     struct offset_for_leader_epoch_response *offset_for_leader_epoch;
     struct produce_response *produce;
+    struct unregister_broker_response *unregister_broker;
     struct update_features_response *update_features;
 };
 

@@ -10,6 +10,8 @@
 #include "wire/gen/broker_registration_change_record.h"
 #include "wire/gen/partition_change_record.h"
 #include "wire/gen/register_broker_record.h"
+#include "wire/gen/unregister_broker.h"
+#include "wire/gen/unregister_broker_record.h"
 
 enum { FENCE = 1, UNFENCE = -1, MOST_DIRECTORIES = 10000 };
 
@@ -224,6 +226,24 @@ enum error decide_heartbeat(struct decider *decider, const struct broker_heartbe
         note_lost_directories(decider, broker, request);
     }
     return ERROR_NONE;
+}
+
+void decide_unregister_broker(struct decider *decider,
+    const struct unregister_broker_request *request, struct unregister_broker_response *response)
+{
+    const struct image_broker *broker = image_broker(decider->image, request->broker_id);
+    response->error_message = STR("");
+    if (broker == NULL) {
+        response->error_code = ERROR_BROKER_ID_NOT_REGISTERED;
+        response->error_message = str_from(arena_format(decider->arena,
+            "Broker ID %d is not currently registered", request->broker_id));
+        return;
+    }
+    struct unregister_broker_record record = {
+        .broker_id = broker->id, .broker_epoch = broker->epoch
+    };
+    elect_after(decider, &(struct broker_move){ .leaves = broker->id, .comes = NO_BROKER });
+    decide_record(decider, &unregister_broker_record_schema, 0, &record);
 }
 
 static enum error assign_replica(struct decider *decider, int32_t broker_id,

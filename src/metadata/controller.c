@@ -201,6 +201,9 @@ static enum error decide(struct rsm_machine *machine, struct rsm_request *rsm_re
     case CONTROLLER_ALTER_SETTINGS:
         decide_alter_settings(&decider, wish->response);
         break;
+    case CONTROLLER_UNREGISTER_BROKER:
+        decide_unregister_broker(&decider, wish->request, wish->response);
+        break;
     case CONTROLLER_ELECT_LEADERS:
         decide_elect_leaders(&decider, wish->request, wish->response);
         break;

@@ -23,6 +23,7 @@ enum controller_request_type {
     CONTROLLER_HEARTBEAT,             /* struct broker_heartbeat_* */
     CONTROLLER_ASSIGN_DIRECTORIES,    /* struct assign_replicas_to_dirs_* */
     CONTROLLER_ALTER_SETTINGS,        /* response: struct settings_change, which is request and answer */
+    CONTROLLER_UNREGISTER_BROKER,     /* struct unregister_broker_* */
     CONTROLLER_ELECT_LEADERS,         /* struct elect_leaders_* */
     CONTROLLER_UPDATE_FEATURES,       /* struct update_features_* */
     CONTROLLER_REGISTER_CONTROLLER,   /* struct controller_registration_* */

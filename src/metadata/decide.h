@@ -24,6 +24,8 @@ struct elect_leaders_request;
 struct elect_leaders_response;
 struct message_schema;
 struct settings_change;
+struct unregister_broker_request;
+struct unregister_broker_response;
 struct update_features_request;
 struct update_features_response;
 
@@ -63,6 +65,8 @@ void decide_alter_settings(struct decider *decider, struct settings_change *chan
 
 void decide_elect_leaders(struct decider *decider, const struct elect_leaders_request *request,
     struct elect_leaders_response *response);
+void decide_unregister_broker(struct decider *decider,
+    const struct unregister_broker_request *request, struct unregister_broker_response *response);
 void decide_update_features(struct decider *decider, const struct update_features_request *request,
     struct update_features_response *response);
 

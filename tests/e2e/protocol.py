@@ -13,7 +13,7 @@ import kafka_wire as wire
 import node
 
 SERVED = {0: (0, 13), 1: (4, 18), 2: (1, 11), 3: (0, 13), 18: (0, 5), 19: (2, 7), 20: (1, 6), 21: (0, 2), 22: (0, 5), 23: (2, 4), 35: (1, 5), 60: (0, 2), 61: (0, 0), 75: (0, 0)}
-SERVED.update({37: (0, 3), 43: (0, 2), 45: (0, 1), 46: (0, 0), 48: (0, 1), 49: (0, 1), 55: (0, 2), 57: (0, 2)})
+SERVED.update({37: (0, 3), 43: (0, 2), 45: (0, 1), 46: (0, 0), 48: (0, 1), 49: (0, 1), 55: (0, 2), 57: (0, 2), 64: (0, 0)})
 SERVED.update({32: (1, 4), 33: (0, 2), 44: (0, 1), 74: (0, 1)})
 OUT_OF_ORDER, CORRUPT, TOO_LARGE, INVALID_RECORD, INVALID_TIMESTAMP, OFFSET_OUT_OF_RANGE, NOT_LEADER, INVALID_REQUEST, INVALID_PARTITIONS = 45, 2, 10, 87, 32, 1, 6, 42, 37
 
