@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* strom topic: create, list, describe, delete. */
+/* strom topic: create, list, describe, alter, delete. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +7,7 @@
 #include "cli/client.h"
 #include "cli/output.h"
 #include "cli/verb.h"
+#include "wire/gen/create_partitions.h"
 #include "wire/gen/create_topics.h"
 #include "wire/gen/delete_topics.h"
 #include "wire/gen/metadata.h"
@@ -194,6 +195,61 @@ static int run_describe(const struct arguments *arguments)
     return run_table(arguments, describe);
 }
 
+static const struct option alter_options[] = {
+    { "partitions", 'p', "N",
+        "How many it shall have; more than now. Keys may then go elsewhere." },
+    { "validate-only", 0, NULL, "Only say whether it would work." },
+    BOOTSTRAP_OPTION,
+    { NULL },
+};
+
+static int alter(struct client *client, const struct arguments *arguments, int32_t partitions)
+{
+    const char *name = arguments->words[0];
+    struct create_partitions_topic topic = {
+        .name = str_from(name), .count = partitions, .assignments_count = -1
+    };
+    struct create_partitions_request request = { .topics = &topic,
+        .topics_count = 1,
+        .timeout_ms = 30000,
+        .validate_only = argument_given(arguments, "validate-only") };
+    struct create_partitions_response response;
+    struct arena arena;
+    arena_init(&arena);
+
+    int code = EXIT_UNREACHABLE;
+    if (client_call(client, -1, API_CREATE_PARTITIONS, &request, &arena, &response) == 0 &&
+        response.results_count == 1) {
+        const struct create_partitions_topic_result *result = &response.results[0];
+        code = result->error_code == ERROR_NONE
+                   ? EXIT_DONE
+                   : client_complain(name, result->error_code, result->error_message);
+        if (code == EXIT_DONE)
+            printf("topic %s %s %" PRId32 " partition%s\n", name,
+                request.validate_only ? "could have" : "has now", partitions,
+                partitions == 1 ? "" : "s");
+    }
+    arena_deinit(&arena);
+    return code;
+}
+
+static int run_alter(const struct arguments *arguments)
+{
+    int64_t partitions = 0;
+    if (!argument_number(arguments, "partitions", 1, INT32_MAX, &partitions))
+        return EXIT_MISUSED;
+    if (partitions == 0) {
+        complain("say what to change: --partitions N");
+        return EXIT_MISUSED;
+    }
+    int code;
+    struct client *client = client_create(arguments, &code);
+    if (client != NULL)
+        code = alter(client, arguments, (int32_t)partitions);
+    client_destroy(client);
+    return code;
+}
+
 static const struct option delete_options[] = {
     { "if-exists", 0, NULL, "It is fine when the topic is not there." },
     BOOTSTRAP_OPTION,
@@ -256,6 +312,8 @@ const struct verb topic_verbs[] = {
     { "topic describe", "NAME", 1, 1,
         "Show a topic's partitions, who leads them and who is in sync.",
         "examples:\n  strom topic describe hello\n", describe_options, run_describe },
+    { "topic alter", "NAME", 1, 1, "Give a topic more partitions.",
+        "examples:\n  strom topic alter hello --partitions 6\n", alter_options, run_alter },
     { "topic delete", "NAME", 1, 1, "Delete a topic and its records.",
         "examples:\n  strom topic delete hello\n", delete_options, run_delete },
     { NULL },
