@@ -251,20 +251,26 @@ static enum error check_directories(const struct broker_wishes *wishes, struct s
     return ERROR_NONE;
 }
 
-/* Kafka opens and closes listeners while it runs; here they stay as they were at the start. */
+/* Kafka opens and closes listeners while it runs; here they stay as they were at the start. What is
+ * stored already, on a disk of Kafka's, is no reason to refuse another change. */
 static enum error check_listeners(const struct broker_wishes *wishes, struct str *out_message)
 {
     static const char *const keys[] = { "listeners", "listener.security.protocol.map" };
-    struct setting_view started = *wishes->view;
+    const struct setting_view *view = wishes->view;
+    struct setting_view started = *view;
     started.image = NULL;
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        struct str value = would_be(wishes, keys[i]);
-        if (!str_equal(value, broker_setting_value(&started, str_from(keys[i]))))
-            return refuse(out_message, arena_format(wishes->view->arena,
-                                           "%s cannot change while the broker runs: write %s=%.*s "
-                                           "into its configuration file and "
-                                           "start it again.",
-                                           keys[i], keys[i], STR_PRINT(value)));
+        struct str key = str_from(keys[i]), value = wished(wishes, keys[i]);
+        bool is_stored = view->image != NULL &&
+                         str_equal(value, image_setting(view->image, SCOPE_BROKER, view->own, key));
+        if (str_is_null(value) || is_stored ||
+            str_equal(str_trim(value), broker_setting_value(&started, key)))
+            continue;
+        return refuse(out_message,
+            arena_format(view->arena,
+                "%s cannot change while the broker runs: write %s=%.*s into its configuration file "
+                "and start it again.",
+                keys[i], keys[i], STR_PRINT(value)));
     }
     return ERROR_NONE;
 }

@@ -66,6 +66,27 @@ void test_settings__agree_with_what_kafka_knows(void)
     }
 }
 
+/* A sentence stands in one place, so that it cannot be true in one and false in the other. */
+void test_settings__say_once_what_each_key_means(void)
+{
+    for (int i = 0; i < kafka_node_settings_count; i++) {
+        const struct setting *row = &kafka_node_settings[i];
+        bool is_ours =
+            setting_find(node_setting_rows, node_setting_row_count, str_from(row->name)) != NULL;
+        if ((row->doc[0] == 0) != is_ours)
+            fail_msg("%s: its meaning belongs into %s", row->name,
+                is_ours ? "the row of the node" : "schemas/settings/broker");
+    }
+    for (int i = 0; i < node_setting_row_count; i++)
+        assert_true(node_setting_rows[i].doc[0] != 0);
+    for (int i = 0; i < topic_setting_count; i++)
+        assert_true(topic_setting_rows[i].doc[0] != 0);
+    for (int i = 0; i < kafka_group_settings_count; i++)
+        assert_true(kafka_group_settings[i].doc[0] != 0);
+    for (int i = 0; i < kafka_client_metrics_settings_count; i++)
+        assert_true(kafka_client_metrics_settings[i].doc[0] != 0);
+}
+
 void test_settings__rows_are_in_order(void)
 {
     for (int i = 1; i < node_setting_row_count; i++)

@@ -78,6 +78,9 @@ void test_settings_change__refuse_what_cannot_change(void)
     check("7", "what.nobody.knows", "x", NULL);
     check("7", "listeners", "PLAINTEXT://:1", "listeners cannot change while the broker runs");
     check("7", "listeners", "PLAINTEXT://localhost:9092", NULL);
+    set(SCOPE_BROKER, "7", "listeners", "PLAINTEXT://:1"); /* Kafka's disk */
+    check("7", "log.retention.ms", "5", NULL);
+    check("7", "listeners", "PLAINTEXT://:2", "listeners cannot change while the broker runs");
     end();
 }
 
