@@ -8,6 +8,7 @@
 #include "base/report.h"
 #include "broker/assign.h"
 #include "broker/control.h"
+#include "broker/cordon.h"
 #include "broker/settings.h"
 #include "metadata/feature.h"
 #include "wire/gen/broker_heartbeat.h"
@@ -113,6 +114,20 @@ static void heartbeat_done(struct control_errand *errand)
             ? (int64_t)control->settings->broker_heartbeat_interval_ms * 1000 : RETRY_US);
 }
 
+/* An empty list is only told where the controller knows another. */
+static void tell_cordons(const struct control *control, struct control_life *life)
+{
+    const struct image_broker *self = image_broker(quorum_image(control->quorum), control->settings->node_id);
+    struct broker_heartbeat_request *request = &life->request.heartbeat;
+    struct uuid *ids;
+    int32_t count = cordon_list(control, &life->arena, &ids);
+
+    if (count == 0 && (self == NULL || self->cordoned_count <= 0))
+        return;
+    request->cordoned_log_dirs = ids;
+    request->cordoned_log_dirs_count = count;
+}
+
 static void send_heartbeat(struct control *control)
 {
     struct control_life *life = life_begin(control, CONTROLLER_HEARTBEAT, heartbeat_done);
@@ -126,6 +141,7 @@ static void send_heartbeat(struct control *control)
     request->want_shut_down = control->stage == CONTROL_LEAVING;
     request->offline_log_dirs = control->offline;
     request->offline_log_dirs_count = control->offline_count;
+    tell_cordons(control, life);
     control_send(control, control->loop, &life->errand);
 }
 

@@ -42,6 +42,10 @@ const struct setting node_setting_rows[] = {
         "1000", "Stand for election when no leader is known for so long.", SETTING_AT_LEAST(0) },
     { "controller.quorum.fetch.timeout.ms", SETTING_INT32, AT(quorum_fetch_timeout_ms), "2000",
         "A voter that cannot fetch for so long stands for election.", SETTING_AT_LEAST(0) },
+    { "cordoned.log.dirs", SETTING_LIST, SETTING_NOWHERE, "",
+        "Directories of log.dirs that get no new partitions, with commas between them; * means all. "
+        "Takes effect with the next heartbeat.",
+        .flags = SETTING_PER_BROKER | SETTING_DISTINCT },
     { "default.replication.factor", SETTING_INT32, AT(default_replication_factor), "1",
         "Replicas of a topic that does not say." },
     { "delete.topic.enable", SETTING_BOOL, AT(delete_topic_enable), "true",

@@ -23,6 +23,7 @@ static bool is_composite(struct str key)
         "log.dir",
         "log.dirs",
         "metadata.log.dir",
+        "cordoned.log.dirs",
         "controller.quorum.voters",
         "controller.quorum.bootstrap.servers",
         "ack.durability",
@@ -227,6 +228,20 @@ static void read_directories(struct settings_input *input, struct node_settings 
                                  : str_copy(&node->arena, metadata);
 }
 
+static void check_cordons(struct settings_input *input, const struct node_settings *node)
+{
+    const struct settings_said *said = settings_input_find(input, STR("cordoned.log.dirs"));
+    struct str list = said == NULL ? (struct str){ 0 } : str_trim(said->value), piece;
+    while (list.size > 0 && !str_is(list, "*") && str_split(&list, ',', &piece)) {
+        bool is_there = false;
+        piece = str_trim(piece);
+        for (int i = 0; i < node->log_dir_count; i++)
+            is_there |= str_equal(node->log_dirs[i], piece);
+        if (!is_there)
+            settings_problem(input, said, "%.*s does not stand in log.dirs", STR_PRINT(piece));
+    }
+}
+
 /* What is no number, or is too large, was refused by the key's own row. */
 static int32_t read_id(struct settings_input *input, const struct settings_said *said)
 {
@@ -349,6 +364,7 @@ bool settings_read(struct settings_input *input, const struct settings_machine *
     }
     read_topic_defaults(input, node);
     read_directories(input, node);
+    check_cordons(input, node);
     read_identity(input, node);
     settings_read_listeners(input, machine, node);
     settings_read_voters(input, node);

@@ -31,6 +31,7 @@ struct placement {
     struct prng *prng;
     struct rack *racks; /* by name */
     int32_t rack_count, broker_count, active_count;
+    int32_t usable_count; /* brokers that have a directory for more, or told of none */
     int32_t stripe, offset;
     struct broker_directories *directories; /* by broker id */
     struct arena *arena;
@@ -126,12 +127,16 @@ struct placement *placement_create(
     int32_t place = 0;
     const struct image_broker *broker = image_broker_after(image, -1);
     for (; broker != NULL; broker = image_broker_after(image, broker->id)) {
+        const struct broker_directories *directories = &placement->directories[place];
+        add_directories(placement, place++, image, broker);
+        if (broker->directory_count > 0 && directories->count == 0)
+            continue;
         struct rack *rack =
             find_rack(placement, str_is_null(broker->rack) ? STR("") : broker->rack);
         struct ring *ring = broker->fenced ? &rack->fenced : &rack->active;
         ring->ids[ring->count++] = broker->id;
         placement->active_count += !broker->fenced;
-        add_directories(placement, place++, image, broker);
+        placement->usable_count++;
     }
     for (int32_t i = 0; i < placement->rack_count; i++) {
         ring_start(&placement->racks[i].active, prng);
@@ -146,23 +151,24 @@ const char *placement_refusal(const struct placement *placement, int16_t replica
 {
     if (placement->active_count == 0)
         return arena_format(placement->arena,
-            "Unable to replicate the partition %d time(s): All brokers are currently fenced.",
+            "Unable to replicate the partition %d time(s): All brokers are currently fenced, or have "
+            "all their log directories cordoned.",
             replication_factor);
-    if (placement->broker_count < replication_factor)
+    if (placement->usable_count < replication_factor)
         return arena_format(placement->arena,
             "Unable to replicate the partition %d time(s): The target replication factor of %d "
             "cannot be "
             "reached because only %d broker(s) are registered or some brokers have all their log "
             "directories "
             "cordoned.",
-            replication_factor, replication_factor, placement->broker_count);
+            replication_factor, replication_factor, placement->usable_count);
     return NULL;
 }
 
 void placement_next(
     struct placement *placement, int16_t replication_factor, int32_t *out_broker_ids)
 {
-    assert(placement->active_count > 0 && replication_factor <= placement->broker_count);
+    assert(placement->active_count > 0 && replication_factor <= placement->usable_count);
     /* After as many stripes as there are brokers the pattern would repeat: shuffle and begin anew.
      */
     if (placement->stripe == placement->active_count && placement->active_count > 1) {

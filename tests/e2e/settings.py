@@ -147,6 +147,23 @@ class Suite:
         for connection in held:
             connection.close()
 
+    def check_cordoned_directories(self):
+        """The broker tells the controller with its next heartbeat; then nothing new is placed."""
+        connection, made = self.broker.connect(), []
+
+        def is_refused():
+            try:
+                made.append(f"cordoned-{len(made)}")
+                connection.create_topic(made[-1])
+                return False
+            except ValueError as error:
+                assert str(error).startswith("38:"), error
+                return True
+        connection.set_configs(BROKER, "1", {"cordoned.log.dirs": "*"})
+        wire.wait_for(is_refused, PATIENCE, "no directory takes a topic")
+        connection.set_configs(BROKER, "1", {"cordoned.log.dirs": None})
+        wire.wait_for(lambda: not is_refused(), PATIENCE, "a topic is made")
+
     def check_pools_are_accepted(self):
         """num.network.threads stays: Kafka closes connections when the number falls."""
         connection = self.broker.connect()

@@ -8,6 +8,7 @@
 #include "metadata/controller.h"
 #include "metadata/record.h"
 #include "test.h"
+#include "wire/gen/broker_registration_change_record.h"
 #include "wire/gen/register_broker_record.h"
 #include "wire/schema.h"
 
@@ -112,7 +113,35 @@ void test_placement__refuses_when_everybody_is_fenced(void)
     assert_non_null(placement_refusal(place(&cluster), 1));
     add_broker(&cluster, 1, "a", true, 1);
     assert_string_equal(placement_refusal(place(&cluster), 1),
-        "Unable to replicate the partition 1 time(s): All brokers are currently fenced.");
+        "Unable to replicate the partition 1 time(s): All brokers are currently fenced, or "
+        "have all their log directories cordoned.");
+    end(&cluster);
+}
+
+/* A cordoned directory gets nothing more, nor does a broker that has no other (KIP-1066). */
+void test_placement__passes_over_what_is_cordoned(void)
+{
+    struct cluster cluster;
+    struct broker_registration_change_record change;
+    struct uuid cordoned = { { 9, 1, 1 } };
+    int32_t id;
+    begin(&cluster);
+    add_broker(&cluster, 1, NULL, false, 1);
+    add_broker(&cluster, 2, NULL, false, 1);
+    message_defaults(&broker_registration_change_record_schema, &change);
+    change.broker_id = 1;
+    change.cordoned_log_dirs = &cordoned;
+    change.cordoned_log_dirs_count = 1;
+    controller_apply(&cluster.controller, 0,
+        metadata_record_encode(
+            &cluster.arena, &broker_registration_change_record_schema, 3, &change));
+    assert_null(cluster.controller.failure);
+    struct placement *placement = place(&cluster);
+    for (int i = 0; i < 10; i++) {
+        placement_next(placement, 1, &id);
+        assert_int_equal(id, 2);
+    }
+    assert_non_null(strstr(placement_refusal(placement, 2), "only 1 broker(s) are registered"));
     end(&cluster);
 }
 
