@@ -461,8 +461,10 @@ void flush_note_awake(struct log *log)
 void flush_note_roll(struct log *log)
 {
     flush_note_dirty(log);
-    if (log->settings.page_cache)
-        log->flusher->wants_checkpoint = true;
+    if (!log->settings.page_cache)
+        return;
+    log->flusher->wants_checkpoint = true;
+    start_soon(log->flusher);
 }
 
 void flush_note_written(struct log *log, int64_t bytes)

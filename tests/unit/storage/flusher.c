@@ -134,3 +134,32 @@ void test_flusher__flushes_all_when_it_is_full(void)
     store_stop(&store, logs, 2);
     store_remove(&store);
 }
+
+/* A page-cache log is flushed when it rolls, not when the next checkpoint would be due. */
+void test_flusher__flushes_a_sealed_segment_at_once(void)
+{
+    static const struct uuid topic_id = { { 9, 9, 9 } };
+    struct store store;
+    struct log_settings settings;
+    struct log *log;
+    log_settings_defaults(&settings);
+    settings.segment_bytes = 10 * 1000;
+    settings.page_cache = true;
+    store_create(&store);
+    store_stop(&store, NULL, 0);
+    store.settings.checkpoint_ms = 3600 * 1000;
+    store_open(&store, store.path);
+    assert_int_equal(
+        log_create(store.flusher, store.path, "rolls", 0, topic_id, &settings, &log), 0);
+    log_set_durable_task(log, &store.task);
+    for (int i = 0; i < 15; i++)
+        store_append(log, 1, 1000, 1000, 0);
+    store.alarm.run = store_ring; /* so that a flush that never comes ends the wait too */
+    timer_set(store.loop, &store.alarm, loop_now_us(store.loop) + 10 * 1000 * 1000);
+    store_wait(&store);
+    timer_cancel(store.loop, &store.alarm);
+    assert_true(log_durable_end(log) > 0 && log_durable_end(log) < log_end(log));
+    log_set_durable_task(log, NULL);
+    store_stop(&store, &log, 1);
+    store_remove(&store);
+}
