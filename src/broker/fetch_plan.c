@@ -29,7 +29,7 @@ static void find_topic(const struct request *request, struct fetch_visit *mine)
         mine->error = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     else if (request->in.fetch->replica_id >= 0 || request->in.fetch->replica_state.replica_id >= 0)
         mine->error = ERROR_NOT_LEADER_OR_FOLLOWER; /* a topic has no follower here */
-    else if (mine->wish.max_bytes < 0)
+    else if (mine->wish.max_bytes < 0 || request->in.fetch->max_bytes < 0)
         mine->error = ERROR_INVALID_REQUEST;
     mine->visit.topic_id = topic == NULL ? mine->wish.topic_id : topic->id;
     mine->visit.partition_index = mine->wish.partition_index;
@@ -67,6 +67,9 @@ static void remember(struct fetch_visit *mine, struct fetch_session_partition *p
 {
     mine->remembered = partition;
     partition->visit = mine;
+    if (mine->error == ERROR_UNKNOWN_TOPIC_ID && partition->was_found)
+        mine->error = ERROR_UNKNOWN_TOPIC_OR_PARTITION; /* the id is known; its topic is gone */
+    partition->was_found = partition->was_found || mine->error != ERROR_UNKNOWN_TOPIC_ID;
 }
 
 static struct fetch_wish read_wish(const struct fetch_request *in, const struct fetch_topic *topic,
@@ -79,7 +82,7 @@ static struct fetch_wish read_wish(const struct fetch_request *in, const struct 
         .fetch_offset = partition->fetch_offset,
         .log_start_offset = partition->log_start_offset,
         .max_bytes = partition->partition_max_bytes,
-        .current_leader_epoch = partition->current_leader_epoch,
+        .current_leader_epoch = partition->current_leader_epoch < 0 ? -1 : partition->current_leader_epoch,
         .last_fetched_epoch = partition->last_fetched_epoch,
     };
 }

@@ -34,6 +34,7 @@ struct fetch_wish {
 struct fetch_session_partition {
     struct fetch_wish wish; /* topic points into this struct */
     struct fetch_session *session;
+    bool was_found;            /* its topic was there when it was asked for before */
     struct fetch_visit *visit; /* of a request in work; NULL: none */
     struct fetch_watch *watch; /* of its user, who frees it in on_drop; NULL: none */
     int64_t sent_high_watermark; /* as in the last answer that named it; -1: none or an error */

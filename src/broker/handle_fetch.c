@@ -61,10 +61,11 @@ static bool start(struct request *request)
 
 static void tell_endpoint(struct request *request, const struct leader_hint *hint)
 {
+    const struct fetch_request *in = request->in.fetch;
     struct fetch_response *out = request->out.fetch;
 
-    if (str_is_null(hint->host))
-        return;
+    if (str_is_null(hint->host) || in->replica_id >= 0 || in->replica_state.replica_id >= 0)
+        return; /* a replica knows where the brokers are */
     for (int32_t i = 0; i < out->node_endpoints_count; i++)
         if (out->node_endpoints[i].node_id == hint->leader_id)
             return;
@@ -135,9 +136,11 @@ static void fill_partition(struct request *request, struct fetch_visit *mine, st
     data->last_stable_offset = read->last_stable_offset;
     data->log_start_offset = read->log_start;
     data->records = (struct records){ .size = 0 };
-    data->aborted_transactions_count = error == ERROR_NONE ? -1 : 0;
+    bool is_unknown = mine->error == ERROR_UNKNOWN_TOPIC_ID || mine->error == ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    data->aborted_transactions_count = is_unknown ? 0 : -1; /* null and none mean the same; Kafka tells them so */
     if (error != ERROR_NONE) {
         if ((error == ERROR_NOT_LEADER_OR_FOLLOWER || error == ERROR_FENCED_LEADER_EPOCH) &&
+            request->in.fetch->tells_leader &&
             leader_hint_fill(request, mine->visit.topic_id, mine->visit.partition_index, &hint)) {
             data->current_leader.leader_id = hint.leader_id;
             data->current_leader.leader_epoch = hint.leader_epoch;

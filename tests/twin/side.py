@@ -135,7 +135,7 @@ class Side:
         if isinstance(value, dict):
             return {key: self.normal_value(key, one, words) for key, one in value.items()}
         if isinstance(value, list):
-            found = [self.normal_value(name, one, words) for one in value]
+            found = one_a_topic([self.normal_value(name, one, words) for one in value])
             has_order = name == "synonyms" or not found or not isinstance(found[0], dict)
             return found if has_order else sorted(found, key=identity)
         if name == "records":
@@ -171,6 +171,17 @@ class Side:
                     for record in batch["records"]:
                         record[0] = self.normal_value("", record[0], [])
         return shown
+
+
+def one_a_topic(values):
+    """Fetch may tell a topic's partitions in several parts"""
+    if not values or not isinstance(values[0], dict) or set(values[0]) not in ({"topic", "partitions"}, {"topic_id", "partitions"}):
+        return values
+    merged = {}
+    for one in values:
+        topic = one.get("topic", one.get("topic_id"))
+        merged.setdefault(topic, {**one, "partitions": []})["partitions"] += one["partitions"] or []
+    return [{**one, "partitions": sorted(one["partitions"], key=identity)} for one in merged.values()]
 
 
 def identity(one):
