@@ -16,6 +16,8 @@ static void refuse_all(struct request *request, enum error error)
         struct alter_client_quotas_response_entry_data *entry = &out->entries[i];
         int32_t count = in->entries[i].entity_count;
         entry->error_code = (int16_t)error;
+        if (error == ERROR_POLICY_VIOLATION)
+            entry->error_message = STR("The request would change more than 10000 quotas at once: send it in parts.");
         entry->entity = MESSAGE_TAKE(alter_client_quotas_response_entity_data, &request->arena, count);
         entry->entity_count = count;
         for (int32_t j = 0; j < count; j++) {

@@ -32,6 +32,16 @@ void decide_record(struct decider *decider, const struct message_schema *schema,
         decider->decision, metadata_record_encode(decider->arena, schema, version, message));
 }
 
+enum error decide_bounded(struct decider *decider, bool validate_only)
+{
+    bool too_many = decider->decision->record_count > USER_RECORDS_MAX;
+    if (too_many || validate_only) {
+        decider->decision->record_count = 0;
+        decider->decision->record_bytes = 0;
+    }
+    return too_many ? ERROR_POLICY_VIOLATION : ERROR_NONE;
+}
+
 struct named {
     struct str name;
     int32_t index;
@@ -190,11 +200,9 @@ static enum error decide(struct rsm_machine *machine, struct rsm_request *rsm_re
         decide_delete_topics(&decider, wish->request, wish->response);
         break;
     case CONTROLLER_ALTER_CLIENT_QUOTAS:
-        decide_alter_client_quotas(&decider, wish->request, wish->response);
-        break;
+        return decide_alter_client_quotas(&decider, wish->request, wish->response);
     case CONTROLLER_ALTER_REASSIGNMENTS:
-        decide_alter_reassignments(&decider, wish->request, wish->response);
-        break;
+        return decide_alter_reassignments(&decider, wish->request, wish->response);
     case CONTROLLER_CREATE_PARTITIONS:
         decide_create_partitions(&decider, wish->request, wish->response);
         break;
@@ -205,8 +213,7 @@ static enum error decide(struct rsm_machine *machine, struct rsm_request *rsm_re
         decide_unregister_broker(&decider, wish->request, wish->response);
         break;
     case CONTROLLER_ELECT_LEADERS:
-        decide_elect_leaders(&decider, wish->request, wish->response);
-        break;
+        return decide_elect_leaders(&decider, wish->request, wish->response);
     case CONTROLLER_UPDATE_FEATURES:
         decide_update_features(&decider, wish->request, wish->response);
         break;

@@ -38,13 +38,18 @@ struct decider {
     int64_t next_offset; /* where the first record of the decision will stand */
 };
 
+/* What one request of a user may write; beyond it, it is refused as a whole. */
+enum { USER_RECORDS_MAX = 10000 };
+/* To be returned by the decision: POLICY_VIOLATION takes all its records back. With validate_only
+ * they are taken back as well. */
+enum error decide_bounded(struct decider *decider, bool validate_only);
 void decide_record(struct decider *decider, const struct message_schema *schema, int16_t version,
     const void *message);
 
-void decide_alter_client_quotas(struct decider *decider,
+enum error decide_alter_client_quotas(struct decider *decider,
     const struct alter_client_quotas_request *request,
     struct alter_client_quotas_response *response);
-void decide_alter_reassignments(struct decider *decider,
+enum error decide_alter_reassignments(struct decider *decider,
     const struct alter_partition_reassignments_request *request,
     struct alter_partition_reassignments_response *response);
 void decide_create_partitions(struct decider *decider,
@@ -63,8 +68,8 @@ enum error decide_assign_directories(struct decider *decider,
     struct assign_replicas_to_dirs_response *response);
 void decide_alter_settings(struct decider *decider, struct settings_change *change);
 
-void decide_elect_leaders(struct decider *decider, const struct elect_leaders_request *request,
-    struct elect_leaders_response *response);
+enum error decide_elect_leaders(struct decider *decider,
+    const struct elect_leaders_request *request, struct elect_leaders_response *response);
 void decide_unregister_broker(struct decider *decider,
     const struct unregister_broker_request *request, struct unregister_broker_response *response);
 void decide_update_features(struct decider *decider, const struct update_features_request *request,

@@ -113,8 +113,8 @@ static void elect_list(struct decider *decider, const struct elect_leaders_reque
     }
 }
 
-void decide_elect_leaders(struct decider *decider, const struct elect_leaders_request *request,
-    struct elect_leaders_response *response)
+enum error decide_elect_leaders(struct decider *decider,
+    const struct elect_leaders_request *request, struct elect_leaders_response *response)
 {
     bool is_unclean = request->election_type == TYPE_UNCLEAN;
     enum election election = is_unclean ? ELECTION_UNCLEAN : ELECTION_PREFERRED;
@@ -132,4 +132,5 @@ void decide_elect_leaders(struct decider *decider, const struct elect_leaders_re
         elect_everywhere(decider, election, response);
     else
         elect_list(decider, request, election, error, message, response);
+    return decide_bounded(decider, false);
 }

@@ -215,11 +215,10 @@ static void tell_entity(
     }
 }
 
-void decide_alter_client_quotas(struct decider *decider,
+enum error decide_alter_client_quotas(struct decider *decider,
     const struct alter_client_quotas_request *request,
     struct alter_client_quotas_response *response)
 {
-    struct rsm_decision before = *decider->decision;
     int32_t count = request->entries_count > 0 ? request->entries_count : 0;
     struct quota_change *changes =
         arena_take_array(decider->arena, (size_t)count, sizeof(*changes));
@@ -247,8 +246,5 @@ void decide_alter_client_quotas(struct decider *decider,
         answer->error_code = fault == NULL ? ERROR_NONE : ERROR_INVALID_REQUEST;
         answer->error_message = fault == NULL ? (struct str){ 0 } : str_from(fault);
     }
-    if (request->validate_only) {
-        decider->decision->record_count = before.record_count;
-        decider->decision->record_bytes = before.record_bytes;
-    }
+    return decide_bounded(decider, request->validate_only);
 }

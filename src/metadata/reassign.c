@@ -155,7 +155,7 @@ static void reassign(struct decider *decider, struct str name,
         begin_move(&move, may_change_factor);
 }
 
-void decide_alter_reassignments(struct decider *decider,
+enum error decide_alter_reassignments(struct decider *decider,
     const struct alter_partition_reassignments_request *request,
     struct alter_partition_reassignments_response *response)
 {
@@ -186,4 +186,5 @@ void decide_alter_reassignments(struct decider *decider,
                     request->allow_replication_factor_change, &result->partitions[j]);
         }
     }
+    return decide_bounded(decider, false);
 }

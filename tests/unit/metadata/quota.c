@@ -100,3 +100,35 @@ void test_quota__changes_an_entity_as_a_whole(void)
     assert_true(str_is(quota.entity.parts[0].name, "good"));
     cluster_deinit(&cluster);
 }
+
+/* Ten thousand at once, and not one more; nothing of the larger request is done. */
+void test_quota__bounds_what_one_request_may_change(void)
+{
+    enum { MOST = 10000 };
+    struct cluster cluster;
+    cluster_init(&cluster);
+    struct alter_client_quotas_request_entity_data *parts =
+        MESSAGE_TAKE(alter_client_quotas_request_entity_data, &cluster.arena, MOST + 1);
+    struct alter_client_quotas_request_entry_data *entries =
+        MESSAGE_TAKE(alter_client_quotas_request_entry_data, &cluster.arena, MOST + 1);
+    struct alter_client_quotas_op_data operation = { .key = STR("producer_byte_rate"),
+        .value = 10 };
+    for (int32_t i = 0; i <= MOST; i++) {
+        parts[i].entity_type = STR("user");
+        parts[i].entity_name = str_from(arena_format(&cluster.arena, "user %d", i));
+        entries[i] = (struct alter_client_quotas_request_entry_data){
+            .entity = &parts[i], .entity_count = 1, .ops = &operation, .ops_count = 1
+        };
+    }
+    struct alter_client_quotas_request request = { .entries = entries, .entries_count = MOST + 1 };
+    struct alter_client_quotas_response response;
+    assert_int_equal(cluster_try(&cluster, CONTROLLER_ALTER_CLIENT_QUOTAS, &request, &response),
+        ERROR_POLICY_VIOLATION);
+    struct quota quota;
+    assert_false(image_quota_after(cluster_image(&cluster), NULL, &quota));
+    request.entries_count = MOST;
+    assert_int_equal(
+        cluster_try(&cluster, CONTROLLER_ALTER_CLIENT_QUOTAS, &request, &response), ERROR_NONE);
+    assert_int_equal(cluster.record_count, MOST);
+    cluster_deinit(&cluster);
+}
