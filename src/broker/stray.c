@@ -52,11 +52,13 @@ static void set_aside(struct log_dir *dir, int32_t index, const struct image *im
 
 void stray_set_aside(struct log_dir *const *dirs, int dir_count, const struct image *image, int32_t node_id)
 {
-    for (int i = 0; i < dir_count; i++)
+    for (int i = 0; i < dir_count; i++) {
         for (int32_t k = 0; k < log_dir_place_count(dirs[i]); k++) {
             const struct log_place *place = log_dir_place(dirs[i], k);
             const char *reason = place->is_listed ? reason_of(place, image, node_id) : NULL;
             if (reason != NULL)
                 set_aside(dirs[i], k, image, reason);
         }
+        log_dir_forget_gone(dirs[i]);
+    }
 }

@@ -49,6 +49,7 @@ struct log_dir {
     struct work work; /* writes the checkpoint files */
     bool writing, write_again;
     bool is_stale[CHECKPOINT_KIND_COUNT]; /* the file lacks what flushers sent */
+    bool names_gone; /* a file speaks of partitions that are not here */
     uint32_t written_crc[CHECKPOINT_KIND_COUNT], writing_crc[CHECKPOINT_KIND_COUNT];
     struct task *failure_task;
     int failure;
@@ -346,7 +347,7 @@ static int load_checkpoint(struct log_dir *dir, enum checkpoint_kind kind, const
     char *text;
     size_t size;
     bool lost = false;
-    struct places_reader reader = { &dir->places, kind };
+    struct places_reader reader = { .places = &dir->places, .kind = kind };
     int status = file_load(dir->io, path, 1 << 30, &text, &size);
     bool missing = status == -ENOENT;
     if (missing) {
@@ -355,6 +356,7 @@ static int load_checkpoint(struct log_dir *dir, enum checkpoint_kind kind, const
         lost = !checkpoint_file_read((struct str){ text, (int32_t)size }, visit_offset, &reader);
         if (!lost)
             dir->written_crc[kind] = crc32c(0, text, size);
+        dir->names_gone |= reader.met_unknown;
         memory_give(text);
     }
     if (status < 0 || !lost)
@@ -506,7 +508,25 @@ int log_dir_set_aside(struct log_dir *dir, int32_t place_index, char **out_path)
     if (status < 0)
         return status;
     places_claim(&dir->places, place);
+    dir->names_gone = true;
     return directory_sync(dir->io, dir->path);
+}
+
+void log_dir_forget_gone(struct log_dir *dir)
+{
+    if (!dir->names_gone || dir->failure != 0)
+        return;
+    dir->names_gone = false;
+    note_all_stale(dir);
+    if (dir->writing) { /* at the metadata log's checkpoint */
+        dir->write_again = true;
+        return;
+    }
+    build_files(dir);
+    if (dir->work.count == 0)
+        return;
+    work_run(&dir->work);
+    files_are_written(&dir->work);
 }
 
 int32_t log_dir_place_count(const struct log_dir *dir)

@@ -69,6 +69,9 @@ const struct log_place *log_dir_find(
  * it. Blocking, at start: no log of it is open. *out_path is the new name, the caller's. 0 or
  * -errno. */
 int log_dir_set_aside(struct log_dir *dir, int32_t place_index, char **out_path);
+/* Takes out of the checkpoint files what they say of partitions that are not here: a new log of such a
+ * name must not be judged by it after a crash. Blocking, at start, before any log is opened. */
+void log_dir_forget_gone(struct log_dir *dir);
 
 /* Failure: enqueued on the owner loop once, when a flusher met an EIO (or the owner calls
  * log_dir_fail). The owner then tells every shard, which calls flusher_fail(). */

@@ -175,8 +175,10 @@ void places_set_offset(
     struct places_reader *reader, struct str topic, int32_t partition, int64_t offset)
 {
     struct log_place *place = find(reader->places, topic, partition);
-    if (place == NULL)
-        return; /* a partition that is gone */
+    if (place == NULL) {
+        reader->met_unknown = true;
+        return;
+    }
     switch (reader->kind) {
     case CHECKPOINT_RECOVERY:
         place->recovery_point = offset;

@@ -19,6 +19,7 @@ struct places {
 struct places_reader {
     struct places *places;
     enum checkpoint_kind kind;
+    bool met_unknown; /* an offset of a partition that is not here */
 };
 
 /* Lists the directory; also removes what a deletion left behind. On -errno *out_at is what could

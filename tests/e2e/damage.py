@@ -5,6 +5,7 @@ sets aside. A log that rots while it is served goes offline, and says so; the ot
 import glob
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -136,6 +137,29 @@ class Damage:
         assert self.append("rotten") == BATCHES
         assert not self.said_of_rot()
 
+    def stray_of_old(self):
+        """What a checkpoint file says of a log that is set aside must not judge a new log of its name."""
+        recovery, folder = self.path("recovery-point-offset-checkpoint"), self.path("again-0")
+        self.connection.create_topic("again", 1)
+        wire.wait_for(lambda: self.connection.list_offset("again", 0, -1)[1] == 0, 20, "served")
+        for _ in range(BATCHES):
+            self.append("again")
+        self.broker.stop()
+        shutil.copytree(folder, folder + ".kept")
+        shutil.copy(recovery, recovery + ".kept")
+        self.restart()
+        self.connection.delete_topic("again")
+        self.broker.stop()
+        os.rename(folder + ".kept", folder)
+        os.rename(recovery + ".kept", recovery)
+        self.restart()
+        self.connection.create_topic("again", 1)
+        wire.wait_for(lambda: self.connection.list_offset("again", 0, -1)[1] == 0, 20, "served")
+        self.append("again")
+        self.broker.kill()
+        self.restart()
+        assert self.connection.list_offset("again", 0, -1)[1] == 1
+
     def cut(self):
         """A log that is shorter than it was at the stop: nothing of it is served, until the file is restored."""
         self.broker.stop()
@@ -184,7 +208,7 @@ def moved():
 def main():
     damage = Damage()
     try:
-        steps = [("damage " + name.replace("_", " "), getattr(damage, name)) for name in ("stray", "rot", "rot_by_time", "restored", "cut")]
+        steps = [("damage " + name.replace("_", " "), getattr(damage, name)) for name in ("stray", "stray_of_old", "rot", "rot_by_time", "restored", "cut")]
         return node.run(steps + [("damage moved", moved)], damage.broker)
     finally:
         damage.broker.close()
