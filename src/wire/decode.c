@@ -15,6 +15,7 @@ struct decoder {
     int16_t version;
     bool flexible;
     bool keep_unknown_tags;
+    int32_t element_count; /* structs and texts in arrays so far */
 };
 
 static bool decode_shape(struct decoder *decoder, const struct message_shape *shape, char *message);
@@ -112,6 +113,16 @@ static size_t smallest_element(const struct field *field, bool flexible)
     }
 }
 
+/* What a peer writes in three bytes may take sixty here, and more in whoever answers it. */
+static bool count_elements(struct decoder *decoder, const struct field *field, int64_t count)
+{
+    if (field->type != FIELD_STRING && field->type != FIELD_BYTES && field->type != FIELD_RECORDS &&
+        field->type != FIELD_STRUCT)
+        return true;
+    decoder->element_count += (int32_t)count;
+    return decoder->element_count <= MESSAGE_MAX_ELEMENTS;
+}
+
 static bool decode_array(
     struct decoder *decoder, const struct field *field, bool nullable, char *message)
 {
@@ -123,6 +134,8 @@ static bool decode_array(
     if (count <= 0)
         return true;
     if ((size_t)count > reader_left(&decoder->reader) / smallest_element(field, decoder->flexible))
+        return false;
+    if (!count_elements(decoder, field, count))
         return false;
     size_t size = field_element_size(field);
     char *array = arena_take_array(decoder->arena, (size_t)count, size);

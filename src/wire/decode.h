@@ -2,7 +2,8 @@
 /* Bytes to messages, for every schema. Never reads beyond the input, and takes from the arena at
  * most a small multiple of the bytes that are there, whatever the counts in them claim: what a
  * claimed count could fill is checked against the bytes that remain before anything is taken.
- * Arrays over a million entries are refused, and so are tag sections of more than ten thousand. */
+ * Arrays over a million entries are refused, arrays that together hold more than two million that
+ * are no plain numbers, and tag sections of more than ten thousand. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +14,7 @@
 struct arena;
 struct message_schema;
 
-enum { MESSAGE_MAX_ARRAY = 1000000, MESSAGE_MAX_TAGS = 10000 };
+enum { MESSAGE_MAX_ARRAY = 1000000, MESSAGE_MAX_ELEMENTS = 2000000, MESSAGE_MAX_TAGS = 10000 };
 
 /* False: malformed. out_message is a struct of the schema, of any content; its texts and bytes
  * point into the input. out_used (may be NULL): how much of the input the message was; more may

@@ -11,6 +11,7 @@
 #include "wire/encode.h"
 #include "wire/gen/api_versions.h"
 #include "wire/gen/fetch.h"
+#include "wire/gen/list_offsets.h"
 #include "wire/gen/metadata.h"
 #include "wire/gen/produce.h"
 #include "wire/gen/request_header_record.h"
@@ -221,6 +222,30 @@ void test_messages__an_array_of_more_than_a_million_is_refused(void)
     assert_false(message_decode(
         &metadata_request_schema, 1, (struct bytes){ wire, size }, &arena, &request, NULL));
     assert_int_equal(arena.taken, 0);
+    arena_deinit(&arena);
+    free(wire);
+}
+
+/* Nor do all arrays together hold more than two million: a topic, and its partitions of twelve
+ * bytes each. */
+void test_messages__arrays_of_more_than_two_million_together_are_refused(void)
+{
+    enum { TOPICS = 4, EACH = MESSAGE_MAX_ELEMENTS / TOPICS - 1, TOPIC_SIZE = 2 + 4 + 12 * EACH };
+    size_t size = 4 + 1 + 4 + (size_t)TOPICS * TOPIC_SIZE + 12;
+    uint8_t *wire = calloc(1, size);
+    struct list_offsets_request request;
+    struct arena arena;
+    arena_init(&arena);
+    store_i32(wire + 5, TOPICS);
+    for (int i = 0; i < TOPICS; i++)
+        store_i32(wire + 9 + (size_t)i * TOPIC_SIZE + 2, EACH);
+    assert_true(message_decode(
+        &list_offsets_request_schema, 2, (struct bytes){ wire, size }, &arena, &request, NULL));
+    assert_int_equal(request.topics[TOPICS - 1].partitions_count, EACH);
+    store_i32(wire + 9 + (size_t)(TOPICS - 1) * TOPIC_SIZE + 2, EACH + 1);
+    arena_reset(&arena);
+    assert_false(message_decode(
+        &list_offsets_request_schema, 2, (struct bytes){ wire, size }, &arena, &request, NULL));
     arena_deinit(&arena);
     free(wire);
 }
