@@ -135,6 +135,11 @@ void node_settings_visit(
  * is overridden. */
 void topic_settings_resolve(const struct node_settings *node, const struct image *image,
     struct str topic, struct topic_settings *out_settings);
+/* The same in two steps, for many topics: what all get, and over it what one says. */
+void topic_settings_inherit(const struct node_settings *node, const struct image *image,
+    struct topic_settings *out_settings);
+void topic_settings_override(
+    const struct image *image, struct str topic, struct topic_settings *settings);
 
 /* One wish of CreateTopics or IncrementalAlterConfigs. ERROR_NONE, or ERROR_INVALID_CONFIG with
  * Kafka's message. */

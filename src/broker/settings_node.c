@@ -43,7 +43,8 @@ const struct setting node_setting_rows[] = {
     { "controller.quorum.fetch.timeout.ms", SETTING_INT32, AT(quorum_fetch_timeout_ms), "2000",
         "A voter that cannot fetch for so long stands for election.", SETTING_AT_LEAST(0) },
     { "cordoned.log.dirs", SETTING_LIST, SETTING_NOWHERE, "",
-        "Directories of log.dirs that get no new partitions, with commas between them; * means all. "
+        "Directories of log.dirs that get no new partitions, with commas between them; * means "
+        "all. "
         "Takes effect with the next heartbeat.",
         .flags = SETTING_PER_BROKER | SETTING_DISTINCT },
     { "default.replication.factor", SETTING_INT32, AT(default_replication_factor), "1",
@@ -114,7 +115,8 @@ const struct setting node_setting_rows[] = {
     { "report.format", SETTING_CHOICE, AT(report_format), "text", "How diagnostics are printed.",
         .choices = formats },
     { "report.level", SETTING_CHOICE, AT(report_level), "info",
-        "The least diagnostics that are printed. SIGHUP reads it again from the file.", .choices = levels },
+        "The least diagnostics that are printed. SIGHUP reads it again from the file.",
+        .choices = levels },
     { "socket.request.max.bytes", SETTING_INT32, AT(socket_request_max_bytes), "104857600",
         "The largest request.", SETTING_AT_LEAST(1) },
     { "strom.dirty.bytes", SETTING_INT64, AT(dirty_bytes), "-1",
@@ -130,10 +132,27 @@ const struct setting node_setting_rows[] = {
 };
 const int node_setting_row_count = sizeof(node_setting_rows) / sizeof(node_setting_rows[0]);
 
+/* Both tables are in order of names. */
+static const struct setting *find_sorted(const struct setting *rows, int count, struct str name)
+{
+    int from = 0, to = count;
+    while (from < to) {
+        int middle = from + (to - from) / 2;
+        int order = str_compare(name, str_from(rows[middle].name));
+        if (order == 0)
+            return &rows[middle];
+        if (order < 0)
+            to = middle;
+        else
+            from = middle + 1;
+    }
+    return NULL;
+}
+
 const struct setting *node_setting_find(struct str name)
 {
-    const struct setting *row = setting_find(node_setting_rows, node_setting_row_count, name);
-    return row != NULL ? row : setting_find(kafka_node_settings, kafka_node_settings_count, name);
+    const struct setting *row = find_sorted(node_setting_rows, node_setting_row_count, name);
+    return row != NULL ? row : find_sorted(kafka_node_settings, kafka_node_settings_count, name);
 }
 
 const struct setting *node_setting_nearest(struct str name)

@@ -4,18 +4,6 @@
 #include "metadata/image.h"
 #include "storage/log.h"
 
-/* The topic setting that a live broker setting speaks for: only the first of its synonyms can be
- * live. */
-static const struct setting *find_by_broker_key(struct str key)
-{
-    for (int i = 0; i < topic_setting_count; i++) {
-        const struct setting_fallback *fallback = topic_setting_rows[i].fallbacks;
-        if (fallback != NULL && str_is(key, fallback->name))
-            return &topic_setting_rows[i];
-    }
-    return NULL;
-}
-
 /* Below zero there is no bound, but a topic's row knows only -1. */
 static struct str without_bound(const struct setting *row, struct str value)
 {
@@ -24,21 +12,47 @@ static struct str without_bound(const struct setting *row, struct str value)
     return is_time && str_to_int64(str_trim(value), &number) && number < 0 ? STR("-1") : value;
 }
 
-static void apply_overrides(const struct image *image, enum setting_scope scope, struct str name,
-    struct topic_settings *settings)
+/* Only the first of a topic setting's synonyms can be said while the node runs. What was stored by
+ * another version may not parse here: the value below it holds. Keys are looked up, not walked: a
+ * broker may be told of many that are no topic's. */
+static void apply_broker(const struct image *image, struct str broker,
+    struct topic_settings *settings, struct arena *arena)
 {
-    struct str key = { 0 }, next, value, message;
+    struct str message;
+    for (int i = 0; i < topic_setting_count; i++) {
+        const struct setting *row = &topic_setting_rows[i];
+        if (row->fallbacks == NULL)
+            continue;
+        struct str value =
+            image_setting(image, SCOPE_BROKER, broker, str_from(row->fallbacks[0].name));
+        if (!str_is_null(value))
+            setting_parse(row, without_bound(row, value), arena, settings, &message);
+    }
+}
+
+void topic_settings_inherit(const struct node_settings *node, const struct image *image,
+    struct topic_settings *out_settings)
+{
+    struct arena arena;
+    *out_settings = node->topic;
+    if (image == NULL)
+        return;
+    arena_init(&arena);
+    apply_broker(image, STR(""), out_settings, &arena);
+    apply_broker(image, str_from(arena_format(&arena, "%d", node->node_id)), out_settings, &arena);
+    arena_deinit(&arena);
+}
+
+void topic_settings_override(
+    const struct image *image, struct str topic, struct topic_settings *settings)
+{
+    struct str key = { 0 }, value, message;
     struct arena arena;
     arena_init(&arena);
-    while (image_setting_after(image, scope, name, key, &next, &value)) {
-        const struct setting *row =
-            scope == SCOPE_TOPIC ? topic_setting_find(next) : find_by_broker_key(next);
-        /* What was stored by another version may not parse here: the value below it holds. */
-        if (row != NULL && scope == SCOPE_BROKER)
-            value = without_bound(row, value);
+    while (image_setting_after(image, SCOPE_TOPIC, topic, key, &key, &value)) {
+        const struct setting *row = topic_setting_find(key);
         if (row != NULL)
             setting_parse(row, value, &arena, settings, &message);
-        key = next;
     }
     arena_deinit(&arena);
 }
@@ -46,16 +60,9 @@ static void apply_overrides(const struct image *image, enum setting_scope scope,
 void topic_settings_resolve(const struct node_settings *node, const struct image *image,
     struct str topic, struct topic_settings *out_settings)
 {
-    *out_settings = node->topic;
-    if (image == NULL)
-        return;
-    struct arena arena;
-    arena_init(&arena);
-    char *own = arena_format(&arena, "%d", node->node_id);
-    apply_overrides(image, SCOPE_BROKER, STR(""), out_settings);
-    apply_overrides(image, SCOPE_BROKER, str_from(own), out_settings);
-    apply_overrides(image, SCOPE_TOPIC, topic, out_settings);
-    arena_deinit(&arena);
+    topic_settings_inherit(node, image, out_settings);
+    if (image != NULL)
+        topic_settings_override(image, topic, out_settings);
 }
 
 int64_t producer_expiry_resolve(const struct node_settings *node, const struct image *image)

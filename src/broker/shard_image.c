@@ -18,6 +18,7 @@ struct image_step {
     struct image_watch watch; /* first */
     struct shard *shard;
     const struct image *image; /* the new one */
+    struct topic_settings inherited; /* what a topic gets that says nothing */
     int64_t producer_expiry_ms;
     bool all_settings; /* a broker's settings changed: every topic may be meant */
 };
@@ -52,9 +53,9 @@ static void translate_settings(const struct shard *shard, const struct topic_set
 static void resolve(const struct image_step *step, struct str topic, struct partition_settings *out_partition,
     struct log_settings *out_log)
 {
-    struct topic_settings settings;
+    struct topic_settings settings = step->inherited;
 
-    topic_settings_resolve(step->shard->settings, step->image, topic, &settings);
+    topic_settings_override(step->image, topic, &settings);
     translate_settings(step->shard, &settings, out_partition);
     log_settings_defaults(out_log);
     topic_settings_to_log(&settings, step->producer_expiry_ms, out_log);
@@ -226,6 +227,7 @@ void shard_take_image(struct shard *shard, const struct image *image)
     };
     const struct image *old_image = shard->image;
 
+    topic_settings_inherit(shard->settings, image, &step.inherited);
     if (shard->index != SHARD_OF_CONTROL && !shard->stopping) {
         image_difference(old_image, image, &step.watch);
         if (step.all_settings)
