@@ -14,10 +14,6 @@
 #include "wire/gen/delete_records.h"
 #include "wire/schema.h"
 
-/* The request's timeout is for the other replicas, of which one node has none: Kafka succeeds with
- * a timeout of zero. What is waited for here is the disk, and that gets this time at least. */
-enum { DISK_TIMEOUT_MS = 10 * 1000 };
-
 struct wish {
     struct partition_name name;
     int32_t position; /* in the request */
@@ -56,7 +52,6 @@ static void time_is_up(struct timer *timer)
 static bool delete_there(struct visit *visit, struct shard *shard, struct partition *partition)
 {
     struct deletion_visit *mine = container_of(visit, struct deletion_visit, visit);
-    int64_t timeout_ms = mine->timeout_ms < DISK_TIMEOUT_MS ? DISK_TIMEOUT_MS : mine->timeout_ms;
     mine->shard = shard;
     if (partition == NULL || shard->stopping) {
         mine->deletion.error = ERROR_NOT_LEADER_OR_FOLLOWER;
@@ -67,7 +62,7 @@ static bool delete_there(struct visit *visit, struct shard *shard, struct partit
     if (!partition_delete_records(partition, &mine->deletion))
         return true;
     mine->timeout.run = time_is_up;
-    timer_set(shard->loop, &mine->timeout, loop_now_us(shard->loop) + timeout_ms * 1000);
+    timer_set(shard->loop, &mine->timeout, loop_now_us(shard->loop) + disk_timeout_us(mine->timeout_ms));
     return false;
 }
 

@@ -82,6 +82,7 @@ static bool append_there(struct visit *visit, struct shard *shard, struct partit
 {
     struct produce_visit *mine = container_of(visit, struct produce_visit, visit);
     struct room *room = partition == NULL ? NULL : &shard->rooms[partition->log_dir_index];
+    int64_t timeout_us = disk_timeout_us(mine->timeout_ms);
 
     mine->shard = shard;
     mine->append.base_offset = mine->append.append_time_ms = mine->append.log_start = -1;
@@ -92,10 +93,11 @@ static bool append_there(struct visit *visit, struct shard *shard, struct partit
         mine->wait.ready = room_is_there;
         mine->wait.size = (int64_t)mine->append.size;
         room_wait(room, &mine->wait);
+        timeout_us = (int64_t)mine->timeout_ms * 1000;
     }
     if (mine->append.acks == -1) {
         mine->timeout.run = time_is_up;
-        timer_set(shard->loop, &mine->timeout, loop_now_us(shard->loop) + (int64_t)mine->timeout_ms * 1000);
+        timer_set(shard->loop, &mine->timeout, loop_now_us(shard->loop) + timeout_us);
     }
     return false;
 }

@@ -32,6 +32,15 @@ struct visits {
 void visits_init(struct visits *visits, struct request *request);
 void visits_add(struct visits *visits, struct visit *visit); /* topic_id and partition_index are set */
 
+/* A request's timeout is for the other replicas, of which one node has none: Kafka succeeds with a timeout of zero. What
+ * is waited for here is the disk, and that gets this time at least. */
+enum { DISK_TIMEOUT_MS = 10 * 1000 };
+
+static inline int64_t disk_timeout_us(int32_t timeout_ms)
+{
+    return (int64_t)(timeout_ms < DISK_TIMEOUT_MS ? DISK_TIMEOUT_MS : timeout_ms) * 1000;
+}
+
 /* Sends them all; the request is resumed when the last has come home. True: all are done already (nothing was away),
  * and nobody will resume. Use it once per round; then visits_init() again. */
 bool visits_send(struct visits *visits, visit_work *work);

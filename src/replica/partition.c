@@ -85,6 +85,7 @@ static void wait_for_high_watermark(struct partition *partition, struct append *
     struct append *last = partition->waiting == NULL ? NULL : partition->waiting->prev;
 
     append->partition = partition;
+    append->is_staged = false;
     if (last == NULL || append_order(last, append) <= 0)
         DL_APPEND(partition->waiting, append);
     else
@@ -257,6 +258,7 @@ static bool append_duplicate(struct partition *partition, struct append *append,
     if (original->last_offset >= log_end(partition->log)) {
         DL_APPEND(partition->staged, append); /* its original is staged in this very pass */
         append->partition = partition;
+        append->is_staged = true;
         return true;
     }
     if (append->acks != -1 || original->last_offset < partition->high_watermark)
@@ -295,8 +297,8 @@ static void stage(struct partition *partition, struct append *append, struct buf
     append->last_offset = append->base_offset + header->last_offset_delta;
     append->append_time_ms = batch_is_log_append_time(header) ? header->max_timestamp : -1;
     append->partition = partition;
-    if (partition->staged == NULL)
-        loop_finish(partition->loop, FINISH_WRITE, &partition->write);
+    append->is_staged = true;
+    loop_finish(partition->loop, FINISH_WRITE, &partition->write);
     DL_APPEND(partition->staged, append);
 }
 
@@ -364,7 +366,10 @@ void partition_append_cancel(struct append *append)
     struct partition *partition = append->partition;
 
     assert(partition != NULL);
-    DL_DELETE(partition->waiting, append);
+    if (append->is_staged)
+        DL_DELETE(partition->staged, append);
+    else
+        DL_DELETE(partition->waiting, append);
     append->partition = NULL;
 }
 

@@ -35,7 +35,8 @@ struct partition_settings {
 /* One batch of a producer. Embedded by who asks; the partition's until done(). */
 struct append {
     struct append *prev, *next;
-    struct partition *partition;
+    struct partition *partition; /* NULL: neither staged nor waiting */
+    bool is_staged;
     struct buffer *buffer; /* that holds records; borrowed, the log keeps its own reference */
     uint8_t *records;
     size_t size;
@@ -95,7 +96,7 @@ enum error partition_check(const struct partition *partition, int32_t current_le
 /* True: done() follows, later. False: append->error is set already and done() is not called. */
 bool partition_append(struct partition *partition, struct append *append, struct decompressor *decompressor,
     struct arena *arena);
-void partition_append_cancel(struct append *append); /* stops waiting for the high watermark; done() is not called */
+void partition_append_cancel(struct append *append); /* nobody waits for it any more: done() is not called; it is written all the same */
 static inline bool partition_append_waits(const struct append *append) { return append->partition != NULL; }
 
 void partition_watch(struct partition *partition, struct partition_watch *watch);

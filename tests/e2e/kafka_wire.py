@@ -456,8 +456,8 @@ class Connection:
                 for code, path, topics, room, _ in r.compact_array(one)}
 
     @staticmethod
-    def produce_body(topic, partition, records, acks=-1):
-        return (text(None) + struct.pack(">hii", acks, 30000, 1) + text(topic) + struct.pack(">iii", 1, partition, len(records)) + records)
+    def produce_body(topic, partition, records, acks=-1, timeout_ms=30000):
+        return (text(None) + struct.pack(">hii", acks, timeout_ms, 1) + text(topic) + struct.pack(">iii", 1, partition, len(records)) + records)
 
     @staticmethod
     def produce_answer(r):
@@ -472,8 +472,8 @@ class Connection:
         one = lambda: (r.take("ihqqq")[1], r.array(lambda: (r.take("i"), r.string())), r.string())
         return r.array(lambda: (r.string(), r.array(one)))[0][1][0]
 
-    def produce(self, topic, partition, records, acks=-1):
-        code, base, _ = self.produce_answer(self.call(0, 7, self.produce_body(topic, partition, records, acks)))
+    def produce(self, topic, partition, records, acks=-1, timeout_ms=30000):
+        code, base, _ = self.produce_answer(self.call(0, 7, self.produce_body(topic, partition, records, acks, timeout_ms)))
         check(code)
         return base
 

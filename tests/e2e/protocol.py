@@ -68,6 +68,12 @@ class Suite:
         self.refused(connection, "idempotent", wire.batch([one()], pid=4000, pepoch=0, seq=9), OUT_OF_ORDER)
         assert send(6) == 6
 
+    def check_timeouts_of_nothing(self):
+        """They are for other replicas; the one that is there answers when it has the record."""
+        connection = self.topic("hurried")
+        for offset, timeout_ms in enumerate((0, 1, -1, -(1 << 31))):
+            assert connection.produce("hurried", 0, wire.batch([one()]), timeout_ms=timeout_ms) == offset
+
     def check_deleted_records_stay_deleted(self):
         """The answer to DeleteRecords is a promise: it outlives a kill that follows at once. (Kafka writes its checkpoint each minute.)"""
         if self.broker.kind == "kafka":

@@ -171,7 +171,7 @@ static void send_batch(struct producer *producer)
     topic.partition_data = &partition;
     topic.partition_data_count = 1;
     request.acks = producer->acks;
-    request.timeout_ms = 10000;
+    request.timeout_ms = actor_draw(actor, 4) == 0 ? 0 : 10000;
     request.topic_data = &topic;
     request.topic_data_count = 1;
     actor->hear = hear_batch;

@@ -173,6 +173,24 @@ void test_partition__answers_all_when_durable_and_one_when_written(void)
     stage_destroy(stage);
 }
 
+/* Whose time is up before the write is taken out of those who hear of it; the batch is written with the others. */
+void test_partition__forgets_who_gave_up_before_the_write(void)
+{
+    struct stage *stage = stage_create(false);
+    struct pending *early = pending_create(2, -1, -1, -1), *late = pending_create(3, -1, -1, -1);
+    assert_true(append(stage, early));
+    partition_append_cancel(&early->append);
+    assert_false(partition_append_waits(&early->append));
+    assert_true(append(stage, late));
+    turn_until(stage, &late->done);
+    assert_false(early->done);
+    assert_int_equal(late->append.base_offset, 2);
+    assert_int_equal(stage->partition->high_watermark, 5);
+    pending_destroy(early);
+    pending_destroy(late);
+    stage_destroy(stage);
+}
+
 /* With ack.durability=page-cache written is enough, in the same pass. */
 void test_partition__counts_written_with_page_cache(void)
 {
