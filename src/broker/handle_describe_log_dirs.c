@@ -3,6 +3,7 @@
  * Every shard lists the partitions that it has there; a directory that failed is told as
  * KAFKA_STORAGE_ERROR, without partitions. A half-done move between directories (-future) that Kafka
  * left is not taken up, and not told. */
+#include <limits.h>
 #include <stdlib.h>
 
 #include "broker/apis.h"
@@ -166,12 +167,21 @@ static void tell_partitions(struct request *request, const struct found *found, 
     }
 }
 
+/* As Kafka tells it: from the root, without looking for links and dots. */
+static struct str absolute_path(struct request *request, const char *path)
+{
+    char current[PATH_MAX];
+    if (path[0] == '/' || directory_current(loop_io(request->shard->loop), current, sizeof(current)) < 0)
+        return str_from(path);
+    return str_from(arena_format(&request->arena, "%s/%s", current, path));
+}
+
 static void tell_directory(struct request *request, int index, const struct found *found,
     int32_t count, struct describe_log_dirs_result *out)
 {
     const struct shard *shard = request->shard;
     const char *path = log_dir_path(shard->log_dirs[index]);
-    out->log_dir = str_from(path);
+    out->log_dir = absolute_path(request, path);
     out->is_cordoned = is_cordoned(shard, log_dir_identity(shard->log_dirs[index])->directory_id);
     if (flusher_is_failed(shard->flushers[index])) {
         out->error_code = ERROR_KAFKA_STORAGE_ERROR;

@@ -54,6 +54,12 @@ int directory_exists(struct io *io, const char *path)
     return S_ISDIR(status.st_mode) ? 0 : -ENOTDIR;
 }
 
+int directory_current(struct io *io, char *out_path, size_t size)
+{
+    (void)io;
+    return getcwd(out_path, size) == NULL ? -errno : 0;
+}
+
 int64_t directory_free_bytes(struct io *io, const char *path)
 {
     (void)io;

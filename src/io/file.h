@@ -36,6 +36,7 @@ int directory_remove(struct io *io, const char *path);                       /* 
 int directory_sync(struct io *io, const char *path);
 int directory_sync_all(struct io *io, const char *path);                     /* syncfs of its file system */
 int directory_exists(struct io *io, const char *path);                       /* 0, or -ENOENT, -ENOTDIR … */
+int directory_current(struct io *io, char *out_path, size_t size);           /* the process's, absolute; -ERANGE */
 int64_t directory_free_bytes(struct io *io, const char *path);
 int64_t directory_total_bytes(struct io *io, const char *path);
 

@@ -94,6 +94,11 @@ class Suite:
         assert connection.produce("trimmed", 0, records[4]) == 4, "the producers of deleted records are known"
         assert connection.produce("trimmed", 0, wire.batch([one(at=now)], pid=78, pepoch=0, seq=5)) == 5
 
+    def check_directories_are_told_from_the_root(self):
+        if self.broker.kind != "kafka":
+            with node.Node(settings={"log.dirs": "near"}).start() as other:
+                assert list(other.connect().log_dirs()) == [os.path.join(os.path.realpath(other.folder), "near")]
+
     def check_refusals(self):
         connection = self.topic("strict", max_message_bytes="2000")
         damaged = bytearray(wire.batch([one(value=b"x" * 100)]))

@@ -316,6 +316,15 @@ int directory_exists(struct io *io, const char *path)
     return find_directory(io, path, &place);
 }
 
+int directory_current(struct io *io, char *out_path, size_t size)
+{
+    (void)io;
+    if (size < 2)
+        return -ERANGE;
+    memcpy(out_path, "/", 2);
+    return 0;
+}
+
 int64_t directory_total_bytes(struct io *io, const char *path)
 {
     struct place place;
