@@ -106,7 +106,9 @@ static void add_eligible(struct transition *transition, struct node_list from)
     for (int32_t i = 0; i < from.count; i++) {
         int32_t id = from.ids[i];
         bool lost = move->unclean && id == move->leaves;
-        if (!lost && !list_has(transition->isr, transition->isr_count, id) &&
+        bool stays =
+            node_list_has(transition->replicas, id); /* not one that came for a move only */
+        if (stays && !lost && !list_has(transition->isr, transition->isr_count, id) &&
             !list_has(transition->elr, transition->elr_count, id))
             transition->elr[transition->elr_count++] = id;
     }

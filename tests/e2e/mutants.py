@@ -59,7 +59,16 @@ def uvarint(value):
     return bytes(out)
 
 
+def unregisters(frame):
+    """A true wish (UnregisterBroker of node 1), which is granted: the only node would lead nothing until its next start."""
+    return frame[:2] == struct.pack(">h", 64) and struct.pack(">i", 1) in frame[8:]
+
+
 def lies(frame):
+    return (lie for lie in every_lie(frame) if not unregisters(lie))
+
+
+def every_lie(frame):
     """Every place that may hold a length, in every width that lengths have, says null, nothing, the most, and one more than remains. Places that
     hold something else are bent along with them."""
     for at in range(8, len(frame)):
@@ -92,4 +101,4 @@ def bent(frame, random):
             data[at:at] = piece * random.choice((1, 1, 50))
         else:
             data[at:at + 4] = struct.pack(">i", random.choice((-1, 0, 1, 0x7FFFFFFF, -0x80000000, len(data), 1 << 20)))
-    return bytes(data)
+    return frame if unregisters(bytes(data)) else bytes(data)

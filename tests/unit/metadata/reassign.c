@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cluster.h"
 #include "wire/gen/alter_partition_reassignments.h"
+#include "wire/gen/config_record.h"
 #include "wire/gen/partition_change_record.h"
 
 /* replicas NULL: cancel. */
@@ -122,6 +123,32 @@ void test_reassign__takes_a_move_back(void)
     set_isr(&cluster, NODES(4));
     assert_int_equal(move_to(&cluster, NULL, 0, true), ERROR_INVALID_REPLICA_ASSIGNMENT);
     assert_int_equal(cluster.record_count, 0);
+    cluster_deinit(&cluster);
+}
+
+/* Also where the ISR that is left is too small: who only came for the move is no eligible leader.
+ */
+void test_reassign__leaves_no_leader_behind_that_is_no_replica(void)
+{
+    struct cluster cluster;
+    struct config_record two = { .resource_type = SCOPE_TOPIC,
+        .resource_name = STR("moving"),
+        .name = STR("min.insync.replicas"),
+        .value = STR("2") };
+    struct partition_change_record record;
+    begin(&cluster);
+    cluster_apply(&cluster, &config_record_schema, 0, &two);
+    assert_int_equal(move_to(&cluster, NODES(4, 5), true), ERROR_NONE);
+    set_isr(&cluster, NODES(1, 4));
+    message_defaults(&partition_change_record_schema, &record);
+    record.partition_id = 0;
+    record.topic_id = image_topic_by_name(cluster_image(&cluster), STR("moving"))->id;
+    record.leader = 4;
+    cluster_apply(&cluster, &partition_change_record_schema, 2, &record);
+    assert_int_equal(move_to(&cluster, NULL, 0, true), ERROR_NONE);
+    const struct image_partition *partition = cluster_partition(&cluster, "moving", 0);
+    assert_int_equal(partition->leader, 1);
+    assert_false(node_list_has(partition->elr, 4));
     cluster_deinit(&cluster);
 }
 
