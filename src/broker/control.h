@@ -68,6 +68,7 @@ struct control {
     struct assign_call *assign_call;
     struct uuid offline[8];
     int32_t offline_count;
+    bool unregistered_told;
 };
 
 void control_init(struct control *control, struct loop *loop, const struct node_settings *settings,

@@ -99,12 +99,13 @@ static void heartbeat_done(struct control_errand *errand)
         try_again_in(control, RETRY_US);
         return;
     }
-    if (error == ERROR_BROKER_ID_NOT_REGISTERED)
+    if (error == ERROR_BROKER_ID_NOT_REGISTERED && !control->unregistered_told)
         report_warn("broker_unregistered",
             "node=%d consequence=\"it leads no partition; start it again and it registers again\"",
             control->settings->node_id);
-    else if (error != ERROR_NONE)
+    else if (error != ERROR_NONE && error != ERROR_BROKER_ID_NOT_REGISTERED)
         report_warn("heartbeat_refused", "error=%s", error_name(error));
+    control->unregistered_told = error == ERROR_BROKER_ID_NOT_REGISTERED;
     if (error == ERROR_NONE && !fenced && control->stage == CONTROL_UNFENCING) {
         control->stage = CONTROL_SERVING;
         control->hooks.ready(control->hooks.context);
