@@ -86,7 +86,7 @@ def every_lie(frame):
 
 
 def bent(frame, random):
-    """A few bytes changed, or a piece left out, doubled, or moved."""
+    """A few bytes changed, or a piece left out, doubled, or moved; nothing is left of what would be granted to the harm of all."""
     data = bytearray(frame)
     for _ in range(random.choice((1, 1, 2, 4, 16))):
         how, at = random.randrange(6), random.randrange(len(data))
@@ -101,4 +101,4 @@ def bent(frame, random):
             data[at:at] = piece * random.choice((1, 1, 50))
         else:
             data[at:at + 4] = struct.pack(">i", random.choice((-1, 0, 1, 0x7FFFFFFF, -0x80000000, len(data), 1 << 20)))
-    return frame if unregisters(bytes(data)) else bytes(data)
+    return b"" if unregisters(bytes(data)) else bytes(data)
