@@ -185,7 +185,9 @@ static int choose(struct formatting *formatting, const char *path, bool *out_tod
         return 0;
     if (!formatting->wish->ignore_formatted)
         return fail(formatting,
-            "%s is already formatted; --ignore-formatted formats the others only", path);
+            "%s is already formatted; to format the others only, add --ignore-formatted to this "
+            "command",
+            path);
     if (log_dir_identify(formatting->io, path, &identity, reason, sizeof(reason)) < 0)
         return fail(formatting, "%s", reason);
     if (formatting->cluster_id[0] != 0 && strcmp(formatting->cluster_id, identity.cluster_id) != 0)

@@ -65,7 +65,7 @@ static const char *place_of(struct arena *arena, const struct settings_said *sai
     case SETTINGS_OVERRIDE:
         break;
     }
-    return "--override: ";
+    return "--override ";
 }
 
 static void add_text(struct settings_input *input, struct settings_text ***end,

@@ -56,24 +56,37 @@ static const struct verb *find_verb(int argc, char **argv, int *out_words)
     return NULL;
 }
 
-/* The first word is a verb with parts, and the second is none of them. */
-static void complain_of_part(int argc, char **argv)
+static void print_parts(FILE *out, const char *name)
 {
-    if (argc > 2 && argv[2][0] != '-')
-        complain("%s has no part %s; it has these:", argv[1], argv[2]);
-    else
-        complain("%s needs one of these:", argv[1]);
     for (int i = 0; i < VERB_TABLES; i++) {
         for (const struct verb *verb = all_verbs[i]; verb->name != NULL; verb++) {
             struct str part = str_from(verb->name), first;
             str_split(&part, ' ', &first);
-            if (str_is(first, argv[1]))
-                fprintf(stderr, "  %s %-20s %s\n", program_name(), verb->name, verb->summary);
+            if (str_is(first, name))
+                fprintf(out, "  %s %-20s %s\n", program_name(), verb->name, verb->summary);
         }
     }
 }
 
-static int complain_of_verb(int argc, char **argv)
+/* The first word is a verb with parts, and the second is none of them. */
+static int answer_without_part(int argc, char **argv)
+{
+    if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
+        printf("usage: %s %s PART [options]\n\nparts:\n", program_name(), argv[1]);
+        print_parts(stdout, argv[1]);
+        printf("\n%s %s PART --help tells more.\n", program_name(), argv[1]);
+        return EXIT_DONE;
+    }
+    if (argc > 2 && argv[2][0] != '-')
+        complain("%s has no part %s; it has these:", argv[1], argv[2]);
+    else
+        complain("%s needs one of these:", argv[1]);
+    print_parts(stderr, argv[1]);
+    return EXIT_MISUSED;
+}
+
+/* No verb is named so. */
+static int answer_without_verb(int argc, char **argv)
 {
     struct str said = str_from(argv[1]), nearest = { 0 };
     int best = said.size / 2 + 1;
@@ -92,8 +105,8 @@ static int complain_of_verb(int argc, char **argv)
         }
     }
     if (has_parts)
-        complain_of_part(argc, argv);
-    else if (!str_is_null(nearest))
+        return answer_without_part(argc, argv);
+    if (!str_is_null(nearest))
         complain("unknown verb %s; did you mean %s %.*s? See %s --help", argv[1], program_name(),
             STR_PRINT(nearest), program_name());
     else
@@ -120,12 +133,8 @@ int main(int argc, char **argv)
     }
     int words;
     const struct verb *verb = find_verb(argc, argv, &words);
-    if (verb == NULL) {
-        bool wants_help =
-            argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0);
-        int code = complain_of_verb(argc, argv);
-        return wants_help ? EXIT_DONE : code;
-    }
+    if (verb == NULL)
+        return answer_without_verb(argc, argv);
     struct arguments arguments;
     int code = arguments_parse(verb, argc - words - 1, argv + words + 1, &arguments);
     if (code < 0)

@@ -48,7 +48,7 @@ static void stop_node(struct task *task)
 }
 
 /* SIGHUP: the level of reports is read again where it was read at the start. A node that no file
- * configures stops, since its terminal is gone. */
+ * configures has nothing to read, and goes on. */
 struct rereader {
     struct task task;
     struct io *io;
@@ -75,6 +75,11 @@ static void reread_report_level(struct task *task)
     const struct rereader *rereader = container_of(task, struct rereader, task);
     const char *file = configuration_file(rereader->arguments);
     struct configuration again;
+    if (file == NULL) {
+        report_info("report_level_kept",
+            "cause=SIGHUP: the node was started without FILE, so there is none to read again");
+        return;
+    }
     if (configuration_load(&again, rereader->io, file, rereader->arguments))
         set_report_level(&again.node, file);
     else
@@ -134,14 +139,13 @@ static int run_loops(struct io *io, const struct node_settings *settings, struct
     const char *cluster_id, const struct arguments *arguments)
 {
     int count = node_loop_count(node), started = 0, code = EXIT_DONE;
-    struct stopper stoppers[3];
+    struct stopper stoppers[2];
     struct rereader rereader = { { .run = reread_report_level }, io, arguments };
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 2; i++)
         stoppers[i] = (struct stopper){ { .run = stop_node }, node, false };
     watch_signal(node, SIGTERM, "SIGTERM", &stoppers[0].task);
     watch_signal(node, SIGINT, "SIGINT", &stoppers[1].task);
-    watch_signal(node, SIGHUP, "SIGHUP",
-        configuration_file(arguments) != NULL ? &rereader.task : &stoppers[2].task);
+    watch_signal(node, SIGHUP, "SIGHUP", &rereader.task);
     struct thread **threads = memory_take((size_t)count * sizeof(*threads));
     for (; started < count; started++) {
         int status = thread_start(
@@ -170,7 +174,8 @@ static int run_loops(struct io *io, const struct node_settings *settings, struct
 
 /* Empty directories are formatted; with some formatted and some not, a person must say whether a
  * disk is missing. */
-static bool prepare_directories(struct io *io, const struct node_settings *node)
+static bool prepare_directories(
+    struct io *io, const struct node_settings *node, const struct arguments *arguments)
 {
     struct arena arena;
     const char **paths, *empty = NULL;
@@ -196,10 +201,12 @@ static bool prepare_directories(struct io *io, const struct node_settings *node)
             empty);
         fine = false;
     } else if (fine && empty != NULL && formatted > 0) {
+        const char *file = configuration_file(arguments);
         complain(
             "%s is not formatted, but others are. Is a disk not mounted? If it is new: %s storage "
-            "format --ignore-formatted",
-            empty, program_name());
+            "format --ignore-formatted%s%s%s",
+            empty, program_name(), file == NULL ? "" : " -c ", file == NULL ? "" : file,
+            argument_given(arguments, "override") ? ", and each --override of this start" : "");
         fine = false;
     } else if (fine && empty != NULL) {
         struct format_wish wish = { .cluster_id = node->cluster_id.data,
@@ -243,7 +250,7 @@ static int run_node(
     struct log_dir_identity identity;
     struct node *node;
     char reason[512];
-    if (!prepare_directories(io, settings))
+    if (!prepare_directories(io, settings, arguments))
         return EXIT_FAILED;
     if (log_dir_identify(io, settings->metadata_log_dir.data, &identity, reason, sizeof(reason)) <
         0) {
@@ -317,7 +324,8 @@ const struct verb server_verbs[] = {
         "num.partitions) takes its place, and --override takes the place of both. Without any of "
         "them the node listens on\n"
         "localhost:9092 and keeps its data in ./strom-data. Empty directories are formatted. "
-        "SIGTERM stops the node in order. SIGHUP reads FILE's report.level again.\n\n"
+        "SIGTERM stops the node in order.\n"
+        "SIGHUP reads FILE's report.level again; without FILE it changes nothing.\n\n"
         "examples:\n"
         "  strom server\n"
         "  strom server /etc/kafka/server.properties\n"

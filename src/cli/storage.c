@@ -159,6 +159,11 @@ static int format_with(
         .ignore_formatted = argument_given(arguments, "ignore-formatted") };
     char reason[1024];
     int code = EXIT_MISUSED;
+    const char **paths;
+    int count = format_list_directories(node, &arena, &paths);
+    bool *passed_over = arena_take_array(&arena, (size_t)count, sizeof(*passed_over));
+    for (int i = 0; i < count; i++)
+        passed_over[i] = format_state_of(io, paths[i], reason, sizeof(reason)) == FORMAT_DONE;
     if (wish.cluster_id != NULL && (wish.cluster_id[0] == 0 || strlen(wish.cluster_id) > 63))
         complain("--cluster-id: it must have 1 to 63 characters");
     else if (read_voters(arguments, node, &arena, &wish) &&
@@ -167,12 +172,9 @@ static int format_with(
                                                                                : EXIT_DONE;
     if (code == EXIT_FAILED)
         complain("%s", reason);
-    if (code == EXIT_DONE) {
-        const char **paths;
-        int count = format_list_directories(node, &arena, &paths);
-        for (int i = 0; i < count; i++)
-            printf("formatted: %s\n", paths[i]);
-    }
+    for (int i = 0; code == EXIT_DONE && i < count; i++)
+        printf("%s: %s\n", passed_over[i] ? "already formatted, left as it is" : "formatted",
+            paths[i]);
     arena_deinit(&arena);
     return code;
 }

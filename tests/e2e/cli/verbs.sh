@@ -87,6 +87,11 @@ check "a wrong verb" 2 "did you mean $strom topic?" "$strom" topci list
 check "the beginning of a verb" 2 "did you mean $strom storage?" "$strom" stor
 check "a verb like none" 2 "unknown verb bogus. See" "$strom" bogus
 check "a wrong part" 2 "  $strom topic list" "$strom" topic lsit
+for verb in storage topic log; do
+    same "help of $verb is a page" "usage: $strom $verb PART [options]" "$("$strom" $verb --help 2>/dev/null | head -1)"
+    check "$verb alone" 2 "$verb needs one of these:" "$strom" $verb
+done
+check "help of no verb" 2 "unknown verb bogus" "$strom" bogus --help
 check "help of a verb" 0 "examples:" "$strom" topic create --help
 check "a wrong option" 2 "did you mean --partitions" "$strom" topic create a --partition 3
 check "a missing word" 2 "NAME is missing; usage: $strom topic create NAME" "$strom" topic create
@@ -107,6 +112,7 @@ check "all problems are told at once" 2 "bad.properties:3: sasl.enabled.mechanis
 check "an unknown key names the nearest" 2 "did you mean num.partitions?" "$strom" server bad.properties
 check "no such file" 2 "cannot read absent.properties" "$strom" server absent.properties
 printf 'node.id=5\nlog.dirs=%s/formatted\nnum.partitions=2\n' "$work" >good.properties
+check "a bad override" 2 "--override num.partitions=: not valid" "$strom" server --override num.partitions=
 check "check-config" 0 "the configuration is valid" "$strom" server good.properties --check-config
 check "print-config" 0 "num.partitions=2  # file" "$strom" server good.properties --print-config
 check "override wins" 0 "num.partitions=9  # override" "$strom" server good.properties --print-config --override num.partitions=9
@@ -117,8 +123,12 @@ same "docs/settings.md tells what the binary knows" "$(cat "$root/docs/settings.
 check "info before format" 1 "is not formatted" "$strom" storage info -c good.properties
 check "format" 0 "formatted: $work/formatted" "$strom" storage format -c good.properties -t AAAAAAAAAAAAAAAAAAAAAQ --standalone
 check "info" 0 "cluster.id=AAAAAAAAAAAAAAAAAAAAAQ" "$strom" storage info -c good.properties
-check "format twice" 1 "already formatted" "$strom" storage format -c good.properties
-check "format twice, ignored" 0 "" "$strom" storage format -c good.properties --ignore-formatted
+check "format twice" 1 "add --ignore-formatted to this command" "$strom" storage format -c good.properties
+check "format twice, ignored" 0 "already formatted, left as it is: $work/formatted" "$strom" storage format -c good.properties --ignore-formatted
+check "format one of two" 0 "formatted: $work/added" "$strom" storage format -c good.properties --ignore-formatted \
+    --override log.dirs="$work/formatted,$work/added"
+check "one of two is not formatted" 1 "storage format --ignore-formatted -c good.properties, and each --override" "$strom" server good.properties \
+    --override log.dirs="$work/formatted,$work/lost" --override listeners=PLAINTEXT://127.0.0.1:0
 check "a first user" 0 formatted "$strom" storage format --override log.dirs="$work/users" \
     --add-scram 'SCRAM-SHA-256=[name=alice,iterations=8192,password=secret]' -S 'SCRAM-SHA-512=[name="bob",password=other]'
 check "stands in the log" 0 '"name":"alice","mechanism":1' "$strom" log dump -r "$work/users"
@@ -169,6 +179,9 @@ check "delete" 0 "deleted topic copy" "$strom" topic delete copy -b "$address"
 check "delete again" 4 UNKNOWN_TOPIC "$strom" topic delete copy -b "$address"
 check "health" 0 healthy "$strom" health -b "$address"
 check "health as json" 0 '"healthy": true' "$strom" health -o json -b "$address"
+kill -HUP "$server"
+check "SIGHUP without a file changes nothing" 0 "started without FILE" timeout 10 grep -m 1 "SIGHUP" <(tail -f -n +1 --pid="$server" "$work/server-err")
+check "and the node goes on" 0 healthy "$strom" health -b "$address"
 check "a busy directory" 1 "" "$strom" server --override listeners=PLAINTEXT://127.0.0.1:0 --override log.dirs="$work/data"
 stop
 
