@@ -41,16 +41,6 @@ struct flush_run {
 };
 enum { RUN_FLUSH, RUN_CHECKPOINT, RUN_COUNT };
 
-/* Files or a directory on their way out: renamed now, removed after the delay. */
-struct deletion {
-    struct work work;
-    struct timer timer;
-    struct flusher *flusher;
-    struct deletion *next, *prev;
-    int64_t delay_ms;
-    bool running;
-};
-
 struct flusher {
     struct loop *loop;
     struct io *io;
@@ -72,7 +62,7 @@ struct flusher {
     struct staging *free_staging;
     const struct log_place **claimed; /* opened since the last mail to the directory */
     int32_t claimed_count, claimed_capacity;
-    struct deletion *deletions;
+    struct deletion *deletions; /* deletion.h */
     struct starts_kept starts_kept;
     struct task starts_task;
     bool starts_asked; /* starts_kept is on its way */
@@ -96,10 +86,8 @@ void flush_publish_starts(struct flusher *flusher); /* in this pass, or when the
 struct staging *flush_lend_staging(struct flusher *flusher);
 void flush_return_staging(struct flusher *flusher, struct staging *staging);
 
-/* Owned by the flusher from here on: its work runs at once, and after delay_ms everything it
- * renamed is removed. */
-struct deletion *flush_deletion_create(struct flusher *flusher, int64_t delay_ms);
-void flush_deletion_start(struct deletion *deletion);
+/* After flusher_stop(): the last checkpoint is over, or can never be, and nothing else runs. */
+void flush_look_stopped(struct flusher *flusher);
 
 /* checkpoint.c */
 bool checkpoint_build(

@@ -8,6 +8,7 @@
 #include "base/container.h"
 #include "base/memory.h"
 #include "io/io.h"
+#include "storage/deletion.h"
 #include "storage/flush.h"
 #include "storage/log_dir.h"
 #include "storage/log_dir_mail.h"
@@ -44,19 +45,9 @@ static void start(struct flusher *flusher)
         start_run(&flusher->runs[RUN_CHECKPOINT]);
 }
 
-static bool deletions_run(const struct flusher *flusher)
+void flush_look_stopped(struct flusher *flusher)
 {
-    const struct deletion *deletion;
-    DL_FOREACH(flusher->deletions, deletion)
-    if (deletion->running)
-        return true;
-    return false;
-}
-
-/* After flusher_stop(): the last checkpoint is over, or can never be. */
-static void maybe_stopped(struct flusher *flusher)
-{
-    if (flusher->stopped == NULL || is_running(flusher) || deletions_run(flusher) ||
+    if (flusher->stopped == NULL || is_running(flusher) || deletion_is_running(flusher) ||
         flusher->starts_asked)
         return;
     if (flusher->failure == 0 && (flusher->dirty != NULL || flusher->waiting != NULL)) {
@@ -77,7 +68,7 @@ static void run_start(struct task *task)
 {
     struct flusher *flusher = container_of(task, struct flusher, start_task);
     if (flusher->stopped != NULL)
-        maybe_stopped(flusher);
+        flush_look_stopped(flusher);
     else
         start(flusher);
 }
@@ -135,7 +126,7 @@ static void work_is_done(struct work *work)
     if (run->is_checkpoint && status == 0)
         flush_publish_soon(flusher);
     if (flusher->stopped != NULL)
-        maybe_stopped(flusher);
+        flush_look_stopped(flusher);
     else if (flusher->waiting != NULL || flusher->wants_checkpoint)
         start_soon(flusher);
 }
@@ -258,7 +249,7 @@ static void starts_are_kept(struct mail *mail)
         more = more || log->start_wanted > log->start;
     }
     if (flusher->stopped != NULL)
-        maybe_stopped(flusher);
+        flush_look_stopped(flusher);
     else if (more && kept)
         flush_publish_starts(flusher);
     else if (more && flusher->failure == 0) /* the disk is full */
@@ -333,22 +324,13 @@ void flusher_stop(struct flusher *flusher, struct task *stopped)
     loop_enqueue(flusher->loop, &flusher->start_task);
 }
 
-static void deletion_destroy(struct deletion *deletion)
-{
-    timer_cancel(deletion->flusher->loop, &deletion->timer);
-    DL_DELETE(deletion->flusher->deletions, deletion);
-    work_deinit(&deletion->work);
-    memory_give(deletion);
-}
-
 void flusher_destroy(struct flusher *flusher)
 {
     if (flusher == NULL)
         return;
     assert(flusher->logs == NULL && !is_running(flusher));
     stop_timers(flusher);
-    while (flusher->deletions != NULL)
-        deletion_destroy(flusher->deletions);
+    deletions_destroy(flusher);
     while (flusher->free_staging != NULL) {
         struct staging *staging = flusher->free_staging;
         flusher->free_staging = staging->next;
@@ -385,7 +367,7 @@ void flusher_fail(struct flusher *flusher, int status)
     stop_timers(flusher);
     tell_of_room(flusher);
     if (flusher->stopped != NULL)
-        maybe_stopped(flusher);
+        flush_look_stopped(flusher);
 }
 
 void flush_note_failure(struct flusher *flusher, int status)
@@ -539,70 +521,4 @@ void flush_return_staging(struct flusher *flusher, struct staging *staging)
 {
     staging->next = flusher->free_staging;
     flusher->free_staging = staging;
-}
-
-/* ---- Deletions. ---- */
-
-static void deletion_is_over(struct work *work)
-{
-    struct deletion *deletion = container_of(work, struct deletion, work);
-    struct flusher *flusher = deletion->flusher;
-    if (work->status == -EIO)
-        flush_note_failure(flusher, work->status);
-    deletion_destroy(deletion);
-    maybe_stopped(flusher);
-}
-
-static void removal_due(struct timer *timer)
-{
-    struct deletion *deletion = container_of(timer, struct deletion, timer);
-    deletion->running = true;
-    work_submit(&deletion->work);
-}
-
-/* The renames are done: what they were renamed to is removed after the delay. */
-static void renames_are_done(struct work *work)
-{
-    struct deletion *deletion = container_of(work, struct deletion, work);
-    struct flusher *flusher = deletion->flusher;
-    deletion->running = false;
-    if (work->status < 0) {
-        deletion_is_over(work);
-        return;
-    }
-    for (int32_t i = 0; i < work->count; i++) {
-        struct work_item *item = &work->items[i];
-        if (item->kind == WORK_RENAME) {
-            memory_give(item->path);
-            item->path = item->target;
-            item->target = NULL;
-            item->kind = WORK_UNLINK;
-        }
-    }
-    work->next = 0;
-    work->done = deletion_is_over;
-    set_timer_in(flusher, &deletion->timer, deletion->delay_ms);
-    maybe_stopped(flusher);
-}
-
-struct deletion *flush_deletion_create(struct flusher *flusher, int64_t delay_ms)
-{
-    struct deletion *deletion = memory_take(sizeof(*deletion));
-    deletion->flusher = flusher;
-    deletion->delay_ms = delay_ms;
-    deletion->timer.run = removal_due;
-    work_init(&deletion->work, flusher->io, flusher->loop, renames_are_done);
-    DL_APPEND(flusher->deletions, deletion);
-    return deletion;
-}
-
-void flush_deletion_start(struct deletion *deletion)
-{
-    if (deletion->work.count > 0 && deletion->work.items[0].kind == WORK_REMOVE_TREE) {
-        deletion->work.done = deletion_is_over;
-        set_timer_in(deletion->flusher, &deletion->timer, deletion->delay_ms);
-        return;
-    }
-    deletion->running = true;
-    work_submit(&deletion->work);
 }

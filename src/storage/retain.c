@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "io/file.h"
 #include "io/io.h"
+#include "storage/deletion.h"
 #include "storage/flush.h"
 #include "storage/flusher.h"
 #include "storage/log_state.h"
@@ -29,7 +30,7 @@ int log_drop_segments(struct log *log, int32_t first, int32_t count)
     if (status < 0)
         return status;
     struct deletion *deletion =
-        flush_deletion_create(log->flusher, log->settings.file_delete_delay_ms);
+        deletion_create(log->flusher, log->settings.file_delete_delay_ms);
     for (int32_t i = first; i < first + count; i++) {
         for (size_t s = 0; s < sizeof(suffixes) / sizeof(suffixes[0]); s++) {
             segment_path(path, log->path, log->segments[i].base_offset, suffixes[s]);
@@ -40,7 +41,7 @@ int log_drop_segments(struct log *log, int32_t first, int32_t count)
         }
         segment_deinit(&log->segments[i]);
     }
-    flush_deletion_start(deletion);
+    deletion_start(deletion);
     log->segment_count -= count;
     memmove(log->segments + first, log->segments + first + count,
         (size_t)(log->segment_count - first) * sizeof(*log->segments));
@@ -306,9 +307,9 @@ int log_delete(struct log *log)
     int status = file_rename(log->io, log->path, target);
     if (status == 0) {
         struct deletion *deletion =
-            flush_deletion_create(flusher, log->settings.file_delete_delay_ms);
+            deletion_create(flusher, log->settings.file_delete_delay_ms);
         work_add_path(&deletion->work, WORK_REMOVE_TREE, target);
-        flush_deletion_start(deletion);
+        deletion_start(deletion);
     }
     memory_give(target);
     log_close(log);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files or a directory on their way out: renamed to a name that ends in -delete or .deleted at
+ * once, removed after file.delete.delay.ms, on a worker. What a stop or a crash leaves is removed
+ * at the next start. A deletion is the flusher's from its creation on, and goes when it is over. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "io/loop.h"
+#include "storage/work.h"
+
+struct flusher;
+
+struct deletion {
+    struct work work; /* the renames, then the removals */
+    struct timer timer;
+    struct flusher *flusher;
+    struct deletion *next, *prev;
+    int64_t delay_ms;
+    bool running;
+};
+
+/* The caller adds renames to its work, or one WORK_REMOVE_TREE of what is renamed already, then
+ * starts it. */
+struct deletion *deletion_create(struct flusher *flusher, int64_t delay_ms);
+void deletion_start(struct deletion *deletion);
+
+bool deletion_is_running(
+    const struct flusher *flusher); /* any of its deletions; those that wait do not count */
+void deletions_destroy(struct flusher *flusher); /* none is running */
