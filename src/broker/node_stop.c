@@ -3,6 +3,7 @@
  *   starting --ready--> serving --node_stop--> leaving --left--> shards stop --all--> metadata stops --> loops end
  * A shard stops by making all it has durable; then it closes its connections and partitions. */
 #include <assert.h>
+#include <errno.h>
 
 #include "base/container.h"
 #include "base/memory.h"
@@ -219,6 +220,20 @@ static void deliver_failure(struct mail *mail)
     loop_finish(failure->shard->loop, FINISH_SEND, &failure->task);
 }
 
+/* A disk that is full refuses appends while the node serves; when it ends, it fails the last checkpoint. */
+static void report_failure(const struct node *node, const struct node_directory *directory, int status, bool fatal)
+{
+    const char *path = log_dir_path(directory->dir);
+
+    if (node->stage == NODE_LEAVING && (status == -ENOSPC || status == -EDQUOT))
+        report_error("last_checkpoint_failed",
+            "path=%s reason=\"%s\" consequence=\"this was no clean stop: the next start recovers its logs from the checkpoint before\"",
+            path, status_text(status));
+    else
+        report_error("log_directory_failed", "path=%s reason=\"%s\" consequence=\"%s\"", path, status_text(status),
+            fatal ? "the node stops" : "its partitions are offline");
+}
+
 /* A directory met an I/O error: it is retired for good. Without metadata, or without any directory, the node stops. */
 void node_directory_failed(struct task *task)
 {
@@ -230,8 +245,7 @@ void node_directory_failed(struct task *task)
     for (int i = 0; i < node->data_directory_count; i++)
         left_over += log_dir_failure(node->log_dirs[i]) == 0;
     bool fatal = directory->index == node->metadata_index || left_over == 0;
-    report_error("log_directory_failed", "path=%s reason=\"%s\" consequence=\"%s\"", log_dir_path(directory->dir),
-        status_text(status), fatal ? "the node stops" : "its partitions are offline");
+    report_failure(node, directory, status, fatal);
     if (directory->index < node->data_directory_count) {
         for (int32_t i = 0; i < node->shards.count; i++) {
             struct directory_failure *failure = memory_take(sizeof(*failure));
