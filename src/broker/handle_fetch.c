@@ -260,6 +260,8 @@ static bool collect(struct fetch_work *work)
     }
     while (!is_enough(work)) {
         if (!work->woken) {
+            if (!request_may_wait(request))
+                return true; /* with what there is; the client asks again */
             work->stage = FETCH_WAITING;
             timer_set(request->shard->loop, &work->deadline, work->deadline_us);
             return false;
@@ -275,6 +277,7 @@ enum step handle_fetch(struct request *request)
     if (request->work.fetch == NULL) {
         if (!start(request))
             return STEP_ANSWER;
+        request_note_memory(request); /* of what is read; a visit takes more than it is in the request */
         if (!fetch_round(request->work.fetch))
             return STEP_PARK;
     }

@@ -45,7 +45,7 @@ static struct request *take_request(struct shard *shard)
 }
 
 /* The arena's first block comes with every request; what is beyond it is charged to the node's budget. */
-static void note_memory(struct request *request)
+void request_note_memory(struct request *request)
 {
     struct budget *budget = request->shard->net.budget;
     int64_t size = request->arena.taken > ARENA_UNCHARGED ? (int64_t)request->arena.taken : 0;
@@ -55,6 +55,14 @@ static void note_memory(struct request *request)
     else
         budget_release(budget, request->charged - size);
     request->charged = size;
+}
+
+bool request_may_wait(struct request *request)
+{
+    const struct budget *budget = request->shard->net.budget;
+
+    request_note_memory(request);
+    return request->charged == 0 || budget_used(budget) < budget->limit / 2;
 }
 
 /* What the handler needed is not needed once the answer is encoded, and that may wait long for a slow peer. */
@@ -69,7 +77,7 @@ static void drop_work(struct request *request)
     request->files = NULL;
     request->frame = NULL;
     arena_reset(&request->arena);
-    note_memory(request);
+    request_note_memory(request);
 }
 
 static void drop_answer(struct request *request)
@@ -300,7 +308,7 @@ static void step(struct request *request)
 {
     request->stepping = true;
     request->resumed = false;
-    note_memory(request); /* here, since one that is parked may have lent its arena to another loop */
+    request_note_memory(request); /* here, since one that is parked may have lent its arena to another loop */
     enum step outcome = request->api->handle(request);
     request->stepping = false;
     switch (outcome) {

@@ -163,6 +163,12 @@ void errand_finish(struct errand *errand);
 /* Calls the handler again, from a clean stack in this pass. For a request that is parked. */
 void request_resume(struct request *request);
 
+/* Charges the node's budget for what the arena takes beyond its first block; done before each step, and by handlers that
+ * put much into it while nobody else uses it. */
+void request_note_memory(struct request *request);
+/* The same, before a handler parks for long. False: half of the budget is used, so the memory is better given back at once. */
+bool request_may_wait(struct request *request);
+
 /* The answer holds the file from now on (takes the reference). */
 void request_keep_file(struct request *request, struct file *file);
 

@@ -307,6 +307,23 @@ class Suite:
             return "300 half frames of 400 kB,"
         self.hold("half frames of much", act, 4)
 
+    def check_parked_fetches(self):
+        """Small requests that wait long, each for very many partitions."""
+        count = 5000
+        body = struct.pack(">iiiibi", -1, 20000, 1 << 20, 1 << 20, 0, 1) + wire.text("target")
+        body += struct.pack(">i", count) + struct.pack(">iqi", 0, 0, 1000) * count
+        frame = mutants.header(1, 4, False) + body
+        def act():
+            self.open(300)
+            for peer in self.peers:
+                peer.settimeout(0.1)
+                try:
+                    peer.sendall(struct.pack(">i", len(frame)) + frame)
+                except OSError:
+                    pass
+            return f"{len(self.peers)} fetches of {count} partitions,"
+        self.hold("parked fetches", act)
+
     def check_never_reading_peers(self):
         for i in range(4):
             self.bystander.create_topic(f"wide-{i}", 250)
