@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/report.h"
 #include "base/status.h"
+#include "broker/missing.h"
 #include "broker/node.h"
 #include "broker/node_parts.h"
 #include "broker/settings.h"
@@ -149,6 +150,7 @@ static void loaded(void *context, const struct image *image)
     struct node *node = context;
 
     stray_set_aside(node->log_dirs, node->data_directory_count, image, node->settings->node_id);
+    missing_report(node->log_dirs, node->data_directory_count, image, node->settings->node_id);
 }
 
 void node_control_init(struct node *node)

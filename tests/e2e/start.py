@@ -403,6 +403,50 @@ def hangup(_good):
         assert "node_leaving" in broker.said(1000)[len(before):], "reports of the level info are printed again"
 
 
+def emptied(good):
+    """A directory whose disk was replaced: its partitions begin empty, which is said once; the others are silent."""
+    with tempfile.TemporaryDirectory(prefix="strom-e2e-") as folder:
+        case = Case(good, folder)
+        held = sum(os.path.isdir(os.path.join(case.two, f"hello-{p}")) for p in range(2))
+        assert held > 0
+        shutil.rmtree(case.two)
+        subprocess.run([node.STROM, "storage", "format", "--ignore-formatted", "--override", f"log.dirs={case.one},{case.two}", "--override",
+                        "node.id=1"], check=True, stdout=subprocess.DEVNULL)
+        code, said = case.start()
+        assert code is STARTED
+        lines = [line for line in said.splitlines() if "partitions_begin_empty" in line]
+        assert len(lines) == 1 and f"directory.id={good.second_id} partitions={held} " in lines[0], said
+        code, said = case.start()
+        assert code is STARTED and "partitions_begin_empty" not in said, said
+
+
+def emptied_by_hand(good):
+    """The directory is the same one, and what it held is gone."""
+    with tempfile.TemporaryDirectory(prefix="strom-e2e-") as folder:
+        case = Case(good, folder)
+        gone = [p for p in range(2) if os.path.isdir(os.path.join(case.two, f"hello-{p}"))]
+        for p in gone:
+            shutil.rmtree(os.path.join(case.two, f"hello-{p}"))
+        code, said = case.start()
+        assert code is STARTED
+        assert f"partitions_begin_empty directory={case.two} directory.id={good.second_id} partitions={len(gone)} first=hello-{gone[0]}" in said, said
+
+
+def created_before_a_kill(_good):
+    """A partition that was created, and whose directory the kill came before, has lost nothing."""
+    with node.Node(kind="strom") as broker:
+        broker.start()
+        connection = broker.connect()
+        connection.create_topic("new", 1)
+        wire.wait_for(lambda: connection.list_offset("new", 0, -1), 20, "served")
+        broker.kill()
+        shutil.rmtree(os.path.join(broker.directories[0], "new-0"))
+        broker.start()
+        connection = broker.connect()
+        wire.wait_for(lambda: connection.list_offset("new", 0, -1), 20, "served")
+        assert "partitions_begin_empty" not in broker.said(1000), broker.said(1000)
+
+
 def stop_when_full(_good):
     """A stop that cannot write its last checkpoint says so, and is no clean one; the next start recovers what was acknowledged."""
     with tempfile.TemporaryDirectory(prefix="strom-e2e-") as folder:
@@ -434,7 +478,8 @@ def fill_and_stop(broker, filler):
     assert "log_directory_failed" not in said, said
 
 
-TESTS = [("older format", older_format), ("refused twice", refused_twice), ("hangup", hangup), ("stop when full", stop_when_full)]
+TESTS = [("older format", older_format), ("refused twice", refused_twice), ("hangup", hangup), ("stop when full", stop_when_full),
+         ("emptied", emptied), ("emptied by hand", emptied_by_hand), ("created before a kill", created_before_a_kill)]
 
 
 MOUNTING = ("read-only file system", "disk full", "disk full after a crash", "disk nearly full after a crash", "new disk full",
