@@ -117,6 +117,7 @@ static enum error check_partition(const struct request *request, const struct im
         return ERROR_INVALID_RECORD; /* Kafka 4.4.0 never answers a null here */
     if (request->in.produce->acks < -1 || request->in.produce->acks > 1)
         return ERROR_INVALID_REQUIRED_ACKS;
+    /* Kafka lets a client of this name write there, for its own tools. It guards against mistakes only: any client may say so. */
     if (topic_is_internal(topic->name) && !str_is(request->client_id, "__admin_client"))
         return ERROR_INVALID_TOPIC_EXCEPTION;
     return ERROR_NONE;

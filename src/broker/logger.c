@@ -6,6 +6,7 @@
 #include "broker/settings.h"
 #include "metadata/settings_change.h"
 
+/* Of two names for one level the first is told: DEBUG, not TRACE; ERROR, not FATAL. */
 static const struct {
     const char *name;
     enum report_level level;

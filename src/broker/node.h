@@ -20,7 +20,7 @@ int node_loop_count(const struct node *node);
 struct loop *node_loop(const struct node *node, int index);
 const char *node_loop_name(const struct node *node, int index); /* at most 15 bytes */
 
-int node_start(struct node *node);         /* registers the broker, then accepts connections. 0 or -errno */
+void node_start(struct node *node);       /* registers the broker, then accepts connections */
 void node_stop(struct node *node);        /* a clean stop: every loop stops itself when its part is done */
 bool node_failed(const struct node *node); /* after the loops ended: whether it stopped for a fault */
 int node_port(const struct node *node, int listener_index); /* in order of the listeners setting; for port 0 */

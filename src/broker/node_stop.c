@@ -186,10 +186,9 @@ static void call_control(struct node *node, void (*deliver)(struct mail *mail))
     mail_send(NULL, node->control_shard->loop, &call->mail);
 }
 
-int node_start(struct node *node)
+void node_start(struct node *node)
 {
     call_control(node, deliver_start);
-    return 0;
 }
 
 void node_stop(struct node *node)

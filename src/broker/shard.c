@@ -134,12 +134,21 @@ void shard_stop(struct shard *shard, struct task *stopped)
     loop_enqueue(shard->loop, &shard->flusher_stopped);
 }
 
+static void report_left_out(struct shard *shard)
+{
+    if (shard->reports_left_out > 0)
+        report_warn("request_refused", "shard=%d left_out=%lld: so many more came since the last one that was reported", shard->index,
+            (long long)shard->reports_left_out);
+    shard->reports_left_out = 0;
+}
+
 void shard_close(struct shard *shard)
 {
     struct partition *partition, *next;
 
     while (shard->net.conns != NULL)
         conn_close(shard->net.conns);
+    report_left_out(shard);
     HASH_ITER(hh, shard->partitions, partition, next) {
         HASH_DEL(shard->partitions, partition);
         partition_destroy(partition, ERROR_NOT_LEADER_OR_FOLLOWER, false);

@@ -121,11 +121,6 @@ static void print_start(
     arena_deinit(&arena);
 }
 
-static void complain_of_start(void)
-{
-    complain("the node did not start; the last report above says why");
-}
-
 static void watch_signal(struct node *node, int number, const char *name, struct task *task)
 {
     int status = io_signal_watch(node_loop(node, 0), number, task);
@@ -158,13 +153,8 @@ static int run_loops(struct io *io, const struct node_settings *settings, struct
         }
     }
     if (started == count) {
-        if (node_start(node) == 0)
-            print_start(settings, node, cluster_id);
-        else {
-            complain_of_start();
-            code = EXIT_FAILED;
-            node_stop(node);
-        }
+        node_start(node);
+        print_start(settings, node, cluster_id);
         for (int i = 0; i < started; i++)
             thread_join(threads[i]);
     }
@@ -260,7 +250,7 @@ static int run_node(
     raise_file_limit();
     int status = node_create(io, settings, &node);
     if (status < 0) {
-        complain_of_start();
+        complain("the node did not start; the last report above says why");
         return EXIT_FAILED;
     }
     int code = run_loops(io, settings, node, identity.cluster_id, arguments);

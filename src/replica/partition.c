@@ -333,9 +333,6 @@ bool partition_append(struct partition *partition, struct append *append, struct
     struct batch_verdict verdict;
 
     append->partition = NULL;
-    append->base_offset = -1;
-    append->append_time_ms = -1;
-    append->log_start = -1;
     append->error = partition_check(partition, -1);
     if (append->error != ERROR_NONE)
         return false;

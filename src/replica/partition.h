@@ -44,7 +44,7 @@ struct append {
     int16_t acks;
     bool allow_zstd; /* the producer speaks a version that knows it */
     void (*done)(struct append *append); /* from a clean stack or a finish hook; must only note and enqueue */
-    /* the answer */
+    /* the answer; the producer's side sets its numbers to -1 at first, since it may end before the partition sees it */
     enum error error;
     const char *message; /* NULL: nothing to say */
     const struct record_error *record_errors;

@@ -447,6 +447,19 @@ def created_before_a_kill(_good):
         assert "partitions_begin_empty" not in broker.said(1000), broker.said(1000)
 
 
+def left_out(_good):
+    """Refused requests are not all reported; at the stop the rest is counted."""
+    with node.Node(kind="strom") as broker:
+        broker.start()
+        for _ in range(5):
+            with socket.create_connection(("127.0.0.1", broker.port)) as peer:
+                peer.sendall(struct.pack(">ihhihb", 11, 18, 3, 1, -1, 127))      # ApiVersions, cut
+                assert peer.recv(1) == b""
+        broker.stop()
+        lines = [line for line in broker.said(1000).splitlines() if "request_refused" in line]
+        assert sum("request=" in line for line in lines) + sum(int(re.search(r"left_out=(\d+)", line).group(1)) for line in lines) == 5, lines
+
+
 def stop_when_full(_good):
     """A stop that cannot write its last checkpoint says so, and is no clean one; the next start recovers what was acknowledged."""
     with tempfile.TemporaryDirectory(prefix="strom-e2e-") as folder:
@@ -479,7 +492,7 @@ def fill_and_stop(broker, filler):
 
 
 TESTS = [("older format", older_format), ("refused twice", refused_twice), ("hangup", hangup), ("stop when full", stop_when_full),
-         ("emptied", emptied), ("emptied by hand", emptied_by_hand), ("created before a kill", created_before_a_kill)]
+         ("left out", left_out), ("emptied", emptied), ("emptied by hand", emptied_by_hand), ("created before a kill", created_before_a_kill)]
 
 
 MOUNTING = ("read-only file system", "disk full", "disk full after a crash", "disk nearly full after a crash", "new disk full",

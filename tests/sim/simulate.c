@@ -110,7 +110,7 @@ static bool boot(struct run *run)
     if (status == 0) {
         for (int i = 0; i < node_loop_count(run->node); i++)
             sim_start_loop(node_loop(run->node, i));
-        status = node_start(run->node);
+        node_start(run->node);
     } else {
         run->node = NULL;
     }

@@ -131,6 +131,9 @@ static struct pending *pending_create(
         .size = pending->buffer->size,
         .acks = acks,
         .allow_zstd = true,
+        .base_offset = -1,
+        .append_time_ms = -1,
+        .log_start = -1,
         .done = note_done };
     return pending;
 }
