@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/control.h"
 
+#include <utlist.h>
+
 #include "base/container.h"
 #include "base/memory.h"
 #include "base/report.h"
@@ -38,6 +40,8 @@ static void deliver_done(struct mail *mail)
 
 static void send_home(struct control_errand *errand)
 {
+    if (errand->wish.type == CONTROLLER_DELETE_TOPICS && --errand->control->deletions == 0)
+        loop_enqueue(errand->control->loop, &errand->control->release_held);
     errand->mail.deliver = deliver_done;
     mail_send(errand->control->loop, errand->home, &errand->mail);
 }
@@ -77,16 +81,46 @@ static void wish_done(struct rsm_request *rsm, enum error error)
     *link = errand;
 }
 
-static void deliver_errand(struct mail *mail)
+static void begin(struct control_errand *errand)
 {
-    struct control_errand *errand = container_of(mail, struct control_errand, mail);
     struct control *control = errand->control;
 
     errand->wish.rsm.done = wish_done;
+    control->deletions += errand->wish.type == CONTROLLER_DELETE_TOPICS;
     if (control->quorum == NULL || control->stage == CONTROL_LEFT)
         wish_done(&errand->wish.rsm, ERROR_NOT_CONTROLLER);
     else
         quorum_submit(control->quorum, &errand->wish);
+}
+
+/* A new topic may have the name of one that is being deleted, and so the directory: it is made when every shard has let the old one
+ * go. Those that come after it wait behind it. */
+static bool must_be_held(const struct control *control, const struct control_errand *errand)
+{
+    return errand->wish.type == CONTROLLER_CREATE_TOPICS && control->deletions > 0;
+}
+
+static void deliver_errand(struct mail *mail)
+{
+    struct control_errand *errand = container_of(mail, struct control_errand, mail);
+    struct control *control = errand->control;
+    bool queues = errand->wish.type == CONTROLLER_CREATE_TOPICS || errand->wish.type == CONTROLLER_DELETE_TOPICS;
+
+    if (must_be_held(control, errand) || (queues && control->held != NULL))
+        LL_APPEND(control->held, errand);
+    else
+        begin(errand);
+}
+
+static void release_held(struct task *task)
+{
+    struct control *control = container_of(task, struct control, release_held);
+
+    while (control->held != NULL && !must_be_held(control, control->held)) {
+        struct control_errand *errand = control->held;
+        LL_DELETE(control->held, errand);
+        begin(errand);
+    }
 }
 
 void control_send(struct control *control, struct loop *home, struct control_errand *errand)
@@ -175,6 +209,7 @@ void control_init(struct control *control, struct loop *loop, const struct node_
         .loop = loop, .settings = settings, .shards = shards, .desk = desk, .hooks = *hooks, .broker_epoch = -1
     };
     control->arrived = memory_take((size_t)shards->count * sizeof(*control->arrived));
+    control->release_held.run = release_held;
 }
 
 int control_open(struct control *control, const struct quorum_settings *quorum_settings)

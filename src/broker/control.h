@@ -59,6 +59,9 @@ struct control {
     struct quorum *quorum;
     int64_t published, *arrived; /* arrived: by shard */
     struct control_errand *waiting;
+    struct control_errand *held; /* in order: topics to be made or deleted after those that are being deleted */
+    int32_t deletions;           /* errands that delete topics, and are not home yet */
+    struct task release_held;
     /* lifecycle */
     enum { CONTROL_LOADING, CONTROL_REGISTERING, CONTROL_UNFENCING, CONTROL_SERVING, CONTROL_LEAVING, CONTROL_LEFT } stage;
     int64_t broker_epoch; /* -1 before it is registered */

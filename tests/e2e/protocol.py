@@ -68,6 +68,23 @@ class Suite:
         self.refused(connection, "idempotent", wire.batch([one()], pid=4000, pepoch=0, seq=9), OUT_OF_ORDER)
         assert send(6) == 6
 
+    def check_a_name_that_is_used_again_at_once(self):
+        """A topic is created while the one of its name is being deleted: it is served all the same."""
+        connection, other = self.topic("phoenix", 3), self.broker.connect()
+        for _ in range(40):
+            deletion = threading.Thread(target=other.delete_topic, args=("phoenix",))
+            deletion.start()
+            while True:
+                try:
+                    connection.create_topic("phoenix", 3)
+                    break
+                except (wire.KafkaError, ValueError) as error:
+                    assert "36" in str(error), error
+            deletion.join()
+            for partition in range(3):
+                wire.wait_for(lambda p=partition: connection.list_offset("phoenix", p, -1)[1] == 0, 20, f"phoenix-{partition} is served")
+                assert connection.produce("phoenix", partition, wire.batch([one()])) == 0
+
     def check_timeouts_of_nothing(self):
         """They are for other replicas; the one that is there answers when it has the record."""
         connection = self.topic("hurried")
