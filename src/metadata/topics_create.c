@@ -272,6 +272,13 @@ static int64_t partitions_asked_for(
     return total;
 }
 
+/* Kafka gives such a request no time to begin. */
+static void refuse_late(struct creation *creation)
+{
+    refuse(creation, ERROR_REQUEST_TIMED_OUT, NULL);
+    creation->result->configs_count = 0;
+}
+
 void decide_create_topics(struct decider *decider, const struct create_topics_request *request,
     struct create_topics_response *response)
 {
@@ -298,6 +305,8 @@ void decide_create_topics(struct decider *decider, const struct create_topics_re
         result->configs_count = -1;
         if (first[i] == i)
             refuse(&creation, ERROR_INVALID_REQUEST, "Duplicate topic name.");
+        else if (request->timeout_ms <= 0)
+            refuse_late(&creation);
         else if (too_many)
             refuse(&creation, ERROR_POLICY_VIOLATION,
                 "Excessively large number of partitions per request.");

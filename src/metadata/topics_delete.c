@@ -80,14 +80,11 @@ static const bool *find_mixed(struct arena *arena,
     return mixed;
 }
 
-/* Deletion is disabled: that is told of everything that was asked for, whether it exists or not. */
-static void refuse_all(
-    const struct delete_topics_request *request, struct delete_topics_response *response)
+/* The same is told of everything that was asked for, whether it exists or not. */
+static void refuse_all(struct delete_topics_response *response, enum error error)
 {
     for (int32_t i = 0; i < response->responses_count; i++)
-        response->responses[i].error_code = request->knows_deletion_disabled
-                                                ? ERROR_TOPIC_DELETION_DISABLED
-                                                : ERROR_INVALID_REQUEST;
+        response->responses[i].error_code = (int16_t)error;
 }
 
 void decide_delete_topics(struct decider *decider, const struct delete_topics_request *request,
@@ -106,7 +103,12 @@ void decide_delete_topics(struct decider *decider, const struct delete_topics_re
         response->responses[by_state + i].name = request->topic_names[i];
 
     if (!decider->settings->delete_topic_enable) {
-        refuse_all(request, response);
+        refuse_all(response, request->knows_deletion_disabled ? ERROR_TOPIC_DELETION_DISABLED
+                                                              : ERROR_INVALID_REQUEST);
+        return;
+    }
+    if (request->timeout_ms <= 0) { /* as for CreateTopics */
+        refuse_all(response, ERROR_REQUEST_TIMED_OUT);
         return;
     }
     /* The same topic twice, by whatever means, is one mistake of the request: it is not deleted,

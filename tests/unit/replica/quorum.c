@@ -191,7 +191,7 @@ void test_quorum__comes_back_from_a_snapshot(void)
     struct delete_topics_delete_topic_state states[2] = { { .name = STR("topic-7") },
         { .name = STR("topic-7000") } };
     struct delete_topics_request request = {
-        .topics = states, .topics_count = 2, .topic_names_count = -1
+        .timeout_ms = 1000, .topics = states, .topics_count = 2, .topic_names_count = -1
     };
     struct delete_topics_response response = { 0 };
     call(&desk, CONTROLLER_DELETE_TOPICS, &request, &response);
@@ -262,7 +262,9 @@ void test_quorum__creates_five_thousand_partitions_quickly(void)
     heartbeat(&desk, false);
     clock_t begin = clock();
     for (int first = 0; first < COUNT; first += BUNDLE) {
-        struct create_topics_request request = { .topics = topics, .topics_count = BUNDLE };
+        struct create_topics_request request = {
+            .topics = topics, .topics_count = BUNDLE, .timeout_ms = 1000
+        };
         struct create_topics_response response = { 0 };
         for (int i = 0; i < BUNDLE; i++) {
             shape_set_defaults(&create_topics_creatable_topic_shape, &topics[i]);

@@ -48,6 +48,7 @@ static struct errand *create(struct crash *crash)
     snprintf(errand->name, sizeof(errand->name), "t-%d", errand->number);
     shape_set_defaults(&create_topics_creatable_topic_shape, &errand->topic);
     errand->topic.name = str_from(errand->name);
+    errand->request.timeout_ms = 1000;
     errand->topic.num_partitions = 2;
     errand->topic.replication_factor = 1;
     errand->request.topics = &errand->topic;
