@@ -48,7 +48,11 @@ void arena_reset(struct arena *arena)
             first = older;
         }
     }
-    *arena = (struct arena){ .blocks = first };
+    if (first != NULL && first->size > ARENA_FIRST) { /* it was made for something large */
+        memory_give(first);
+        first = NULL;
+    }
+    *arena = (struct arena){ .blocks = first, .held = first == NULL ? 0 : first->size };
 }
 
 void *arena_take(struct arena *arena, size_t size)
@@ -66,6 +70,7 @@ void *arena_take(struct arena *arena, size_t size)
         block->size = block_size;
         arena->blocks = block;
         arena->used = 0;
+        arena->held += block_size;
     }
     void *memory = arena->blocks->bytes + arena->used;
     arena->used += size;

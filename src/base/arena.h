@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An arena holds all that one request (or one replay) decodes and builds, and is freed in one go. Memory from
- * it is zeroed, aligned to 16 bytes and never given back singly. The first block is kept across resets, so a
- * steady request allocates nothing. Not for sizes a peer chose, unless checked against bytes that arrived. */
+ * it is zeroed, aligned to 16 bytes and never given back singly. A first block of the usual size is kept across
+ * resets, so a steady request allocates nothing. Not for sizes a peer chose, unless checked against bytes that arrived. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -11,6 +11,7 @@ struct arena {
     struct arena_block *blocks; /* newest first */
     size_t used;                /* bytes used of the newest block */
     size_t taken;               /* bytes handed out since the last reset */
+    size_t held;                /* bytes of all blocks */
 };
 
 void arena_init(struct arena *arena); /* takes no memory */
