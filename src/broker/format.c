@@ -173,12 +173,12 @@ static int format_one(struct formatting *formatting, const char *path)
 
 /* Whether a directory is to be formatted; takes the cluster's id from one that is. -1 with a
  * reason. */
-static int choose(struct formatting *formatting, const char *path, bool *out_todo)
+static int choose(struct formatting *formatting, const char *path, bool *out_to_format)
 {
     char reason[512];
     struct log_dir_identity identity;
     enum format_state state = format_state_of(formatting->io, path, reason, sizeof(reason));
-    *out_todo = state == FORMAT_NONE;
+    *out_to_format = state == FORMAT_NONE;
     if (state == FORMAT_FOREIGN)
         return fail(formatting, "will not format: %s", reason);
     if (state == FORMAT_NONE)
@@ -207,18 +207,18 @@ int format_directories(struct io *io, const struct node_settings *node,
     int status = 0;
     arena_init(&formatting.arena);
     int count = format_list_directories(node, &formatting.arena, &paths);
-    bool *todo = arena_take_array(&formatting.arena, (size_t)count, sizeof(*todo));
+    bool *to_format = arena_take_array(&formatting.arena, (size_t)count, sizeof(*to_format));
     if (wish->cluster_id != NULL)
         snprintf(formatting.cluster_id, sizeof(formatting.cluster_id), "%s", wish->cluster_id);
 
     for (int i = 0; i < count && status == 0; i++)
-        status = choose(&formatting, paths[i], &todo[i]);
+        status = choose(&formatting, paths[i], &to_format[i]);
     if (formatting.cluster_id[0] == 0)
         format_random_uuid(io, formatting.cluster_id);
     /* The metadata directory stands first and goes last: only then is the node's format complete.
      */
     for (int i = count - 1; i >= 0 && status == 0; i--) {
-        if (todo[i])
+        if (to_format[i])
             status = format_one(&formatting, paths[i]);
     }
     arena_deinit(&formatting.arena);

@@ -52,9 +52,10 @@ static void take_result(struct list_offsets_visit *mine)
     if (mine->watch.partition == NULL || mine->partition->log == NULL) {
         answer->error_code = ERROR_NOT_LEADER_OR_FOLLOWER;
     } else if (result->status < 0) {
-        if (result->status == -EUCLEAN)
+        if (result->status == -EUCLEAN) {
             partition_note_damage(mine->partition, result->damaged_segment, result->damaged_position);
-        shard_tell_damage(mine->there, mine->partition);
+            shard_tell_damage(mine->there, mine->partition);
+        }
         answer->error_code = (int16_t)error_from_status(result->status);
     } else if (result->found && result->offset < readable_end(mine, mine->partition)) {
         answer->offset = result->offset;
