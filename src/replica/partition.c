@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <utlist.h>
 
+#include "base/broken.h"
 #include "base/buffer.h"
 #include "base/container.h"
 #include "base/memory.h"
@@ -51,7 +52,8 @@ static void wake_watches(struct partition *partition)
 static void advance_high_watermark(struct partition *partition)
 {
     struct log *log = partition->log;
-    int64_t offset = partition->settings.page_cache ? log_end(log) : log_durable_end(log);
+    bool written_counts = partition->settings.page_cache || broken(watermark_before_durable);
+    int64_t offset = written_counts ? log_end(log) : log_durable_end(log);
 
     if (offset <= partition->high_watermark)
         return;

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/crc32c.h"
 #include "base/memory.h"
 
@@ -100,6 +101,8 @@ enum producer_verdict producers_check(const struct producers *producers,
             return PRODUCER_NEW;
         return PRODUCER_OUT_OF_ORDER;
     }
+    if (broken(duplicate_as_new))
+        return PRODUCER_NEW;
     for (int32_t i = 0; i < producer->batch_count; i++) {
         const struct producer_batch *batch = &producer->batches[i];
         if (batch->first_sequence == header->base_sequence &&

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/memory.h"
 #include "base/report.h"
 #include "io/file.h"
@@ -82,7 +83,7 @@ static bool batch_is_good(
     if (header->leader_epoch >= 0 && header->leader_epoch < recovery->epoch)
         return false;
     const uint8_t *batch = scan_batch(scan, header, status);
-    return batch != NULL && batch_crc_is_right(batch, header);
+    return batch != NULL && (broken(recovery_crc) || batch_crc_is_right(batch, header));
 }
 
 /* Walks the last segment from position, keeping its books. *out_end: behind the last good batch. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/memory.h"
 #include "io/file.h"
 #include "storage/log_state.h"
@@ -129,7 +130,7 @@ static int replay_segment(struct log *log, struct segment *segment, int64_t from
  * at all. */
 int log_recover_producers(struct log *log, bool clean)
 {
-    int status = find_snapshot(log);
+    int status = broken(producer_snapshot) ? 0 : find_snapshot(log);
     int64_t from = log->snapshot_offset;
     if (from < 0)
         from = clean ? log->tail.end_offset : log->recovery_point;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/container.h"
 #include "base/memory.h"
 #include "io/file.h"
@@ -81,13 +82,13 @@ static int work_do(struct io *io, struct work_item *item)
     int status;
     switch (item->kind) {
     case WORK_SYNC:
-        return file_sync(item->file);
+        return broken(flush) ? 0 : file_sync(item->file);
     case WORK_SYNC_PATH:
-        return sync_path(io, item->path);
+        return broken(flush) ? 0 : sync_path(io, item->path);
     case WORK_SYNC_DIRECTORY:
-        return directory_sync(io, item->path);
+        return broken(directory_sync) ? 0 : directory_sync(io, item->path);
     case WORK_SYNC_ALL:
-        return directory_sync_all(io, item->path);
+        return broken(flush) ? 0 : directory_sync_all(io, item->path);
     case WORK_WRITE:
         return write_path(io, item);
     case WORK_REPLACE:

@@ -15,17 +15,19 @@
 #include "broker/format.h"
 #include "broker/node.h"
 #include "broker/settings_input.h"
+#include "sim/breaking.h"
 #include "sim/recorder.h"
 #include "sim/sim.h"
 #include "sim/workload.h"
 
-enum { PORT = 9092, WORKERS = 2, LIMIT_US = 120000000 };
+enum { PORT = 9092, WORKERS = 2, LIMIT_US = 120000000, BREAKING_SEEDS = 8 };
 
 struct options {
     int64_t first, last; /* seeds */
     int64_t seconds;
     const char *history; /* NULL: not kept */
-    bool twice, break_flush, verbose;
+    const char *broken;  /* rules to be broken; NULL: none */
+    bool twice, counts, verbose;
 };
 
 enum ending { ENDING_KILL, ENDING_POWER_CUT, ENDING_STOP };
@@ -75,11 +77,11 @@ static const char fixed_settings[] = "process.roles=broker,controller\n"
                                     "offsets.topic.replication.factor=1\n";
 
 /* Each seed is another node: one directory or two, one shard or several. */
-static bool read_settings(struct run *run, const struct options *options)
+static bool read_settings(struct run *run)
 {
     const struct settings_machine machine = { .cpu_count = 4, .memory_size = INT64_C(1) << 30, .host_name = STR("node") };
     char drawn[100];
-    run->has_two_directories = !options->break_flush && sim_draw(run->sim, 2) == 0;
+    run->has_two_directories = sim_draw(run->sim, 2) == 0;
     snprintf(drawn, sizeof(drawn), "log.dirs=%s\nstrom.shards=%d\n", run->has_two_directories ? "/data,/disk" : "/data",
              1 + (int)sim_draw(run->sim, 3));
     settings_input_init(&run->input);
@@ -213,8 +215,6 @@ static void run_to_the_end(struct run *run, const struct options *options)
     int64_t calm_at_us = sim_now_us(run->sim) + options->seconds * 1000000;
     bool is_up = boot(run);
     wait_us(run, 2000000);
-    if (options->break_flush)
-        sim_faults(run->sim)->sync_lies_below = "/data/t";
     while (is_up && sim_now_us(run->sim) < calm_at_us) {
         draw_faults(run);
         live(run);
@@ -240,7 +240,7 @@ static int simulate(const struct options *options, int64_t seed, uint64_t *out_t
     struct run run = { .sim = sim_create((uint64_t)seed) };
     reporting_sim = run.sim;
     run.machine = machine_create(run.sim, "node");
-    if (!read_settings(&run, options))
+    if (!read_settings(&run))
         exit(2);
     recorder_init(&run.recorder, run.sim);
     run.workload = workload_create(run.sim, "node", PORT, &run.recorder);
@@ -265,8 +265,9 @@ static int simulate(const struct options *options, int64_t seed, uint64_t *out_t
     return violations;
 }
 
-static bool passes(const struct options *options, int64_t seed)
+static bool passes(void *context, int64_t seed)
 {
+    const struct options *options = context;
     uint64_t trace, again;
     int violations = simulate(options, seed, &trace);
     if (options->twice)
@@ -278,7 +279,7 @@ static bool passes(const struct options *options, int64_t seed)
 }
 
 /* Seeds are dealt out to as many processes as there are processors; each tells by its exit code how many failed, at most 255. */
-static int64_t count_failed(const struct options *options)
+static int64_t count_failed(struct options *options)
 {
     int64_t processes = sysconf(_SC_NPROCESSORS_ONLN), count = options->last - options->first + 1, failed = 0;
     if (processes > count)
@@ -305,12 +306,12 @@ static bool read_seeds(const char *text, struct options *options)
 
 static bool read_options(int count, char **words, struct options *options)
 {
-    *options = (struct options){ .first = 1, .last = 1, .seconds = 60 };
+    *options = (struct options){ .seconds = 60 };
     for (int i = 1; i < count; i++) {
-        bool *flag = strcmp(words[i], "--twice") == 0         ? &options->twice
-                     : strcmp(words[i], "--break-flush") == 0 ? &options->break_flush
-                     : strcmp(words[i], "--verbose") == 0     ? &options->verbose
-                                                              : NULL;
+        bool *flag = strcmp(words[i], "--twice") == 0     ? &options->twice
+                     : strcmp(words[i], "--count") == 0   ? &options->counts
+                     : strcmp(words[i], "--verbose") == 0 ? &options->verbose
+                                                          : NULL;
         const char *word = words[i], *value = flag == NULL && i + 1 < count ? words[++i] : NULL;
         if (flag != NULL)
             *flag = true;
@@ -318,12 +319,35 @@ static bool read_options(int count, char **words, struct options *options)
             return false;
         else if (strcmp(word, "--history") == 0)
             options->history = value;
+        else if (strcmp(word, "--break") == 0)
+            options->broken = value;
         else if (strcmp(word, "--seconds") == 0 ? !str_to_int64(str_from(value), &options->seconds)
                  : strcmp(word, "--seed") == 0 || strcmp(word, "--seeds") == 0 ? !read_seeds(value, options)
                                                                                : true)
             return false;
     }
+    if (options->last == 0) {
+        options->first = 1;
+        options->last = options->broken == NULL ? 1 : BREAKING_SEEDS;
+    }
     return true;
+}
+
+/* Succeeds when the run noticed whatever was broken. */
+static int break_rules(struct options *options)
+{
+    const struct breaking breaking = {
+        .rules = options->broken,
+        .first = options->first,
+        .last = options->last,
+        .counts = options->counts,
+        .passes = passes,
+        .context = options,
+    };
+    if (strcmp(options->broken, "list") != 0)
+        return breaking_run(&breaking) == 0 ? 0 : 1;
+    breaking_list();
+    return 0;
 }
 
 int main(int count, char **words)
@@ -331,19 +355,17 @@ int main(int count, char **words)
     struct options options;
     if (!read_options(count, words, &options)) {
         fprintf(stderr, "usage: simulate [--seed N | --seeds A-B] [--seconds S] [--twice] [--verbose] [--history FILE]\n"
-                        "                [--break-flush]\n"
+                        "                [--break list|all|RULE[,RULE]... [--count]]\n"
                         "Prints one line a seed. --seconds: of simulated time (60). --twice: runs each seed again, it must leave\n"
-                        "the same trace. --history: keeps what clients did and saw. --break-flush: syncs of the logs do nothing;\n"
-                        "succeeds when that is noticed.\n");
+                        "the same trace. --history: keeps what clients did and saw. --break: leaves out what keeps the rule, and\n"
+                        "succeeds when a seed notices (of 1-8); --count: runs all of the seeds, though one has noticed.\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0); /* each line counts when a run is cut short by an assertion */
     report_set_sink(options.verbose ? print_report : drop_report);
+    if (options.broken != NULL)
+        return break_rules(&options);
     int64_t failed = count_failed(&options), seeds = options.last - options.first + 1;
-    if (options.break_flush) {
-        printf("%lld of %lld seeds noticed that the flush was left out\n", (long long)failed, (long long)seeds);
-        return failed > 0 ? 0 : 1;
-    }
     printf("%lld passed, %lld failed\n", (long long)(seeds - failed), (long long)failed);
     return failed > 0 ? 1 : 0;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/buffer.h"
 #include "base/container.h"
 #include "base/memory.h"
@@ -266,14 +267,12 @@ static void one_life(struct run *run)
     }
 }
 
-static uint64_t simulate(uint64_t seed, bool break_flush)
+static uint64_t simulate(uint64_t seed)
 {
     struct run run = { .sim = sim_create(seed), .durable.run = note_durable, .stopped.run = note_stopped };
     run.machine = machine_create(run.sim, "machine");
     run.batches = memory_take(MOST_BATCHES * sizeof(*run.batches));
     sim_faults(run.sim)->short_disk_write = 3000;
-    if (break_flush)
-        sim_faults(run.sim)->sync_lies_below = "/data/topic-0";
     open_log(&run);
     for (int life = 0; life < 12; life++)
         one_life(&run);
@@ -296,13 +295,18 @@ static void drop_report(enum report_level level, const char *event, const char *
 int main(int count, char **words)
 {
     uint64_t first = count > 1 ? strtoull(words[1], NULL, 10) : 1, seeds = count > 2 ? strtoull(words[2], NULL, 10) : 1;
-    bool break_flush = count > 3 && strcmp(words[3], "--break-flush") == 0;
+    int rule = count > 4 && strcmp(words[3], "--break") == 0 ? broken_find(str_from(words[4])) : BROKEN_COUNT;
+    if (rule < 0) {
+        fprintf(stderr, "there is no rule %s\n", words[4]);
+        return 2;
+    }
+    broken_chosen = rule;
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (getenv("SIMULATE_REPORTS") == NULL)
         report_set_sink(drop_report);
     for (uint64_t seed = first; seed < first + seeds; seed++) {
-        uint64_t trace = simulate(seed, break_flush);
-        if (seed == first && simulate(seed, break_flush) != trace) {
+        uint64_t trace = simulate(seed);
+        if (seed == first && simulate(seed) != trace) {
             fprintf(stderr, "seed=%" PRIu64 ": two runs left different traces\n", seed);
             return 1;
         }
