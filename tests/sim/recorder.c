@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,16 +25,27 @@ void recorder_deinit(struct recorder *recorder)
     free(recorder->text); /* open_memstream took it */
 }
 
+static void tell(struct recorder *recorder, const char *head, const char *name, const char *separator, const char *format,
+    va_list arguments)
+{
+    if (recorder->violation_count++ >= MOST_TOLD)
+        return;
+    fprintf(stderr, "%s%s%s ", head, name, separator);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+}
+
 void recorder_violate(struct recorder *recorder, const char *name, const char *format, ...)
 {
     va_list arguments;
-    if (recorder->violation_count++ >= MOST_TOLD)
-        return;
-    fprintf(stderr, "violation=%s ", name);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    tell(recorder, "violation=", name, "", format, arguments);
     va_end(arguments);
-    fputc('\n', stderr);
+}
+
+void recorder_fall(struct recorder *recorder, const char *name, const char *format, va_list arguments)
+{
+    tell(recorder, "invariant ", name, ":", format, arguments);
 }
 
 int64_t recorder_value(struct recorder *recorder)

@@ -3,6 +3,7 @@
  * known by its number, and its bytes follow from the number. What needs no history to be seen wrong is violated at once: told
  * with a name on standard error. */
 #pragma once
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +41,9 @@ int64_t recorder_value_of(const struct recorder *recorder, struct bytes bytes); 
 void recorder_note(struct recorder *recorder, const struct event *event);
 void recorder_violate(struct recorder *recorder, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The same for an invariant of the node (sim/invariants.h). */
+void recorder_fall(struct recorder *recorder, const char *name, const char *format, va_list arguments);
 
 /* After the last line. path NULL: the history is not kept. */
 void recorder_judge(struct recorder *recorder, const char *path);

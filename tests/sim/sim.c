@@ -72,6 +72,11 @@ void sim_cancel(struct sim *sim, struct event *event)
     heap_remove(&sim->events, &event->entry);
 }
 
+void sim_watch(struct sim *sim, struct sim_watch *watch)
+{
+    LL_APPEND(sim->watches, watch);
+}
+
 bool sim_step(struct sim *sim)
 {
     struct heap_entry *first = heap_first(&sim->events);
@@ -82,7 +87,10 @@ bool sim_step(struct sim *sim)
     assert(first->key >= sim->now_us);
     sim->now_us = first->key;
     sim_mix(sim, (uint64_t)sim->now_us << 4 | event->kind);
+    const struct loop *turned = event->kind == EVENT_TURN ? container_of(event, struct loop, turn) : NULL;
     event->run(event);
+    for (struct sim_watch *watch = sim->watches; watch != NULL; watch = watch->next)
+        watch->looked(watch, turned);
     return true;
 }
 
@@ -122,6 +130,13 @@ struct machine *machine_create(struct sim *sim, const char *name)
 }
 
 bool machine_is_running(const struct machine *machine) { return machine->process != NULL; }
+
+bool machine_holds_nothing(const struct machine *machine)
+{
+    const struct io *io = machine->process;
+    return io == NULL || (io->files == NULL && io->sockets == NULL && io->loops == NULL);
+}
+
 void machine_shift_clock(struct machine *machine, int64_t wall_ms) { machine->clock_shift_ms += wall_ms; }
 
 void machine_kill(struct machine *machine)

@@ -26,12 +26,20 @@ struct sim_faults {
     const char *sync_lies_below; /* files whose path begins so: a sync says ok and does nothing; NULL: none */
 };
 
+/* Who looks at the world after each event; it must not change it. turned: the loop whose turn the event was, to compare only; NULL:
+ * it was no turn. */
+struct sim_watch {
+    struct sim_watch *next;
+    void (*looked)(struct sim_watch *watch, const struct loop *turned);
+};
+
 struct sim *sim_create(uint64_t seed);
 void sim_destroy(struct sim *sim);
 struct sim_faults *sim_faults(struct sim *sim);
 int64_t sim_now_us(const struct sim *sim);
 uint64_t sim_trace(const struct sim *sim);             /* hash of every event and every write so far */
 uint64_t sim_draw(struct sim *sim, uint64_t bound);    /* for the workload: a stream of its own, below bound */
+void sim_watch(struct sim *sim, struct sim_watch *watch); /* as long as the world lives */
 bool sim_step(struct sim *sim);                        /* one event; false: nothing will ever happen again */
 
 /* Steps until is_done() says so; false: it did not within limit_us of virtual time, which has then passed. */
@@ -42,6 +50,7 @@ struct io *machine_boot(struct machine *machine, int worker_count); /* a new pro
 void machine_kill(struct machine *machine);      /* kill -9: what it wrote stays, its connections end */
 void machine_cut_power(struct machine *machine); /* and unsynced writes and names are kept, lost or torn */
 bool machine_is_running(const struct machine *machine);
+bool machine_holds_nothing(const struct machine *machine); /* its process has no file, socket or loop */
 void machine_shift_clock(struct machine *machine, int64_t wall_ms); /* moves its wall clock */
 
 /* From here on the loop's passes are events; before, nothing runs it. What a thread is in the real world. */

@@ -16,6 +16,7 @@
 #include "broker/node.h"
 #include "broker/settings_input.h"
 #include "sim/breaking.h"
+#include "sim/invariants.h"
 #include "sim/recorder.h"
 #include "sim/sim.h"
 #include "sim/workload.h"
@@ -30,8 +31,6 @@ struct options {
     bool twice, counts, verbose;
 };
 
-enum ending { ENDING_KILL, ENDING_POWER_CUT, ENDING_STOP };
-
 struct run {
     struct sim *sim;
     struct machine *machine;
@@ -41,6 +40,7 @@ struct run {
     struct node *node; /* NULL: down */
     struct recorder recorder;
     struct workload *workload;
+    struct invariants *invariants;
     int endings[3];
     int failed_lives;      /* in which the disk failed */
     int64_t shift_ms;      /* of the node's wall clock */
@@ -110,6 +110,7 @@ static bool boot(struct run *run)
     }
     int status = node_create(run->io, &run->settings, &run->node);
     if (status == 0) {
+        invariants_begin(run->invariants, run->node);
         for (int i = 0; i < node_loop_count(run->node); i++)
             sim_start_loop(node_loop(run->node, i));
         node_start(run->node);
@@ -136,7 +137,9 @@ static void stop(struct run *run)
     if (sim_run(run->sim, LIMIT_US, has_stopped, run)) {
         if (node_failed(run->node))
             recorder_violate(&run->recorder, "node_failed", "while=stopping");
+        invariants_end(run->invariants, ENDING_STOP);
         node_destroy(run->node);
+        invariants_look_behind(run->invariants);
     } else {
         recorder_violate(&run->recorder, "node_does_not_stop", "limit_us=%d", LIMIT_US);
     }
@@ -158,6 +161,8 @@ static void end_node(struct run *run, enum ending ending)
         recorder_violate(&run->recorder, "node_stopped_by_itself", "failed=%d", node_failed(run->node));
         ending = ENDING_KILL;
     }
+    if (ending != ENDING_STOP)
+        invariants_end(run->invariants, ending);
     switch (ending) {
     case ENDING_KILL: machine_kill(run->machine); break;
     case ENDING_POWER_CUT:
@@ -243,6 +248,7 @@ static int simulate(const struct options *options, int64_t seed, uint64_t *out_t
     if (!read_settings(&run))
         exit(2);
     recorder_init(&run.recorder, run.sim);
+    run.invariants = invariants_create(run.sim, run.machine, &run.recorder);
     run.workload = workload_create(run.sim, "node", PORT, &run.recorder);
     run_to_the_end(&run, options);
     recorder_judge(&run.recorder, options->history);
@@ -260,6 +266,7 @@ static int simulate(const struct options *options, int64_t seed, uint64_t *out_t
     workload_destroy(run.workload);
     recorder_deinit(&run.recorder);
     sim_destroy(run.sim);
+    invariants_destroy(run.invariants);
     node_settings_deinit(&run.settings);
     settings_input_deinit(&run.input);
     return violations;
@@ -353,12 +360,17 @@ static int break_rules(struct options *options)
 int main(int count, char **words)
 {
     struct options options;
+    if (count == 2 && strcmp(words[1], "--invariants") == 0) {
+        invariants_list();
+        return 0;
+    }
     if (!read_options(count, words, &options)) {
         fprintf(stderr, "usage: simulate [--seed N | --seeds A-B] [--seconds S] [--twice] [--verbose] [--history FILE]\n"
-                        "                [--break list|all|RULE[,RULE]... [--count]]\n"
+                        "                [--break list|all|RULE[,RULE]... [--count]] | --invariants\n"
                         "Prints one line a seed. --seconds: of simulated time (60). --twice: runs each seed again, it must leave\n"
                         "the same trace. --history: keeps what clients did and saw. --break: leaves out what keeps the rule, and\n"
-                        "succeeds when a seed notices (of 1-8); --count: runs all of the seeds, though one has noticed.\n");
+                        "succeeds when a seed notices (of 1-8); --count: runs all of the seeds, though one has noticed.\n"
+                        "--invariants: tells what is looked at after every event.\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0); /* each line counts when a run is cut short by an assertion */

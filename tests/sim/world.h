@@ -34,6 +34,7 @@ struct sim {
     struct prng schedule, network, disk, entropy, workload;
     struct sim_faults faults;
     struct machine *machines;
+    struct sim_watch *watches;
 };
 
 /* Files and names as the running system sees them, and as they would be found after a power cut. */

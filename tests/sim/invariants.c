@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/invariants.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/container.h"
+#include "broker/node_parts.h"
+#include "sim/invariants_parts.h"
+#include "sim/recorder.h"
+
+static const struct {
+    const char *name, *sentence;
+} rows[] = {
+#define INVARIANT_ROW(name, sentence) { #name, sentence },
+    INVARIANTS(INVARIANT_ROW)
+#undef INVARIANT_ROW
+};
+
+void invariants_list(void)
+{
+    for (int i = 0; i < INVARIANT_COUNT; i++)
+        printf("%-34s %s\n", rows[i].name, rows[i].sentence);
+}
+
+void invariant_fell(
+    struct invariants *invariants, enum invariant invariant, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    recorder_fall(invariants->recorder, rows[invariant].name, format, arguments);
+    va_end(arguments);
+}
+
+static const struct shard *shard_of_loop(const struct node *node, const struct loop *loop)
+{
+    for (int32_t i = 0; i < node->shards.count; i++)
+        if (node->shards.list[i]->loop == loop)
+            return node->shards.list[i];
+    return NULL;
+}
+
+static void look_at_shard(struct invariants *invariants, const struct shard *shard)
+{
+    for (const struct partition *partition = shard->partitions; partition != NULL;
+         partition = partition->hh.next)
+        look_at_partition(invariants, partition);
+}
+
+/* Only a turn of a node's own loop changes what belongs to that loop. */
+static void looked(struct sim_watch *watch, const struct loop *turned)
+{
+    struct invariants *invariants = container_of(watch, struct invariants, watch);
+    if (turned == NULL || invariants->node == NULL)
+        return;
+    const struct shard *shard = shard_of_loop(invariants->node, turned);
+    if (shard != NULL)
+        look_at_shard(invariants, shard);
+}
+
+struct invariants *invariants_create(
+    struct sim *sim, struct machine *machine, struct recorder *recorder)
+{
+    struct invariants *invariants = memory_take(sizeof(*invariants));
+    *invariants = (struct invariants){
+        .watch.looked = looked, .sim = sim, .machine = machine, .recorder = recorder
+    };
+    sim_watch(sim, &invariants->watch);
+    return invariants;
+}
+
+void invariants_destroy(struct invariants *invariants)
+{
+    pasts_deinit(invariants);
+    memory_give(invariants);
+}
+
+void invariants_begin(struct invariants *invariants, const struct node *node)
+{
+    invariants->node = node;
+    invariants->life++;
+}
+
+void invariants_end(struct invariants *invariants, enum ending ending)
+{
+    if (invariants->node != NULL)
+        for (int32_t i = 0; i < invariants->node->shards.count; i++)
+            look_at_shard(invariants, invariants->node->shards.list[i]);
+    invariants->node = NULL;
+    invariants->ending = ending;
+}
+
+void invariants_look_behind(struct invariants *invariants)
+{
+    if (!machine_holds_nothing(invariants->machine))
+        invariant_fell(invariants, INVARIANT_nothing_stays_open, "life=%d", invariants->life);
+}

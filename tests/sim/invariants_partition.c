@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One partition: its positions now, and what it promised before. */
+#include <stdio.h>
+
+#include "sim/invariants_parts.h"
+#include "storage/log_state.h"
+
+enum { NAME_SIZE = 300 };
+
+void pasts_deinit(struct invariants *invariants)
+{
+    struct past *past, *next;
+    HASH_ITER(hh, invariants->pasts, past, next)
+    {
+        HASH_DEL(invariants->pasts, past);
+        memory_give(past);
+    }
+}
+
+static struct past *past_of(struct invariants *invariants, const struct partition *partition)
+{
+    struct past *past;
+    HASH_FIND(hh, invariants->pasts, &partition->key, sizeof(partition->key), past);
+    if (past == NULL) {
+        past = memory_take(sizeof(*past));
+        past->key = partition->key;
+        past->leader_epoch = -1;
+        HASH_ADD(hh, invariants->pasts, key, sizeof(past->key), past);
+    }
+    return past;
+}
+
+static const char *name_of(const struct partition *partition)
+{
+    static char name[NAME_SIZE];
+    snprintf(name, sizeof(name), "%s-%d", log_topic(partition->log), log_partition(partition->log));
+    return name;
+}
+
+static void look_at_positions(struct invariants *invariants, const struct partition *partition)
+{
+    const struct log *log = partition->log;
+    int64_t stable = log_last_stable_offset(log), watermark = partition->high_watermark;
+    bool ordered = log->start <= log->durable_end && log->durable_end <= log_end(log) &&
+                   log->recovery_point <= log->durable_end && log->start <= stable &&
+                   stable <= watermark && watermark <= log_end(log) &&
+                   watermark == log->high_watermark;
+    if (!ordered)
+        invariant_fell(invariants, INVARIANT_positions_are_ordered,
+            "partition=%s log_start=%lld recovery_point=%lld durable_end=%lld log_end=%lld "
+            "last_stable_offset=%lld high_watermark=%lld high_watermark_of_log=%lld",
+            name_of(partition), (long long)log->start, (long long)log->recovery_point,
+            (long long)log->durable_end, (long long)log_end(log), (long long)stable,
+            (long long)watermark, (long long)log->high_watermark);
+    int64_t safe = partition->settings.page_cache ? log_end(log) : log->durable_end;
+    if (watermark < safe)
+        invariant_fell(invariants, INVARIANT_high_watermark_follows,
+            "partition=%s high_watermark=%lld could_be=%lld page_cache=%d", name_of(partition),
+            (long long)watermark, (long long)safe, partition->settings.page_cache);
+}
+
+/* Once a life: what the log was found to be when the node came back. */
+static void look_at_recovery(
+    struct invariants *invariants, const struct partition *partition, const struct past *past)
+{
+    const struct log *log = partition->log;
+    int64_t least = invariants->ending == ENDING_POWER_CUT ? past->promised : past->end;
+    bool is_exact = invariants->ending == ENDING_STOP && past->life == invariants->life - 1;
+    if (past->life == 0)
+        return;
+    if (log_end(log) < least || (is_exact && log_end(log) != past->end))
+        invariant_fell(invariants, INVARIANT_recovery_keeps_what_was_promised,
+            "partition=%s log_end=%lld promised=%lld log_end_before=%lld durable_end_before=%lld "
+            "high_watermark_before=%lld ending=%d",
+            name_of(partition), (long long)log_end(log), (long long)past->promised,
+            (long long)past->end, (long long)past->durable_end, (long long)past->high_watermark,
+            invariants->ending);
+}
+
+static void look_at_falls(
+    struct invariants *invariants, const struct partition *partition, const struct past *past)
+{
+    const struct log *log = partition->log;
+    bool is_new_life = past->life != invariants->life;
+    int64_t watermark = is_new_life ? past->promised : past->high_watermark;
+    if (partition->high_watermark < watermark)
+        invariant_fell(invariants, INVARIANT_high_watermark_never_falls,
+            "partition=%s high_watermark=%lld before=%lld promised=%lld new_life=%d",
+            name_of(partition), (long long)partition->high_watermark,
+            (long long)past->high_watermark, (long long)past->promised, is_new_life);
+    if (log->start < past->log_start)
+        invariant_fell(invariants, INVARIANT_log_start_never_falls,
+            "partition=%s log_start=%lld before=%lld new_life=%d", name_of(partition),
+            (long long)log->start, (long long)past->log_start, is_new_life);
+    if (partition->leader_epoch < past->leader_epoch)
+        invariant_fell(invariants, INVARIANT_epochs_never_fall,
+            "partition=%s leader_epoch=%d before=%d new_life=%d", name_of(partition),
+            partition->leader_epoch, past->leader_epoch, is_new_life);
+}
+
+/* A high watermark is a promise to consumers, unless the topic says that the page cache is enough;
+ * what is durable is one. */
+static void remember(
+    struct invariants *invariants, const struct partition *partition, struct past *past)
+{
+    const struct log *log = partition->log;
+    int64_t watermark = partition->high_watermark;
+    if (partition->settings.page_cache)
+        past->page_cache_end = log_end(log);
+    bool is_durable = watermark <= log->durable_end || watermark > past->page_cache_end;
+    if (watermark > log->durable_end && is_durable)
+        invariant_fell(invariants, INVARIANT_high_watermark_is_durable,
+            "partition=%s high_watermark=%lld durable_end=%lld log_end=%lld", name_of(partition),
+            (long long)watermark, (long long)log->durable_end, (long long)log_end(log));
+    int64_t promised = is_durable && watermark > log->durable_end ? watermark : log->durable_end;
+    if (promised > past->promised || past->life != invariants->life)
+        past->promised = promised;
+    past->end = log_end(log);
+    past->durable_end = log->durable_end;
+    past->high_watermark = watermark;
+    past->log_start = log->start;
+    past->leader_epoch = partition->leader_epoch;
+    past->life = invariants->life;
+}
+
+static void look_at_waiting(struct invariants *invariants, const struct partition *partition)
+{
+    const struct append *first = partition->waiting;
+    if (first != NULL && first->last_offset < partition->high_watermark)
+        invariant_fell(invariants, INVARIANT_nobody_waits_for_what_is_there,
+            "partition=%s last_offset=%lld high_watermark=%lld", name_of(partition),
+            (long long)first->last_offset, (long long)partition->high_watermark);
+    if (partition->staged != NULL || log_has_staged(partition->log))
+        invariant_fell(
+            invariants, INVARIANT_nothing_stays_staged, "partition=%s", name_of(partition));
+}
+
+void look_at_partition(struct invariants *invariants, const struct partition *partition)
+{
+    if (partition->log == NULL)
+        return;
+    struct past *past = past_of(invariants, partition);
+    if (past->life != invariants->life)
+        look_at_recovery(invariants, partition, past);
+    look_at_positions(invariants, partition);
+    look_at_falls(invariants, partition, past);
+    look_at_waiting(invariants, partition);
+    remember(invariants, partition, past);
+}
