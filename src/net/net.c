@@ -90,20 +90,26 @@ static bool is_slow(struct conn *conn, int64_t now_ms, int64_t patience)
     return false;
 }
 
-/* The one that holds most, of those that do not move: they take no answers, or do not go on with a frame. That of those
- * that wait for us is not their fault, so we have twice the patience with them. */
-static struct conn *find_slow(const struct net *net)
+/* Those that hold most, of those that do not move: they take no answers, or do not go on with a frame. That of those that
+ * wait for us is not their fault, so we have twice the patience with them. One walk finds them, since there may be many. */
+static int find_slow(const struct net *net, struct conn *worst[DROP_PER_RETRY])
 {
     int64_t now_ms = loop_now_ms(net->loop), patience = patience_ms(net);
-    struct conn *conn, *worst = NULL;
+    struct conn *conn;
+    int count = 0;
 
     DL_FOREACH(net->conns, conn) {
-        if (worst != NULL && conn_memory(conn) <= conn_memory(worst))
+        int64_t memory = conn_memory(conn);
+        if (count == DROP_PER_RETRY && memory <= conn_memory(worst[count - 1]))
             continue;
-        if (is_slow(conn, now_ms, conn->waiting && !conn->blocked ? 2 * patience : patience))
-            worst = conn;
+        if (!is_slow(conn, now_ms, conn->waiting && !conn->blocked ? 2 * patience : patience))
+            continue;
+        int at = count < DROP_PER_RETRY ? count++ : count - 1;
+        for (; at > 0 && conn_memory(worst[at - 1]) < memory; at--)
+            worst[at] = worst[at - 1];
+        worst[at] = conn;
     }
-    return worst;
+    return count;
 }
 
 static void report_dropped(struct net *net, const struct conn *conn)
@@ -125,13 +131,14 @@ static void report_dropped(struct net *net, const struct conn *conn)
 static void drop_slow(struct net *net)
 {
     int64_t limit = net->budget->limit, until = limit - limit / 4 - limit / 16;
+    struct conn *worst[DROP_PER_RETRY];
 
-    for (int i = 0; i < DROP_PER_RETRY && budget_used(net->budget) >= until; i++) {
-        struct conn *conn = find_slow(net);
-        if (conn == NULL)
-            return;
-        report_dropped(net, conn);
-        conn_close(conn);
+    if (budget_used(net->budget) < until)
+        return;
+    int count = find_slow(net, worst);
+    for (int i = 0; i < count && budget_used(net->budget) >= until; i++) {
+        report_dropped(net, worst[i]);
+        conn_close(worst[i]);
     }
 }
 
