@@ -13,6 +13,7 @@ enum {
     FRAME_AT_ONCE = 2 * 1024 * 1024, /* what a peer gets for announcing a large frame while there is plenty of memory, */
     FRAME_SHARE = 64,                /* if that is not more than this part of all; else it gets memory for what it sends */
     READ_PER_PASS = 1024 * 1024,
+    ANSWERED_PER_PASS = 32 * 1024, /* who asks for much gets it, but in turn with the others */
     UNSENT_MAX = 1024 * 1024, /* with so many bytes of answers that wait, a connection gets no further request, */
     UNSENT_SHARE = 256,       /* or with more than this part of what is left of the budget, */
     UNSENT_MIN = 16 * 1024,   /* but not with less than these */
@@ -187,7 +188,7 @@ static bool feed(struct conn *conn, const uint8_t *data, size_t size)
             deliver_frame(conn);
             if (conn->socket == NULL)
                 return true;
-            if (conn->paused && size > 0) {
+            if ((conn->paused || conn->answered >= ANSWERED_PER_PASS) && size > 0) {
                 keep_rest(conn, data, size);
                 return true;
             }
@@ -244,6 +245,7 @@ static void conn_read(struct conn *conn)
 {
     int64_t total = 0;
 
+    conn->answered = 0;
     if (conn->frame == NULL && !conn_may_use(conn, 1))
         conn_wait_for_budget(conn);
     while (!conn->paused) {
@@ -257,7 +259,7 @@ static void conn_read(struct conn *conn)
         if (count == 0)
             break;
         total += count;
-        if (total >= READ_PER_PASS) {
+        if (total >= READ_PER_PASS || conn->answered >= ANSWERED_PER_PASS) {
             socket_again(conn->socket);
             break;
         }

@@ -19,6 +19,7 @@ struct conn {
     struct buffer *frame; /* being read; NULL between frames */
     struct buffer *rest;  /* read, but of frames after the one that paused the connection; frame is NULL then */
     size_t frame_size;
+    int64_t answered; /* bytes of answers made since its turn in this pass began */
     int64_t unsent; /* bytes of memory that answers which are ready take, charged to the budget */
     struct reply *first, *last;
     struct budget *places[CONN_PLACES];

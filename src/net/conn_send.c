@@ -184,6 +184,7 @@ static void charge(struct reply *reply)
         if (reply->spans[i].data != NULL)
             reply->charged += (int64_t)reply->spans[i].size;
     conn_begin_to_hold(conn);
+    conn->answered += reply->charged - REPLY_COST;
     conn->unsent += reply->charged;
     budget_charge(conn->net->budget, reply->charged);
     net_look_for_slow(conn->net);

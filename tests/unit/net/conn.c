@@ -11,7 +11,7 @@
 #include "net/listener.h"
 #include "test.h"
 
-enum { REPLIES_MAX = 2000, IN_MAX = 8 * 1024 * 1024 };
+enum { REPLIES_MAX = 2000, IN_MAX = 8 * 1024 * 1024, LARGE_ANSWER = 40 * 1024 };
 
 /* Each frame is answered by itself (with its length in front), or by a range of a file. */
 struct echo {
@@ -33,6 +33,7 @@ struct stage {
     struct echo *echoes[REPLIES_MAX];
     int echo_count, done_count, closed_count;
     bool hold; /* replies wait until the test makes them ready */
+    bool answers_large;
     struct socket *client;
     struct socket_watch watch;
     uint8_t *in;
@@ -52,9 +53,12 @@ static void echo_done(struct reply *reply)
 
 static void echo_answer(struct echo *echo)
 {
+    static const uint8_t large[LARGE_ANSWER];
     store_u32(echo->length, (uint32_t)echo->frame->size);
     echo->spans[0] = (struct span){ .data = echo->length, .size = 4 };
     echo->spans[1] = (struct span){ .data = echo->frame->data, .size = echo->frame->size };
+    if (stage_of_owner->answers_large)
+        echo->spans[1] = (struct span){ .data = large, .size = sizeof(large) };
     reply_ready(&echo->reply, echo->spans, 2);
 }
 
@@ -284,6 +288,48 @@ void test_conn__stops_reading_who_does_not_take_answers(void)
     assert_true(sent < total);
     assert_true(stage->echo_count - stage->done_count <= CONN_REQUESTS_MAX + 1);
     memory_give(frame);
+    stage_destroy(stage);
+}
+
+static void ask_for_large_answers(struct stage *stage, uint32_t count)
+{
+    uint8_t frames[5 * 50] = { 0 };
+    assert_true(count <= 50);
+    for (uint32_t i = 0; i < count; i++)
+        store_u32(frames + (size_t)5 * i, 1);
+    stage->answers_large = true;
+    client_send(stage, frames, (size_t)5 * count);
+}
+
+/* One who asks for much at once gets one answer in each pass, so that others get theirs between, and gets all of them. */
+void test_conn__makes_large_answers_one_in_a_pass(void)
+{
+    enum { COUNT = 50 };
+    struct stage *stage = stage_create(1 << 26, 1 << 20);
+    ask_for_large_answers(stage, COUNT);
+    while (stage->in_size < COUNT * (LARGE_ANSWER + 4)) {
+        int before = stage->echo_count;
+        loop_turn(stage->loop);
+        assert_true(stage->echo_count <= before + 1);
+    }
+    assert_int_equal(stage->echo_count, COUNT);
+    stage_destroy(stage);
+}
+
+/* Of one who never read nothing is known but that it asks: what it is sent, and what is made for it, is little. */
+void test_conn__makes_few_answers_for_who_has_not_read(void)
+{
+    struct stage *stage = stage_create(1 << 26, 1 << 20);
+    int quiet = 0;
+    stage->reading = false;
+    ask_for_large_answers(stage, 50);
+    while (quiet < 20) {
+        int before = stage->echo_count;
+        socket_again(stage->client); /* so that a turn does not wait */
+        loop_turn(stage->loop);
+        quiet = stage->echo_count == before ? quiet + 1 : 0;
+    }
+    assert_in_range(stage->echo_count, 1, 10);
     stage_destroy(stage);
 }
 
