@@ -3,6 +3,7 @@
 
 #include <utlist.h>
 
+#include "base/broken.h"
 #include "base/container.h"
 #include "base/memory.h"
 #include "base/report.h"
@@ -70,7 +71,7 @@ static void wish_done(struct rsm_request *rsm, enum error error)
 
     errand->error = error;
     errand->version = control->published;
-    if (errand->version <= arrived_everywhere(control)) {
+    if (errand->version <= arrived_everywhere(control) || broken(change_before_image)) {
         send_home(errand);
         return;
     }
@@ -97,7 +98,7 @@ static void begin(struct control_errand *errand)
  * go. Those that come after it wait behind it. */
 static bool must_be_held(const struct control *control, const struct control_errand *errand)
 {
-    return errand->wish.type == CONTROLLER_CREATE_TOPICS && control->deletions > 0;
+    return errand->wish.type == CONTROLLER_CREATE_TOPICS && control->deletions > 0 && !broken(name_before_free);
 }
 
 static void deliver_errand(struct mail *mail)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <utlist.h>
 
+#include "base/broken.h"
 #include "base/container.h"
 #include "base/memory.h"
 #include "broker/fetch_work.h"
@@ -44,7 +45,8 @@ static void remembered_moved(struct partition_watch *watch)
     struct fetch_session_partition *partition = container_of(watch, struct fetch_watch, watch)->partition;
     struct fetch_work *work = partition->session->work;
 
-    fetch_session_mark_dirty(partition);
+    if (!broken(session_deaf))
+        fetch_session_mark_dirty(partition);
     if (work == NULL)
         return;
     work->woken = true;

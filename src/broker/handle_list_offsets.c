@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/broken.h"
 #include "base/container.h"
 #include "broker/apis.h"
 #include "broker/shard.h"
@@ -40,7 +41,7 @@ struct list_offsets_work {
 
 static int64_t readable_end(const struct list_offsets_visit *mine, const struct partition *partition)
 {
-    if (!mine->work->is_consumer)
+    if (!mine->work->is_consumer || broken(list_beyond_watermark))
         return log_end(partition->log);
     return mine->work->committed_only ? log_last_stable_offset(partition->log) : partition->high_watermark;
 }

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <utlist.h>
 
+#include "base/broken.h"
 #include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/container.h"
@@ -296,7 +297,7 @@ static bool must_be_held(struct request *request)
     struct shard *shard = request->shard;
     struct conn *conn = request->reply.conn;
 
-    if (!request->api->reads_image || conn == NULL || !changes_under_way(conn))
+    if (!request->api->reads_image || conn == NULL || !changes_under_way(conn) || broken(read_overtakes))
         return false;
     request->held_next = shard->held;
     shard->held = request;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/container.h"
 #include "base/memory.h"
 #include "base/report.h"
@@ -66,7 +67,7 @@ static const struct log_place *find_place(const struct log_dir *dir, const char 
 {
     const struct log_place *place = log_dir_find(dir, topic, index);
 
-    if (place != NULL && !uuid_is_zero(place->topic_id) && !uuid_equal(place->topic_id, topic_id))
+    if (place != NULL && !broken(topic_id_unseen) && !uuid_is_zero(place->topic_id) && !uuid_equal(place->topic_id, topic_id))
         return NULL;
     return place;
 }
@@ -158,7 +159,7 @@ static void add_partition(const struct image_step *step, const struct image_topi
 static void drop_partition(struct shard *shard, struct partition *partition, bool deleted)
 {
     HASH_DEL(shard->partitions, partition);
-    partition_destroy(partition, ERROR_UNKNOWN_TOPIC_OR_PARTITION, deleted);
+    partition_destroy(partition, ERROR_UNKNOWN_TOPIC_OR_PARTITION, deleted && !broken(deleted_data_left));
 }
 
 static void topic_changed(struct image_watch *watch, const struct image_topic *old_topic, const struct image_topic *new_topic)

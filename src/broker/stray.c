@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/memory.h"
 #include "base/report.h"
 #include "base/status.h"
@@ -55,7 +56,7 @@ void stray_set_aside(struct log_dir *const *dirs, int dir_count, const struct im
     for (int i = 0; i < dir_count; i++) {
         for (int32_t k = 0; k < log_dir_place_count(dirs[i]); k++) {
             const struct log_place *place = log_dir_place(dirs[i], k);
-            const char *reason = place->is_listed ? reason_of(place, image, node_id) : NULL;
+            const char *reason = place->is_listed && !broken(topic_id_unseen) ? reason_of(place, image, node_id) : NULL;
             if (reason != NULL)
                 set_aside(dirs[i], k, image, reason);
         }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/broken.h"
 #include "base/container.h"
 #include "metadata/apply.h"
 #include "metadata/decide.h"
@@ -86,7 +87,7 @@ static enum error decide_producer_ids(struct decider *decider,
         return ERROR_UNKNOWN_SERVER_ERROR;
     struct producer_ids_record record = { .broker_id = request->broker_id,
         .broker_epoch = request->broker_epoch,
-        .next_producer_id = start + PRODUCER_ID_BLOCK };
+        .next_producer_id = start + (broken(producer_ids_twice) ? 0 : PRODUCER_ID_BLOCK) };
     decide_record(decider, &producer_ids_record_schema, 0, &record);
     response->producer_id_start = start;
     response->producer_id_len = PRODUCER_ID_BLOCK;

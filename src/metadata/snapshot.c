@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/arena.h"
+#include "base/broken.h"
 #include "metadata/apply.h"
 #include "metadata/feature.h"
 #include "metadata/topic.h"
@@ -80,10 +81,12 @@ void image_snapshot(const struct image *image, struct arena *scratch,
     emit_features(&emitter);
     emit_brokers(&emitter);
     emit_items(&emitter, &image->controllers);
-    emit_topics(&emitter);
-    emit_items(&emitter, &image->settings);
+    if (!broken(snapshot_misses_topics))
+        emit_topics(&emitter);
+    if (!broken(snapshot_misses_settings))
+        emit_items(&emitter, &image->settings);
     emit_items(&emitter, &image->quotas);
-    if (image->producer_ids != NULL)
+    if (image->producer_ids != NULL && !broken(snapshot_misses_producer_ids))
         emit(context, image->producer_ids->record);
     emit_items(&emitter, &image->acls);
     emit_items(&emitter, &image->scram);

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "base/broken.h"
 #include "base/memory.h"
 #include "metadata/item.h"
 #include "wire/gen/partition_change_record.h"
@@ -174,7 +175,7 @@ struct image_partition *partition_changed(
     TAKE_LIST(&record, change, last_known_elr, last_known_elr);
     if (change->leader != LEADER_UNCHANGED) {
         record.leader = change->leader;
-        record.leader_epoch++;
+        record.leader_epoch += !broken(epoch_not_raised);
     }
     if (change->leader_recovery_state != RECOVERY_UNCHANGED)
         record.leader_recovery_state = change->leader_recovery_state;

@@ -3,6 +3,8 @@
  * compare them. */
 #include <assert.h>
 
+#include "base/broken.h"
+
 #include "metadata/assignment.h"
 #include "metadata/decide.h"
 #include "metadata/feature.h"
@@ -89,7 +91,7 @@ static enum error check_name(struct creation *creation)
     if (str_is(name, "__cluster_metadata"))
         return refuse(creation, ERROR_INVALID_REQUEST,
             "Creation of internal topic __cluster_metadata is prohibited.");
-    if (image_topic_by_name(image, name) != NULL)
+    if (image_topic_by_name(image, name) != NULL && !broken(name_taken_twice))
         return refuse(creation, ERROR_TOPIC_ALREADY_EXISTS,
             arena_format(
                 creation->decider->arena, "Topic '%.*s' already exists.", STR_PRINT(name)));
@@ -231,7 +233,8 @@ static void write_topic(struct creation *creation, struct uuid topic_id)
             .resource_name = creation->wish->name,
             .name = creation->wish->configs[i].name,
             .value = creation->wish->configs[i].value };
-        decide_record(decider, &config_record_schema, 0, &config);
+        if (!broken(settings_not_kept))
+            decide_record(decider, &config_record_schema, 0, &config);
     }
     for (int32_t i = 0; i < creation->partition_count; i++) {
         creation->partitions[i].topic_id = topic_id;

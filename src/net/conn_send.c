@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "base/broken.h"
 #include "base/container.h"
 #include "net/conn_parts.h"
 
@@ -31,7 +32,8 @@ static void block(struct conn *conn)
 void reply_release(struct reply *reply, struct conn *conn)
 {
     conn->unsent -= reply->charged;
-    budget_release(conn->net->budget, reply->charged);
+    if (!broken(budget_kept))
+        budget_release(conn->net->budget, reply->charged);
     reply->charged = 0;
     reply->conn = NULL;
     reply->done(reply);
@@ -143,7 +145,7 @@ static int64_t send_once(struct conn *conn, int64_t *total)
     if (sent < 0)
         return sent;
     *total += sent;
-    note_sent(conn, (size_t)sent);
+    note_sent(conn, broken(short_send) && count > 0 ? size : (size_t)sent);
     return 1;
 }
 

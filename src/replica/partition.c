@@ -73,7 +73,8 @@ static void durable_moved(struct task *task)
 
     if (partition->log == NULL)
         return;
-    advance_high_watermark(partition);
+    if (!broken(watermark_stays))
+        advance_high_watermark(partition);
     record_deletions_look(partition);
 }
 
@@ -127,7 +128,7 @@ static void write_staged(struct task *task)
         append->log_start = log_start(log);
         if (append->last_offset >= log_end(log))
             finish_append(append, error_from_status(status));
-        else if (append->acks == -1)
+        else if (append->acks == -1 && !broken(answer_before_flush))
             wait_for_high_watermark(partition, append);
         else
             finish_append(append, ERROR_NONE);
@@ -158,7 +159,8 @@ struct partition *partition_create(struct loop *loop, struct partition_key key, 
         partition->high_watermark = log_start(log);
     if (partition->high_watermark > log_end(log))
         partition->high_watermark = log_end(log);
-    advance_high_watermark(partition); /* alone, all that is durable counts */
+    if (!broken(watermark_falls))
+        advance_high_watermark(partition); /* alone, all that is durable counts */
     if (log_durable_end(log) < log_end(log))
         log_want_flush(log);
     return partition;
@@ -263,7 +265,7 @@ static bool append_duplicate(struct partition *partition, struct append *append,
         append->is_staged = true;
         return true;
     }
-    if (append->acks != -1 || original->last_offset < partition->high_watermark)
+    if (append->acks != -1 || original->last_offset < partition->high_watermark || broken(duplicate_early))
         return false;
     wait_for_high_watermark(partition, append);
     return true;
@@ -435,6 +437,8 @@ int partition_read(struct partition *partition, struct partition_read *read, str
         return 0;
     }
     int64_t upper = read->committed_only ? read->last_stable_offset : read->high_watermark;
+    if (broken(read_beyond_watermark))
+        upper = log_end(log);
     if (read->offset >= upper || (read->max_bytes <= 0 && !read->at_least_one))
         return 0;
     int status = log_read(log, read->offset, upper, read->max_bytes, read->at_least_one, read->may_block, &read->slice);

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "base/broken.h"
 #include "base/buffer.h"
 #include "base/container.h"
 #include "base/memory.h"
@@ -126,7 +127,7 @@ static void recover_from_full_disk(struct quorum *quorum)
         rsm_lose(&quorum->rsm);
     quorum->rsm.lost_error = ERROR_NOT_CONTROLLER;
     quorum_drop_pending(quorum);
-    int status = quorum_replay(quorum);
+    int status = broken(unwritten_kept) ? 0 : quorum_replay(quorum);
     if (status < 0 || !quorum->active) {
         quorum_fail(quorum, "the metadata log could not be written", status < 0 ? status : -ENOSPC);
         return;
@@ -250,7 +251,7 @@ static void commit(struct quorum *quorum)
         activate(quorum);
         return;
     }
-    publish_committed(quorum, committed);
+    publish_committed(quorum, broken(image_before_commit) ? INT64_MAX : committed);
     rsm_commit(&quorum->rsm, committed);
 }
 
@@ -287,7 +288,7 @@ void quorum_step(struct quorum *quorum, struct raft_event *event)
     event->now_ms = loop_now_ms(quorum->loop);
     io_random(quorum->io, &event->random, sizeof(event->random));
     raft_step(&quorum->raft, event, &actions);
-    if (actions.save_vote) {
+    if (actions.save_vote && !broken(vote_not_saved)) {
         int status = quorum_state_save(quorum->io, quorum->directory, &quorum->raft.vote,
             quorum->kraft_version, &quorum->raft.voters);
         if (status < 0) {

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/broken.h"
+
 void rsm_decision_add(struct rsm_decision *decision, struct bytes record)
 {
     if (decision->record_count == decision->record_capacity) {
@@ -90,7 +92,7 @@ void rsm_submit(struct rsm *rsm, struct rsm_request *request)
     if (decision.record_count > 0)
         request->error = append_and_apply(rsm, &decision);
     request->wait_offset = rsm->seen;
-    if (rsm->committed >= request->wait_offset)
+    if (rsm->committed >= request->wait_offset || broken(change_before_commit))
         answer(request, request->error);
     else
         wait_for_commit(rsm, request);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "io/file.h"
@@ -62,7 +63,8 @@ void log_account(
         active->max_timestamp_offset = last;
     }
     if (index_before) {
-        index_add_offset(&active->indexes[INDEX_OFFSET], active->base_offset, last, position);
+        index_add_offset(&active->indexes[INDEX_OFFSET], active->base_offset,
+            broken(index_before_batch) ? header->base_offset - 1 : last, position);
         index_add_time(&active->indexes[INDEX_TIME], active->base_offset, active->max_timestamp,
             active->max_timestamp_offset);
     }
@@ -144,7 +146,7 @@ void log_stage(struct log *log, struct buffer *buffer, uint8_t *batch,
     int64_t *out_base_offset)
 {
     struct batch_header placed = *header;
-    placed.base_offset = log_staged_end(log);
+    placed.base_offset = broken(offset_given_twice) ? log->tail.end_offset : log_staged_end(log);
     placed.leader_epoch = leader_epoch;
     batch_set_base_offset(batch, placed.base_offset);
     batch_set_leader_epoch(batch, leader_epoch);
@@ -291,7 +293,7 @@ static void give_staging(struct log *log, int32_t written)
     struct staging *staging = log->staging;
     for (int32_t i = staging->count - 1; i >= 0; i--) {
         struct staged *staged = &staging->items[i];
-        if (i >= written)
+        if (i >= written && !broken(producers_not_restored))
             producers_restore(&log->producers, &staged->before, staged->header.producer_id);
         buffer_unref(staged->buffer);
         memory_give(staged->snapshot);
@@ -322,7 +324,7 @@ int log_write(struct log *log)
             first = last;
     }
     give_staging(log, first);
-    if (status == -EIO)
+    if (status == -EIO || (status == -ENOSPC && broken(full_disk_retires)))
         flush_note_failure(log->flusher, status);
     if (first > 0) {
         flush_note_dirty(log);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "base/broken.h"
 #include "base/memory.h"
 #include "io/file.h"
 #include "io/io.h"
@@ -263,7 +264,7 @@ static void add_epochs(struct work *work, struct flush_mark *mark, bool few)
     struct log *log = mark->log;
     char path[SEGMENT_PATH_SIZE];
     int32_t size;
-    if (!log->epochs.dirty)
+    if (!log->epochs.dirty || broken(epochs_not_written))
         return;
     path_in(path, log->path, few ? "leader-epoch-checkpoint" : "leader-epoch-checkpoint.tmp");
     work_add_path(work, few ? WORK_REPLACE : WORK_WRITE, path);
@@ -458,7 +459,8 @@ void checkpoint_publish(struct flusher *flusher)
     DL_FOREACH(flusher->logs, log)
     {
         checkpoint_text_add(
-            &mail->texts[CHECKPOINT_RECOVERY], log->topic, log->partition, log->recovery_point);
+            &mail->texts[CHECKPOINT_RECOVERY], log->topic, log->partition,
+            broken(recovery_point_ahead) ? log->tail.end_offset : log->recovery_point);
         if (!log->is_listed)
             continue;
         checkpoint_text_add(&mail->texts[CHECKPOINT_HIGH_WATERMARK], log->topic, log->partition,

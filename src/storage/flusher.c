@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <utlist.h>
 
+#include "base/broken.h"
 #include "base/container.h"
 #include "base/memory.h"
 #include "io/io.h"
@@ -50,7 +51,7 @@ void flush_look_stopped(struct flusher *flusher)
     if (flusher->stopped == NULL || is_running(flusher) || deletion_is_running(flusher) ||
         flusher->starts_asked)
         return;
-    if (flusher->failure == 0 && (flusher->dirty != NULL || flusher->waiting != NULL)) {
+    if (flusher->failure == 0 && (flusher->dirty != NULL || flusher->waiting != NULL) && !broken(last_flush)) {
         flusher->wants_checkpoint = true;
         start(flusher);
         if (is_running(flusher))

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "base/broken.h"
 #include "base/container.h"
 #include "base/crc32c.h"
 #include "base/memory.h"
@@ -406,7 +407,7 @@ static int take_clean_file(struct log_dir *dir)
     }
     memory_give(text);
     dir->was_clean = true;
-    status = file_unlink(dir->io, path);
+    status = broken(clean_file_left) ? 0 : file_unlink(dir->io, path);
     return status < 0 ? status : directory_sync(dir->io, dir->path);
 }
 
@@ -429,7 +430,7 @@ static int open_steps(struct log_dir *dir, char *reason, int reason_size)
     status = take_clean_file(dir);
     if (status == 0)
         status = places_find(&dir->places, dir->io, dir->path, dir->was_clean, &at);
-    if (status == 0 && !dir->was_clean &&
+    if (status == 0 && !dir->was_clean && !broken(open_sync) &&
         holds_logs(dir)) /* what a killed process left is read as durable from here on */
         status = directory_sync_all(dir->io, dir->path);
     if (status < 0) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/memory.h"
 #include "io/file.h"
 #include "storage/segment.h"
@@ -188,7 +189,7 @@ void places_set_offset(
         place->high_watermark = offset < 0 ? 0 : offset;
         break;
     default:
-        place->log_start = offset < 0 ? 0 : offset;
+        place->log_start = offset < 0 || broken(start_forgotten) ? 0 : offset;
         break;
     }
 }

@@ -94,7 +94,7 @@ enum producer_verdict producers_check(const struct producers *producers,
     if (producer == NULL)
         return PRODUCER_NEW; /* whatever its sequence: we may have forgotten it (expiry, deleted
                                 records) */
-    if (header->producer_epoch < producer->epoch)
+    if (header->producer_epoch < producer->epoch && !broken(old_producer_epoch))
         return PRODUCER_FENCED;
     if (header->producer_epoch > producer->epoch) {
         if (header->base_sequence == 0 || producer->epoch < 0)
@@ -114,7 +114,7 @@ enum producer_verdict producers_check(const struct producers *producers,
     int32_t expected = 0; /* where only a marker of this epoch is known */
     if (producer->batch_count > 0)
         expected = sequence_add(producer->batches[producer->batch_count - 1].last_sequence, 1);
-    return header->base_sequence == expected ? PRODUCER_NEW : PRODUCER_OUT_OF_ORDER;
+    return header->base_sequence == expected || broken(sequence_gap) ? PRODUCER_NEW : PRODUCER_OUT_OF_ORDER;
 }
 
 static void take_data(struct producer *producer, const struct batch_header *header)

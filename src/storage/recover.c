@@ -39,7 +39,7 @@ static int64_t trusted_position(struct recovery *recovery, struct segment *segme
     if (entry >= 0)
         last = index_offset_at(offsets, entry, segment->base_offset, &position);
     bool good = entry >= 0 && segment_header(segment, position, size, &header) == 0 &&
-                batch_last_offset(&header) == last;
+                (batch_last_offset(&header) == last || broken(index_trusted));
     int32_t time_count = times->count;
     while (time_count > 0 && !recovery->clean) {
         index_time_at(times, time_count - 1, segment->base_offset, &time_offset);
@@ -53,7 +53,7 @@ static int64_t trusted_position(struct recovery *recovery, struct segment *segme
         index_cut(times, 0);
         return 0;
     }
-    index_cut(offsets, entry + 1);
+    index_cut(offsets, broken(index_kept) ? offsets->count : entry + 1);
     index_cut(times, time_count);
     if (times->count > 0)
         segment->max_timestamp = index_time_at(
@@ -67,13 +67,15 @@ static int64_t trusted_position(struct recovery *recovery, struct segment *segme
  * log. */
 static bool gaps_are_damage(const struct log *log)
 {
-    return !log->settings.compacts && (!log->must_be_whole || !log->is_listed);
+    return !broken(recovery_hole) && !log->settings.compacts && (!log->must_be_whole || !log->is_listed);
 }
 
 static bool batch_is_good(
     struct recovery *recovery, struct scan *scan, const struct batch_header *header, int *status)
 {
     if (header->base_offset < recovery->expected || header->last_offset_delta < 0)
+        return false;
+    if (broken(recovery_cuts_all) && header->base_offset >= recovery->check_from)
         return false;
     if (recovery->clean || header->base_offset < recovery->check_from)
         return true;
@@ -230,7 +232,7 @@ static int is_followed(const struct recovery *recovery, int32_t all)
 static int judge_damage(const struct recovery *recovery, int32_t all)
 {
     struct log *log = recovery->log;
-    if (recovery->expected < log->recovery_point)
+    if (recovery->expected < log->recovery_point && !broken(damage_cut_away))
         return refuse(log, recovery->expected, "damage below the recovery point");
     if (log->must_be_whole)
         return refuse(log, recovery->expected, "damage after a clean stop");
@@ -259,7 +261,7 @@ static int cut_here(struct recovery *recovery, int32_t all)
     status = drop_behind(log, all);
     if (status == 0)
         status = file_truncate(segment->file, segment->size);
-    if (status == 0) /* or a cut of power brings the damage back, below what is durable by then */
+    if (status == 0 && !broken(cut_sync)) /* or a cut of power brings the damage back, below what is durable by then */
         status = file_sync(segment->file);
     return status;
 }

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "base/broken.h"
 #include "base/crc32c.h"
 
 _Static_assert(
@@ -100,5 +101,6 @@ void batch_set_max_timestamp(
     header->max_timestamp = max_timestamp;
     store_i16(batch + BATCH_AT_ATTRIBUTES, header->attributes);
     store_i64(batch + BATCH_AT_MAX_TIMESTAMP, max_timestamp);
-    batch_renew_crc(batch, header);
+    if (!broken(crc_not_renewed))
+        batch_renew_crc(batch, header);
 }

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "base/arena.h"
+#include "base/broken.h"
 #include "wire/compress.h"
 #include "wire/record_body.h"
 
@@ -303,7 +304,7 @@ static bool check_header(
     else if (header->size > (size_t)rules->max_message_bytes)
         refuse_unseen(
             verdict, ERROR_MESSAGE_TOO_LARGE, "the record batch exceeds max.message.bytes");
-    else if (!batch_crc_is_right(batch, header))
+    else if (!broken(append_crc) && !batch_crc_is_right(batch, header))
         refuse_unseen(verdict, ERROR_CORRUPT_MESSAGE, "the CRC does not match");
     else if (batch_codec(header) >= CODEC_COUNT)
         refuse(verdict, ERROR_UNSUPPORTED_COMPRESSION_TYPE, "the codec is unknown");
@@ -340,7 +341,7 @@ void batch_validate(struct decompressor *decompressor, const struct batch_rules 
             .limit = rules->max_uncompressed_size };
         decompressor_begin(decompressor, (enum codec)batch_codec(header), body);
     }
-    if (!compressed || !rules->header_only)
+    if ((!compressed || !rules->header_only) && !broken(records_unseen))
         walk_records(&walk, rules, now_ms, arena, verdict, &max_timestamp);
     if (verdict->error != ERROR_NONE)
         return;
