@@ -25,17 +25,21 @@ void actor_set_idle(struct actor *actor)
     actor_wait(actor, 200000);
 }
 
+static void name_actor(struct actor *actor)
+{
+    snprintf(actor->name, sizeof(actor->name), "%s%d.%d", actor->kind, actor->number, actor->lives);
+}
+
+/* Without a connection it begins a new life: what went over an old one may still be under way. */
 static void act_now(struct timer *timer)
 {
     struct actor *actor = container_of(timer, struct actor, timer);
     arena_reset(&actor->arena);
     actor->idle = false;
+    if (actor->client.socket == NULL)
+        actor->lives++;
+    name_actor(actor);
     actor->act(actor);
-}
-
-static void name_actor(struct actor *actor)
-{
-    snprintf(actor->name, sizeof(actor->name), "%s%d.%d", actor->kind, actor->number, actor->lives);
 }
 
 static void hear_answer(struct client *client)
@@ -47,8 +51,6 @@ static void hear_answer(struct client *client)
     }
     if (actor->lose != NULL)
         actor->lose(actor);
-    actor->lives++;
-    name_actor(actor);
     actor_wait(actor, 300000);
 }
 

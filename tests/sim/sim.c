@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "io/io.h"
+#include "sim/link.h"
 #include "sim/world.h"
 
 /* A node that is killed gives no memory back: leaks are no fault of a simulated run, everything else that the address
@@ -24,6 +25,7 @@ struct sim *sim_create(uint64_t seed)
     prng_init(&sim->disk, prng_next(&root));
     prng_init(&sim->entropy, prng_next(&root));
     prng_init(&sim->workload, prng_next(&root));
+    sim->links = links_create(sim, prng_next(&root));
     heap_init(&sim->events);
     sim->now_us = 1000000;
     sim->trace = 0x9e3779b97f4a7c15u ^ seed;
@@ -34,8 +36,11 @@ struct sim *sim_create(uint64_t seed)
 void sim_destroy(struct sim *sim)
 {
     struct machine *machine, *next;
-    LL_FOREACH(sim->machines, machine)
+    sim_calm_network(sim);
+    LL_FOREACH(sim->machines, machine) {
         machine_kill(machine);
+        machine->is_dark = false; /* so that nothing waits for its power */
+    }
     while (heap_first(&sim->events) != NULL) /* what is on its way to nobody frees itself */
         sim_step(sim);
     LL_FOREACH_SAFE(sim->machines, machine, next) {
@@ -43,6 +48,7 @@ void sim_destroy(struct sim *sim)
         memory_give(machine->name);
         memory_give(machine);
     }
+    links_destroy(sim->links);
     heap_deinit(&sim->events);
     memory_give(sim);
 }
@@ -150,6 +156,7 @@ void machine_cut_power(struct machine *machine)
     if (machine->process != NULL)
         sockets_drop(machine->process, true);
     machine_kill(machine);
+    machine->is_dark = true;
     disk_crash(&machine->disk);
 }
 
@@ -165,6 +172,7 @@ struct io *machine_boot(struct machine *machine, int worker_count)
         io->workers[i] = (struct worker){ .event.run = step_worker, .io = io };
     machine->process = io;
     machine->boot_count++;
+    machine->is_dark = false;
     return io;
 }
 

@@ -45,6 +45,11 @@ bool sim_step(struct sim *sim);                        /* one event; false: noth
 /* Steps until is_done() says so; false: it did not within limit_us of virtual time, which has then passed. */
 bool sim_run(struct sim *sim, int64_t limit_us, bool (*is_done)(void *context), void *context);
 
+/* From here on links between machines are cut, one way or both, stall, and come back. */
+void sim_disturb_network(struct sim *sim);
+void sim_calm_network(struct sim *sim); /* no new trouble; what there is ends within half a minute */
+int64_t sim_network_troubles(const struct sim *sim);
+
 struct machine *machine_create(struct sim *sim, const char *name); /* the world's; name is its host name */
 struct io *machine_boot(struct machine *machine, int worker_count); /* a new process; none is running */
 void machine_kill(struct machine *machine);      /* kill -9: what it wrote stays, its connections end */

@@ -220,6 +220,7 @@ static void run_to_the_end(struct run *run, const struct options *options)
     int64_t calm_at_us = sim_now_us(run->sim) + options->seconds * 1000000;
     bool is_up = boot(run);
     wait_us(run, 2000000);
+    sim_disturb_network(run->sim);
     while (is_up && sim_now_us(run->sim) < calm_at_us) {
         draw_faults(run);
         live(run);
@@ -230,6 +231,7 @@ static void run_to_the_end(struct run *run, const struct options *options)
     if (!is_up)
         return;
     sim_faults(run->sim)->connection_reset = 0;
+    sim_calm_network(run->sim);
     run->failures_seen = sim_faults(run->sim)->failures;
     workload_drain(run->workload);
     if (!sim_run(run->sim, LIMIT_US, is_drained, run)) {
@@ -258,11 +260,11 @@ static int simulate(const struct options *options, int64_t seed, uint64_t *out_t
     *out_trace = sim_trace(run.sim);
     if (options->verbose)
         printf("acked=%lld seen=%lld created=%lld deleted=%lld crashes=%d power_cuts=%d stops=%d disk_failures=%d directories=%d "
-               "shards=%d virtual_ms=%lld\n",
+               "shards=%d network_troubles=%lld virtual_ms=%lld\n",
             (long long)run.recorder.acked_count, (long long)run.recorder.seen_count, (long long)run.workload->created_count,
             (long long)run.workload->deleted_count, run.endings[ENDING_KILL] + run.endings[ENDING_POWER_CUT],
             run.endings[ENDING_POWER_CUT], run.endings[ENDING_STOP], run.failed_lives, 1 + run.has_two_directories,
-            run.settings.shards, (long long)sim_now_us(run.sim) / 1000);
+            run.settings.shards, (long long)sim_network_troubles(run.sim), (long long)sim_now_us(run.sim) / 1000);
     workload_destroy(run.workload);
     recorder_deinit(&run.recorder);
     sim_destroy(run.sim);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The simulated network. A connection is two streams; bytes written to one travel in chunks, cut anywhere, that arrive
- * in order after a drawn delay. What one end's process leaves behind when it dies, the other notices later. */
+/* The sockets of the simulated network, and how a loop hears of them. What happens between two of them is in connection.c. */
 #include "io/socket.h"
 
 #include <errno.h>
@@ -8,39 +7,9 @@
 #include <string.h>
 
 #include "io/file.h"
-#include "sim/world.h"
+#include "sim/connection.h"
 
-enum { FIRST_FREE_PORT = 20000, LEAST_ROOM = 4096, MOST_ROOM = 256 * 1024, MOST_VECTORS = 1024 };
-
-/* Bytes on their way to one end. */
-struct stream {
-    uint8_t *arrived; /* not read yet, from start to end */
-    size_t start, end, capacity;
-    size_t unread;  /* arrived or on the way; bounded by the connection's room */
-    int64_t last_us; /* when the last chunk on the way arrives */
-    bool ended;      /* nothing comes after what has arrived */
-};
-
-struct connection {
-    int references;             /* its sockets, chunks on the way, and a reset or attempt that is set */
-    struct sim *sim;
-    struct socket *ends[2];     /* NULL: closed, or not accepted by anyone yet */
-    struct stream streams[2];   /* [side]: towards ends[side] */
-    size_t room;
-    bool broken;
-    struct event attempt, reset;
-    struct machine *target;     /* of the attempt */
-    int port;
-};
-
-struct chunk {
-    struct event event;
-    struct connection *connection;
-    int side;
-    bool end;
-    size_t size;
-    uint8_t data[];
-};
+enum { FIRST_FREE_PORT = 20000, MOST_VECTORS = 1024 };
 
 struct socket {
     struct socket *prev, *next;             /* of the io */
@@ -106,21 +75,11 @@ static struct socket *create_socket(struct io *io, struct connection *connection
     struct socket *socket = memory_take(sizeof(*socket));
     *socket = (struct socket){ .io = io, .connection = connection, .side = side };
     if (connection != NULL) {
-        connection->references++;
+        connection_ref(connection);
         connection->ends[side] = socket;
     }
     DL_APPEND(io->sockets, socket);
     return socket;
-}
-
-static void connection_unref(struct connection *connection)
-{
-    assert(connection->references > 0);
-    if (--connection->references > 0)
-        return;
-    memory_give(connection->streams[0].arrived);
-    memory_give(connection->streams[1].arrived);
-    memory_give(connection);
 }
 
 void socket_watch_start(struct socket *socket, struct loop *loop, struct socket_watch *watch)
@@ -144,79 +103,30 @@ void socket_watch_stop(struct socket *socket)
     socket->loop = NULL;
 }
 
-static void fail(struct socket *socket, int failure)
+void socket_notice(struct socket *socket)
 {
-    if (socket == NULL || socket->failure != 0)
+    queue_when_due(socket);
+}
+
+bool socket_has_failed(const struct socket *socket)
+{
+    return socket->failure != 0;
+}
+
+void socket_fail(struct socket *socket, int failure)
+{
+    if (socket->failure != 0)
         return;
+    socket->connecting = false;
     socket->failure = failure;
     socket->failed = true;
     queue_when_due(socket);
 }
 
-static void break_now(struct event *event)
+void socket_connected(struct socket *socket)
 {
-    struct connection *connection = container_of(event, struct connection, reset);
-    connection->broken = true; /* chunks still on the way are dropped when they arrive */
-    for (int side = 0; side < 2; side++) {
-        struct stream *stream = &connection->streams[side];
-        stream->start = stream->end = 0;
-        fail(connection->ends[side], -ECONNRESET);
-    }
-    connection_unref(connection);
-}
-
-static void break_later(struct connection *connection, int64_t most_us)
-{
-    if (connection->broken || heap_has(&connection->reset.entry))
-        return;
-    connection->references++;
-    struct sim *sim = connection->sim;
-    sim_set(sim, &connection->reset, EVENT_RESET, sim->now_us + draw_between(&sim->network, 50, most_us));
-}
-
-static void arrive(struct event *event)
-{
-    struct chunk *chunk = container_of(event, struct chunk, event);
-    struct connection *connection = chunk->connection;
-    struct stream *stream = &connection->streams[chunk->side];
-    struct socket *reader = connection->ends[chunk->side];
-    if (!connection->broken && reader != NULL) {
-        if (stream->end + chunk->size > stream->capacity) {
-            if (stream->end > stream->start)
-                memmove(stream->arrived, stream->arrived + stream->start, stream->end - stream->start);
-            stream->end -= stream->start;
-            stream->start = 0;
-            if (stream->end + chunk->size > stream->capacity) {
-                stream->capacity = stream->end + chunk->size;
-                stream->arrived = memory_resize(stream->arrived, stream->capacity);
-            }
-        }
-        if (chunk->size > 0)
-            memcpy(stream->arrived + stream->end, chunk->data, chunk->size);
-        stream->end += chunk->size;
-        stream->ended |= chunk->end;
-        queue_when_due(reader);
-    } else if (!connection->broken && !chunk->end && connection->ends[!chunk->side] != NULL) {
-        break_later(connection, 500); /* nobody is there: the writer will hear of it */
-    }
-    memory_give(chunk);
-    connection_unref(connection);
-}
-
-static void send_chunk(struct connection *connection, int side, const uint8_t *data, size_t size, bool end)
-{
-    struct sim *sim = connection->sim;
-    struct stream *stream = &connection->streams[side];
-    struct chunk *chunk = memory_take_raw(sizeof(*chunk) + size);
-    *chunk = (struct chunk){ .event.run = arrive, .connection = connection, .side = side, .end = end, .size = size };
-    if (size > 0)
-        memcpy(chunk->data, data, size);
-    bool is_slow = prng_below(&sim->network, 100) == 0;
-    int64_t at_us = sim->now_us + draw_between(&sim->network, 20, is_slow ? 10000 : 400);
-    stream->last_us = at_us > stream->last_us ? at_us : stream->last_us;
-    stream->unread += size;
-    connection->references++;
-    sim_set(sim, &chunk->event, EVENT_ARRIVAL, stream->last_us);
+    socket->connecting = false;
+    queue_when_due(socket);
 }
 
 static void socket_free(struct socket *socket)
@@ -230,42 +140,33 @@ static void socket_free(struct socket *socket)
     memory_give(socket);
 }
 
-void socket_close(struct socket *socket)
+static void close_end(struct socket *socket, bool power_cut)
 {
-    if (socket == NULL)
-        return;
     struct connection *connection = socket->connection;
     while (connection == NULL && socket->waiting != NULL) {
         struct socket *waiting = socket->waiting;
         socket->waiting = waiting->waiting;
-        socket_close(waiting);
+        close_end(waiting, power_cut);
     }
-    if (connection != NULL && !connection->broken && connection->ends[!socket->side] != NULL) {
-        if (connection->streams[socket->side].unread > 0)
-            break_later(connection, 500);
-        else
-            send_chunk(connection, !socket->side, NULL, 0, true);
-    }
+    if (connection != NULL && !socket->connecting && socket->failure == 0)
+        connection_close(connection, socket->side, power_cut);
     socket_free(socket);
 }
 
-/* A process that is killed has its sockets closed by its kernel; one without power goes silent, and its peers hear
- * of it when they next reach the machine, or its successor. */
+void socket_close(struct socket *socket)
+{
+    if (socket != NULL)
+        close_end(socket, false);
+}
+
+/* A process that is killed has its sockets closed by its kernel; one without power goes silent. */
 void sockets_drop(struct io *io, bool power_cut)
 {
     for (struct socket *socket = io->sockets; socket != NULL; socket = socket->next)
         if (socket->connection == NULL)
             socket->waiting = NULL; /* they are on the io's list too */
-    while (io->sockets != NULL) {
-        struct socket *socket = io->sockets;
-        struct connection *connection = socket->connection;
-        if (power_cut && connection != NULL && !connection->broken)
-            break_later(connection, 1000000);
-        if (power_cut)
-            socket_free(socket);
-        else
-            socket_close(socket);
-    }
+    while (io->sockets != NULL)
+        close_end(io->sockets, power_cut);
 }
 
 static struct socket *find_listener(const struct machine *machine, int port)
@@ -298,32 +199,26 @@ int socket_accept(struct socket *listener, struct socket **out_socket, char *pee
         return -EAGAIN;
     listener->waiting = socket->waiting;
     socket->waiting = NULL;
-    snprintf(peer, peer_size, "10.0.0.%d", socket->connection->ends[0] == NULL ? 0 : 1);
+    int number = 1; /* of the machine that connected */
+    for (const struct machine *machine = socket->connection->sim->machines; machine != socket->connection->machines[0];)
+        machine = machine->next, number++;
+    snprintf(peer, peer_size, "10.0.0.%d", number);
     *out_socket = socket;
     return 0;
 }
 
-static void reach_listener(struct event *event)
+bool socket_reach(struct connection *connection)
 {
-    struct connection *connection = container_of(event, struct connection, attempt);
-    struct socket *client = connection->ends[0];
-    struct socket *listener = connection->target == NULL ? NULL : find_listener(connection->target, connection->port);
-    if (client != NULL) {
-        client->connecting = false;
-        if (listener == NULL) {
-            connection->broken = true;
-            fail(client, -ECONNREFUSED);
-        } else {
-            struct socket **last = &listener->waiting;
-            while (*last != NULL)
-                last = &(*last)->waiting;
-            *last = create_socket(listener->io, connection, 1);
-            (*last)->port = connection->port;
-            queue_when_due(listener);
-        }
-        queue_when_due(client);
-    }
-    connection_unref(connection);
+    struct socket *listener = find_listener(connection->machines[1], connection->port);
+    if (listener == NULL)
+        return false;
+    struct socket **last = &listener->waiting;
+    while (*last != NULL)
+        last = &(*last)->waiting;
+    *last = create_socket(listener->io, connection, 1);
+    (*last)->port = connection->port;
+    queue_when_due(listener);
+    return true;
 }
 
 static struct machine *find_machine(struct io *from, const char *host)
@@ -338,17 +233,11 @@ static struct machine *find_machine(struct io *from, const char *host)
 
 int socket_connect(struct loop *loop, const char *host, int port, struct socket_watch *watch, struct socket **out_socket)
 {
-    struct sim *sim = loop->io->sim;
     struct machine *machine = find_machine(loop->io, host);
     if (machine == NULL)
         return -EADDRNOTAVAIL;
-    struct connection *connection = memory_take(sizeof(*connection));
-    *connection = (struct connection){ .sim = sim, .attempt.run = reach_listener, .reset.run = break_now,
-                                       .target = machine, .port = port, .references = 1 };
-    connection->room = (size_t)draw_between(&sim->network, LEAST_ROOM, MOST_ROOM);
-    *out_socket = create_socket(loop->io, connection, 0);
+    *out_socket = create_socket(loop->io, connection_create(loop->io->machine, machine, port), 0);
     (*out_socket)->connecting = true;
-    sim_set(sim, &connection->attempt, EVENT_CONNECT, sim->now_us + draw_between(&sim->network, 50, 1000));
     socket_watch_start(*out_socket, loop, watch);
     return 0;
 }
@@ -363,38 +252,16 @@ int socket_port(struct socket *socket) { return socket->port; }
 
 int64_t socket_read(struct socket *socket, void *data, size_t size)
 {
-    struct stream *stream = &socket->connection->streams[socket->side];
-    size_t got = stream->end - stream->start;
     if (socket->failure != 0) {
         socket->end_read = true;
         return socket->failure;
     }
-    if (got == 0 && !stream->ended)
+    size_t got = connection_read(socket->connection, socket->side, data, size);
+    if (got == 0 && !socket->connection->streams[socket->side].ended)
         return -EAGAIN;
     if (got == 0)
         socket->end_read = true;
-    if (got > size)
-        got = size;
-    if (got > 0)
-        memcpy(data, stream->arrived + stream->start, got);
-    stream->start += got;
-    stream->unread -= got;
-    if (got > 0 && socket->connection->ends[!socket->side] != NULL)
-        queue_when_due(socket->connection->ends[!socket->side]); /* there is room again */
     return (int64_t)got;
-}
-
-static int64_t send_bytes(struct socket *socket, const uint8_t *data, size_t size)
-{
-    while (size > 0) {
-        size_t piece = size;
-        if (prng_below(&socket->io->sim->network, 4) == 0)
-            piece = 1 + (size_t)prng_below(&socket->io->sim->network, size < 100 ? size : 100);
-        send_chunk(socket->connection, !socket->side, data, piece, false);
-        data += piece;
-        size -= piece;
-    }
-    return 0;
 }
 
 /* How many bytes a write of size takes now, or -errno. */
@@ -408,7 +275,7 @@ static int64_t take_room(struct socket *socket, size_t size)
         return -EAGAIN;
     size_t room = connection->room - connection->streams[!socket->side].unread;
     if (prng_chance(&sim->network, sim->faults.connection_reset))
-        break_later(connection, 500);
+        connection_break(connection);
     if (size > room)
         size = room;
     if (size > 1 && prng_chance(&sim->network, sim->faults.short_socket_write))
@@ -427,7 +294,7 @@ int64_t socket_writev(struct socket *socket, const struct iovec *vectors, int co
     int64_t left = taken;
     for (int i = 0; i < count && left > 0; i++) {
         size_t piece = vectors[i].iov_len < (size_t)left ? vectors[i].iov_len : (size_t)left;
-        send_bytes(socket, vectors[i].iov_base, piece);
+        connection_send(socket->connection, !socket->side, vectors[i].iov_base, piece);
         left -= (int64_t)piece;
     }
     return taken;
@@ -441,7 +308,7 @@ int64_t socket_sendfile(struct socket *socket, struct file *file, int64_t positi
     uint8_t *data = memory_take_raw((size_t)taken);
     int64_t got = file_pread(file, data, (size_t)taken, position);
     if (got > 0)
-        send_bytes(socket, data, (size_t)got);
+        connection_send(socket->connection, !socket->side, data, (size_t)got);
     memory_give(data);
     return got;
 }

@@ -18,8 +18,9 @@ struct inode;
 struct name_change;
 struct socket;
 struct file;
+struct links;
 
-enum event_kind { EVENT_TURN = 1, EVENT_STEP, EVENT_ARRIVAL, EVENT_CONNECT, EVENT_RESET, EVENT_DISK };
+enum event_kind { EVENT_TURN = 1, EVENT_STEP, EVENT_ARRIVAL, EVENT_CONNECT, EVENT_RESET, EVENT_DISK, EVENT_HEARD, EVENT_TROUBLE };
 
 struct event {
     struct heap_entry entry; /* key: virtual microseconds */
@@ -35,6 +36,7 @@ struct sim {
     struct sim_faults faults;
     struct machine *machines;
     struct sim_watch *watches;
+    struct links *links; /* between machines, and their troubles */
 };
 
 /* Files and names as the running system sees them, and as they would be found after a power cut. */
@@ -54,6 +56,7 @@ struct machine {
     struct io *process; /* NULL: down */
     int64_t clock_shift_ms;
     int boot_count;
+    bool is_dark; /* without power: nothing that comes is answered */
 };
 
 struct worker {

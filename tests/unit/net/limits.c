@@ -156,11 +156,11 @@ void test_limits__close_what_is_over_the_limit_of_an_address(void)
     world_destroy(world);
 }
 
-/* Simulated peers come from 10.0.0.1. 0 for all, and overrides for some, let in only those. */
+/* Simulated peers come from their machine, the second: 10.0.0.2. 0 for all, and overrides for some, let in only those. */
 void test_limits__have_overrides_for_single_addresses(void)
 {
     struct world *world = world_create(INT32_MAX, 0, INT32_MAX);
-    struct limits_override overrides[] = { { "10.0.0.7", 9 }, { "10.0.0.1", 2 } };
+    struct limits_override overrides[] = { { "10.0.0.7", 9 }, { "10.0.0.2", 2 } };
 
     connect_peer(world, 9092);
     run_for(world, SECOND_US);
