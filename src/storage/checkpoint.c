@@ -404,7 +404,7 @@ static void apply_checkpoint(const struct flush_mark *mark)
                 continue;
             index->saved = index->writing;
             index->writing = -1;
-            index->cut = false;
+            index->cut = index->stale = false;
         }
     }
 }

@@ -109,9 +109,10 @@ void index_cut(struct index *index, int32_t count)
     if (count >= index->count)
         return;
     index->count = count;
-    if (index->saved > count) {
-        index->saved = count;
-        index->cut = true;
+    if (index->saved > count || index->writing > count) {
+        index->saved = index->saved < count ? index->saved : count;
+        index->writing = -1; /* what a running checkpoint writes is not the index any longer */
+        index->cut = index->stale = true;
     }
 }
 

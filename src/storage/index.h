@@ -19,6 +19,7 @@ struct index {
     uint8_t kind;
     bool loaded;
     bool cut; /* the file may hold more than `saved` good entries: cut it when it is written next */
+    bool stale; /* and some of them would be believed: not to be forgotten before that */
 };
 
 extern const char *const index_suffix[INDEX_KIND_COUNT];

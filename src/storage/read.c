@@ -125,6 +125,7 @@ static int find_position(
         status = scan_header(&scan, &header);
         if (last >= 0 && status != -EIO && (status != 1 || batch_last_offset(&header) != last)) {
             index_cut(offsets, 0); /* it lies: do without it */
+            offsets->stale = false; /* the segment may be one that no checkpoint writes again */
             scan.position = hot_until = 0;
             last = -1;
             continue;

@@ -95,7 +95,8 @@ bool segment_rest(struct segment *segment)
     if (segment->is_new)
         return segment->size == 0;
     for (int kind = 0; segment->indexes != NULL && kind < INDEX_KIND_COUNT; kind++)
-        if (segment->indexes[kind].saved < segment->indexes[kind].count)
+        if (segment->indexes[kind].saved < segment->indexes[kind].count ||
+            segment->indexes[kind].stale)
             return false;
     segment_deinit(segment);
     return true;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/report.h"
+#include "storage/log_state.h"
 #include "store.h"
 
 enum { BATCHES = 50 };
@@ -179,6 +180,32 @@ void test_damage__above_the_recovery_point_is_cut(void)
     assert_int_equal(try_open(&bench), 0);
     assert_int_equal(log_end(bench.log), 30);
     assert_int_equal(size_of(&bench), 30 * bench.batch_size);
+    stop(&bench);
+    store_remove(&bench.store);
+}
+
+/* A page-cache topic's index can be on the disk when its records are lost. What recovery took out of it does not come back, though
+ * the log was at rest before it was written again. */
+void test_damage__that_cuts_a_log_cuts_its_index(void)
+{
+    struct bench bench;
+    bench_create(&bench, 1 << 30);
+    forget_the_stop(&bench);
+    bench_write(&bench, "recovery-point-offset-checkpoint", "0\n1\nt 0 0\n");
+    assert_int_equal(truncate(bench.path, 5 * bench.batch_size), 0);
+    assert_int_equal(try_open(&bench), 0);
+    assert_int_equal(log_end(bench.log), 5);
+    for (int i = 0; i < BATCHES; i++)
+        store_append(bench.log, 1, 200, 2000 + i, 9);
+    struct segment *segment = log_active(bench.log);
+    struct index *offsets = &segment->indexes[INDEX_OFFSET];
+    assert_true(offsets->count > 0);
+    for (int32_t entry = 0; entry < offsets->count; entry++) {
+        struct batch_header header = { 0 };
+        int64_t position, last = index_offset_at(offsets, entry, 0, &position);
+        assert_int_equal(segment_header(segment, position, segment->size, &header), 0);
+        assert_int_equal(batch_last_offset(&header), last);
+    }
     stop(&bench);
     store_remove(&bench.store);
 }
