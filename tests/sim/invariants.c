@@ -9,6 +9,8 @@
 #include "sim/invariants_parts.h"
 #include "sim/recorder.h"
 
+enum { THOROUGH_EVERY = 256 };
+
 static const struct {
     const char *name, *sentence;
 } rows[] = {
@@ -40,11 +42,15 @@ static const struct shard *shard_of_loop(const struct node *node, const struct l
     return NULL;
 }
 
-static void look_at_shard(struct invariants *invariants, const struct shard *shard)
+static void look_at_shard(
+    struct invariants *invariants, const struct shard *shard, bool is_thorough)
 {
+    int64_t wall_ms = loop_wall_ms(shard->loop);
+    if (wall_ms > invariants->latest_wall_ms)
+        invariants->latest_wall_ms = wall_ms;
     for (const struct partition *partition = shard->partitions; partition != NULL;
          partition = partition->hh.next)
-        look_at_partition(invariants, partition);
+        look_at_partition(invariants, partition, is_thorough);
 }
 
 /* Only a turn of a node's own loop changes what belongs to that loop. */
@@ -55,7 +61,7 @@ static void looked(struct sim_watch *watch, const struct loop *turned)
         return;
     const struct shard *shard = shard_of_loop(invariants->node, turned);
     if (shard != NULL)
-        look_at_shard(invariants, shard);
+        look_at_shard(invariants, shard, ++invariants->look_count % THOROUGH_EVERY == 0);
 }
 
 struct invariants *invariants_create(
@@ -85,7 +91,7 @@ void invariants_end(struct invariants *invariants, enum ending ending)
 {
     if (invariants->node != NULL)
         for (int32_t i = 0; i < invariants->node->shards.count; i++)
-            look_at_shard(invariants, invariants->node->shards.list[i]);
+            look_at_shard(invariants, invariants->node->shards.list[i], true);
     invariants->node = NULL;
     invariants->ending = ending;
 }

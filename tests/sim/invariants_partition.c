@@ -13,6 +13,7 @@ void pasts_deinit(struct invariants *invariants)
     HASH_ITER(hh, invariants->pasts, past, next)
     {
         HASH_DEL(invariants->pasts, past);
+        ledger_deinit(&past->ledger);
         memory_give(past);
     }
 }
@@ -30,7 +31,7 @@ static struct past *past_of(struct invariants *invariants, const struct partitio
     return past;
 }
 
-static const char *name_of(const struct partition *partition)
+const char *partition_label(const struct partition *partition)
 {
     static char name[NAME_SIZE];
     snprintf(name, sizeof(name), "%s-%d", log_topic(partition->log), log_partition(partition->log));
@@ -49,14 +50,15 @@ static void look_at_positions(struct invariants *invariants, const struct partit
         invariant_fell(invariants, INVARIANT_positions_are_ordered,
             "partition=%s log_start=%lld recovery_point=%lld durable_end=%lld log_end=%lld "
             "last_stable_offset=%lld high_watermark=%lld high_watermark_of_log=%lld",
-            name_of(partition), (long long)log->start, (long long)log->recovery_point,
+            partition_label(partition), (long long)log->start, (long long)log->recovery_point,
             (long long)log->durable_end, (long long)log_end(log), (long long)stable,
             (long long)watermark, (long long)log->high_watermark);
     int64_t safe = partition->settings.page_cache ? log_end(log) : log->durable_end;
     if (watermark < safe)
         invariant_fell(invariants, INVARIANT_high_watermark_follows,
-            "partition=%s high_watermark=%lld could_be=%lld page_cache=%d", name_of(partition),
-            (long long)watermark, (long long)safe, partition->settings.page_cache);
+            "partition=%s high_watermark=%lld could_be=%lld page_cache=%d",
+            partition_label(partition), (long long)watermark, (long long)safe,
+            partition->settings.page_cache);
 }
 
 /* Once a life: what the log was found to be when the node came back. */
@@ -72,7 +74,7 @@ static void look_at_recovery(
         invariant_fell(invariants, INVARIANT_recovery_keeps_what_was_promised,
             "partition=%s log_end=%lld promised=%lld log_end_before=%lld durable_end_before=%lld "
             "high_watermark_before=%lld ending=%d",
-            name_of(partition), (long long)log_end(log), (long long)past->promised,
+            partition_label(partition), (long long)log_end(log), (long long)past->promised,
             (long long)past->end, (long long)past->durable_end, (long long)past->high_watermark,
             invariants->ending);
 }
@@ -86,15 +88,15 @@ static void look_at_falls(
     if (partition->high_watermark < watermark)
         invariant_fell(invariants, INVARIANT_high_watermark_never_falls,
             "partition=%s high_watermark=%lld before=%lld promised=%lld new_life=%d",
-            name_of(partition), (long long)partition->high_watermark,
+            partition_label(partition), (long long)partition->high_watermark,
             (long long)past->high_watermark, (long long)past->promised, is_new_life);
     if (log->start < past->log_start)
         invariant_fell(invariants, INVARIANT_log_start_never_falls,
-            "partition=%s log_start=%lld before=%lld new_life=%d", name_of(partition),
+            "partition=%s log_start=%lld before=%lld new_life=%d", partition_label(partition),
             (long long)log->start, (long long)past->log_start, is_new_life);
     if (partition->leader_epoch < past->leader_epoch)
         invariant_fell(invariants, INVARIANT_epochs_never_fall,
-            "partition=%s leader_epoch=%d before=%d new_life=%d", name_of(partition),
+            "partition=%s leader_epoch=%d before=%d new_life=%d", partition_label(partition),
             partition->leader_epoch, past->leader_epoch, is_new_life);
 }
 
@@ -110,8 +112,9 @@ static void remember(
     bool is_durable = watermark <= log->durable_end || watermark > past->page_cache_end;
     if (watermark > log->durable_end && is_durable)
         invariant_fell(invariants, INVARIANT_high_watermark_is_durable,
-            "partition=%s high_watermark=%lld durable_end=%lld log_end=%lld", name_of(partition),
-            (long long)watermark, (long long)log->durable_end, (long long)log_end(log));
+            "partition=%s high_watermark=%lld durable_end=%lld log_end=%lld",
+            partition_label(partition), (long long)watermark, (long long)log->durable_end,
+            (long long)log_end(log));
     int64_t promised = is_durable && watermark > log->durable_end ? watermark : log->durable_end;
     if (promised > past->promised || past->life != invariants->life)
         past->promised = promised;
@@ -128,14 +131,15 @@ static void look_at_waiting(struct invariants *invariants, const struct partitio
     const struct append *first = partition->waiting;
     if (first != NULL && first->last_offset < partition->high_watermark)
         invariant_fell(invariants, INVARIANT_nobody_waits_for_what_is_there,
-            "partition=%s last_offset=%lld high_watermark=%lld", name_of(partition),
+            "partition=%s last_offset=%lld high_watermark=%lld", partition_label(partition),
             (long long)first->last_offset, (long long)partition->high_watermark);
     if (partition->staged != NULL || log_has_staged(partition->log))
         invariant_fell(
-            invariants, INVARIANT_nothing_stays_staged, "partition=%s", name_of(partition));
+            invariants, INVARIANT_nothing_stays_staged, "partition=%s", partition_label(partition));
 }
 
-void look_at_partition(struct invariants *invariants, const struct partition *partition)
+void look_at_partition(
+    struct invariants *invariants, const struct partition *partition, bool is_thorough)
 {
     if (partition->log == NULL)
         return;
@@ -145,5 +149,6 @@ void look_at_partition(struct invariants *invariants, const struct partition *pa
     look_at_positions(invariants, partition);
     look_at_falls(invariants, partition, past);
     look_at_waiting(invariants, partition);
+    look_at_log(invariants, partition, past, is_thorough);
     remember(invariants, partition, past);
 }

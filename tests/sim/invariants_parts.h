@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inside of the invariants, shared by the files that look: invariants.c (when, and at what),
- * invariants_partition.c (one partition and what it promised). */
+ * invariants_partition.c (one partition and what it promised), invariants_log.c (one log and its
+ * files). */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -8,6 +9,7 @@
 #include "base/map.h"
 #include "replica/partition.h"
 #include "sim/invariants.h"
+#include "sim/ledger.h"
 #include "sim/sim.h"
 
 #define INVARIANTS(INVARIANT)                                                                      \
@@ -29,6 +31,16 @@
     INVARIANT(nobody_waits_for_what_is_there,                                                      \
         "an append whose acks are met was answered in the same pass")                              \
     INVARIANT(nothing_stays_staged, "what is staged in a pass is written or taken back in it")     \
+    INVARIANT(batches_are_whole,                                                                   \
+        "from the first segment to its end a log is batches whose CRC is right")                   \
+    INVARIANT(offsets_are_dense, "offsets of a log have no gap, and leader epochs do not fall")    \
+    INVARIANT(batches_never_change,                                                                \
+        "a batch that is found after a crash or stop is the one that stood there before")          \
+    INVARIANT(epochs_equal_a_scan, "what is known of the leader epochs is what the batches say")   \
+    INVARIANT(log_and_index_agree,                                                                 \
+        "each entry of an offset or time index points to the batch that it speaks of")             \
+    INVARIANT(producers_equal_a_rebuild, "what is known of the producers is what a scan of the "   \
+                                         "batches makes of them, unless they have expired")        \
     INVARIANT(nothing_stays_open,                                                                  \
         "after a clean stop the process has no file, no connection and no loop left")
 
@@ -47,6 +59,9 @@ struct past {
     int64_t promised;       /* below this everything survives a power cut */
     int64_t page_cache_end; /* below this the topic had ack.durability=page-cache */
     int32_t leader_epoch;
+    struct ledger ledger;
+    int64_t index_base; /* of the active segment: so many entries of its indexes were looked at */
+    int32_t index_count[2];
 };
 
 struct invariants {
@@ -57,12 +72,20 @@ struct invariants {
     const struct node *node; /* NULL: down */
     int life;                /* 1: the first */
     enum ending ending;      /* of the life before */
-    struct past *pasts;      /* map by key */
+    uint64_t look_count;
+    int64_t latest_wall_ms; /* that a loop of a node has seen */
+    struct past *pasts;     /* map by key */
 };
 
 void invariant_fell(struct invariants *invariants, enum invariant invariant, const char *format,
     ...) __attribute__((format(printf, 3, 4)));
 
-/* invariants_partition.c */
-void look_at_partition(struct invariants *invariants, const struct partition *partition);
+/* invariants_partition.c. Thorough: also what an event can hardly have touched. */
+void look_at_partition(
+    struct invariants *invariants, const struct partition *partition, bool is_thorough);
+const char *partition_label(const struct partition *partition); /* good until the next call */
 void pasts_deinit(struct invariants *invariants);
+
+/* invariants_log.c */
+void look_at_log(struct invariants *invariants, const struct partition *partition,
+    struct past *past, bool is_thorough);

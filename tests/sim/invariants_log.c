@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One log against the ledger, which read its files from the first byte to the last: its epochs, its
+ * indexes, its producers. */
+#include <string.h>
+
+#include "sim/invariants_parts.h"
+#include "sim/see.h"
+#include "storage/log_state.h"
+
+static void look_at_finding(struct invariants *invariants, const struct partition *partition,
+    const struct ledger *ledger, enum ledger_finding finding)
+{
+    static const char *const texts[] = { "", "no whole batch with the right CRC",
+        "its offset or leader epoch does not follow", "another batch stood there before" };
+    enum invariant invariant = finding == LEDGER_NO_BATCH ? INVARIANT_batches_are_whole
+                               : finding == LEDGER_GAP    ? INVARIANT_offsets_are_dense
+                                                          : INVARIANT_batches_never_change;
+    if (finding != LEDGER_RIGHT)
+        invariant_fell(invariants, invariant,
+            "partition=%s offset=%lld log_start=%lld log_end=%lld reason=\"%s\"",
+            partition_label(partition), (long long)ledger->end, (long long)partition->log->start,
+            (long long)log_end(partition->log), texts[finding]);
+}
+
+static void look_at_epochs(struct invariants *invariants, const struct partition *partition,
+    const struct ledger *ledger, int32_t first)
+{
+    const struct epochs *epochs = &partition->log->epochs;
+    for (int32_t i = first; i < ledger->count; i++) {
+        const struct batch_header *header = &ledger->batches[i].header;
+        int32_t epoch = epochs_at(epochs, header->base_offset);
+        if (batch_last_offset(header) >= partition->log->start && epoch != header->leader_epoch &&
+            header->base_offset >= partition->log->start) {
+            invariant_fell(invariants, INVARIANT_epochs_equal_a_scan,
+                "partition=%s offset=%lld epoch_of_batch=%d epoch_of_cache=%d",
+                partition_label(partition), (long long)header->base_offset, header->leader_epoch,
+                epoch);
+            return;
+        }
+    }
+}
+
+/* ---- Indexes. ---- */
+
+static bool offset_entry_is_right(
+    const struct ledger *ledger, const struct index *index, int32_t entry, int64_t base_offset)
+{
+    int64_t position, offset = index_offset_at(index, entry, base_offset, &position);
+    const struct ledger_batch *batch = ledger_at(ledger, offset);
+    return batch != NULL && batch->segment_base == base_offset && batch->position == position &&
+           batch_last_offset(&batch->header) == offset;
+}
+
+static bool time_entry_is_right(
+    const struct ledger *ledger, const struct index *index, int32_t entry, int64_t base_offset)
+{
+    int64_t offset, timestamp = index_time_at(index, entry, base_offset, &offset);
+    const struct ledger_batch *batch = ledger_at(ledger, offset);
+    return batch != NULL && batch->segment_base == base_offset &&
+           batch_last_offset(&batch->header) == offset &&
+           batch->header.max_timestamp == timestamp && batch->largest_timestamp == timestamp;
+}
+
+static void tell_index(struct invariants *invariants, const struct partition *partition,
+    const struct ledger *ledger, const struct segment *segment, enum index_kind kind, int32_t entry)
+{
+    const struct index *index = &segment->indexes[kind];
+    int64_t number, offset = kind == INDEX_OFFSET
+                                 ? index_offset_at(index, entry, segment->base_offset, &number)
+                                 : segment->base_offset;
+    if (kind == INDEX_TIME)
+        number = index_time_at(index, entry, segment->base_offset, &offset);
+    const struct ledger_batch *batch = ledger_at(ledger, offset);
+    invariant_fell(invariants, INVARIANT_log_and_index_agree,
+        "partition=%s segment=%lld index=%s entry=%d of=%d offset=%lld %s=%lld last_offset=%lld "
+        "position=%lld max_timestamp=%lld largest_timestamp=%lld segment_of_batch=%lld",
+        partition_label(partition), (long long)segment->base_offset, index_suffix[kind], entry,
+        index->count, (long long)offset, kind == INDEX_TIME ? "timestamp" : "position",
+        (long long)number, (long long)(batch == NULL ? -1 : batch_last_offset(&batch->header)),
+        (long long)(batch == NULL ? -1 : batch->position),
+        (long long)(batch == NULL ? -1 : batch->header.max_timestamp),
+        (long long)(batch == NULL ? -1 : batch->largest_timestamp),
+        (long long)(batch == NULL ? -1 : batch->segment_base));
+}
+
+static void look_at_index(struct invariants *invariants, const struct partition *partition,
+    const struct ledger *ledger, const struct segment *segment, enum index_kind kind, int32_t from)
+{
+    const struct index *index = &segment->indexes[kind];
+    for (int32_t entry = from; index->loaded && entry < index->count; entry++) {
+        bool is_right = kind == INDEX_OFFSET
+                            ? offset_entry_is_right(ledger, index, entry, segment->base_offset)
+                            : time_entry_is_right(ledger, index, entry, segment->base_offset);
+        if (is_right)
+            continue;
+        tell_index(invariants, partition, ledger, segment, kind, entry);
+        return;
+    }
+}
+
+static void look_at_indexes(struct invariants *invariants, const struct partition *partition,
+    const struct past *past, bool all)
+{
+    const struct log *log = partition->log;
+    for (int32_t i = all ? 0 : log->segment_count - 1; i < log->segment_count; i++) {
+        const struct segment *segment = &log->segments[i];
+        if (segment->indexes == NULL)
+            continue;
+        for (enum index_kind kind = INDEX_OFFSET; kind <= INDEX_TIME; kind++) {
+            bool goes_on = !all && past->index_base == segment->base_offset;
+            look_at_index(invariants, partition, &past->ledger, segment, kind,
+                goes_on ? past->index_count[kind] : 0);
+        }
+    }
+}
+
+static void remember_index(const struct log *log, struct past *past)
+{
+    const struct segment *active = &log->segments[log->segment_count - 1];
+    past->index_base = active->base_offset;
+    for (enum index_kind kind = INDEX_OFFSET; kind <= INDEX_TIME; kind++)
+        past->index_count[kind] = active->indexes == NULL ? 0 : active->indexes[kind].count;
+}
+
+/* ---- Producers. ---- */
+
+/* What the log knows is the end of what the scan knows; of a producer in a new life maybe less than
+ * five batches. */
+static bool producer_is_right(const struct producer *known, const struct producer *scanned)
+{
+    if (scanned == NULL || known->epoch != scanned->epoch ||
+        known->batch_count > scanned->batch_count || known->batch_count < 1 ||
+        known->transaction_start != scanned->transaction_start ||
+        known->last_timestamp != scanned->last_timestamp)
+        return false;
+    int32_t skip = scanned->batch_count - known->batch_count;
+    for (int32_t i = 0; i < known->batch_count; i++) {
+        const struct producer_batch *a = &known->batches[i], *b = &scanned->batches[skip + i];
+        if (a->last_sequence != b->last_sequence || a->first_offset != b->first_offset ||
+            a->last_offset != b->last_offset || a->first_sequence != b->first_sequence)
+            return false;
+    }
+    return true;
+}
+
+static void tell_producer(struct invariants *invariants, enum invariant invariant,
+    const struct partition *partition, int64_t id, const struct producer *known,
+    const struct producer *scanned)
+{
+    const struct producer none = { .batch_count = 0 };
+    known = known == NULL ? &none : known;
+    scanned = scanned == NULL ? &none : scanned;
+    int32_t last = known->batch_count - 1, other = scanned->batch_count - 1;
+    invariant_fell(invariants, invariant,
+        "partition=%s producer=%lld epoch=%d scanned=%d batches=%d scanned=%d last_sequence=%d "
+        "scanned=%d last_offset=%lld scanned=%lld",
+        partition_label(partition), (long long)id, known->epoch, scanned->epoch, known->batch_count,
+        scanned->batch_count, last < 0 ? -1 : known->batches[last].last_sequence,
+        other < 0 ? -1 : scanned->batches[other].last_sequence,
+        (long long)(last < 0 ? -1 : known->batches[last].last_offset),
+        (long long)(other < 0 ? -1 : scanned->batches[other].last_offset));
+}
+
+static bool may_have_expired(
+    const struct invariants *invariants, const struct log *log, const struct producer *producer)
+{
+    return producer->last_timestamp < invariants->latest_wall_ms - log->settings.producer_expiry_ms;
+}
+
+/* Both are in order of id. */
+static void compare_producers(struct invariants *invariants, enum invariant invariant,
+    const struct partition *partition, const struct producers *known,
+    const struct producers *scanned)
+{
+    int32_t at = 0;
+    for (int32_t i = 0; i < scanned->count; i++) {
+        const struct producer *producer = scanned->entries[i];
+        if (at < known->count && known->entries[at]->id == producer->id) {
+            if (!producer_is_right(known->entries[at], producer))
+                tell_producer(
+                    invariants, invariant, partition, producer->id, known->entries[at], producer);
+            at++;
+        } else if (!may_have_expired(invariants, partition->log, producer)) {
+            tell_producer(invariants, invariant, partition, producer->id, NULL, producer);
+        }
+    }
+    if (at < known->count)
+        tell_producer(
+            invariants, invariant, partition, known->entries[at]->id, known->entries[at], NULL);
+}
+
+static void look_at_new_producers(struct invariants *invariants, const struct partition *partition,
+    const struct ledger *ledger, int32_t first)
+{
+    for (int32_t i = first; i < ledger->count; i++) {
+        int64_t id = ledger->batches[i].header.producer_id;
+        const struct producer *known = producers_find(&partition->log->producers, id);
+        const struct producer *scanned = producers_find(&ledger->producers, id);
+        if (id >= 0 && (known == NULL || !producer_is_right(known, scanned)))
+            tell_producer(
+                invariants, INVARIANT_producers_equal_a_rebuild, partition, id, known, scanned);
+    }
+}
+
+void look_at_log(struct invariants *invariants, const struct partition *partition,
+    struct past *past, bool is_thorough)
+{
+    const struct log *log = partition->log;
+    struct ledger *ledger = &past->ledger;
+    bool anew = past->life != invariants->life;
+    int32_t first;
+    if (partition->damaged)
+        return;
+    if (anew || ledger->end != log_end(log) || ledger->generation != log->generation) {
+        enum ledger_finding finding = ledger_follow(ledger, invariants->machine, log, anew, &first);
+        look_at_finding(invariants, partition, ledger, finding);
+        look_at_epochs(invariants, partition, ledger, first);
+        look_at_new_producers(invariants, partition, ledger, first);
+        look_at_indexes(invariants, partition, past, false);
+        remember_index(log, past);
+    }
+    if (anew || is_thorough) {
+        look_at_epochs(invariants, partition, ledger, 0);
+        look_at_indexes(invariants, partition, past, true);
+        compare_producers(invariants, INVARIANT_producers_equal_a_rebuild, partition,
+            &log->producers, &ledger->producers);
+    }
+}
