@@ -130,11 +130,22 @@ static void begin_frame(struct conn *conn, size_t arrived)
     conn_wait_for_budget(conn);
 }
 
+bool conn_has_whole_frame(const struct conn *conn)
+{
+    return conn->frame != NULL && conn->frame->size == conn->frame_size;
+}
+
+/* Or lets it wait for the budget. */
 static void deliver_frame(struct conn *conn)
 {
     struct buffer *frame = conn->frame;
 
-    assert(frame->size == conn->frame_size);
+    assert(conn_has_whole_frame(conn));
+    if (!conn_may_start(conn)) {
+        conn_wait_for_budget(conn);
+        return;
+    }
+    conn->is_next = false;
     conn->frame = NULL;
     conn->length_have = 0;
     conn->owner->frame(conn->owner, conn, frame);
@@ -147,10 +158,15 @@ static void deliver_frame(struct conn *conn)
 
 static void keep_rest(struct conn *conn, const uint8_t *data, size_t size)
 {
-    assert(conn->rest == NULL && conn->frame == NULL && size <= SCRATCH_SIZE);
+    assert(conn->rest == NULL && (conn->frame == NULL || conn_has_whole_frame(conn)) && size <= SCRATCH_SIZE);
     conn->rest = create_for_arrived(conn, size);
     memcpy(conn->rest->data, data, size);
     conn->rest->size = size;
+}
+
+static bool may_go_on(const struct conn *conn)
+{
+    return !conn->paused && conn->answered < ANSWERED_PER_PASS;
 }
 
 /* Cuts what was read into frames, until one pauses the connection. False: a frame that is not allowed. */
@@ -188,13 +204,13 @@ static bool feed(struct conn *conn, const uint8_t *data, size_t size)
             deliver_frame(conn);
             if (conn->socket == NULL)
                 return true;
-            if ((conn->paused || conn->answered >= ANSWERED_PER_PASS) && size > 0) {
+            if (!may_go_on(conn) && size > 0) {
                 keep_rest(conn, data, size);
                 return true;
             }
         }
     }
-    if (conn->length_have == sizeof(conn->length) && conn->frame->size == conn->frame_size)
+    if (conn_has_whole_frame(conn) && !conn->waiting)
         deliver_frame(conn); /* a frame of no bytes: its owner refuses it */
     return true;
 }
@@ -248,7 +264,9 @@ static void conn_read(struct conn *conn)
     conn->answered = 0;
     if (conn->frame == NULL && !conn_may_use(conn, 1))
         conn_wait_for_budget(conn);
-    while (!conn->paused) {
+    if (!conn->paused && conn_has_whole_frame(conn))
+        deliver_frame(conn);
+    while (conn->socket != NULL && may_go_on(conn) && total < READ_PER_PASS) {
         int64_t count = read_once(conn);
         if (conn->socket == NULL)
             return;
@@ -259,11 +277,11 @@ static void conn_read(struct conn *conn)
         if (count == 0)
             break;
         total += count;
-        if (total >= READ_PER_PASS || conn->answered >= ANSWERED_PER_PASS) {
-            socket_again(conn->socket);
-            break;
-        }
     }
+    if (conn->socket == NULL)
+        return;
+    if (total >= READ_PER_PASS || conn->answered >= ANSWERED_PER_PASS)
+        socket_again(conn->socket);
     if (total > 0)
         conn_touch(conn, total);
 }

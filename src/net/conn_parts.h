@@ -16,8 +16,8 @@ struct conn {
     struct conn *prev, *next; /* of net->conns */
     struct conn *wait_prev, *wait_next;
     struct task send;
-    struct buffer *frame; /* being read; NULL between frames */
-    struct buffer *rest;  /* read, but of frames after the one that paused the connection; frame is NULL then */
+    struct buffer *frame; /* being read, or whole and waiting for the budget; NULL between frames */
+    struct buffer *rest;  /* read, but of frames after the one that paused the connection */
     size_t frame_size;
     int64_t answered; /* bytes of answers made since its turn in this pass began */
     int64_t unsent; /* bytes of memory that answers which are ready take, charged to the budget */
@@ -30,6 +30,7 @@ struct conn {
     uint8_t length[4];
     uint8_t length_have;
     bool send_asked, blocked, paused, waiting, on_hold;
+    bool is_next;   /* its whole frame is delivered, however short memory is */
     bool is_proven; /* its last answer was sent at once */
     char peer[CONN_PEER_SIZE];
 };
@@ -42,6 +43,8 @@ int64_t conn_memory(const struct conn *conn);      /* what it holds of the budge
 void conn_update_pause(struct conn *conn);
 void conn_begin_to_hold(struct conn *conn);   /* before it takes memory */
 bool conn_may_use(const struct conn *conn, int64_t size); /* net.c: so much more of the budget */
+bool conn_may_start(const struct conn *conn);             /* net.c: the request of its whole frame */
+bool conn_has_whole_frame(const struct conn *conn);
 void conn_wait_for_budget(struct conn *conn);
 void net_look_for_slow(struct net *net); /* the budget may be nearly used up */
 void conn_stop_waiting(struct conn *conn);

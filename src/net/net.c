@@ -33,6 +33,21 @@ bool conn_may_use(const struct conn *conn, int64_t size)
     return conn->is_proven && socket_untaken(conn->socket) == 0;
 }
 
+/* A request takes more than its frame, nobody knows how much before. Three quarters of the budget may be frames, so those
+ * that wait here can always begin, one after the other. */
+bool conn_may_start(const struct conn *conn)
+{
+    int64_t limit = conn->net->budget->limit, used = budget_used(conn->net->budget), mine = conn_memory(conn);
+
+    if (conn->is_next || used < limit - limit / 4 || used - mine < limit / 4)
+        return true;
+    if (used >= limit)
+        return false;
+    if (mine == (int64_t)conn->frame->charged && used < limit - limit / 8)
+        return true;
+    return conn->is_proven && socket_untaken(conn->socket) == 0;
+}
+
 static bool is_short(const struct net *net)
 {
     int64_t limit = net->budget->limit;
@@ -146,8 +161,15 @@ static void wake_waiting(struct net *net)
 {
     struct conn *conn, *next;
 
+    DL_FOREACH2(net->waiting, conn, wait_next)
+        if (conn_has_whole_frame(conn)) {
+            conn->is_next = !budget_is_used_up(net->budget); /* however short memory is, one begins */
+            break;
+        }
     DL_FOREACH_SAFE2(net->waiting, conn, next, wait_next) {
-        if (!conn_may_use(conn, net->budget->limit / 16)) /* not just enough to be used up at once again */
+        bool may = conn_has_whole_frame(conn) ? conn_may_start(conn)
+                                              : conn_may_use(conn, net->budget->limit / 16); /* not to be used up at once again */
+        if (!may)
             continue;
         conn_stop_waiting(conn);
         conn_update_pause(conn);

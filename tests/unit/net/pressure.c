@@ -16,7 +16,8 @@ enum {
     MEBIBYTE = 1 << 20,
     ANSWER_SIZE = 512 * 1024,
     FRAME_MAX = 2 * MEBIBYTE,
-    WAIT_US = 20 * 1000 * 1000
+    WAIT_US = 20 * 1000 * 1000,
+    WORK_US = 10 * 1000
 };
 
 /* Every frame is answered by the first bytes of the same memory; what it costs is charged all the
@@ -25,6 +26,8 @@ struct answer {
     struct reply reply;
     struct span span;
     struct buffer *frame;
+    struct world *world;
+    struct timer working;
 };
 
 struct world {
@@ -38,6 +41,7 @@ struct world {
     struct listener_target target;
     uint8_t *bytes;
     size_t answer_size;
+    int64_t work_size; /* what a request takes until it is answered, a moment later; 0: it is at once */
     int64_t most_used;
     int answer_count;
 };
@@ -60,6 +64,21 @@ static void answer_done(struct reply *reply)
     memory_give(answer);
 }
 
+static void note_used(struct world *world)
+{
+    int64_t used = budget_used(&world->budget);
+
+    world->most_used = used > world->most_used ? used : world->most_used;
+}
+
+static void finish_work(struct timer *timer)
+{
+    struct answer *answer = container_of(timer, struct answer, working);
+
+    budget_release(&answer->world->budget, answer->world->work_size);
+    reply_ready(&answer->reply, &answer->span, 1);
+}
+
 static void take_frame(struct conn_owner *owner, struct conn *conn, struct buffer *buffer)
 {
     struct world *world = container_of(owner, struct world, owner);
@@ -70,9 +89,15 @@ static void take_frame(struct conn_owner *owner, struct conn *conn, struct buffe
     answer->span = (struct span){ .data = world->bytes, .size = world->answer_size };
     world->answer_count++;
     conn_expect(conn, &answer->reply);
-    reply_ready(&answer->reply, &answer->span, 1);
-    int64_t used = budget_used(&world->budget);
-    world->most_used = used > world->most_used ? used : world->most_used;
+    if (world->work_size > 0) {
+        answer->world = world;
+        answer->working.run = finish_work;
+        timer_set(world->loop, &answer->working, loop_now_us(world->loop) + WORK_US);
+        budget_charge(&world->budget, world->work_size);
+    } else {
+        reply_ready(&answer->reply, &answer->span, 1);
+    }
+    note_used(world);
 }
 
 static struct world *world_create(int64_t budget, size_t answer_size)
@@ -223,6 +248,36 @@ void test_pressure__lets_go_of_half_frames(void)
     peer_start(world, &honest, frame, FRAME_MAX + 4, true);
     assert_true(sim_run(world->sim, WAIT_US, has_answer, &honest));
     assert_true(world->most_used <= 4 * MEBIBYTE + PEERS * 20 * 1024);
+    memory_give(frame);
+    world_destroy(world);
+    memory_give(peers);
+}
+
+static bool all_have_answers(void *context)
+{
+    struct peer *peers = context;
+
+    for (struct peer *peer = peers; peer->world != NULL; peer++)
+        if (!has_answer(peer))
+            return false;
+    return true;
+}
+
+/* A request takes more than its frame, so while memory is short a whole frame waits, too; each has its turn, and nobody is
+ * let go. */
+void test_pressure__starts_requests_as_memory_allows(void)
+{
+    enum { PEERS = 60, FRAME_SIZE = 64 * 1024 };
+    struct world *world = world_create(8 * MEBIBYTE, 100);
+    struct peer *peers = memory_take((PEERS + 1) * sizeof(*peers));
+    uint8_t *frame = memory_take(FRAME_SIZE + 4);
+
+    world->work_size = MEBIBYTE;
+    store_u32(frame, FRAME_SIZE);
+    for (int i = 0; i < PEERS; i++)
+        peer_start(world, &peers[i], frame, FRAME_SIZE + 4, true);
+    assert_true(sim_run(world->sim, WAIT_US, all_have_answers, peers));
+    assert_true(world->most_used <= 9 * MEBIBYTE);
     memory_give(frame);
     world_destroy(world);
     memory_give(peers);
