@@ -52,7 +52,7 @@ void arena_reset(struct arena *arena)
         memory_give(first);
         first = NULL;
     }
-    *arena = (struct arena){ .blocks = first, .held = first == NULL ? 0 : first->size };
+    *arena = (struct arena){ .blocks = first, .held = first == NULL ? 0 : first->size, .most = arena->most };
 }
 
 void *arena_take(struct arena *arena, size_t size)
@@ -84,6 +84,14 @@ void *arena_copy(struct arena *arena, const void *data, size_t size)
     if (size > 0)
         memcpy(copy, data, size);
     return copy;
+}
+
+bool arena_may_take(const struct arena *arena, size_t count, size_t element_size)
+{
+    size_t size;
+
+    return arena->most == 0 ||
+           (!__builtin_mul_overflow(count, element_size, &size) && size <= arena->most && arena->taken <= arena->most - size);
 }
 
 void *arena_take_array(struct arena *arena, size_t count, size_t element_size)

@@ -3,6 +3,7 @@
  * it is zeroed, aligned to 16 bytes and never given back singly. A first block of the usual size is kept across
  * resets, so a steady request allocates nothing. Not for sizes a peer chose, unless checked against bytes that arrived. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,7 @@ struct arena {
     size_t used;                /* bytes used of the newest block */
     size_t taken;               /* bytes handed out since the last reset */
     size_t held;                /* bytes of all blocks */
+    size_t most;                /* what may be taken for what a peer sent, see arena_may_take(); 0: no bound */
 };
 
 void arena_init(struct arena *arena); /* takes no memory */
@@ -19,6 +21,9 @@ void arena_deinit(struct arena *arena);
 void arena_reset(struct arena *arena); /* everything taken becomes invalid */
 void *arena_take(struct arena *arena, size_t size);
 void *arena_copy(struct arena *arena, const void *data, size_t size);
+
+/* Whoever makes of a peer's bytes what is larger than they are asks first. */
+bool arena_may_take(const struct arena *arena, size_t count, size_t element_size);
 
 /* An array of count elements; aborts on overflow, so check count against the input first. */
 void *arena_take_array(struct arena *arena, size_t count, size_t element_size);

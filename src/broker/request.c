@@ -19,6 +19,8 @@
 #include "wire/gen/request_header_record.h"
 
 enum { ANSWER_SIZE_MAX = INT32_MAX - 16 /* what a frame's length can say */ };
+/* What a request decodes to is at most this part of the budget, or so much: a handler makes about ten times that of it. */
+enum { DECODED_SHARE = 32, DECODED_MIN = 1 << 20 };
 enum { SPARE_MAX = 256, HEADER_SIZE_MIN = 10, RESPONSE_HEADER_MAX = 9, ARENA_UNCHARGED = 4096 };
 
 /* The owner's mark on a connection: how many requests that change the image are in work, and whether it is to end. */
@@ -263,12 +265,20 @@ static bool read_header(struct request *request, size_t *out_used, const char **
     return true;
 }
 
+static size_t decoded_max(const struct request *request)
+{
+    size_t share = (size_t)request->shard->net.budget->limit / DECODED_SHARE;
+
+    return share > DECODED_MIN ? share : DECODED_MIN;
+}
+
 static bool start(struct request *request)
 {
     const struct api *api;
     const char *reason;
     size_t used;
 
+    request->arena.most = decoded_max(request);
     if (!read_header(request, &used, &reason)) {
         refuse(request, reason);
         return false;
@@ -280,9 +290,10 @@ static bool start(struct request *request)
         return true; /* answered without looking at what cannot be understood */
     struct bytes body = { request->frame->data + used, request->frame->size - used };
     if (!message_decode(api->request, request->version, body, &request->arena, request->in.message, NULL)) {
-        refuse(request, "malformed body");
+        refuse(request, "malformed body, or one that takes too much memory");
         return false;
     }
+    request->arena.most = 0; /* what the handler takes is its own affair */
     if (api->changes_image && request->reply.conn != NULL) {
         request->holds_mark = true;
         conn_set_mark(request->reply.conn, conn_mark(request->reply.conn) + MARK_CHANGE);

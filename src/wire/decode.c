@@ -138,6 +138,8 @@ static bool decode_array(
     if (!count_elements(decoder, field, count))
         return false;
     size_t size = field_element_size(field);
+    if (!arena_may_take(decoder->arena, (size_t)count, size))
+        return false;
     char *array = arena_take_array(decoder->arena, (size_t)count, size);
     *(void **)(void *)(message + field->offset) = array;
     for (int64_t i = 0; i < count; i++)
@@ -158,7 +160,7 @@ static bool decode_field(struct decoder *decoder, const struct field *field, cha
         *(void **)at = NULL;
         return !decoder->reader.failed;
     }
-    if (decoder->reader.failed)
+    if (decoder->reader.failed || !arena_may_take(decoder->arena, 1, field->shape->size))
         return false;
     void *inner = arena_take(decoder->arena, field->shape->size);
     *(void **)at = inner;

@@ -2,8 +2,8 @@
 /* Bytes to messages, for every schema. Never reads beyond the input, and takes from the arena at
  * most a small multiple of the bytes that are there, whatever the counts in them claim: what a
  * claimed count could fill is checked against the bytes that remain before anything is taken.
- * Arrays over a million entries are refused, arrays that together hold more than two million that
- * are no plain numbers, and tag sections of more than ten thousand. */
+ * Refused are arrays over a million entries, arrays that together hold more than two million that
+ * are no plain numbers, tag sections of more than ten thousand, and more than the arena may take. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -226,6 +226,26 @@ void test_messages__an_array_of_more_than_a_million_is_refused(void)
     free(wire);
 }
 
+/* Nor does what is decoded take more than the arena may. */
+void test_messages__an_array_beyond_what_the_arena_may_take_is_refused(void)
+{
+    enum { COUNT = 1000 };
+    uint8_t wire[4 + 2 * COUNT + 3] = { 0 };
+    struct metadata_request request;
+    struct arena arena;
+    arena_init(&arena);
+    store_i32(wire, COUNT);
+    arena.most = COUNT * sizeof(*request.topics);
+    assert_true(message_decode(
+        &metadata_request_schema, 1, (struct bytes){ wire, sizeof(wire) }, &arena, &request, NULL));
+    arena_reset(&arena);
+    arena.most--;
+    assert_false(message_decode(
+        &metadata_request_schema, 1, (struct bytes){ wire, sizeof(wire) }, &arena, &request, NULL));
+    assert_int_equal(arena.taken, 0);
+    arena_deinit(&arena);
+}
+
 /* Nor do all arrays together hold more than two million: a topic, and its partitions of twelve
  * bytes each. */
 void test_messages__arrays_of_more_than_two_million_together_are_refused(void)
