@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/str.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
 #include "base/arena.h"
 #include "base/memory.h"
 
@@ -24,7 +21,7 @@ bool str_starts(struct str text, struct str prefix)
 
 static bool is_blank(char c)
 {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f';
+    return (unsigned char)c <= ' ';
 }
 
 struct str str_trim(struct str text)
@@ -36,46 +33,6 @@ struct str str_trim(struct str text)
     while (text.size > 0 && is_blank(text.data[text.size - 1]))
         text.size--;
     return text;
-}
-
-bool str_to_int64(struct str text, int64_t *out_value)
-{
-    int32_t at = 0;
-    bool negative = false;
-    if (text.size > 0 && (text.data[0] == '-' || text.data[0] == '+')) {
-        negative = text.data[0] == '-';
-        at = 1;
-    }
-    if (at == text.size)
-        return false;
-    int64_t value = 0;
-    for (; at < text.size; at++) {
-        if (text.data[at] < '0' || text.data[at] > '9')
-            return false;
-        int digit = text.data[at] - '0';
-        if (__builtin_mul_overflow(value, 10, &value) ||
-            (negative ? __builtin_sub_overflow(value, digit, &value)
-                      : __builtin_add_overflow(value, digit, &value)))
-            return false;
-    }
-    *out_value = value;
-    return true;
-}
-
-bool str_to_double(struct str text, double *out_value)
-{
-    char copy[64];
-    if (text.size == 0 || text.size >= (int32_t)sizeof(copy))
-        return false;
-    memcpy(copy, text.data, (size_t)text.size);
-    copy[text.size] = 0;
-    char *end;
-    errno = 0;
-    double value = strtod(copy, &end);
-    if (errno != 0 || end != copy + text.size)
-        return false;
-    *out_value = value;
-    return true;
 }
 
 struct str str_copy(struct arena *arena, struct str text)

@@ -29,9 +29,9 @@ static inline bool str_is(struct str a, const char *text) { return str_equal(a, 
 
 int str_compare(struct str a, struct str b);                  /* by bytes, shorter first; null as empty */
 bool str_starts(struct str text, struct str prefix);
-struct str str_trim(struct str text);                         /* without blanks at both ends */
-bool str_to_int64(struct str text, int64_t *out_value);       /* whole text, decimal, no overflow */
-bool str_to_double(struct str text, double *out_value);
+struct str str_trim(struct str text);                         /* without blanks and control characters at both ends */
+bool str_to_int64(struct str text, int64_t *out_value);       /* whole text, decimal, digits of any script, no overflow */
+bool str_to_double(struct str text, double *out_value);       /* as Java reads it: 1e3, 0.5f, 0x1p-1, NaN, -Infinity */
 struct str str_copy(struct arena *arena, struct str text);    /* NUL-terminated copy; null stays null */
 char *str_copy_owned(struct str text);                        /* heap, NUL-terminated; null gives NULL */
 bool str_is_utf8(struct str text);

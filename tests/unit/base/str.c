@@ -14,6 +14,25 @@ void test_str__reads_whole_decimals_only(void)
     assert_false(str_to_int64(STR("-"), &value));
 }
 
+/* Kafka stores such values as they are written, so a directory of its may hold them. */
+void test_str__reads_numbers_as_java_does(void)
+{
+    int64_t value;
+    double number;
+    assert_true(str_to_int64(STR("-\xd9\xa3\xef\xbc\x94" "5"), &value) && value == -345);
+    assert_false(str_to_int64(STR("\xd9"), &value));
+    assert_false(str_to_int64(STR("\xf0\x9d\x9f\x8e"), &value));
+    assert_true(str_to_double(STR("0.5f"), &number) && number == 0.5);
+    assert_true(str_to_double(STR("5e-1D"), &number) && number == 0.5);
+    assert_true(str_to_double(STR("0x1p-1"), &number) && number == 0.5);
+    assert_true(str_to_double(STR("1e-400"), &number) && number == 0);
+    assert_true(str_to_double(STR("-Infinity"), &number) && number < -1e308);
+    const char *others[] = { "", "f", "0x1", "inf", "nan", "Infinityf", "1 ", "1ff", "\xd9\xa0.5" };
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        assert_false(str_to_double(str_from(others[i]), &number));
+    assert_true(str_is(str_trim(STR("\x01\t 333\x1f")), "333"));
+}
+
 void test_str__splits_every_piece_also_empty_ones(void)
 {
     struct str rest = STR("a,,b"), piece;
