@@ -51,7 +51,7 @@ void topic_describe(const struct node_settings *node, const struct image *image,
     for (int i = 0; i < topic_setting_count; i++) {
         const struct setting *row = &topic_setting_rows[i];
         const struct create_topics_creatable_topic_config *wish = find_wish(topic, row->name);
-        if (row->flags & SETTING_INTERNAL)
+        if ((row->flags & SETTING_INTERNAL) && wish == NULL)
             continue;
         struct create_topics_creatable_topic_configs *config = &result->configs[result->configs_count++];
         config->name = str_from(row->name);

@@ -53,14 +53,39 @@ static void read_entity(struct quota_change *change)
     }
 }
 
+/* One to four numbers, the last of which fills what the others leave: 127.1 is 127.0.0.1. */
+static bool is_ipv4(struct str text)
+{
+    enum { LENGTH_MAX = 15, NUMBERS_MAX = 4 };
+    int64_t number;
+    struct str piece;
+    bool fits = text.size <= LENGTH_MAX;
+    for (int count = 1; fits && str_split(&text, '.', &piece); count++) {
+        int64_t limit = str_is_null(text) ? INT64_C(1) << 8 * (NUMBERS_MAX + 1 - count) : 256;
+        fits = count <= NUMBERS_MAX && piece.size > 0 && piece.data[0] >= '0' &&
+               piece.data[0] <= '9' && str_to_int64(piece, &number) && number < limit;
+    }
+    return fits;
+}
+
+/* May stand in brackets, and may name an interface by its number. */
+static bool is_ipv6(struct decider *decider, struct str text)
+{
+    uint8_t address[16];
+    int64_t interface;
+    struct str plain;
+    if (text.size > 2 && text.data[0] == '[' && text.data[text.size - 1] == ']')
+        text = (struct str){ text.data + 1, text.size - 2 };
+    if (!str_split(&text, '%', &plain) || (!str_is_null(text) && !str_to_int64(text, &interface)))
+        return false;
+    return memchr(plain.data, 0, (size_t)plain.size) == NULL &&
+           inet_pton(AF_INET6, str_copy(decider->arena, plain).data, address) == 1;
+}
+
 /* Kafka asks a name server as well; a controller that decides may not wait for one. */
 static bool is_address(struct decider *decider, struct str text)
 {
-    uint8_t address[16];
-    struct str copy = str_copy(decider->arena, text);
-    return memchr(text.data, 0, (size_t)text.size) == NULL &&
-           (inet_pton(AF_INET, copy.data, address) == 1 ||
-               inet_pton(AF_INET6, copy.data, address) == 1);
+    return is_ipv4(text) || is_ipv6(decider, text);
 }
 
 /* NULL, or why there can be no such entity. */

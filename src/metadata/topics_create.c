@@ -242,7 +242,7 @@ static void write_topic(struct creation *creation, struct uuid topic_id)
     }
 }
 
-static void create_topic(struct creation *creation, bool validate_only)
+static void create_topic(struct creation *creation)
 {
     if (check_name(creation) != ERROR_NONE || check_settings(creation) != ERROR_NONE)
         return;
@@ -258,43 +258,45 @@ static void create_topic(struct creation *creation, bool validate_only)
     if (hooks->describe_topic != NULL)
         hooks->describe_topic(hooks->context, creation->decider->image, creation->wish,
             creation->decider->arena, result);
-    if (!validate_only)
-        write_topic(creation, result->topic_id);
+    write_topic(creation, result->topic_id);
 }
 
-static int64_t partitions_asked_for(
-    const struct decider *decider, const struct create_topics_request *request)
+/* first: as decide_first_of_name() tells; what stands twice is not made and does not count. */
+static bool asks_for_too_many(const struct decider *decider,
+    const struct create_topics_request *request, const int32_t *first)
 {
     int64_t total = 0;
     for (int32_t i = 0; i < request->topics_count; i++) {
         const struct create_topics_creatable_topic *wish = &request->topics[i];
         int32_t count = wish->num_partitions == -1 ? decider->settings->default_partition_count
                                                    : wish->num_partitions;
-        total += wish->assignments_count > 0 ? wish->assignments_count : count > 0 ? count : 0;
+        if (first[i] < 0)
+            total += wish->assignments_count > 0 ? wish->assignments_count : count > 0 ? count : 0;
     }
-    return total;
+    return total > PARTITIONS_PER_REQUEST_MAX;
 }
 
-/* Kafka gives such a request no time to begin. */
-static void refuse_late(struct creation *creation)
+/* Every mention of a topic is refused, also those that stand twice. */
+static void refuse_all(
+    const struct create_topics_request *request, struct create_topics_response *response)
 {
-    refuse(creation, ERROR_REQUEST_TIMED_OUT, NULL);
-    creation->result->configs_count = 0;
+    response->topics_count = request->topics_count;
+    for (int32_t i = 0; i < response->topics_count; i++) {
+        response->topics[i] = (struct create_topics_creatable_topic_result){
+            .name = request->topics[i].name,
+            .error_code = ERROR_POLICY_VIOLATION,
+            .error_message = STR("Excessively large number of partitions per request."),
+            .num_partitions = -1,
+            .replication_factor = -1,
+        };
+    }
 }
 
-void decide_create_topics(struct decider *decider, const struct create_topics_request *request,
-    struct create_topics_response *response)
+static void create_each(struct decider *decider, const struct create_topics_request *request,
+    const int32_t *first, struct create_topics_response *response)
 {
     struct placement *placement = placement_create(decider->arena, decider->prng, decider->image);
-    bool too_many = partitions_asked_for(decider, request) > PARTITIONS_PER_REQUEST_MAX;
-    int32_t capacity = request->topics_count > 0 ? request->topics_count : 0;
-    response->topics = MESSAGE_TAKE(create_topics_creatable_topic_result, decider->arena, capacity);
-    response->topics_count = 0;
-    struct str *names = arena_take_array(decider->arena, (size_t)capacity, sizeof(*names));
-    for (int32_t i = 0; i < capacity; i++)
-        names[i] = request->topics[i].name;
-    const int32_t *first = decide_first_of_name(decider->arena, names, capacity);
-    for (int32_t i = 0; i < capacity; i++) {
+    for (int32_t i = 0; i < request->topics_count; i++) {
         if (first[i] >= 0 && first[i] != i)
             continue;
         struct create_topics_creatable_topic_result *result =
@@ -308,12 +310,26 @@ void decide_create_topics(struct decider *decider, const struct create_topics_re
         result->configs_count = -1;
         if (first[i] == i)
             refuse(&creation, ERROR_INVALID_REQUEST, "Duplicate topic name.");
-        else if (request->timeout_ms <= 0)
-            refuse_late(&creation);
-        else if (too_many)
-            refuse(&creation, ERROR_POLICY_VIOLATION,
-                "Excessively large number of partitions per request.");
+        else if (request->timeout_ms <= 0) /* Kafka gives such a request no time to begin */
+            refuse(&creation, ERROR_REQUEST_TIMED_OUT, NULL);
         else
-            create_topic(&creation, request->validate_only);
+            create_topic(&creation);
     }
+}
+
+void decide_create_topics(struct decider *decider, const struct create_topics_request *request,
+    struct create_topics_response *response)
+{
+    int32_t count = request->topics_count > 0 ? request->topics_count : 0;
+    response->topics = MESSAGE_TAKE(create_topics_creatable_topic_result, decider->arena, count);
+    response->topics_count = 0;
+    struct str *names = arena_take_array(decider->arena, (size_t)count, sizeof(*names));
+    for (int32_t i = 0; i < count; i++)
+        names[i] = request->topics[i].name;
+    const int32_t *first = decide_first_of_name(decider->arena, names, count);
+    bool too_many = request->timeout_ms > 0 && asks_for_too_many(decider, request, first);
+    if (!too_many)
+        create_each(decider, request, first, response);
+    if (too_many || decide_bounded(decider, request->validate_only) != ERROR_NONE)
+        refuse_all(request, response);
 }

@@ -132,3 +132,33 @@ void test_quota__bounds_what_one_request_may_change(void)
     assert_int_equal(cluster.record_count, MOST);
     cluster_deinit(&cluster);
 }
+
+static enum error limit_address(struct cluster *cluster, const char *address)
+{
+    struct alter_client_quotas_op_data operation = {
+        .key = STR("connection_creation_rate"), .value = 10
+    };
+    struct alter_client_quotas_request_entity_data part = {
+        .entity_type = STR("ip"), .entity_name = str_from(address)
+    };
+    struct alter_client_quotas_request_entry_data entry = {
+        .entity = &part, .entity_count = 1, .ops = &operation, .ops_count = 1
+    };
+    return (enum error)alter(cluster, &entry, 1, true).entries[0].error_code;
+}
+
+/* An address is what Java takes for one without asking a name server. */
+void test_quota__knows_an_address(void)
+{
+    const char *good[] = { "127.1", "10.1.2", "2130706433", "010.1.2.3", "[::1]", "fe80::1%1",
+        "::ffff:1.2.3.4" };
+    const char *bad[] = { "4294967296", "127.16777216", "1.256.1.1", "1.2.3.4.5",
+        "0127.000.000.001", "1.2.3.4.", "1..2", "+1.2.3.4", "[1.2.3.4]", "fe80::1%nix0" };
+    struct cluster cluster;
+    cluster_init(&cluster);
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        assert_int_equal(limit_address(&cluster, good[i]), ERROR_NONE);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(limit_address(&cluster, bad[i]), ERROR_INVALID_REQUEST);
+    cluster_deinit(&cluster);
+}
