@@ -148,14 +148,15 @@ static void fill_partition(struct request *request, struct fetch_visit *mine, st
         }
         return;
     }
-    if (request->work.fetch->committed_only)
-        fill_aborted(request, read, data);
     if (read->diverging_epoch >= 0) {
         data->diverging_epoch.epoch = read->diverging_epoch;
         data->diverging_epoch.end_offset = read->diverging_end;
-    } else if (read->slice.file != NULL && read->slice.size > 0) {
-        hand_over(request, mine, data);
+        return;
     }
+    if (request->work.fetch->committed_only)
+        fill_aborted(request, read, data);
+    if (read->slice.file != NULL && read->slice.size > 0)
+        hand_over(request, mine, data);
 }
 
 static bool belongs_in(struct fetch_work *work, struct fetch_visit *mine)

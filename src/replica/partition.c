@@ -448,8 +448,10 @@ int partition_read(struct partition *partition, struct partition_read *read, str
         partition_note_damage(partition, read->slice.first_offset, read->slice.position);
         read->slice = (struct log_slice){ 0 };
     }
-    if (status == 0 && read->committed_only)
-        status = log_aborted(log, read->offset, upper, arena, &read->aborted, &read->aborted_count);
+    if (status == 0 && read->committed_only && read->slice.file != NULL) {
+        int64_t behind = log_offset_behind(log, &read->slice);
+        status = log_aborted(log, read->offset, behind, arena, &read->aborted, &read->aborted_count);
+    }
     if (status < 0)
         fail_read(read, error_from_status(status));
     return 0;

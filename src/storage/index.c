@@ -147,6 +147,20 @@ int32_t index_find_offset(const struct index *index, int64_t base_offset, int64_
     return low - 1;
 }
 
+int32_t index_find_position(const struct index *index, int64_t position)
+{
+    int32_t low = 0,
+            high = index->count; /* entries below low are before position, from high on they are not */
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (load_i32(entry_at(index, middle) + 4) < position)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 void index_add_time(struct index *index, int64_t base_offset, int64_t timestamp, int64_t offset)
 {
     assert(index->loaded);

@@ -36,6 +36,8 @@ int64_t index_offset_at(
     const struct index *index, int32_t entry, int64_t base_offset, int64_t *out_position);
 int32_t index_find_offset(const struct index *index, int64_t base_offset,
     int64_t offset); /* last entry <= offset; -1 none */
+int32_t index_find_position(
+    const struct index *index, int64_t position); /* first entry >= position; count: none */
 
 /* Time index: no record up to that offset is newer than that time. Older times are not added. */
 void index_add_time(struct index *index, int64_t base_offset, int64_t timestamp, int64_t offset);

@@ -164,6 +164,9 @@ const struct log_search_result *log_search_result(
 void log_search_destroy(
     struct log_search *search); /* also while it runs: then resume is not called */
 
+/* An offset at or above the end of a slice that was just read: that of the next index entry, else
+ * where the segment ends. As coarse as Kafka's, so that both tell the same aborted transactions. */
+int64_t log_offset_behind(const struct log *log, const struct log_slice *slice);
 /* Aborted transactions that a read_committed fetch of [from, to) must know, in arena. */
 struct log_aborted {
     int64_t producer_id, first_offset;

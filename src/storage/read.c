@@ -349,6 +349,18 @@ void log_warm_destroy(struct log_warm *warm)
 
 /* ---- Aborted transactions. ---- */
 
+int64_t log_offset_behind(const struct log *log, const struct log_slice *slice)
+{
+    int32_t place = log_segment_at(log, slice->first_offset);
+    const struct segment *segment = &log->segments[place];
+    const struct index *offsets = &segment->indexes[INDEX_OFFSET];
+    int32_t entry = index_find_position(offsets, slice->position + slice->size);
+    int64_t position;
+    if (entry < offsets->count)
+        return index_offset_at(offsets, entry, segment->base_offset, &position);
+    return place == log->segment_count - 1 ? log->tail.end_offset : segment[1].base_offset;
+}
+
 int log_aborted(struct log *log, int64_t from, int64_t to, struct arena *arena,
     struct log_aborted **out_list, int32_t *out_count)
 {

@@ -36,6 +36,15 @@ void test_index__finds_what_a_walk_finds(void)
                     expected = i;
             assert_int_equal(index_find_offset(&offsets, 1000, wanted), expected);
         }
+        for (int64_t wanted = -50; wanted < 100 * count + 150; wanted += 50) {
+            int32_t expected = 0;
+            for (int64_t at; expected < offsets.count; expected++) {
+                index_offset_at(&offsets, expected, 1000, &at);
+                if (at >= wanted)
+                    break;
+            }
+            assert_int_equal(index_find_position(&offsets, wanted), expected);
+        }
         for (int64_t wanted = -1; wanted < timestamp + 3; wanted++) {
             int32_t expected = -1;
             for (int32_t i = 0; i < times.count; i++)
