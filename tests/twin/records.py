@@ -2,7 +2,7 @@
 """Record batches from a description, right or wrong on purpose, and back.
 
 A description is a number (so many plain records), or {"hex": ...}, or an object, or a list of these:
-  records    a number, or a list of {"key", "value", "timestamp", "headers": [[name, value]], and to be wrong: "offset_delta", "attributes",
+  records    a number, or a list of {"key", "value", "times": how often the value is repeated, "timestamp", "headers": [[name, value]], and to be wrong: "offset_delta", "attributes",
              "tail": hex added inside, "size": the record's length as told}
   codec      none gzip snappy lz4 zstd
   producer_id, producer_epoch, sequence
@@ -25,7 +25,8 @@ def part(data):
 
 def record(one, delta, base_ts):
     body = struct.pack(">b", one.get("attributes", 0)) + wire.varint(one["timestamp"] - base_ts) + wire.varint(one.get("offset_delta", delta))
-    body += part(one.get("key", "k")) + part(one.get("value", "v")) + wire.varint(one.get("header_count", len(one.get("headers", []))))
+    value = one.get("value", "v")
+    body += part(one.get("key", "k")) + part(value and value * one.get("times", 1)) + wire.varint(one.get("header_count", len(one.get("headers", []))))
     for name, value in one.get("headers", []):
         body += part(name) + part(value)
     body += bytes.fromhex(one.get("tail", ""))

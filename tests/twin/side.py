@@ -6,12 +6,14 @@ import socket
 import subprocess
 import time
 
+import golden_disks
 import kafka_wire as wire
 import node
 import records
 
 CLUSTER = "AAAAAAAAAAAAAAAAAAAAAQ"
 PATIENCE = 10                               # seconds for an answer
+UNTIL = 30                                  # seconds until an answer is the one that is waited for
 ANY = {"producer_id": (0, "a producer id"), "session_id": (1, "a session"), "broker_epoch": (0, "a broker epoch"),
        "usable_bytes": (0, "room"), "finalized_features_epoch": (0, "an offset")}
 IDENTITY = ("name", "topic", "topic_name", "topic_id", "partition_index", "partition", "index", "node_id", "broker_id", "host", "api_key",
@@ -19,14 +21,18 @@ IDENTITY = ("name", "topic", "topic_name", "topic_id", "partition_index", "parti
 
 
 class Side:
-    def __init__(self, kind, settings, apis):
-        self.apis = apis
-        self.node = node.Node(kind, settings=settings)
+    """disk: a directory that Kafka wrote (tests/golden/disks), of which each gets a copy; None: both begin empty"""
+
+    def __init__(self, kind, settings, disk, apis):
+        self.apis, self.disk = apis, disk
+        self.node = node.Node(kind, settings={**(golden_disks.settings() if disk else {}), **settings})
+        if disk:
+            self.node.directories = golden_disks.unpacked(disk, self.node.folder)
         self.begin_ms = int(time.time() * 1000) - 5000
         self.ids, self.connection, self.admin = {}, None, None
 
     def start(self):
-        if self.node.kind == "strom":
+        if self.node.kind == "strom" and not self.disk:
             done = subprocess.run([node.STROM, "storage", "format", "-t", CLUSTER, "-c", self.node.configuration()], capture_output=True,
                                   text=True, check=False)
             if done.returncode:
@@ -37,6 +43,9 @@ class Side:
     def ready(self):
         self.node.wait_ready(90)
         self.admin = self.node.connect()
+        if self.disk:
+            for name, topic in self.admin.metadata(None)["topics"].items():
+                self.wait_served(name, len(topic["partitions"]))
         wire.wait_for(lambda: self.admin.call(22, 1, b"\xff\xff\0\0\xea\x60").take("ih")[1] == 0, 30, "producer ids are given out")
 
     # what the steps of a case do
@@ -59,14 +68,31 @@ class Side:
         elif "produce" in step:
             for batch in step["batches"] if isinstance(step["batches"], list) else [step["batches"]]:
                 self.admin.produce(self.fill(step["produce"]), step.get("partition", 0), records.build(self.fill(batch)))
+        elif "restart" in step:
+            self.restart()
         elif "reconnect" in step:
             self.connection.close()
             self.connection = wire.Connection(self.node.port, PATIENCE)
         else:
             api = self.apis[step["api"]]
             version = step.get("version", version)
-            return [(api.name, version, self.exchange(api, version, step))]
+            return [(api.name, version, self.exchange_until(api, version, step))]
         return []
+
+    def exchange_until(self, api, version, step):
+        """asks again until the answer has the values that the step waits for"""
+        deadline, answer = time.monotonic() + UNTIL, self.exchange(api, version, step)
+        while any(at_path(answer, path) != self.fill(value) for path, value in step.get("until", {}).items()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+            answer = self.exchange(api, version, step)
+        return answer
+
+    def restart(self):
+        self.connection.close(), self.admin.close()
+        self.node.stop()
+        self.node.start(wait=False)
+        self.ready()
+        self.connection = wire.Connection(self.node.port, PATIENCE)
 
     def wait_served(self, name, partitions):
         for index in range(partitions):
@@ -93,10 +119,7 @@ class Side:
             answer_version = 0                          # UNSUPPORTED_VERSION is told in the oldest layout
         answer = api.response.decode(answer_version, api.response_body(answer_version, data))
         for name, path in step.get("remember", {}).items():
-            value = answer
-            for word in path.split("."):
-                value = value[int(word)] if isinstance(value, list) else value[word]
-            self.variables[name] = value
+            self.variables[name] = at_path(answer, path)
         return self.normal(answer, step)
 
     def fill(self, value):
@@ -148,7 +171,7 @@ class Side:
             return self.normal_text(name, value)
         if isinstance(value, bool) or not isinstance(value, int):
             return value
-        if name in ANY and value >= ANY[name][0]:
+        if name in ANY and value >= ANY[name][0] and not (self.disk and name == "producer_id"):
             return ANY[name][1]
         if name == "port" or name.endswith("_port"):
             return {self.node.port: "the broker's", self.node.controller_port: "the controller's"}.get(value, value)
@@ -171,6 +194,13 @@ class Side:
                     for record in batch["records"]:
                         record[0] = self.normal_value("", record[0], [])
         return shown
+
+
+def at_path(answer, path):
+    value = answer
+    for word in path.split("."):
+        value = value[int(word)] if isinstance(value, list) else value[word]
+    return value
 
 
 def one_a_topic(values):

@@ -19,13 +19,13 @@ import side  # noqa: E402
 
 class Case:
     def __init__(self, file, number, values, apis):
-        known = {"case", "like", "with", "api", "versions", "listener", "before", "request", "hex", "after", "answer", "words", "remember"}
+        known = {"case", "like", "with", "api", "versions", "listener", "before", "request", "hex", "after", "answer", "words", "remember", "until"}
         if set(values) - known:
             raise ValueError(f"{file}: {values.get('case')}: unknown words {set(values) - known}")
         self.title, self.api, self.listener = f"{file}: {values['case']}", values["api"], values.get("listener", "broker")
         self.topic = f"{file.replace('_', '-')}{number}"
         self.variables = values.get("with", {})
-        tested = {name: values[name] for name in ("api", "request", "hex", "answer", "words", "remember") if name in values}
+        tested = {name: values[name] for name in ("api", "request", "hex", "answer", "words", "remember", "until") if name in values}
         self.steps = values.get("before", []) + [tested] + values.get("after", [])
         first, last = apis[self.api].request.versions
         if "versions" in values and not isinstance(values["versions"], list):
@@ -35,10 +35,10 @@ class Case:
 
 
 def load_cases(apis, words):
-    """[(settings, [Case])]: files with the same broker settings share the two brokers"""
+    """[(settings, disk, [Case])]: files with the same broker settings and disk share the two brokers"""
     groups = collections.OrderedDict()
     for file in sorted(os.listdir(os.path.join(HERE, "cases"))):
-        name, settings, templates = file.rsplit(".", 1)[0], {}, {}
+        name, templates, settings, disk = file.rsplit(".", 1)[0], {}, {}, None
         with open(os.path.join(HERE, "cases", file), encoding="utf-8") as lines:
             text = "".join("\n" if line.lstrip().startswith("#") else line for line in lines).strip()
         at, number = 0, 0
@@ -48,8 +48,8 @@ def load_cases(apis, words):
             except json.JSONDecodeError as error:
                 raise ValueError(f"{file}, line {error.lineno}: {error.msg}") from None
             at += len(text[at:]) - len(text[at:].lstrip())
-            if "settings" in values:
-                settings = values["settings"]
+            if "settings" in values or "disk" in values:
+                settings, disk = values.get("settings", {}), values.get("disk")
                 continue
             if "template" in values:
                 templates[values.pop("template")] = values
@@ -59,8 +59,8 @@ def load_cases(apis, words):
             values = {**template, **values, "with": {**template.get("with", {}), **values.get("with", {})}}
             case = Case(name, number, values, apis)
             if not words or any(word in case.title for word in words):
-                groups.setdefault(json.dumps(settings, sort_keys=True), []).append(case)
-    return [(json.loads(settings), cases) for settings, cases in groups.items()]
+                groups.setdefault(json.dumps([settings, disk], sort_keys=True), []).append(case)
+    return [(*json.loads(key), cases) for key, cases in groups.items()]
 
 
 class Differences:
@@ -136,8 +136,8 @@ class Twin:
         self.counts = collections.defaultdict(collections.Counter)       # (api, error) -> version -> answers
         self.names, self.passed, self.failed = error_names(), 0, 0
 
-    def run_group(self, settings, cases):
-        theirs, ours = side.Side("kafka", settings, self.apis), side.Side("strom", settings, self.apis)
+    def run_group(self, settings, disk, cases):
+        theirs, ours = side.Side("kafka", settings, disk, self.apis), side.Side("strom", settings, disk, self.apis)
         with theirs.node, ours.node:
             theirs.start(), ours.start()
             theirs.ready(), ours.ready()
@@ -182,8 +182,8 @@ def main(arguments):
     apis = message.load()
     message.check_golden(apis)
     twin = Twin(apis, show)
-    for settings, cases in load_cases(apis, words):
-        twin.run_group(settings, cases)
+    for settings, disk, cases in load_cases(apis, words):
+        twin.run_group(settings, disk, cases)
     twin.table()
     for row in [] if words else twin.differences.unused():
         twin.failed += 1
