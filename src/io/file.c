@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -18,6 +19,8 @@ enum { PAGE = 4096, PROBE_STEP = 64 * 1024 };
 struct file {
     _Atomic int32_t references;
     int descriptor;
+    pthread_mutex_t sync_lock; /* guards what follows */
+    bool sync_failed;
 };
 
 int file_descriptor(const struct file *file) { return file->descriptor; }
@@ -34,6 +37,7 @@ int file_open(struct io *io, const char *path, enum file_mode mode, struct file 
         return -errno;
     struct file *file = memory_take(sizeof(*file));
     atomic_init(&file->references, 1);
+    pthread_mutex_init(&file->sync_lock, NULL);
     file->descriptor = descriptor;
     *out_file = file;
     return 0;
@@ -54,6 +58,7 @@ void file_unref(struct file *file)
     assert(before > 0);
     if (before > 1)
         return;
+    pthread_mutex_destroy(&file->sync_lock);
     close(file->descriptor); /* nothing is left to be written: whoever needs it durable has synced it */
     memory_give(file);
 }
@@ -103,7 +108,17 @@ int file_write_all(struct file *file, const void *data, size_t size, int64_t pos
     return 0;
 }
 
-int file_sync(struct file *file) { return from_call(fdatasync(file->descriptor)); }
+/* The system tells a failed write-back to one sync of a descriptor, and the next finds all clean: so it is remembered, and two do
+ * not run at a time. */
+int file_sync(struct file *file)
+{
+    pthread_mutex_lock(&file->sync_lock);
+    int status = file->sync_failed ? -EIO : from_call(fdatasync(file->descriptor));
+    file->sync_failed = status == -EIO;
+    pthread_mutex_unlock(&file->sync_lock);
+    return status;
+}
+
 int file_truncate(struct file *file, int64_t size) { return from_call(ftruncate(file->descriptor, size)); }
 
 int file_reserve(struct file *file, int64_t position, int64_t size)

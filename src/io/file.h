@@ -21,7 +21,7 @@ int64_t file_size(struct file *file);                                        /* 
 int64_t file_pread(struct file *file, void *data, size_t size, int64_t position);  /* short only at the end */
 int64_t file_pwritev(struct file *file, const struct iovec *vectors, int count, int64_t position); /* may be short */
 int file_write_all(struct file *file, const void *data, size_t size, int64_t position);
-int file_sync(struct file *file);                                            /* fdatasync */
+int file_sync(struct file *file);                                            /* fdatasync; -EIO once is -EIO for good */
 int file_truncate(struct file *file, int64_t size);
 int file_reserve(struct file *file, int64_t position, int64_t size);         /* fallocate(KEEP_SIZE) */
 bool file_is_cached(struct file *file, int64_t position, int64_t size);      /* would a read not wait for the disk? */

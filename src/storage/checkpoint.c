@@ -422,8 +422,10 @@ static void take_back(const struct flush_run *run, struct flush_mark *mark)
 
 void checkpoint_apply(struct flush_run *run)
 {
-    bool data_done = run->work.next >= run->data_count;
-    bool all_done = run->work.status == 0;
+    /* A sync that failed beside this run may have left clean what it lost: nothing counts from then on. */
+    bool failed = run->flusher->failure != 0;
+    bool data_done = !failed && run->work.next >= run->data_count;
+    bool all_done = !failed && run->work.status == 0;
     for (int32_t i = 0; i < run->mark_count; i++) {
         struct flush_mark *mark = &run->marks[i];
         if (mark->log == NULL)

@@ -16,6 +16,7 @@ struct file {
     struct io *io;
     struct inode *inode;
     enum file_mode mode;
+    bool sync_failed;
     char *path;
 };
 
@@ -194,8 +195,11 @@ int file_sync(struct file *file)
     struct sim *sim = file->io->sim;
     sim_mix(sim, file->inode->number << 1 | 1);
     const char *liar = sim->faults.sync_lies_below;
+    if (file->sync_failed)
+        return -EIO;
     if (prng_chance(&sim->disk, sim->faults.sync_fails)) {
         sim->faults.failures++;
+        file->sync_failed = true;
         inode_lose_changes(file->inode);
         return -EIO;
     }

@@ -312,3 +312,28 @@ void test_crash__deletes_records_when_there_is_room_again(void)
         assert_true(sim_step(world.sim));
     sim_destroy(world.sim);
 }
+
+/* The system tells a failed write-back to one sync only: the flush that runs beside a checkpoint finds the
+ * file clean, and must not count what it synced. */
+void test_crash__believes_no_sync_beside_one_that_failed(void)
+{
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        create_world(seed);
+        struct sim_faults *faults = sim_faults(world.sim);
+        world.store.settings.checkpoint_bytes = 1; /* both run whenever something was written */
+        boot(&world);
+        int64_t until = sim_now_us(world.sim) + 20000 + (int64_t)sim_draw(world.sim, 300000);
+        while (sim_now_us(world.sim) < until)
+            assert_true(sim_step(world.sim));
+        faults->sync_fails = 1000000;
+        while (faults->failures == 0)
+            assert_true(sim_step(world.sim));
+        faults->sync_fails = 0;
+        timer_cancel(world.store.loop, &world.work);
+        sim_run(world.sim, 200 * 1000LL, is_stopped, &world);
+        machine_cut_power(world.machine);
+        faults->disk_is_full = false;
+        boot(&world);
+        sim_destroy(world.sim);
+    }
+}
