@@ -14,9 +14,9 @@
 #include "base/str.h"
 #include "broker/format.h"
 #include "broker/node.h"
-#include "broker/settings_input.h"
 #include "sim/breaking.h"
 #include "sim/invariants.h"
+#include "sim/kind.h"
 #include "sim/recorder.h"
 #include "sim/sim.h"
 #include "sim/workload.h"
@@ -34,8 +34,7 @@ struct options {
 struct run {
     struct sim *sim;
     struct machine *machine;
-    struct settings_input input;
-    struct node_settings settings;
+    struct kind kind;
     struct io *io;
     struct node *node; /* NULL: down */
     struct recorder recorder;
@@ -45,7 +44,6 @@ struct run {
     int failed_lives;      /* in which the disk failed */
     int64_t shift_ms;      /* of the node's wall clock */
     int64_t failures_seen; /* of the disk, before this life */
-    bool has_two_directories;
 };
 
 static struct sim *reporting_sim; /* the sink is told nothing but the line */
@@ -63,37 +61,6 @@ static void drop_report(enum report_level level, const char *event, const char *
     (void)text;
 }
 
-static const char fixed_settings[] = "process.roles=broker,controller\n"
-                                    "node.id=1\n"
-                                    "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\n"
-                                    "advertised.listeners=PLAINTEXT://node:9092,CONTROLLER://node:9093\n"
-                                    "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
-                                    "controller.listener.names=CONTROLLER\n"
-                                    "controller.quorum.bootstrap.servers=node:9093\n"
-                                    "log.segment.bytes=1048576\n"
-                                    "log.roll.ms=3000\n"
-                                    "log.index.interval.bytes=1000\n"
-                                    "log.retention.ms=-1\n"
-                                    "offsets.topic.replication.factor=1\n";
-
-/* Each seed is another node: one directory or two, one shard or several. */
-static bool read_settings(struct run *run)
-{
-    const struct settings_machine machine = { .cpu_count = 4, .memory_size = INT64_C(1) << 30, .host_name = STR("node") };
-    char drawn[100];
-    run->has_two_directories = sim_draw(run->sim, 2) == 0;
-    snprintf(drawn, sizeof(drawn), "log.dirs=%s\nstrom.shards=%d\n", run->has_two_directories ? "/data,/disk" : "/data",
-             1 + (int)sim_draw(run->sim, 3));
-    settings_input_init(&run->input);
-    settings_input_file(&run->input, STR("fixed.properties"), str_from(fixed_settings));
-    settings_input_file(&run->input, STR("drawn.properties"), str_from(drawn));
-    if (settings_read(&run->input, &machine, &run->settings))
-        return true;
-    for (const struct settings_text *problem = run->input.problems; problem != NULL; problem = problem->next)
-        fprintf(stderr, "%s\n", problem->text);
-    return false;
-}
-
 /* As `strom server` does: empty directories are formatted, then the node is wired and started. */
 static bool boot(struct run *run)
 {
@@ -103,12 +70,12 @@ static bool boot(struct run *run)
         struct format_wish wish = { 0 };
         if (run->recorder.acked_count > 0)
             recorder_violate(&run->recorder, "node_forgot_its_format", "time_us=%lld", (long long)sim_now_us(run->sim));
-        if (format_directories(run->io, &run->settings, &wish, reason, sizeof(reason)) < 0) {
+        if (format_directories(run->io, &run->kind.settings, &wish, reason, sizeof(reason)) < 0) {
             recorder_violate(&run->recorder, "node_does_not_format", "reason=%s", reason);
             return false;
         }
     }
-    int status = node_create(run->io, &run->settings, &run->node);
+    int status = node_create(run->io, &run->kind.settings, &run->node);
     if (status == 0) {
         invariants_begin(run->invariants, run->node);
         for (int i = 0; i < node_loop_count(run->node); i++)
@@ -247,7 +214,7 @@ static int simulate(const struct options *options, int64_t seed, uint64_t *out_t
     struct run run = { .sim = sim_create((uint64_t)seed) };
     reporting_sim = run.sim;
     run.machine = machine_create(run.sim, "node");
-    if (!read_settings(&run))
+    if (!kind_draw(&run.kind, run.sim))
         exit(2);
     recorder_init(&run.recorder, run.sim);
     run.invariants = invariants_create(run.sim, run.machine, &run.recorder);
@@ -263,14 +230,13 @@ static int simulate(const struct options *options, int64_t seed, uint64_t *out_t
                "shards=%d network_troubles=%lld virtual_ms=%lld\n",
             (long long)run.recorder.acked_count, (long long)run.recorder.seen_count, (long long)run.workload->created_count,
             (long long)run.workload->deleted_count, run.endings[ENDING_KILL] + run.endings[ENDING_POWER_CUT],
-            run.endings[ENDING_POWER_CUT], run.endings[ENDING_STOP], run.failed_lives, 1 + run.has_two_directories,
-            run.settings.shards, (long long)sim_network_troubles(run.sim), (long long)sim_now_us(run.sim) / 1000);
+            run.endings[ENDING_POWER_CUT], run.endings[ENDING_STOP], run.failed_lives, 1 + run.kind.has_two_directories,
+            run.kind.settings.shards, (long long)sim_network_troubles(run.sim), (long long)sim_now_us(run.sim) / 1000);
     workload_destroy(run.workload);
     recorder_deinit(&run.recorder);
     sim_destroy(run.sim);
     invariants_destroy(run.invariants);
-    node_settings_deinit(&run.settings);
-    settings_input_deinit(&run.input);
+    kind_deinit(&run.kind);
     return violations;
 }
 

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/kind.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "sim/sim.h"
+
+static const char fixed_settings[] =
+    "process.roles=broker,controller\n"
+    "node.id=1\n"
+    "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\n"
+    "advertised.listeners=PLAINTEXT://node:9092,CONTROLLER://node:9093\n"
+    "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
+    "controller.listener.names=CONTROLLER\n"
+    "controller.quorum.bootstrap.servers=node:9093\n"
+    "log.segment.bytes=1048576\n"
+    "log.index.interval.bytes=1000\n"
+    "log.retention.ms=-1\n"
+    "socket.request.max.bytes=1048576\n"
+    "offsets.topic.replication.factor=1\n";
+
+enum { VALUES_MOST = 4 };
+
+static const struct {
+    const char *name, *values[VALUES_MOST]; /* NULL: no more */
+} drawn_settings[] = {
+    { "log.dirs", { "/data", "/data,/disk" } },
+    { "strom.shards", { "1", "2", "3" } },
+    { "strom.dirty.bytes", { "-1", "-1", "20000", "1" } },
+    { "log.roll.ms", { "3000", "500", "100000" } },
+    { "log.segment.delete.delay.ms", { "60000", "200" } },
+    { "log.retention.check.interval.ms", { "300000", "700" } },
+    { "max.incremental.fetch.session.cache.slots", { "1000", "1" } },
+    { "queued.max.request.bytes", { "-1", "4194304" } },
+    { "metadata.log.max.snapshot.interval.ms", { "3600000", "900" } },
+    { "metadata.log.max.record.bytes.between.snapshots", { "20971520", "2000" } },
+    { "metadata.log.segment.ms", { "604800000", "1500" } },
+    { "metadata.max.retention.bytes", { "104857600", "5000" } },
+};
+
+static void draw_settings(struct sim *sim, char *text, size_t size)
+{
+    int used = 0;
+    for (size_t i = 0; i < sizeof(drawn_settings) / sizeof(drawn_settings[0]); i++) {
+        uint64_t count = 0;
+        while (count < VALUES_MOST && drawn_settings[i].values[count] != NULL)
+            count++;
+        used += snprintf(text + used, size - (size_t)used, "%s=%s\n", drawn_settings[i].name,
+            drawn_settings[i].values[sim_draw(sim, count)]);
+    }
+}
+
+bool kind_draw(struct kind *kind, struct sim *sim)
+{
+    const struct settings_machine machine = {
+        .cpu_count = 4, .memory_size = INT64_C(1) << 30, .host_name = STR("node")
+    };
+    char drawn[2000];
+    draw_settings(sim, drawn, sizeof(drawn));
+    kind->has_two_directories = strstr(drawn, "/disk") != NULL;
+    settings_input_init(&kind->input);
+    settings_input_file(&kind->input, STR("fixed.properties"), str_from(fixed_settings));
+    settings_input_file(&kind->input, STR("drawn.properties"), str_from(drawn));
+    if (settings_read(&kind->input, &machine, &kind->settings))
+        return true;
+    for (const struct settings_text *problem = kind->input.problems; problem != NULL;
+         problem = problem->next)
+        fprintf(stderr, "%s\n", problem->text);
+    return false;
+}
+
+void kind_deinit(struct kind *kind)
+{
+    node_settings_deinit(&kind->settings);
+    settings_input_deinit(&kind->input);
+}
