@@ -46,6 +46,11 @@ void client_hang_up(struct client *client)
     disconnect(client, 0);
 }
 
+bool client_is_busy(const struct client *client)
+{
+    return client->api != NULL || client->answer.queued;
+}
+
 static void give_up(struct timer *timer)
 {
     disconnect(container_of(timer, struct client, deadline), -ETIMEDOUT);

@@ -36,4 +36,5 @@ void client_deinit(struct client *client);
 
 /* Sends one request in a version of the schema's. limit_us later the call has failed with -ETIMEDOUT. */
 void client_ask(struct client *client, enum api_key api, int16_t version, const void *request, int64_t limit_us);
+bool client_is_busy(const struct client *client); /* with a call, or its answer is not told yet */
 void client_hang_up(struct client *client); /* the call under way is not answered */

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/producer.h"
 
+#include <stdio.h>
+
 #include "base/buffer.h"
 #include "base/container.h"
 #include "error.h"
+#include "sim/payload.h"
 #include "sim/workload.h"
 #include "wire/gen/init_producer_id.h"
 #include "wire/gen/produce.h"
@@ -36,20 +39,45 @@ static void note(struct producer *producer, const char *phase, int64_t base_offs
                 .durability = topic->is_volatile ? "page-cache" : "disk" });
 }
 
+static bool is_spoiled(const struct producer *producer)
+{
+    return producer->kind >= BATCH_WRONG_CRC;
+}
+
 /* The batch under way is over. */
 static void end_batch(struct producer *producer, const char *phase, int64_t base_offset)
 {
-    note(producer, phase, base_offset);
+    if (producer->kind != BATCH_ECHO)
+        note(producer, is_spoiled(producer) ? "fail" : phase, base_offset);
     producer->count = 0;
     producer->attempts = 0;
+    producer->is_doubled = false;
+    producer->other_offset = OFFSET_NONE;
 }
 
-/* Sequence numbers begin anew with a new id. */
+static void begin_sequences(struct producer *producer)
+{
+    for (int32_t i = 0; i < PARTITIONS_MOST; i++)
+        producer->sequences[i] = 0;
+}
+
+/* What is under way over either connection may still be stored, later than what comes: so a new life begins. */
 static void forget_id(struct producer *producer)
 {
     producer->producer_id = -1;
-    for (int32_t i = 0; i < PARTITIONS_MOST; i++)
-        producer->sequences[i] = 0;
+    producer->actor.lives++;
+    client_hang_up(&producer->other);
+    begin_sequences(producer);
+}
+
+/* No two may get the same. */
+static void note_id(struct producer *producer)
+{
+    char name[ACTOR_NAME_SIZE + 16], key[40];
+    snprintf(name, sizeof(name), "%s/%d", producer->actor.name, producer->id_count++);
+    snprintf(key, sizeof(key), "producer-id/%lld", (long long)producer->producer_id);
+    recorder_note(producer->actor.workload->recorder,
+        &(struct event){ .process = name, .phase = "ok", .name = "own", .key = key, .offset = OFFSET_NONE });
 }
 
 static void hear_id(struct actor *actor)
@@ -60,6 +88,7 @@ static void hear_id(struct actor *actor)
         return;
     producer->producer_id = response->producer_id;
     producer->epoch = response->producer_epoch;
+    note_id(producer);
     actor_wait(actor, 1000);
 }
 
@@ -79,6 +108,10 @@ static void ask_id(struct actor *actor)
 static void lose_batch(struct actor *actor)
 {
     struct producer *producer = producer_of(actor);
+    if (is_spoiled(producer)) {
+        end_batch(producer, "fail", OFFSET_NONE);
+        return;
+    }
     if (producer->is_idempotent && producer->attempts < ATTEMPTS_MOST)
         return;
     end_batch(producer, "info", OFFSET_NONE);
@@ -92,66 +125,136 @@ static bool is_forgotten(const struct producer *producer, int16_t error)
            (error == ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER || error == ERROR_UNKNOWN_PRODUCER_ID);
 }
 
+static bool is_gone(const struct producer *producer, int16_t error)
+{
+    if (error != ERROR_UNKNOWN_TOPIC_ID && error != ERROR_UNKNOWN_TOPIC_OR_PARTITION)
+        return false;
+    return producer->topic->state != TOPIC_THERE || producer->attempts > 3; /* the shards may not have heard of it yet */
+}
+
+/* The error that a spoiled batch is refused with. */
+static int16_t right_refusal(const struct producer *producer)
+{
+    switch (producer->kind) {
+    case BATCH_WRONG_CRC: return ERROR_CORRUPT_MESSAGE;
+    case BATCH_SEQUENCE_GAP: return ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    default: return ERROR_INVALID_PRODUCER_EPOCH;
+    }
+}
+
 static void hear_refusal(struct producer *producer, int16_t error)
 {
     struct actor *actor = &producer->actor;
-    bool is_certain = error_is_certain(error) && producer->attempts == 1;
+    bool is_certain = error_is_certain(error) && producer->attempts == 1 && !producer->is_doubled;
+    bool was_gone = is_gone(producer, error);
     if (is_forgotten(producer, error)) {
         forget_id(producer);
         actor_wait(actor, 100000);
+    } else if (is_spoiled(producer) && error == right_refusal(producer)) {
+        actor_wait(actor, 10000);
     } else {
         actor_succeeded(actor, error, "produce");
     }
-    bool is_gone = error == ERROR_UNKNOWN_TOPIC_ID || error == ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-    if (is_gone && producer->topic->state == TOPIC_THERE)
-        is_gone = producer->attempts > 3; /* the shards may not have heard of it yet */
-    if (producer->is_idempotent && producer->producer_id >= 0 && !is_gone && producer->attempts < ATTEMPTS_MOST)
+    if (is_spoiled(producer)) {
+        end_batch(producer, "fail", OFFSET_NONE);
+        return;
+    }
+    if (producer->is_idempotent && producer->producer_id >= 0 && !was_gone && producer->attempts < ATTEMPTS_MOST)
         return;
     end_batch(producer, is_certain ? "fail" : "info", OFFSET_NONE);
     forget_id(producer);
-    if (is_gone)
+    if (was_gone)
         producer->topic = NULL;
+}
+
+static void violate(struct producer *producer, const char *name, int64_t offset)
+{
+    recorder_violate(producer->actor.workload->recorder, name, "actor=%s key=%s value=%lld offset=%lld first_offset=%lld",
+        producer->actor.name, producer->topic->keys[producer->partition], (long long)producer->values[0], (long long)offset,
+        (long long)producer->first_offset);
+}
+
+static void hear_success(struct producer *producer, int64_t base_offset)
+{
+    struct actor *actor = &producer->actor;
+    bool is_repeatable = producer->is_idempotent && !producer->topic->is_volatile && !actor->workload->draining;
+    if (is_spoiled(producer))
+        violate(producer, "spoiled_batch_was_stored", base_offset);
+    if (producer->kind == BATCH_NORMAL)
+        producer->first_offset = producer->other_offset == OFFSET_NONE ? base_offset : producer->other_offset;
+    if (!is_spoiled(producer) && !producer->topic->is_volatile && base_offset != producer->first_offset)
+        violate(producer, "batch_was_answered_with_two_offsets", base_offset);
+    if (producer->kind == BATCH_NORMAL && is_repeatable && actor_draw(actor, 6) == 0) {
+        note(producer, "ok", base_offset);
+        producer->kind = BATCH_ECHO;
+        producer->attempts = 0;
+        producer->sequences[producer->partition] += producer->count;
+        return;
+    }
+    if (producer->kind == BATCH_NORMAL)
+        producer->sequences[producer->partition] += producer->count;
+    end_batch(producer, "ok", base_offset);
+}
+
+static int16_t read_answer(const struct client *client, int64_t *out_base_offset)
+{
+    const struct produce_response *response = client->response;
+    *out_base_offset = OFFSET_NONE;
+    if (response == NULL || response->responses_count != 1 || response->responses[0].partition_responses_count != 1)
+        return ERROR_UNKNOWN_SERVER_ERROR;
+    *out_base_offset = response->responses[0].partition_responses[0].base_offset;
+    return response->responses[0].partition_responses[0].error_code;
 }
 
 static void hear_batch(struct actor *actor)
 {
     struct producer *producer = producer_of(actor);
-    const struct produce_response *response = actor->client.response;
-    int16_t error = ERROR_UNKNOWN_SERVER_ERROR;
-    int64_t base_offset = OFFSET_NONE;
-    if (response != NULL && response->responses_count == 1 && response->responses[0].partition_responses_count == 1) {
-        error = response->responses[0].partition_responses[0].error_code;
-        base_offset = response->responses[0].partition_responses[0].base_offset;
-    }
+    int64_t base_offset;
+    int16_t error = read_answer(&actor->client, &base_offset);
     if (producer->acks == 0) {
         end_batch(producer, "info", OFFSET_NONE);
     } else if (error != ERROR_NONE) {
         hear_refusal(producer, error);
         return;
     } else {
-        producer->sequences[producer->partition] += producer->count;
-        end_batch(producer, "ok", base_offset);
+        hear_success(producer, base_offset);
     }
     actor_wait(actor, 30000);
+}
+
+/* The one that comes second gets the offset of the first. An answer for a batch that is over is not looked at. */
+static void hear_other(struct client *client)
+{
+    struct producer *producer = container_of(client, struct producer, other);
+    int64_t base_offset;
+    int16_t error = client->status == 0 ? read_answer(client, &base_offset) : ERROR_NETWORK_EXCEPTION;
+    if (error != ERROR_NONE || !producer->is_doubled)
+        return;
+    if (producer->kind == BATCH_ECHO && base_offset != producer->first_offset)
+        violate(producer, "batch_was_answered_with_two_offsets", base_offset);
+    producer->other_offset = base_offset;
 }
 
 /* The same batch must be the same bytes when it is sent again, so all follows from its first number. */
 static struct buffer *build_batch(struct producer *producer)
 {
+    struct actor *actor = &producer->actor;
     struct record records[RECORDS_MOST] = { 0 };
     struct batch_options options = batch_options_plain();
     for (int32_t i = 0; i < producer->count; i++) {
-        uint8_t *value = arena_take(&producer->actor.arena, VALUE_MOST);
-        records[i] = (struct record){ .timestamp = loop_wall_ms(producer->actor.workload->loop),
-            .value = { value, recorder_bytes(producer->values[i], value) } };
+        records[i].timestamp = loop_wall_ms(actor->workload->loop);
+        payload_fill(&records[i], producer->values[i], &actor->arena);
     }
     options.codec = (enum codec)(producer->values[0] % CODEC_COUNT);
     if (producer->is_idempotent) {
         options.producer_id = producer->producer_id;
-        options.producer_epoch = producer->epoch;
-        options.base_sequence = producer->sequences[producer->partition];
+        options.producer_epoch = producer->kind == BATCH_OLD_EPOCH ? producer->epoch - 1 : producer->epoch;
+        options.base_sequence = producer->sequence;
     }
-    return batch_build(&options, records, producer->count);
+    struct buffer *batch = batch_build(&options, records, producer->count);
+    if (producer->kind == BATCH_WRONG_CRC)
+        batch->data[batch->size - 1 - actor_draw(actor, 20)] ^= (uint8_t)(1u << actor_draw(actor, 8));
+    return batch;
 }
 
 static void send_batch(struct producer *producer)
@@ -179,14 +282,40 @@ static void send_batch(struct producer *producer)
     actor->client.expects_nothing = producer->acks == 0;
     producer->attempts++;
     bool by_name = actor->workload->by_name && actor_draw(actor, 2) == 0;
+    if (producer->is_idempotent && !is_spoiled(producer) && !client_is_busy(&producer->other) && actor_draw(actor, 8) == 0) {
+        producer->is_doubled = true;
+        client_ask(&producer->other, API_PRODUCE, FIRST_WITH_IDS, &request, CALL_LIMIT_US);
+    }
     actor_ask(actor, API_PRODUCE, by_name ? 7 : FIRST_WITH_IDS, by_name ? LAST_WITH_NAMES : INT16_MAX, &request);
     buffer_unref(batch);
+}
+
+/* A gap and an old epoch are noticed where something was stored before, and power cannot take that. */
+static enum batch_kind draw_kind(struct producer *producer)
+{
+    struct actor *actor = &producer->actor;
+    bool is_known = producer->is_idempotent && producer->sequence > 0 && !producer->topic->is_volatile;
+    if (producer->acks == 0 || actor_draw(actor, 12) > 0)
+        return BATCH_NORMAL;
+    switch (actor_draw(actor, is_known ? 3 : 1)) {
+    case 0: return BATCH_WRONG_CRC;
+    case 1: return BATCH_SEQUENCE_GAP;
+    default: return producer->epoch > 0 ? BATCH_OLD_EPOCH : BATCH_NORMAL;
+    }
 }
 
 static void begin_batch(struct producer *producer)
 {
     struct actor *actor = &producer->actor;
+    if (producer->is_idempotent && producer->epoch < 100 && actor_draw(actor, 30) == 0) {
+        producer->epoch++; /* as clients do that do not know what became of a batch */
+        begin_sequences(producer);
+    }
     producer->partition = (int32_t)actor_draw(actor, (uint64_t)producer->topic->partition_count);
+    producer->sequence = producer->sequences[producer->partition];
+    producer->kind = draw_kind(producer);
+    if (producer->kind == BATCH_SEQUENCE_GAP)
+        producer->sequence += 1 + (int32_t)actor_draw(actor, 10);
     producer->count = 1 + (int32_t)actor_draw(actor, RECORDS_MOST);
     for (int32_t i = 0; i < producer->count; i++)
         producer->values[i] = recorder_value(actor->workload->recorder);
@@ -219,7 +348,15 @@ void producer_start(struct producer *producer, struct workload *workload, int nu
     static const int16_t acks[] = { -1, -1, 1, 0 };
     struct actor *actor = &producer->actor;
     actor_start(actor, workload, "producer", number, act_as_producer);
+    client_init(&producer->other, workload->loop, workload->host, workload->port, hear_other);
     producer->is_idempotent = number % 2 == 0;
     producer->acks = producer->is_idempotent ? -1 : acks[actor_draw(actor, 4)];
+    producer->other_offset = OFFSET_NONE;
     forget_id(producer);
+}
+
+void producer_stop(struct producer *producer)
+{
+    actor_stop(&producer->actor);
+    client_deinit(&producer->other);
 }

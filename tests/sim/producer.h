@@ -1,24 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A producer of a simulated run. An idempotent one sends a batch again until it hears of it; the others never do. It stays with
- * a topic until that is gone. */
+/* A producer of a simulated run. An idempotent one sends a batch again until it hears of it, sometimes over two connections at once,
+ * and some that were answered once more: the answer must be the first one. The others never do. Some batches are spoiled on purpose, and
+ * must never be stored. It stays with a topic until that is gone. */
 #pragma once
 #include "sim/actor.h"
 #include "sim/topics.h"
 
 enum { RECORDS_MOST = 5 }; /* in a batch */
 
+enum batch_kind { BATCH_NORMAL, BATCH_ECHO, BATCH_WRONG_CRC, BATCH_SEQUENCE_GAP, BATCH_OLD_EPOCH };
+
 struct producer {
     struct actor actor;
+    struct client other; /* a second connection, of idempotent ones */
     bool is_idempotent;
     int16_t acks;
     struct topic *topic; /* NULL: none yet */
     int64_t producer_id; /* -1: none yet */
     int16_t epoch;
-    int32_t sequences[PARTITIONS_MOST];
-    int32_t partition;
-    int64_t values[RECORDS_MOST]; /* of the batch under way */
-    int32_t count;                /* 0: none is under way */
+    int32_t sequences[PARTITIONS_MOST]; /* the next ones */
+    int id_count;                       /* how many it got */
+
+    /* The batch under way. */
+    enum batch_kind kind;
+    int32_t partition, sequence;
+    int64_t values[RECORDS_MOST];
+    int32_t count; /* 0: none is under way */
     int attempts;
+    int64_t first_offset; /* of an echo: as the first answer said */
+    int64_t other_offset; /* as was answered over the second connection; OFFSET_NONE: not yet */
+    bool is_doubled;      /* it was sent over both connections */
 };
 
 void producer_start(struct producer *producer, struct workload *workload, int number);
+void producer_stop(struct producer *producer);

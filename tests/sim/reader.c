@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "base/container.h"
 #include "error.h"
+#include "sim/payload.h"
 #include "sim/workload.h"
 #include "wire/compress.h"
 #include "wire/gen/fetch.h"
@@ -56,7 +57,8 @@ static void see_batch(struct reader *reader, const uint8_t *batch, const struct 
     while (records_next(&record_reader, &record) == RECORD_OK) {
         if (record.offset < *position)
             continue; /* the batch was asked for with an offset inside it */
-        actor_note(&reader->actor, "ok", "poll", key_of(reader), recorder_value_of(recorder, record.value), record.offset);
+        actor_note(&reader->actor, "ok", "poll", key_of(reader),
+            payload_value_of(recorder, &record, &reader->actor.arena), record.offset);
         *position = record.offset + 1;
         if (*position > reader->topic->read_to[reader->partition])
             reader->topic->read_to[reader->partition] = *position;

@@ -32,7 +32,7 @@ void workload_destroy(struct workload *workload)
     actor_stop(&workload->admin.actor);
     actor_stop(&workload->changer.actor);
     for (int i = 0; i < workload->producer_count; i++)
-        actor_stop(&workload->producers[i].actor);
+        producer_stop(&workload->producers[i]);
     for (int i = 0; i < workload->reader_count; i++)
         actor_stop(&workload->readers[i].actor);
     topics_deinit(&workload->topics);
