@@ -332,6 +332,8 @@ static void act_as_producer(struct actor *actor)
         producer->topic = topics_there(&workload->topics, actor_draw(actor, topics_count_there(&workload->topics) + 1));
         forget_id(producer);
     }
+    if (producer->count == 0 && actor_draw(actor, 100) == 0)
+        forget_id(producer);
     if (producer->topic == NULL || (workload->draining && producer->count == 0)) {
         actor_set_idle(actor);
     } else if (producer->is_idempotent && producer->producer_id < 0) {

@@ -20,6 +20,8 @@ struct workload *workload_create(struct sim *sim, const char *host, int port, st
     sim_start_loop(workload->loop);
     admin_start(&workload->admin, workload);
     changer_start(&workload->changer, workload);
+    for (int i = 0; i < CONFIGURERS; i++)
+        configurer_start(&workload->configurers[i], workload, i);
     for (int i = 0; i < workload->producer_count; i++)
         producer_start(&workload->producers[i], workload, i);
     for (int i = 0; i < workload->reader_count; i++)
@@ -31,6 +33,8 @@ void workload_destroy(struct workload *workload)
 {
     actor_stop(&workload->admin.actor);
     actor_stop(&workload->changer.actor);
+    for (int i = 0; i < CONFIGURERS; i++)
+        actor_stop(&workload->configurers[i].actor);
     for (int i = 0; i < workload->producer_count; i++)
         producer_stop(&workload->producers[i]);
     for (int i = 0; i < workload->reader_count; i++)
@@ -66,6 +70,8 @@ void workload_tell(const struct workload *workload)
 {
     actor_tell(&workload->admin.actor);
     actor_tell(&workload->changer.actor);
+    for (int i = 0; i < CONFIGURERS; i++)
+        actor_tell(&workload->configurers[i].actor);
     for (int i = 0; i < workload->producer_count; i++)
         actor_tell(&workload->producers[i].actor);
     for (int i = 0; i < workload->reader_count; i++)

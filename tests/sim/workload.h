@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The clients of a simulated run, on a machine of their own: an administrator, one who changes topics, producers of every kind of
- * acks, and readers. Each run draws its own mix. What they learn goes into the history. */
+/* The clients of a simulated run, on a machine of their own: an administrator, one who changes topics, those who change settings,
+ * producers of every kind of acks, and readers. Each run draws its own mix. What they learn goes into the history. */
 #pragma once
 #include "sim/admin.h"
 #include "sim/changer.h"
+#include "sim/configurer.h"
 #include "sim/producer.h"
 #include "sim/reader.h"
 #include "sim/recorder.h"
@@ -13,7 +14,7 @@ struct io;
 struct loop;
 struct sim;
 
-enum { PRODUCERS_MOST = 6, READERS_MOST = 3 };
+enum { PRODUCERS_MOST = 6, READERS_MOST = 3, CONFIGURERS = 2 };
 
 struct workload {
     struct sim *sim;
@@ -25,6 +26,7 @@ struct workload {
     struct topics topics;
     struct admin admin;
     struct changer changer;
+    struct configurer configurers[CONFIGURERS];
     struct producer producers[PRODUCERS_MOST];
     struct reader readers[READERS_MOST];
     int producer_count, reader_count;
