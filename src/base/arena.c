@@ -86,12 +86,9 @@ void *arena_copy(struct arena *arena, const void *data, size_t size)
     return copy;
 }
 
-bool arena_may_take(const struct arena *arena, size_t count, size_t element_size)
+bool arena_may_take(const struct arena *arena, size_t size)
 {
-    size_t size;
-
-    return arena->most == 0 ||
-           (!__builtin_mul_overflow(count, element_size, &size) && size <= arena->most && arena->taken <= arena->most - size);
+    return arena->most == 0 || (size <= arena->most && arena->taken <= arena->most - size);
 }
 
 void *arena_take_array(struct arena *arena, size_t count, size_t element_size)

@@ -23,7 +23,7 @@ void *arena_take(struct arena *arena, size_t size);
 void *arena_copy(struct arena *arena, const void *data, size_t size);
 
 /* Whoever makes of a peer's bytes what is larger than they are asks first. */
-bool arena_may_take(const struct arena *arena, size_t count, size_t element_size);
+bool arena_may_take(const struct arena *arena, size_t size);
 
 /* An array of count elements; aborts on overflow, so check count against the input first. */
 void *arena_take_array(struct arena *arena, size_t count, size_t element_size);

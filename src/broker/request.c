@@ -18,9 +18,13 @@
 #include "wire/encode.h"
 #include "wire/gen/request_header_record.h"
 
-enum { ANSWER_SIZE_MAX = INT32_MAX - 16 /* what a frame's length can say */ };
-/* What a request decodes to is at most this part of the budget, or so much: a handler makes about ten times that of it. */
-enum { DECODED_SHARE = 32, DECODED_MIN = 1 << 20 };
+enum {
+    ANSWER_SIZE_MAX = INT32_MAX - 16, /* what a frame's length can say; and in memory */
+    ANSWER_SHARE = 4,                 /* at most this part of the budget, */
+    ANSWER_MIN = 1 << 20,             /* or so much */
+};
+/* What a request decodes to is at most this part of the budget, or so much: a handler makes several times that of it. */
+enum { DECODED_SHARE = 16, DECODED_MIN = 1 << 20 };
 enum { SPARE_MAX = 256, HEADER_SIZE_MIN = 10, RESPONSE_HEADER_MAX = 9, ARENA_UNCHARGED = 4096 };
 
 /* The owner's mark on a connection: how many requests that change the image are in work, and whether it is to end. */
@@ -189,6 +193,13 @@ static int32_t cut_spans(const uint8_t *memory, size_t size, size_t header_size,
     return span_count;
 }
 
+static size_t answer_max(const struct request *request)
+{
+    size_t share = (size_t)request->shard->net.budget->limit / ANSWER_SHARE;
+
+    return share > ANSWER_MIN ? share : ANSWER_MIN;
+}
+
 /* The answer is one buffer: the spans, and what they say between the records of files. */
 static void answer(struct request *request)
 {
@@ -196,13 +207,13 @@ static void answer(struct request *request)
     int16_t version = request->version_unsupported ? 0 : request->version;
     const void *message = request->out.message;
     struct message_extent extent = message_measure(api->response, version, message);
-    if (extent.wire_size > ANSWER_SIZE_MAX) {
+    size_t written = extent.wire_size - extent.hole_size;
+    if (extent.wire_size > ANSWER_SIZE_MAX || written > answer_max(request)) {
         report_warn("answer_too_large", "request=\"%s\" bytes=%zu consequence=\"connection closed\"",
             request_describe(request), extent.wire_size);
         close_connection(request);
         return;
     }
-    size_t written = extent.wire_size - extent.hole_size;
     bool tags = schema_is_flexible(api->response, version) && api->key != API_API_VERSIONS;
     size_t header_size = tags ? RESPONSE_HEADER_MAX : RESPONSE_HEADER_MAX - 1;
     size_t spans_size = (2 * (size_t)extent.hole_count + 1) * sizeof(struct span);

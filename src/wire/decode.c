@@ -16,6 +16,7 @@ struct decoder {
     bool flexible;
     bool keep_unknown_tags;
     int32_t element_count; /* structs and texts in arrays so far */
+    size_t entry_count;    /* of all arrays so far */
 };
 
 static bool decode_shape(struct decoder *decoder, const struct message_shape *shape, char *message);
@@ -138,7 +139,8 @@ static bool decode_array(
     if (!count_elements(decoder, field, count))
         return false;
     size_t size = field_element_size(field);
-    if (!arena_may_take(decoder->arena, (size_t)count, size))
+    decoder->entry_count += (size_t)count;
+    if (!arena_may_take(decoder->arena, (size_t)count * size + decoder->entry_count * MESSAGE_ENTRY_COST))
         return false;
     char *array = arena_take_array(decoder->arena, (size_t)count, size);
     *(void **)(void *)(message + field->offset) = array;
@@ -160,7 +162,7 @@ static bool decode_field(struct decoder *decoder, const struct field *field, cha
         *(void **)at = NULL;
         return !decoder->reader.failed;
     }
-    if (decoder->reader.failed || !arena_may_take(decoder->arena, 1, field->shape->size))
+    if (decoder->reader.failed || !arena_may_take(decoder->arena, field->shape->size))
         return false;
     void *inner = arena_take(decoder->arena, field->shape->size);
     *(void **)at = inner;

@@ -235,7 +235,7 @@ void test_messages__an_array_beyond_what_the_arena_may_take_is_refused(void)
     struct arena arena;
     arena_init(&arena);
     store_i32(wire, COUNT);
-    arena.most = COUNT * sizeof(*request.topics);
+    arena.most = COUNT * (sizeof(*request.topics) + MESSAGE_ENTRY_COST);
     assert_true(message_decode(
         &metadata_request_schema, 1, (struct bytes){ wire, sizeof(wire) }, &arena, &request, NULL));
     arena_reset(&arena);
