@@ -70,12 +70,25 @@ static bool gaps_are_damage(const struct log *log)
     return !broken(recovery_hole) && !log->settings.compacts && (!log->must_be_whole || !log->is_listed);
 }
 
+/* No log puts a batch where an index cannot tell of it, nor ends at the last offset that there is. */
+static bool has_a_place(
+    const struct segment *segment, int64_t position, const struct batch_header *header)
+{
+    int64_t room = INT64_MAX - 1 - segment->base_offset;
+    if (room > INT32_MAX)
+        room = INT32_MAX;
+    return position <= INT32_MAX &&
+           header->base_offset - segment->base_offset <= room - header->last_offset_delta;
+}
+
 static bool batch_is_good(
     struct recovery *recovery, struct scan *scan, const struct batch_header *header, int *status)
 {
     if (header->base_offset < recovery->expected || header->last_offset_delta < 0)
         return false;
     if (broken(recovery_cuts_all) && header->base_offset >= recovery->check_from)
+        return false;
+    if (!has_a_place(log_active(recovery->log), scan->position, header))
         return false;
     if (recovery->clean || header->base_offset < recovery->check_from)
         return true;

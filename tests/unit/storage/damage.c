@@ -328,6 +328,18 @@ void test_damage__of_an_offset_is_told(void)
     store_remove(&bench.store);
 }
 
+/* No segment holds an offset that its index could not tell. One that is damaged so is found when the index is made anew. */
+void test_damage__of_an_offset_beyond_the_index_is_refused(void)
+{
+    struct bench bench;
+    bench_create(&bench, 1 << 30);
+    bench.settings.index_interval_bytes = 1;
+    flip_byte(bench.path, 20 * bench.batch_size + 3); /* 2^32 more */
+    bench_remove(&bench, "t-0/00000000000000000000.index");
+    expect_refused(&bench, true);
+    store_remove(&bench.store);
+}
+
 /* A start beyond the end: refused, but for a page-cache topic after a crash, which may lose its
  * tail and gives none of its offsets out again. */
 void test_damage__of_the_log_start_is_refused(void)
