@@ -9,19 +9,21 @@
 #include "base/memory.h"
 #include "io/file.h"
 
+enum { KERNEL_FILE = 64 * 1024 };
+
 int file_load(struct io *io, const char *path, size_t limit, char **out_data, size_t *out_size)
 {
     struct file *file;
     int status = file_open(io, path, FILE_READ, &file);
     if (status < 0)
         return status;
-    /* Files of the kernel say they are empty, so the size only bounds the first read. */
+    /* Files of the kernel say they are empty, so the size only bounds the first read; none is larger than KERNEL_FILE. */
     int64_t size = file_size(file);
     if (size < 0 || (uint64_t)size > limit) {
         file_unref(file);
         return size < 0 ? (int)size : -EFBIG;
     }
-    size_t capacity = size > 0 ? (size_t)size : limit;
+    size_t capacity = size > 0 ? (size_t)size : limit < KERNEL_FILE ? limit : KERNEL_FILE;
     char *data = memory_take_raw(capacity + 1);
     int64_t got = file_pread(file, data, capacity, 0);
     file_unref(file);

@@ -92,6 +92,19 @@ void test_file__replaces_a_file_as_a_whole(void)
     end(io);
 }
 
+/* Whatever its limit: files that are empty after a power cut are read at every start. */
+void test_file__an_empty_file_takes_no_memory_to_load(void)
+{
+    struct io *io = begin();
+    char *data;
+    size_t size;
+    assert_int_equal(file_replace(io, at("empty"), "", 0), 0);
+    assert_int_equal(file_load(io, at("empty"), SIZE_MAX / 2, &data, &size), 0);
+    assert_int_equal(size, 0);
+    memory_give(data);
+    end(io);
+}
+
 /* A locked file refuses a second lock, also within one process, until the first is let go. */
 void test_file__locks_exclude_each_other(void)
 {
