@@ -1,65 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes to any message. The first two bytes choose the schema, the third the version, the rest
- * is the message. What decodes must print, and encode to bytes that decode and encode to
- * themselves; and what it takes is bounded by what came in. */
+/* Every message in both directions. The input chooses a schema and a version, and then either is the message's bytes, or
+ * decides its fields. What decodes must print, and encode to bytes that decode and encode to themselves; what is built must
+ * come back as it was; and what decoding takes is bounded by what came in. */
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/arena.h"
+#include "fuzz/draw.h"
 #include "wire/decode.h"
-#include "wire/encode.h"
 #include "wire/print.h"
-#include "wire/schema.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { MAX_GROWTH = 64, MAX_START = 1024 };
 
-static const struct message_schema *choose(unsigned number)
+static void decode_any(const struct message_schema *schema, int16_t version, struct bytes bytes, struct arena *arena)
 {
-    unsigned api_count = (unsigned)api_schema_count, record_count = (unsigned)record_schema_count;
-    unsigned index = number / 2 % (api_count + record_count);
-    bool second = number % 2 != 0;
-    if (index < api_count)
-        return second ? api_schemas[index].response : api_schemas[index].request;
-    const struct record_schema *record = &record_schemas[index - api_count];
-    return record->key == NULL || second ? record->value : record->key;
+    void *message = arena_take(arena, schema->shape->size), *again = arena_take(arena, schema->shape->size);
+    size_t before = arena->taken, used;
+    bool ok = message_decode(schema, version, bytes, arena, message, &used);
+    assert(used <= bytes.size);
+    assert(arena->taken - before <= MAX_GROWTH * bytes.size + MAX_START);
+    if (!ok)
+        return;
+    free(message_print(schema, version, message));
+    struct bytes first = message_bytes(schema, version, message, arena);
+    assert(message_decode(schema, version, first, arena, again, &used) && used == first.size);
+    assert(bytes_equal(first, message_bytes(schema, version, again, arena)));
 }
 
-static struct bytes encode(
-    const struct message_schema *schema, int16_t version, const void *message, struct arena *arena)
+static void come_back(const struct message_schema *schema, int16_t version, struct input *input, struct arena *arena)
 {
-    struct message_extent extent = message_measure(schema, version, message);
-    assert(extent.hole_count == 0);
-    uint8_t *out = arena_take(arena, extent.wire_size);
-    size_t written = message_encode(schema, version, message, out, extent.wire_size, NULL);
-    assert(written == extent.wire_size);
-    return (struct bytes){ out, written };
+    const void *message = message_draw(schema, version, input, NULL, arena);
+    void *again = arena_take(arena, schema->shape->size);
+    struct bytes bytes = message_bytes(schema, version, message, arena);
+    size_t used;
+    assert(message_decode(schema, version, bytes, arena, again, &used) && used == bytes.size);
+    assert(bytes_equal(bytes, message_bytes(schema, version, again, arena)));
+    char *text = message_print(schema, version, message), *text_again = message_print(schema, version, again);
+    assert(strcmp(text, text_again) == 0);
+    free(text);
+    free(text_again);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size < 3)
-        return 0;
-    const struct message_schema *schema = choose((unsigned)data[0] << 8 | data[1]);
-    int16_t version =
-        (int16_t)(schema->min_version + data[2] % (schema->max_version - schema->min_version + 1));
-    struct bytes input = { data + 3, size - 3 };
+    struct input input = input_of(data, size);
     struct arena arena;
     arena_init(&arena);
-    void *message = arena_take(&arena, schema->shape->size);
-    void *again = arena_take(&arena, schema->shape->size);
-    size_t before = arena.taken, used;
-    bool ok = message_decode(schema, version, input, &arena, message, &used);
-    assert(used <= input.size);
-    assert(arena.taken - before <= MAX_GROWTH * input.size + MAX_START);
-    if (ok) {
-        free(message_print(schema, version, message));
-        struct bytes first = encode(schema, version, message, &arena);
-        assert(message_decode(schema, version, first, &arena, again, &used) && used == first.size);
-        assert(bytes_equal(first, encode(schema, version, again, &arena)));
-    }
+    const struct message_schema *schema = schema_draw(&input);
+    uint8_t choice = input_byte(&input);
+    int16_t version = (int16_t)(schema->min_version + choice / 2 % (schema->max_version - schema->min_version + 1));
+    if (choice % 2 == 0)
+        decode_any(schema, version, input_rest(&input), &arena);
+    else
+        come_back(schema, version, &input, &arena);
     arena_deinit(&arena);
     return 0;
 }
