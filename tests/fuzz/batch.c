@@ -92,7 +92,8 @@ static int64_t read_stream(struct decompressor *decompressor, enum codec codec, 
     int64_t got;
     size_t size = 0;
     decompressor_begin(decompressor, codec, in);
-    while (size < LIMIT && (got = decompressor_read(decompressor, out + size, piece < LIMIT - size ? piece : LIMIT - size)) != 0) {
+    while (size < LIMIT &&
+           (got = decompressor_read(decompressor, out + size, piece < LIMIT - size ? piece : LIMIT - size)) != 0) {
         assert(got <= (int64_t)piece);
         if (got < 0) {
             assert(decompressor_read(decompressor, out + size, 1) == got); /* and so from then on */

@@ -30,13 +30,23 @@ const struct message_schema *schema_draw(struct input *input)
     return record->key == NULL || second ? record->value : record->key;
 }
 
-/* A text of the words, or of the input. size -1: null. */
+/* The longest that a text may be, of one letter. */
+static struct bytes draw_longest(struct draw *draw)
+{
+    uint8_t *longest = arena_take(draw->arena, INT16_MAX);
+    memset(longest, 'a' + input_byte(draw->input) % 26, INT16_MAX);
+    return (struct bytes){ longest, INT16_MAX };
+}
+
+/* A text of the words, or of the input. data NULL: null. */
 static struct bytes draw_run(struct draw *draw, bool nullable)
 {
     const struct draw_words *words = draw->words;
     uint8_t choice = input_byte(draw->input);
     if (choice == 255 && nullable)
         return (struct bytes){ 0 };
+    if (choice == 254)
+        return draw_longest(draw);
     if (choice >= 128 && words != NULL && words->text_count > 0) {
         const char *text = words->texts[choice % words->text_count];
         return (struct bytes){ (const uint8_t *)text, strlen(text) };

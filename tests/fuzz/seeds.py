@@ -46,6 +46,19 @@ def codec_seeds(build):
             yield number.to_bytes(2, "big") + bytes([version * 2]) + data
 
 
+def node_seeds(build):
+    """Each golden request as a frame; the last three of an API one after the other."""
+    places, apis = schema_places(build), {}
+    for folder, name, half, version, data in golden_lines():
+        if folder == "apis" and half == "request" and len(data) <= LARGEST // 4 and name in places:
+            apis.setdefault(name, []).append((version, data))
+    for name, requests in apis.items():
+        last = max(version for version, _ in requests)
+        steps = [bytes([3, places[name], last - version]) + len(data).to_bytes(2, "big") + data for version, data in requests]
+        yield from steps[-6:]
+        yield b"".join(steps[-3:])
+
+
 def disk_files():
     """(directory, name, bytes) of every file of the golden disks."""
     for disk in ("clean", "killed", "trimmed"):
@@ -115,6 +128,7 @@ def settings_seeds():
 def main():
     build, out = (pathlib.Path(word) for word in sys.argv[1:])
     seeds = [("codec", data) for data in codec_seeds(build)] + list(disk_seeds())
+    seeds += [("node", data) for data in node_seeds(build)]
     seeds += [("settings", data) for data in settings_seeds()]
     for target, data in seeds:
         directory = out / target
