@@ -177,6 +177,17 @@ def two_owners(world):
         world.say(process, "ok", "own", "group/k0")
 
 
+def same_producer_id(world):
+    for process in ("p1.1/0", "p1.1/1"):
+        world.say(process, "ok", "own", "producer-id/1000")
+
+
+def start_back(world):
+    for offset in (3, 2):
+        world.say("c9", "invoke", "watermark", "k1/start")
+        world.say("c9", "ok", "watermark", "k1/start", "-", offset)
+
+
 def none_before_drain(world):
     """Lawful things that look odd."""
     world.say("c0", "ok", "assign", "k1")
@@ -241,6 +252,7 @@ PLANTED = {
     "watermark-back": watermark_back, "two-owners": two_owners,
     "not-linearizable": lambda world: register(world, "set", "get"), "commit-back": lambda world: register(world, "commit", "committed"),
     "not-linearizable ": absent_too_early, "not-linearizable  ": present_too_late,
+    "two-owners ": same_producer_id, "watermark-back ": start_back,
     "": none_before_drain,
     " ": lambda world: power_takes(world, "1"), "  ": lambda world: power_takes(world, "0"),
 }

@@ -2,6 +2,7 @@
 #include "sim/actor.h"
 
 #include <stdio.h>
+#include <utlist.h>
 
 #include "base/container.h"
 #include "error.h"
@@ -15,8 +16,7 @@ uint64_t actor_draw(struct actor *actor, uint64_t bound)
 
 void actor_wait(struct actor *actor, int64_t most_us)
 {
-    struct loop *loop = actor->workload->loop;
-    timer_set(loop, &actor->timer, loop_now_us(loop) + 1000 + (int64_t)actor_draw(actor, (uint64_t)most_us));
+    timer_set(actor->loop, &actor->timer, loop_now_us(actor->loop) + 1000 + (int64_t)actor_draw(actor, (uint64_t)most_us));
 }
 
 void actor_set_idle(struct actor *actor)
@@ -56,9 +56,11 @@ static void hear_answer(struct client *client)
 
 void actor_start(struct actor *actor, struct workload *workload, const char *kind, int number, void (*act)(struct actor *actor))
 {
-    client_init(&actor->client, workload->loop, workload->host, workload->port, hear_answer);
+    actor->loop = workload->machines[number % CLIENT_MACHINES].loop;
+    client_init(&actor->client, actor->loop, workload->host, workload->port, hear_answer);
     arena_init(&actor->arena);
     actor->workload = workload;
+    LL_APPEND(workload->actors, actor);
     actor->kind = kind;
     actor->number = number;
     actor->act = act;
@@ -69,7 +71,7 @@ void actor_start(struct actor *actor, struct workload *workload, const char *kin
 
 void actor_stop(struct actor *actor)
 {
-    timer_cancel(actor->workload->loop, &actor->timer);
+    timer_cancel(actor->loop, &actor->timer);
     client_deinit(&actor->client);
     arena_deinit(&actor->arena);
 }

@@ -14,9 +14,11 @@ struct workload;
 enum { CALL_LIMIT_US = 20000000, ACTOR_NAME_SIZE = 32 };
 
 struct actor {
+    struct actor *next; /* of the workload */
     struct client client;
     struct timer timer;
     struct workload *workload;
+    struct loop *loop; /* of its machine */
     void (*act)(struct actor *actor);  /* makes the next call, or sets itself idle */
     void (*hear)(struct actor *actor); /* the answer to it */
     void (*lose)(struct actor *actor); /* or it is not known what became of it; NULL: that matters to nobody */

@@ -60,6 +60,8 @@ static void hear_deleted(struct actor *actor)
     if (!is_gone(changer, error) && !actor_succeeded(actor, error, "delete_records"))
         return;
     if (error == ERROR_NONE)
+        changer->topic->facts[changer->partition].gone_below = changer->offset;
+    if (error == ERROR_NONE)
         actor_note(actor, "ok", "delete", changer->topic->keys[changer->partition], VALUE_NONE, changer->offset);
     actor_wait(actor, 400000);
 }

@@ -7,10 +7,7 @@
 
 #include "base/container.h"
 #include "base/memory.h"
-#include "wire/decode.h"
-#include "wire/encode.h"
-#include "wire/gen/request_header_record.h"
-#include "wire/gen/response_header_record.h"
+#include "sim/frame.h"
 
 enum { LARGEST_ANSWER = 64 * 1024 * 1024 };
 
@@ -56,24 +53,6 @@ static void give_up(struct timer *timer)
     disconnect(container_of(timer, struct client, deadline), -ETIMEDOUT);
 }
 
-/* One whole frame: 0, or -EBADMSG. */
-static int take_answer(struct client *client, struct bytes frame)
-{
-    struct response_header_record header;
-    size_t used;
-    const struct message_schema *schema = client->api->response;
-    if (!message_decode(&response_header_record_schema, api_response_header_version(client->api, client->version), frame,
-                        &client->arena, &header, &used) ||
-        header.correlation_id != client->correlation_id)
-        return -EBADMSG;
-    frame = (struct bytes){ frame.data + used, frame.size - used };
-    void *response = arena_take(&client->arena, schema->shape->size);
-    if (!message_decode(schema, client->version, frame, &client->arena, response, &used) || used != frame.size)
-        return -EBADMSG;
-    client->response = response;
-    return 0;
-}
-
 static void read_answer(struct client *client)
 {
     for (;;) {
@@ -96,9 +75,10 @@ static void read_answer(struct client *client)
     if (client->api == NULL || size > LARGEST_ANSWER || client->in_size > size + 4) {
         disconnect(client, -EBADMSG); /* what nobody asked for */
     } else if (client->in_size == size + 4) {
-        int status = take_answer(client, (struct bytes){ client->in + 4, size });
+        client->response =
+            frame_read(client->api, client->version, client->correlation_id, (struct bytes){ client->in + 4, size }, &client->arena);
         client->in_size = 0;
-        finish(client, status);
+        finish(client, client->response != NULL ? 0 : -EBADMSG);
     }
 }
 
@@ -147,24 +127,6 @@ void client_deinit(struct client *client)
     memory_give(client->in);
 }
 
-static void encode_request(struct client *client, const void *request)
-{
-    const struct request_header_record header = { .request_api_key = client->api->key,
-                                                  .request_api_version = client->version,
-                                                  .correlation_id = client->correlation_id,
-                                                  .client_id = STR("simulated") };
-    int16_t header_version = api_request_header_version(client->api, client->version);
-    size_t header_size = message_size(&request_header_record_schema, header_version, &header);
-    size_t body_size = message_size(client->api->request, client->version, request);
-    client->out_size = 4 + header_size + body_size;
-    client->out_sent = 0;
-    memory_give(client->out);
-    client->out = memory_take(client->out_size);
-    store_u32(client->out, (uint32_t)(header_size + body_size));
-    message_encode(&request_header_record_schema, header_version, &header, client->out + 4, header_size, NULL);
-    message_encode(client->api->request, client->version, request, client->out + 4 + header_size, body_size, NULL);
-}
-
 void client_ask(struct client *client, enum api_key api, int16_t version, const void *request, int64_t limit_us)
 {
     assert(client->api == NULL && !client->answer.queued);
@@ -172,7 +134,9 @@ void client_ask(struct client *client, enum api_key api, int16_t version, const 
     assert(client->api != NULL && schema_has_version(client->api->request, version));
     client->version = version;
     client->correlation_id++;
-    encode_request(client, request);
+    memory_give(client->out);
+    client->out = frame_build(client->api, version, client->correlation_id, request, &client->out_size);
+    client->out_sent = 0;
     arena_reset(&client->arena);
     client->response = NULL;
     timer_set(client->loop, &client->deadline, loop_now_us(client->loop) + limit_us);

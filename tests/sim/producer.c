@@ -174,6 +174,15 @@ static void violate(struct producer *producer, const char *name, int64_t offset)
         (long long)producer->first_offset);
 }
 
+static void remember(const struct producer *producer)
+{
+    struct partition_facts *facts = &producer->topic->facts[producer->partition];
+    facts->has_producer = true;
+    facts->producer_id = producer->producer_id;
+    facts->producer_epoch = producer->epoch;
+    facts->last_sequence = producer->sequence + producer->count - 1;
+}
+
 static void hear_success(struct producer *producer, int64_t base_offset)
 {
     struct actor *actor = &producer->actor;
@@ -184,6 +193,8 @@ static void hear_success(struct producer *producer, int64_t base_offset)
         producer->first_offset = producer->other_offset == OFFSET_NONE ? base_offset : producer->other_offset;
     if (!is_spoiled(producer) && !producer->topic->is_volatile && base_offset != producer->first_offset)
         violate(producer, "batch_was_answered_with_two_offsets", base_offset);
+    if (producer->kind == BATCH_NORMAL && producer->is_idempotent)
+        remember(producer);
     if (producer->kind == BATCH_NORMAL && is_repeatable && actor_draw(actor, 6) == 0) {
         note(producer, "ok", base_offset);
         producer->kind = BATCH_ECHO;
@@ -242,7 +253,7 @@ static struct buffer *build_batch(struct producer *producer)
     struct record records[RECORDS_MOST] = { 0 };
     struct batch_options options = batch_options_plain();
     for (int32_t i = 0; i < producer->count; i++) {
-        records[i].timestamp = loop_wall_ms(actor->workload->loop);
+        records[i].timestamp = loop_wall_ms(actor->loop);
         payload_fill(&records[i], producer->values[i], &actor->arena);
     }
     options.codec = (enum codec)(producer->values[0] % CODEC_COUNT);
@@ -350,7 +361,7 @@ void producer_start(struct producer *producer, struct workload *workload, int nu
     static const int16_t acks[] = { -1, -1, 1, 0 };
     struct actor *actor = &producer->actor;
     actor_start(actor, workload, "producer", number, act_as_producer);
-    client_init(&producer->other, workload->loop, workload->host, workload->port, hear_other);
+    client_init(&producer->other, actor->loop, workload->host, workload->port, hear_other);
     producer->is_idempotent = number % 2 == 0;
     producer->acks = producer->is_idempotent ? -1 : acks[actor_draw(actor, 4)];
     producer->other_offset = OFFSET_NONE;
@@ -359,6 +370,5 @@ void producer_start(struct producer *producer, struct workload *workload, int nu
 
 void producer_stop(struct producer *producer)
 {
-    actor_stop(&producer->actor);
     client_deinit(&producer->other);
 }

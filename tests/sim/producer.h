@@ -33,4 +33,4 @@ struct producer {
 };
 
 void producer_start(struct producer *producer, struct workload *workload, int number);
-void producer_stop(struct producer *producer);
+void producer_stop(struct producer *producer); /* its second connection; the first is the actor's */

@@ -3,14 +3,11 @@
 
 #include <stdio.h>
 
-#include "base/buffer.h"
 #include "base/container.h"
 #include "error.h"
-#include "sim/payload.h"
+#include "sim/seen.h"
 #include "sim/workload.h"
-#include "wire/compress.h"
 #include "wire/gen/fetch.h"
-#include "wire/record.h"
 
 enum { FIRST_WITH_IDS = 13, LAST_WITH_NAMES = 12 };
 
@@ -39,34 +36,6 @@ static void assign(struct reader *reader, struct topic *topic)
     actor_note(&reader->actor, "ok", "subscribe", keys, VALUE_NONE, OFFSET_NONE);
 }
 
-static void see_batch(struct reader *reader, const uint8_t *batch, const struct batch_header *header)
-{
-    struct recorder *recorder = reader->actor.workload->recorder;
-    struct decompressor *decompressor = decompressor_create();
-    struct bytes records;
-    struct buffer *owner = NULL;
-    struct record_reader record_reader;
-    struct record record;
-    int64_t *position = &reader->positions[reader->partition];
-    if (!batch_crc_is_right(batch, header) || batch_records(decompressor, batch, header, 1 << 20, &records, &owner) < 0) {
-        recorder_violate(recorder, "batch_is_damaged", "key=%s offset=%lld", key_of(reader), (long long)header->base_offset);
-        decompressor_destroy(decompressor);
-        return;
-    }
-    records_begin(&record_reader, header, records);
-    while (records_next(&record_reader, &record) == RECORD_OK) {
-        if (record.offset < *position)
-            continue; /* the batch was asked for with an offset inside it */
-        actor_note(&reader->actor, "ok", "poll", key_of(reader),
-            payload_value_of(recorder, &record, &reader->actor.arena), record.offset);
-        *position = record.offset + 1;
-        if (*position > reader->topic->read_to[reader->partition])
-            reader->topic->read_to[reader->partition] = *position;
-    }
-    buffer_unref(owner);
-    decompressor_destroy(decompressor);
-}
-
 static void read_on(struct reader *reader)
 {
     int32_t count = reader->topic->partition_count;
@@ -76,20 +45,6 @@ static void read_on(struct reader *reader)
             break;
     }
     actor_wait(&reader->actor, reader->is_final ? 2000 : 20000);
-}
-
-/* What was read may be gone where power may take it; and the topic may be going. */
-static void hear_out_of_range(struct reader *reader, const struct fetch_partition_data *data)
-{
-    int64_t *position = &reader->positions[reader->partition];
-    int64_t deleted_below = reader->topic->deleted_below[reader->partition];
-    bool is_deleted = *position < deleted_below;
-    if (!is_deleted && !reader->topic->is_volatile && reader->topic->state == TOPIC_THERE)
-        recorder_violate(reader->actor.workload->recorder, "seen_records_are_gone", "key=%s offset=%lld end=%lld",
-            key_of(reader), (long long)*position, (long long)data->high_watermark);
-    *position = is_deleted ? deleted_below : 0;
-    actor_note(&reader->actor, "ok", "seek", key_of(reader), VALUE_NONE, OFFSET_NONE);
-    read_on(reader);
 }
 
 static void hear_records(struct actor *actor)
@@ -105,17 +60,15 @@ static void hear_records(struct actor *actor)
     }
     const struct fetch_partition_data *data = &response->responses[0].partitions[0];
     if (data->error_code == ERROR_OFFSET_OUT_OF_RANGE) {
-        hear_out_of_range(reader, data);
+        int64_t *position = &reader->positions[reader->partition];
+        *position = position_after_loss(actor, reader->topic, reader->partition, *position);
+        read_on(reader);
         return;
     }
     if (!actor_succeeded(actor, data->error_code, "fetch"))
         return;
-    struct bytes rest = { data->records.data, data->records.size > 0 ? (size_t)data->records.size : 0 };
-    struct batch_header header;
-    while (rest.size > 0 && batch_parse(rest, &header) == BATCH_OK) {
-        see_batch(reader, rest.data, &header);
-        rest = (struct bytes){ rest.data + header.size, rest.size - header.size };
-    }
+    batches_see(actor, reader->topic, reader->partition, &reader->positions[reader->partition],
+        (struct bytes){ data->records.data, data->records.size > 0 ? (size_t)data->records.size : 0 });
     actor_note(actor, "ok", "watermark", key_of(reader), VALUE_NONE, data->high_watermark);
     reader->ends[reader->partition] = data->high_watermark;
     read_on(reader);

@@ -17,6 +17,16 @@ enum topic_state {
     TOPIC_REFUSED,   /* it was never made */
 };
 
+/* What clients know of a partition for certain: a record that one read, and how far a producer was told that it got. */
+struct partition_facts {
+    bool is_read, has_producer;
+    int64_t offset, timestamp;
+    int32_t epoch; /* of the leader that wrote the record */
+    int64_t producer_id;
+    int32_t producer_epoch, last_sequence;
+    int64_t gone_below; /* deletion of what is below was answered */
+};
+
 struct topic {
     struct topic *prev, *next;
     char name[TOPIC_NAME_SIZE];
@@ -28,6 +38,7 @@ struct topic {
     int32_t partitions_promised;            /* at least so many are there */
     int64_t read_to[PARTITIONS_MOST];       /* the farthest position of a reader */
     int64_t deleted_below[PARTITIONS_MOST]; /* as was asked for */
+    struct partition_facts facts[PARTITIONS_MOST];
     bool is_volatile; /* ack.durability=page-cache; follows from the name, whichever creation was done */
     bool is_unsure;   /* nobody knows whether its creation was done, or will be */
     char keys[PARTITIONS_MOST][TOPIC_KEY_SIZE]; /* of its partitions in the history, once the id is known */

@@ -1,47 +1,116 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/workload.h"
 
+#include <utlist.h>
+
+#include "base/container.h"
 #include "base/memory.h"
 #include "io/io.h"
 #include "sim/sim.h"
 
+static void boot(struct client_machine *client)
+{
+    client->io = machine_boot(client->machine, 1);
+    client->loop = loop_create(client->io, "clients");
+    sim_start_loop(client->loop);
+}
+
+static void shut_down(struct client_machine *client)
+{
+    loop_destroy(client->loop);
+    io_destroy(client->io);
+}
+
+/* ---- Strangers ---- */
+
+static void plan_end_of_stranger(struct workload *workload)
+{
+    struct loop *loop = workload->machines[0].loop;
+    timer_set(loop, &workload->stranger_ends, loop_now_us(loop) + 1000000 + (int64_t)sim_draw(workload->sim, 20000000));
+}
+
+static void start_strangers(struct workload *workload)
+{
+    boot(&workload->stranger);
+    for (int i = 0; i < workload->hostile_count; i++)
+        hostile_start(&workload->hostiles[i], workload, workload->stranger.loop);
+}
+
+/* The node keeps connections that have no other end. */
+static void end_stranger(struct timer *timer)
+{
+    struct workload *workload = container_of(timer, struct workload, stranger_ends);
+    machine_cut_power(workload->stranger.machine);
+    for (int i = 0; i < workload->hostile_count; i++)
+        hostile_forget(&workload->hostiles[i]);
+    start_strangers(workload);
+    plan_end_of_stranger(workload);
+}
+
+/* ---- All ---- */
+
+static void start_sometimes(struct workload *workload)
+{
+    struct sim *sim = workload->sim;
+    if (sim_draw(sim, 2) == 0)
+        changer_start(&workload->changer, workload);
+    for (int i = (int)sim_draw(sim, CONFIGURERS_MOST + 1); i > 0; i--)
+        configurer_start(&workload->configurers[i - 1], workload, i - 1);
+    if (sim_draw(sim, 2) == 0)
+        prober_start(&workload->prober, workload);
+    if (sim_draw(sim, 4) == 0)
+        wisher_start(&workload->wisher, workload);
+    for (int i = (int)sim_draw(sim, SUBSCRIBERS_MOST + 1); i > 0; i--)
+        subscriber_start(&workload->subscribers[i - 1], workload, i - 1);
+    if (sim_draw(sim, 3) == 0)
+        pipeliner_start(&workload->pipeliner, workload, workload->machines[0].loop);
+    workload->hostile_count = sim_draw(sim, 2) == 0 ? 0 : 1 + (int)sim_draw(sim, HOSTILES_MOST);
+    start_strangers(workload);
+    plan_end_of_stranger(workload);
+}
+
 struct workload *workload_create(struct sim *sim, const char *host, int port, struct recorder *recorder)
 {
+    static const char *const names[CLIENT_MACHINES] = { "clients", "others" };
     struct workload *workload = memory_take(sizeof(*workload));
     workload->sim = sim;
     workload->recorder = recorder;
     workload->host = host;
     workload->port = port;
-    workload->io = machine_boot(machine_create(sim, "clients"), 1);
-    workload->loop = loop_create(workload->io, "clients");
+    workload->stranger_ends.run = end_stranger;
+    for (int i = 0; i < CLIENT_MACHINES; i++) {
+        workload->machines[i].machine = machine_create(sim, names[i]);
+        boot(&workload->machines[i]);
+    }
+    workload->stranger.machine = machine_create(sim, "stranger");
     workload->by_name = sim_draw(sim, 2) == 0;
     workload->producer_count = 2 + (int)sim_draw(sim, PRODUCERS_MOST - 1);
     workload->reader_count = 1 + (int)sim_draw(sim, READERS_MOST);
-    sim_start_loop(workload->loop);
     admin_start(&workload->admin, workload);
-    changer_start(&workload->changer, workload);
-    for (int i = 0; i < CONFIGURERS; i++)
-        configurer_start(&workload->configurers[i], workload, i);
     for (int i = 0; i < workload->producer_count; i++)
         producer_start(&workload->producers[i], workload, i);
     for (int i = 0; i < workload->reader_count; i++)
         reader_start(&workload->readers[i], workload, i);
+    start_sometimes(workload);
     return workload;
 }
 
 void workload_destroy(struct workload *workload)
 {
-    actor_stop(&workload->admin.actor);
-    actor_stop(&workload->changer.actor);
-    for (int i = 0; i < CONFIGURERS; i++)
-        actor_stop(&workload->configurers[i].actor);
+    struct actor *actor;
+    LL_FOREACH (workload->actors, actor)
+        actor_stop(actor);
     for (int i = 0; i < workload->producer_count; i++)
         producer_stop(&workload->producers[i]);
-    for (int i = 0; i < workload->reader_count; i++)
-        actor_stop(&workload->readers[i].actor);
+    if (workload->pipeliner.loop != NULL)
+        pipeliner_stop(&workload->pipeliner);
+    for (int i = 0; i < workload->hostile_count; i++)
+        hostile_stop(&workload->hostiles[i]);
+    timer_cancel(workload->machines[0].loop, &workload->stranger_ends);
     topics_deinit(&workload->topics);
-    loop_destroy(workload->loop);
-    io_destroy(workload->io);
+    for (int i = 0; i < CLIENT_MACHINES; i++)
+        shut_down(&workload->machines[i]);
+    shut_down(&workload->stranger);
     memory_give(workload);
 }
 
@@ -68,12 +137,7 @@ bool workload_is_drained(const struct workload *workload)
 
 void workload_tell(const struct workload *workload)
 {
-    actor_tell(&workload->admin.actor);
-    actor_tell(&workload->changer.actor);
-    for (int i = 0; i < CONFIGURERS; i++)
-        actor_tell(&workload->configurers[i].actor);
-    for (int i = 0; i < workload->producer_count; i++)
-        actor_tell(&workload->producers[i].actor);
-    for (int i = 0; i < workload->reader_count; i++)
-        actor_tell(&workload->readers[i].actor);
+    const struct actor *actor;
+    LL_FOREACH (workload->actors, actor)
+        actor_tell(actor);
 }

@@ -1,35 +1,54 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The clients of a simulated run, on a machine of their own: an administrator, one who changes topics, those who change settings,
- * producers of every kind of acks, and readers. Each run draws its own mix. What they learn goes into the history. */
+/* The clients of a simulated run, on machines of their own: an administrator, producers of every kind of acks, and readers; those who
+ * change topics and settings, ask what partitions and the node say of themselves, read many partitions at once, send many requests at
+ * once, wish for what cannot be; and strangers that mean no good. Each run draws its own mix. What they learn goes into the history. */
 #pragma once
 #include "sim/admin.h"
 #include "sim/changer.h"
 #include "sim/configurer.h"
+#include "sim/hostile.h"
+#include "sim/pipeliner.h"
+#include "sim/prober.h"
 #include "sim/producer.h"
 #include "sim/reader.h"
 #include "sim/recorder.h"
+#include "sim/subscriber.h"
 #include "sim/topics.h"
+#include "sim/wisher.h"
 
 struct io;
 struct loop;
+struct machine;
 struct sim;
 
-enum { PRODUCERS_MOST = 6, READERS_MOST = 3, CONFIGURERS = 2 };
+enum { PRODUCERS_MOST = 6, READERS_MOST = 3, CONFIGURERS_MOST = 2, SUBSCRIBERS_MOST = 2, HOSTILES_MOST = 2, CLIENT_MACHINES = 2 };
+
+struct client_machine {
+    struct machine *machine;
+    struct io *io;
+    struct loop *loop;
+};
 
 struct workload {
     struct sim *sim;
     struct recorder *recorder;
     const char *host;
     int port;
-    struct io *io;
-    struct loop *loop;
+    struct client_machine machines[CLIENT_MACHINES], stranger;
     struct topics topics;
+    struct actor *actors; /* all of them */
     struct admin admin;
     struct changer changer;
-    struct configurer configurers[CONFIGURERS];
+    struct configurer configurers[CONFIGURERS_MOST];
+    struct prober prober;
+    struct wisher wisher;
     struct producer producers[PRODUCERS_MOST];
     struct reader readers[READERS_MOST];
-    int producer_count, reader_count;
+    struct subscriber subscribers[SUBSCRIBERS_MOST];
+    struct pipeliner pipeliner;
+    struct hostile hostiles[HOSTILES_MOST];
+    struct timer stranger_ends; /* and begins anew */
+    int producer_count, reader_count, hostile_count;
     bool by_name; /* names are used once, so that topics can be meant by name; else by id only */
     int names_used;
     int64_t created_count, deleted_count; /* topics */

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/prober.h"
+
+#include <stdio.h>
+
+#include "base/container.h"
+#include "error.h"
+#include "sim/workload.h"
+#include "wire/gen/describe_producers.h"
+#include "wire/gen/list_offsets.h"
+#include "wire/gen/offset_for_leader_epoch.h"
+
+enum { LATEST = -1, EARLIEST = -2 }; /* in the place of a time */
+
+static struct prober *prober_of(struct actor *actor)
+{
+    return container_of(actor, struct prober, actor);
+}
+
+static bool is_gone(const struct prober *prober, int16_t error)
+{
+    return error == ERROR_UNKNOWN_TOPIC_OR_PARTITION && prober->topic->state != TOPIC_THERE;
+}
+
+static const char *key_of(const struct prober *prober)
+{
+    return prober->topic->keys[prober->partition];
+}
+
+static void violate(const struct prober *prober, const char *name, int64_t answer, int64_t known)
+{
+    recorder_violate(prober->actor.workload->recorder, name, "actor=%s key=%s answer=%lld known=%lld", prober->actor.name,
+        key_of(prober), (long long)answer, (long long)known);
+}
+
+/* What was known when it was asked still holds: power takes nothing of it, and no deletion was asked for. */
+static bool holds(const struct prober *prober, int64_t offset)
+{
+    return !prober->topic->is_volatile && prober->topic->state == TOPIC_THERE &&
+           offset >= prober->topic->deleted_below[prober->partition];
+}
+
+/* ---- Offsets ---- */
+
+static void see_start(struct prober *prober, int64_t offset)
+{
+    const struct topic *topic = prober->topic;
+    if (offset < prober->facts.gone_below)
+        violate(prober, "deleted_records_came_back", offset, prober->facts.gone_below);
+    if (offset > topic->deleted_below[prober->partition])
+        violate(prober, "more_was_deleted_than_asked_for", offset, topic->deleted_below[prober->partition]);
+    actor_note(&prober->actor, "ok", "watermark", prober->start_key, VALUE_NONE, offset);
+}
+
+static void see_time(struct prober *prober, int64_t offset, int64_t timestamp)
+{
+    const struct partition_facts *facts = &prober->facts;
+    if (!holds(prober, facts->offset))
+        return;
+    if (offset < 0 || offset > facts->offset)
+        violate(prober, "a_record_of_that_time_is_not_found", offset, facts->offset);
+    if (offset >= 0 && timestamp < facts->timestamp)
+        violate(prober, "a_record_of_an_earlier_time_is_found", timestamp, facts->timestamp);
+}
+
+static void hear_offset(struct actor *actor)
+{
+    struct prober *prober = prober_of(actor);
+    const struct list_offsets_response *response = actor->client.response;
+    if (response->topics_count != 1 || response->topics[0].partitions_count != 1) {
+        violate(prober, "list_offsets_answers_other", response->topics_count, 1);
+        actor_wait(actor, 300000);
+        return;
+    }
+    const struct list_offsets_partition_response *answer = &response->topics[0].partitions[0];
+    if (!is_gone(prober, answer->error_code) && !actor_succeeded(actor, answer->error_code, "list_offsets"))
+        return;
+    if (answer->error_code != ERROR_NONE) {
+        /* the topic is going */
+    } else if (prober->timestamp == LATEST) {
+        actor_note(actor, "ok", "watermark", key_of(prober), VALUE_NONE, answer->offset);
+    } else if (prober->timestamp == EARLIEST) {
+        see_start(prober, answer->offset);
+    } else {
+        see_time(prober, answer->offset, answer->timestamp);
+    }
+    actor_wait(actor, 200000);
+}
+
+static void ask_offset(struct prober *prober, int64_t timestamp)
+{
+    struct actor *actor = &prober->actor;
+    struct list_offsets_request request;
+    struct list_offsets_topic topic;
+    struct list_offsets_partition partition;
+    message_defaults(&list_offsets_request_schema, &request);
+    shape_set_defaults(&list_offsets_topic_shape, &topic);
+    shape_set_defaults(&list_offsets_partition_shape, &partition);
+    partition.partition_index = prober->partition;
+    partition.timestamp = prober->timestamp = timestamp;
+    topic.name = str_from(prober->topic->name);
+    topic.partitions = &partition;
+    topic.partitions_count = 1;
+    request.replica_id = -1;
+    request.isolation_level = (int8_t)actor_draw(actor, 2);
+    request.topics = &topic;
+    request.topics_count = 1;
+    actor->hear = hear_offset;
+    if (timestamp == LATEST || timestamp == EARLIEST)
+        actor_note(actor, "invoke", "watermark", timestamp == LATEST ? key_of(prober) : prober->start_key, VALUE_NONE, OFFSET_NONE);
+    actor_ask(actor, API_LIST_OFFSETS, 1, INT16_MAX, &request);
+}
+
+/* ---- Leader epochs ---- */
+
+static void hear_epoch(struct actor *actor)
+{
+    struct prober *prober = prober_of(actor);
+    const struct offset_for_leader_epoch_response *response = actor->client.response;
+    const struct partition_facts *facts = &prober->facts;
+    if (response->topics_count != 1 || response->topics[0].partitions_count != 1) {
+        violate(prober, "offset_for_leader_epoch_answers_other", response->topics_count, 1);
+        actor_wait(actor, 300000);
+        return;
+    }
+    const struct offset_for_leader_epoch_epoch_end_offset *answer = &response->topics[0].partitions[0];
+    if (!is_gone(prober, answer->error_code) && !actor_succeeded(actor, answer->error_code, "offset_for_leader_epoch"))
+        return;
+    if (answer->error_code == ERROR_NONE && holds(prober, facts->offset)) {
+        if (answer->leader_epoch != facts->epoch)
+            violate(prober, "leader_epoch_is_not_known", answer->leader_epoch, facts->epoch);
+        if (answer->end_offset <= facts->offset)
+            violate(prober, "leader_epoch_ends_too_early", answer->end_offset, facts->offset);
+    }
+    actor_wait(actor, 200000);
+}
+
+static void ask_epoch(struct prober *prober)
+{
+    struct actor *actor = &prober->actor;
+    struct offset_for_leader_epoch_request request;
+    struct offset_for_leader_epoch_offset_for_leader_topic topic;
+    struct offset_for_leader_epoch_offset_for_leader_partition partition;
+    message_defaults(&offset_for_leader_epoch_request_schema, &request);
+    shape_set_defaults(&offset_for_leader_epoch_offset_for_leader_topic_shape, &topic);
+    shape_set_defaults(&offset_for_leader_epoch_offset_for_leader_partition_shape, &partition);
+    partition.partition = prober->partition;
+    partition.current_leader_epoch = -1;
+    partition.leader_epoch = prober->facts.epoch;
+    topic.topic = str_from(prober->topic->name);
+    topic.partitions = &partition;
+    topic.partitions_count = 1;
+    request.replica_id = -1;
+    request.topics = &topic;
+    request.topics_count = 1;
+    actor->hear = hear_epoch;
+    actor_ask(actor, API_OFFSET_FOR_LEADER_EPOCH, 0, INT16_MAX, &request);
+}
+
+/* ---- Producers ---- */
+
+/* It is there with what it was told, or went on since. */
+static void see_producers(struct prober *prober, const struct describe_producers_partition_response *answer)
+{
+    const struct partition_facts *facts = &prober->facts;
+    for (int32_t i = 0; i < answer->active_producers_count; i++) {
+        const struct describe_producers_producer_state *state = &answer->active_producers[i];
+        if (state->producer_id != facts->producer_id)
+            continue;
+        bool is_newer = state->producer_epoch > facts->producer_epoch;
+        if (!is_newer && (state->producer_epoch < facts->producer_epoch || state->last_sequence < facts->last_sequence))
+            violate(prober, "producer_was_set_back", state->last_sequence, facts->last_sequence);
+        return;
+    }
+    violate(prober, "producer_is_not_described", answer->active_producers_count, facts->producer_id);
+}
+
+static void hear_producers(struct actor *actor)
+{
+    struct prober *prober = prober_of(actor);
+    const struct describe_producers_response *response = actor->client.response;
+    if (response->topics_count != 1 || response->topics[0].partitions_count != 1) {
+        violate(prober, "describe_producers_answers_other", response->topics_count, 1);
+        actor_wait(actor, 300000);
+        return;
+    }
+    const struct describe_producers_partition_response *answer = &response->topics[0].partitions[0];
+    if (!is_gone(prober, answer->error_code) && !actor_succeeded(actor, answer->error_code, "describe_producers"))
+        return;
+    if (answer->error_code == ERROR_NONE && holds(prober, INT64_MAX))
+        see_producers(prober, answer);
+    actor_wait(actor, 200000);
+}
+
+static void ask_producers(struct prober *prober)
+{
+    struct actor *actor = &prober->actor;
+    struct describe_producers_request request;
+    struct describe_producers_topic_request topic;
+    message_defaults(&describe_producers_request_schema, &request);
+    shape_set_defaults(&describe_producers_topic_request_shape, &topic);
+    topic.name = str_from(prober->topic->name);
+    topic.partition_indexes = &prober->partition;
+    topic.partition_indexes_count = 1;
+    request.topics = &topic;
+    request.topics_count = 1;
+    actor->hear = hear_producers;
+    actor_ask(actor, API_DESCRIBE_PRODUCERS, 0, INT16_MAX, &request);
+}
+
+static void act_as_prober(struct actor *actor)
+{
+    struct prober *prober = prober_of(actor);
+    struct workload *workload = actor->workload;
+    prober->topic = topics_there(&workload->topics, actor_draw(actor, topics_count_there(&workload->topics) + 1));
+    if (prober->topic == NULL || workload->draining || !workload->by_name) {
+        actor_set_idle(actor);
+        return;
+    }
+    prober->partition = (int32_t)actor_draw(actor, (uint64_t)prober->topic->partition_count);
+    prober->facts = prober->topic->facts[prober->partition];
+    snprintf(prober->start_key, sizeof(prober->start_key), "%s/start", key_of(prober));
+    uint64_t drawn = actor_draw(actor, 5);
+    if (drawn == 0 && prober->facts.has_producer)
+        ask_producers(prober);
+    else if (drawn == 1 && prober->facts.is_read)
+        ask_epoch(prober);
+    else if (drawn == 2 && prober->facts.is_read)
+        ask_offset(prober, prober->facts.timestamp);
+    else if (drawn == 3 && !prober->topic->is_volatile)
+        ask_offset(prober, EARLIEST);
+    else
+        ask_offset(prober, LATEST);
+}
+
+void prober_start(struct prober *prober, struct workload *workload)
+{
+    actor_start(&prober->actor, workload, "prober", 0, act_as_prober);
+}
