@@ -101,8 +101,14 @@ class Suite:
         self.expect(4, ["answered"] * 4)
 
     def check_rate(self):
+        self.expect_rate("max.connection.creation.rate")
+
+    def check_rate_of_a_listener(self):
+        self.expect_rate("listener.name.plaintext.max.connection.creation.rate")
+
+    def expect_rate(self, key):
         """Some come at once, and the others late; none is refused. (10 seconds' worth; the checks before have used a part.)"""
-        self.set(max_connection_creation_rate="5")
+        self.set(**{key: "5"})
         start = time.monotonic()
         peers = self.opened(100)
         answered = sum(self.state(peer, 0.02) == "answered" for peer in peers)
@@ -110,14 +116,28 @@ class Suite:
         assert self.state(peers[-1], 60) == "answered" and time.monotonic() - start > 2
         for peer in peers:
             peer.close()
-        self.set(max_connection_creation_rate=None)
+        self.set(**{key: None})
+        self.expect(4, ["answered"] * 4)
+
+
+class SaidAtStart(Suite):
+    """The same limits, from the file. (Suite's own checks are for a node of which none is said.)"""
+    SETTINGS = {"listener.name.plaintext.max.connections": "4", "max.connections": "100", "max.connections.per.ip": "50",
+                "max.connections.per.ip.overrides": "127.0.0.1:3"}
+
+    def check_the_file(self):
+        self.expect(3, ["answered"] * 2 + ["closed"])
+        self.set(max_connections_per_ip_overrides="127.0.0.1:50")
+        self.expect(4, ["answered"] * 3 + ["waits"])
+        self.set(max_connections_per_ip_overrides=None)
+        self.expect(3, ["answered"] * 2 + ["closed"])
 
 
 def main():
-    with node.Node().start() as broker:
+    with node.Node().start() as broker, node.Node(settings=SaidAtStart.SETTINGS).start() as limited:
         suite = Suite(broker)
         checks = [(name[6:].replace("_", " "), getattr(suite, name)) for name in vars(Suite) if name.startswith("check_")]
-        return node.run(checks, broker)
+        return node.run(checks + [("said at the start", SaidAtStart(limited).check_the_file)], broker)
 
 
 if __name__ == "__main__":

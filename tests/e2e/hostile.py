@@ -25,7 +25,7 @@ from hostile_peers import MEBIBYTE, Honest, Volley, reset
 
 UNREGISTER_BROKER = 64
 BUDGET, FRAME_MAX = 64 * MEBIBYTE, 16 * MEBIBYTE
-SANITIZED = "sanitize" in node.BUILD
+SANITIZED = "san" in os.path.basename(node.BUILD)
 # Beyond the budget: code, threads' stacks, the allocator's slack, one batch being decompressed. The sanitizers' shadow and quarantine are theirs.
 ALLOWANCE = (64 if not SANITIZED else 2048) * MEBIBYTE
 SETTINGS = {"queued.max.request.bytes": str(BUDGET), "socket.request.max.bytes": str(FRAME_MAX), "auto.create.topics.enable": "false",
