@@ -7,6 +7,7 @@
 #include "base/broken.h"
 #include "base/memory.h"
 #include "io/file.h"
+#include "io/io.h"
 #include "storage/log_state.h"
 #include "storage/scan.h"
 
@@ -22,6 +23,7 @@ static int load_snapshot(struct log *log, int64_t offset)
         return status;
     bool good = producers_load(&log->producers, (struct bytes){ (const uint8_t *)data, size });
     memory_give(data);
+    producers_expire(&log->producers, io_wall_ms(log->io) - log->settings.producer_expiry_ms);
     return good ? 0 : -EBADMSG;
 }
 

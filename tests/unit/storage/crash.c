@@ -217,6 +217,7 @@ static void create_world(uint64_t seed)
     world.machine = machine_create(world.sim, "node");
     log_dir_settings_defaults(&world.store.settings);
     log_settings_defaults(&world.settings);
+    world.settings.producer_expiry_ms = INT64_MAX;
     world.settings.segment_bytes = 4000 + (int64_t)sim_draw(world.sim, 60000);
     world.settings.index_interval_bytes = 100 + (int32_t)sim_draw(world.sim, 4000);
     world.store.settings.checkpoint_ms = 5 + (int64_t)sim_draw(world.sim, 200);

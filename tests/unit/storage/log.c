@@ -107,7 +107,8 @@ static struct batch_options producer_options(int64_t id, int16_t epoch, int32_t 
     return options;
 }
 
-/* A producer's window survives a stop as its newest batch; duplicates and gaps are told apart. */
+/* A producer's window survives a stop as its newest batch; duplicates and gaps are told apart. One
+ * that wrote nothing for long is forgotten at the start. */
 void test_log__knows_its_producers(void)
 {
     struct store store;
@@ -115,6 +116,7 @@ void test_log__knows_its_producers(void)
     struct batch_header header;
     const struct producer_batch *original;
     log_settings_defaults(&settings);
+    settings.producer_expiry_ms = INT64_MAX;
     store_create(&store);
     struct log *log = create(&store, &settings);
     for (int i = 0; i < 8; i++) {
@@ -142,6 +144,11 @@ void test_log__knows_its_producers(void)
         producers_check(log_producers(log), &header, &original), PRODUCER_OUT_OF_ORDER);
     header.producer_epoch = -1;
     assert_int_equal(producers_check(log_producers(log), &header, &original), PRODUCER_FENCED);
+    store_stop(&store, &log, 1);
+    store_open(&store, store.path);
+    settings.producer_expiry_ms = 1000;
+    log = reopen(&store, &settings);
+    assert_int_equal(log_producers(log)->count, 0);
     store_stop(&store, &log, 1);
     store_remove(&store);
 }
