@@ -247,7 +247,7 @@ static void walk_records(struct walk *walk, const struct batch_rules *rules, int
     for (int32_t i = 0; i < header->record_count; i++) {
         struct walked_record record;
         if (!walk_record(walk, &record) || (offsets_checked && record.offset_delta != i)) {
-            refuse(verdict, walk->over_limit ? ERROR_MESSAGE_TOO_LARGE : ERROR_INVALID_RECORD,
+            refuse(verdict, ERROR_INVALID_RECORD,
                 walk->over_limit ? "the records uncompressed exceed the limit"
                                  : "a record is malformed");
             return;

@@ -242,7 +242,7 @@ void test_validate__refuses_a_bomb(void)
     for (int codec = CODEC_GZIP; codec < CODEC_COUNT; codec++) {
         bench.options.codec = (enum codec)codec;
         struct buffer *batch = batch_build(&bench.options, &record, 1);
-        assert_int_equal(validate(&bench, batch), ERROR_MESSAGE_TOO_LARGE);
+        assert_int_equal(validate(&bench, batch), ERROR_INVALID_RECORD);
         bench.rules.header_only = true;
         assert_int_equal(validate(&bench, batch), ERROR_NONE);
         bench.rules.header_only = false;
