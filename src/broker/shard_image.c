@@ -46,6 +46,7 @@ static void translate_settings(const struct shard *shard, const struct topic_set
         },
         .codec = topic->compression,
         .level = level,
+        .segment_bytes = topic->segment_bytes,
         .page_cache = topic->ack_durability == ACK_PAGE_CACHE,
         .only_compacts = topic->cleanup_policy == CLEANUP_COMPACT,
     };

@@ -306,6 +306,16 @@ static void stage(struct partition *partition, struct append *append, struct buf
     DL_APPEND(partition->staged, append);
 }
 
+static bool fits_segment(const struct partition *partition, struct append *append, size_t size)
+{
+    if (size <= (size_t)partition->settings.segment_bytes)
+        return true;
+    append->error = ERROR_RECORD_LIST_TOO_LARGE;
+    append->message = "the record batch exceeds segment.bytes";
+    append->log_start = -1;
+    return false;
+}
+
 /* The topic has a codec of its own. */
 static bool stage_recompressed(struct partition *partition, struct append *append, struct decompressor *decompressor,
     const struct batch_header *header)
@@ -324,7 +334,7 @@ static bool stage_recompressed(struct partition *partition, struct append *appen
     assert(parsed == BATCH_OK);
     if (renewed.size > (size_t)settings->rules.max_message_bytes)
         append->error = ERROR_MESSAGE_TOO_LARGE;
-    else
+    else if (fits_segment(partition, append, renewed.size))
         stage(partition, append, buffer, buffer->data, &renewed);
     buffer_unref(buffer);
     return append->error == ERROR_NONE;
@@ -358,6 +368,8 @@ bool partition_append(struct partition *partition, struct append *append, struct
         return original != NULL && append_duplicate(partition, append, original);
     if (partition->settings.codec >= 0 && partition->settings.codec != batch_codec(&verdict.header))
         return stage_recompressed(partition, append, decompressor, &verdict.header);
+    if (!fits_segment(partition, append, verdict.header.size))
+        return false;
     stage(partition, append, append->buffer, append->records, &verdict.header);
     return true;
 }

@@ -28,6 +28,7 @@ struct partition_settings {
     struct batch_rules rules;
     int codec; /* compression.type; -1: as the producer chose */
     int level;
+    int64_t segment_bytes; /* no batch may be larger */
     bool page_cache; /* ack.durability */
     bool only_compacts; /* cleanup.policy=compact: clients delete no records */
 };

@@ -49,6 +49,7 @@ static struct stage *stage_create(bool page_cache)
             .timestamp_before_max_ms = INT64_MAX,
             .timestamp_after_max_ms = INT64_MAX },
         .codec = -1,
+        .segment_bytes = 100 * 1024,
         .page_cache = page_cache,
     };
     struct log *log;
@@ -228,6 +229,20 @@ void test_partition__answers_duplicates_like_their_original(void)
     pending_destroy(again);
     pending_destroy(gap);
     pending_destroy(late);
+    stage_destroy(stage);
+}
+
+/* Not even an empty segment would hold it. */
+void test_partition__refuses_a_batch_larger_than_a_segment(void)
+{
+    struct stage *stage = stage_create(false);
+    struct pending *large = pending_create(3, -1, -1, 1);
+    stage->partition->settings.segment_bytes = 70;
+    assert_false(append(stage, large));
+    assert_int_equal(large->append.error, ERROR_RECORD_LIST_TOO_LARGE);
+    assert_int_equal(large->append.log_start, -1);
+    assert_int_equal(log_end(stage->partition->log), 0);
+    pending_destroy(large);
     stage_destroy(stage);
 }
 
