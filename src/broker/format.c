@@ -7,6 +7,8 @@
 #include <stdio.h>
 
 #include "base/status.h"
+#include "broker/own_voter.h"
+#include "broker/settings.h"
 #include "io/file.h"
 #include "io/io.h"
 #include "storage/log_dir.h"
@@ -108,20 +110,7 @@ static int format_metadata(struct formatting *formatting, struct uuid directory_
 {
     const struct node_settings *node = formatting->node;
     const struct format_wish *wish = formatting->wish;
-    struct quorum_endpoint *endpoints =
-        arena_take_array(&formatting->arena, (size_t)node->listener_count, sizeof(*endpoints));
-    struct quorum_voter self = {
-        .id = node->node_id, .directory_id = directory_id, .endpoints = endpoints
-    };
-    for (int i = 0; i < node->listener_count; i++) {
-        const struct node_listener *listener = &node->listeners[i];
-        if (listener->is_controller)
-            endpoints[self.endpoint_count++] = (struct quorum_endpoint){
-                .name = listener->name.data,
-                .host = listener->advertised_host.data,
-                .port = (uint16_t)listener->advertised_port,
-            };
-    }
+    struct quorum_voter self = own_voter(node, directory_id, &formatting->arena);
     struct quorum_format format = {
         .directory = node->metadata_log_dir.data,
         .metadata_version = wish->metadata_version,

@@ -35,6 +35,16 @@ static void list_unknown(struct request *request)
     }
 }
 
+/* Static voters are where the configuration says that they are. */
+static void list_static_voter(struct request *request)
+{
+    const struct node_settings *settings = request->shard->settings;
+    struct describe_quorum_listener *listener = &request->out.describe_quorum->nodes[0].listeners[0];
+    request->out.describe_quorum->nodes[0].listeners_count = 1;
+    listener->host = settings->quorum_voters[0].host;
+    listener->port = (uint16_t)settings->quorum_voters[0].port;
+}
+
 static void list_nodes(struct request *request, const struct control *control)
 {
     struct describe_quorum_response *out = request->out.describe_quorum;
@@ -51,6 +61,8 @@ static void list_nodes(struct request *request, const struct control *control)
         out->nodes[0].listeners[i].host = endpoint->host;
         out->nodes[0].listeners[i].port = endpoint->port;
     }
+    if (quorum_kraft_version(control->quorum) == 0)
+        list_static_voter(request);
 }
 
 static void fill_partition(struct request *request, const struct control *control)

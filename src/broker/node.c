@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "broker/group_settings.h"
 #include "broker/node_parts.h"
+#include "broker/own_voter.h"
 #include "broker/settings.h"
 #include "broker/topic_check.h"
 #include "broker/topic_describe.h"
@@ -240,7 +241,9 @@ static void quorum_settings_fill(struct node *node, struct quorum_settings *out)
         arena_take_array(&node->arena, (size_t)settings->quorum_voter_count + 1, sizeof(*voters));
 
     for (int i = 0; i < settings->quorum_voter_count; i++)
-        voters[i] = (struct quorum_voter){ .id = settings->quorum_voters[i].node_id };
+        voters[i] = settings->quorum_voters[i].node_id == settings->node_id
+                        ? own_voter(settings, UUID_ZERO, &node->arena)
+                        : (struct quorum_voter){ .id = settings->quorum_voters[i].node_id };
     *out = (struct quorum_settings){
         .flusher = node->metadata_flusher,
         .node_id = settings->node_id,

@@ -105,9 +105,6 @@ static const char *wish_fault(const struct feature_wish *wish)
         return metadata_version_fault(wish);
     if (str_is(wish->name, "kraft.version") && wish->level < wish->level_now)
         return say(wish, "Can't downgrade the version of this feature.");
-    if (str_is(wish->name, "kraft.version") && wish->level > wish->level_now)
-        return say(
-            wish, "The voters of this quorum are static (controller.quorum.voters) and stay so.");
     if (!feature_fits(range, wish->level, wish->metadata_version))
         return say(wish, arena_format(wish->decider->arena,
                              "%.*s could not be set to %d because it depends on metadata.version "
@@ -146,8 +143,10 @@ static void write_min_insync(struct decider *decider)
 static void write_level(const struct feature_wish *wish)
 {
     struct feature_level_record record = { .name = wish->name, .feature_level = wish->level };
-    if (str_is(wish->name, "kraft.version"))
-        return; /* stands in the quorum's own records, and has not changed */
+    if (str_is(wish->name, "kraft.version")) { /* stands in the quorum's own records */
+        wish->decider->decision->upgrades_log |= wish->level > wish->level_now;
+        return;
+    }
     if (str_is(wish->name, "eligible.leader.replicas.version") && wish->level >= 1)
         write_min_insync(wish->decider);
     decide_record(wish->decider, &feature_level_record_schema, 0, &record);

@@ -48,6 +48,41 @@ static int64_t stage(struct quorum *quorum, struct buffer *batch)
     return base_offset;
 }
 
+static void append_control(struct quorum *quorum, const struct control_record *records, int32_t count)
+{
+    struct batch_options options = batch_options_plain();
+    options.base_offset = log_staged_end(quorum->log);
+    options.control = true;
+    stage(quorum, batch_build_control(&options, loop_wall_ms(quorum->loop), records, count));
+}
+
+/* The voters, which the configuration told, stand in the log from here on (KIP-853). */
+static void append_voters(struct quorum *quorum)
+{
+    assert(quorum->settings.voter_count == 1);
+    struct quorum_voter self = quorum->settings.voters[0];
+    self.directory_id = quorum->raft.self.directory_id;
+    quorum->next_voters = voters_encode(&quorum->kept, &self, 1);
+    struct control_record records[] = {
+        { CONTROL_KRAFT_VERSION, kraft_version_encode(&quorum->kept, 1) },
+        { CONTROL_VOTERS, quorum->next_voters },
+    };
+    append_control(quorum, records, 2);
+}
+
+/* They are written, and count, as at the next start. */
+static void adopt_voters(struct quorum *quorum)
+{
+    if (quorum->next_voters.data == NULL)
+        return;
+    bool good = voters_parse(quorum->next_voters, &quorum->voters);
+    assert(good);
+    quorum->kraft_version = quorum->controller.settings.kraft_version = 1;
+    quorum->raft.voters = quorum->voters;
+    quorum->voters_record = quorum->next_voters;
+    quorum->next_voters = (struct bytes){ NULL, 0 };
+}
+
 /* A decision larger than a batch should be goes into several; they are written in one and committed
  * in order. */
 static enum error append(
@@ -57,6 +92,8 @@ static enum error append(
     int64_t wall_ms = loop_wall_ms(quorum->loop);
     if (quorum->failed || !raft_leads(&quorum->raft))
         return ERROR_NOT_CONTROLLER;
+    if (decision->upgrades_log)
+        append_voters(quorum);
     struct record *records = memory_take((size_t)decision->record_count * sizeof(*records));
     *out_base_offset = log_staged_end(quorum->log);
     for (int32_t first = 0; first < decision->record_count; first += BATCH_RECORDS) {
@@ -98,10 +135,7 @@ static void append_leader_change(struct quorum *quorum)
         if (quorum->voters_record.data != NULL)
             records[count++] = (struct control_record){ CONTROL_VOTERS, quorum->voters_record };
     }
-    struct batch_options options = batch_options_plain();
-    options.base_offset = log_staged_end(quorum->log);
-    options.control = true;
-    stage(quorum, batch_build_control(&options, loop_wall_ms(quorum->loop), records, count));
+    append_control(quorum, records, count);
     arena_deinit(&arena);
 }
 
@@ -126,6 +160,7 @@ static void recover_from_full_disk(struct quorum *quorum)
     if (quorum->gained)
         rsm_lose(&quorum->rsm);
     quorum->rsm.lost_error = ERROR_NOT_CONTROLLER;
+    quorum->next_voters = (struct bytes){ NULL, 0 };
     quorum_drop_pending(quorum);
     int status = broken(unwritten_kept) ? 0 : quorum_replay(quorum);
     if (status < 0 || !quorum->active) {
@@ -167,6 +202,7 @@ void quorum_write(struct task *task)
         quorum_fail(quorum, "the metadata log could not be written", status);
         return;
     }
+    adopt_voters(quorum);
     freeze(quorum);
     log_want_flush(quorum->log);
 }

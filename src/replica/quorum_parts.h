@@ -35,6 +35,7 @@ struct quorum {
     struct raft_voters voters;
     struct bytes voters_record; /* as it stands in the log or the bootstrap snapshot; data NULL:
                                    static voters */
+    struct bytes next_voters;   /* staged and not yet written: kraft.version becomes 1 with them */
     struct arena kept;          /* voters_record and the bootstrap records */
     char fault[160];            /* why a control record could not be taken; "": all were */
 

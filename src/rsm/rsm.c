@@ -89,7 +89,7 @@ void rsm_submit(struct rsm *rsm, struct rsm_request *request)
     struct rsm_decision decision = { .arena = request->arena };
     request->error = rsm->machine->type->decide(rsm->machine, request, next_offset, &decision);
     assert(request->error == ERROR_NONE || decision.record_count == 0);
-    if (decision.record_count > 0)
+    if (decision.record_count > 0 || decision.upgrades_log)
         request->error = append_and_apply(rsm, &decision);
     request->wait_offset = rsm->seen;
     if (rsm->committed >= request->wait_offset || broken(change_before_commit))

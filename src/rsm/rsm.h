@@ -20,6 +20,7 @@ struct rsm_decision {
     struct bytes *records; /* values, encoded with their type and version */
     int32_t record_count, record_capacity;
     size_t record_bytes;
+    bool upgrades_log; /* the log is to say first, in its own records, that it is of a newer kind */
 };
 
 void rsm_decision_add(
@@ -53,8 +54,8 @@ struct rsm_machine {
 /* The replicated log under it; embedded by its provider. */
 struct rsm_log;
 struct rsm_log_type {
-    /* Appends records as one batch at the log's end in the current epoch; 0 or an error, then
-     * nothing is written. */
+    /* Appends records as one batch at the log's end in the current epoch, what the log says of itself
+     * before; 0 or an error, then nothing is written. */
     enum error (*append)(
         struct rsm_log *log, const struct rsm_decision *decision, int64_t *out_base_offset);
     int64_t (*end_offset)(struct rsm_log *log);

@@ -9,6 +9,7 @@
 #include "wire/gen/assign_replicas_to_dirs.h"
 #include "wire/gen/create_topics.h"
 #include "wire/gen/delete_topics.h"
+#include "wire/gen/update_features.h"
 
 static enum error create_topic(struct desk *desk, struct str name, int32_t partition_count)
 {
@@ -169,6 +170,45 @@ void test_quorum__writes_an_older_cluster_as_it_was(void)
     partition = image_partition(image_topic_by_name(desk.image, STR("topic")), 1);
     assert_int_equal(partition->leader, 1);
     assert_int_equal(partition->leader_epoch, 2);
+    desk_destroy(&desk);
+}
+
+static int16_t upgrade_kraft(struct desk *desk, bool validate_only)
+{
+    struct update_features_feature_update_key key = {
+        .feature = STR("kraft.version"), .max_version_level = 1, .upgrade_type = 1
+    };
+    struct update_features_request request = { .timeout_ms = 1000,
+        .feature_updates = &key,
+        .feature_updates_count = 1,
+        .validate_only = validate_only };
+    struct update_features_response response = { 0 };
+    call(desk, CONTROLLER_UPDATE_FEATURES, &request, &response);
+    return response.error_code;
+}
+
+/* Static voters are taken into the log; that they are is answered when it is durable, and known by
+ * the image that is published then. */
+void test_quorum__takes_its_static_voters_into_the_log(void)
+{
+    struct desk desk;
+    struct quorum_replica *voters;
+    desk_create_as(&desk, 0, 0);
+    struct uuid directory_id = log_dir_identity(desk.store.dir)->directory_id;
+    int64_t offset = desk.image->offset;
+    assert_int_equal(upgrade_kraft(&desk, true), ERROR_NONE);
+    assert_int_equal(quorum_kraft_version(desk.quorum), 0);
+    assert_int_equal(upgrade_kraft(&desk, false), ERROR_NONE);
+    assert_int_equal(quorum_kraft_version(desk.quorum), 1);
+    assert_int_equal(desk.image->offset, offset + 2);
+    assert_int_equal(upgrade_kraft(&desk, false), ERROR_NONE);
+    assert_int_equal(quorum_high_watermark(desk.quorum), offset + 2);
+    assert_int_equal(quorum_list_voters(desk.quorum, &desk.arena, &voters), 1);
+    assert_true(uuid_equal(voters[0].directory_id, directory_id));
+    desk_restart(&desk);
+    assert_int_equal(quorum_kraft_version(desk.quorum), 1);
+    assert_int_equal(quorum_list_voters(desk.quorum, &desk.arena, &voters), 1);
+    assert_true(uuid_equal(voters[0].directory_id, directory_id));
     desk_destroy(&desk);
 }
 
