@@ -37,7 +37,8 @@ static void translate_settings(const struct shard *shard, const struct topic_set
     *out = (struct partition_settings){
         .rules = {
             .max_message_bytes = topic->max_message_bytes,
-            .max_uncompressed_size = (size_t)topic->max_decompressed_message_bytes,
+            .max_uncompressed_size = INT32_MAX,
+            .max_record_size = topic->max_decompressed_message_bytes,
             .timestamp_before_max_ms = topic->timestamp_before_max_ms,
             .timestamp_after_max_ms = topic->timestamp_after_max_ms,
             .log_append_time = topic->timestamp_type == TIMESTAMP_LOG_APPEND_TIME,

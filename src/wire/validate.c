@@ -19,6 +19,7 @@ struct walk {
     const uint8_t *start;              /* where this window's bytes begin */
     uint64_t before;                   /* bytes that went through earlier windows */
     uint64_t limit;                    /* bytes there may be in all */
+    int32_t record_limit;              /* of one record that is unpacked */
     struct decompressor *decompressor; /* NULL: all is in memory */
     uint8_t *window;
     bool failed;
@@ -133,6 +134,10 @@ static inline bool walk_record(struct walk *walk, struct walked_record *out_reco
         size = walk_int32(walk); /* the length itself may lie across */
     else
         walk->at = at;
+    if (walk->decompressor != NULL && size > walk->record_limit) {
+        walk->over_limit = true;
+        return false;
+    }
     if (at == NULL || size < 0 || size > walk->end - at)
         return walk_record_across(walk, size, out_record);
     walk->at += size;
@@ -248,7 +253,7 @@ static void walk_records(struct walk *walk, const struct batch_rules *rules, int
         struct walked_record record;
         if (!walk_record(walk, &record) || (offsets_checked && record.offset_delta != i)) {
             refuse(verdict, ERROR_INVALID_RECORD,
-                walk->over_limit ? "the records uncompressed exceed the limit"
+                walk->over_limit ? "a record uncompressed exceeds max.decompressed.message.bytes"
                                  : "a record is malformed");
             return;
         }
@@ -338,7 +343,8 @@ void batch_validate(struct decompressor *decompressor, const struct batch_rules 
             .start = window,
             .window = window,
             .decompressor = decompressor,
-            .limit = rules->max_uncompressed_size };
+            .limit = rules->max_uncompressed_size,
+            .record_limit = rules->max_record_size };
         decompressor_begin(decompressor, (enum codec)batch_codec(header), body);
     }
     if ((!compressed || !rules->header_only) && !broken(records_unseen))

@@ -17,6 +17,7 @@ struct decompressor;
 struct batch_rules {
     int32_t max_message_bytes;
     size_t max_uncompressed_size; /* what one compressed batch may hold */
+    int32_t max_record_size;      /* and each of its records */
     int64_t timestamp_before_max_ms;
     int64_t timestamp_after_max_ms;
     bool log_append_time; /* message.timestamp.type */

@@ -52,6 +52,7 @@ static void validate(struct decompressor *decompressor, uint8_t choice, struct b
 {
     struct batch_rules rules = { .max_message_bytes = LIMIT,
         .max_uncompressed_size = LIMIT,
+        .max_record_size = LIMIT,
         .timestamp_before_max_ms = INT64_MAX,
         .timestamp_after_max_ms = INT64_MAX,
         .allow_zstd = true,

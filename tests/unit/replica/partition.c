@@ -46,6 +46,7 @@ static struct stage *stage_create(bool page_cache)
     struct partition_settings settings = {
         .rules = { .max_message_bytes = 1 << 20,
             .max_uncompressed_size = 1 << 20,
+            .max_record_size = 1 << 20,
             .timestamp_before_max_ms = INT64_MAX,
             .timestamp_after_max_ms = INT64_MAX },
         .codec = -1,

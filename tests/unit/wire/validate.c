@@ -28,6 +28,7 @@ static void bench_init(struct bench *bench)
     arena_init(&bench->arena);
     bench->rules = (struct batch_rules){ .max_message_bytes = 1 << 20,
         .max_uncompressed_size = 1 << 24,
+        .max_record_size = 1 << 24,
         .timestamp_before_max_ms = INT64_MAX,
         .timestamp_after_max_ms = 3600000,
         .allow_zstd = true,
@@ -227,6 +228,25 @@ void test_validate__names_each_record_that_breaks_a_rule(void)
         "[999990, 4600000]");
     assert_string_equal(bench.verdict.message,
         "One or more records have been rejected due to invalid timestamp");
+    bench_deinit(&bench);
+}
+
+/* max.decompressed.message.bytes is for each record, not for the batch. */
+void test_validate__bounds_each_record_that_is_unpacked(void)
+{
+    struct bench bench;
+    static const uint8_t value[1000] = { 0 };
+    bench_init(&bench);
+    bench.options.codec = CODEC_ZSTD;
+    struct record records[3];
+    for (int i = 0; i < 3; i++)
+        records[i] = (struct record){ .offset = i, .timestamp = NOW, .value = { value, 1000 } };
+    struct buffer *batch = batch_build(&bench.options, records, 3);
+    bench.rules.max_record_size = 1007; /* seven bytes beside the value */
+    assert_int_equal(validate(&bench, batch), ERROR_NONE);
+    bench.rules.max_record_size = 1006;
+    assert_int_equal(validate(&bench, batch), ERROR_INVALID_RECORD);
+    buffer_unref(batch);
     bench_deinit(&bench);
 }
 
