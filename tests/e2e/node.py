@@ -111,7 +111,8 @@ class Node:
 
     def format(self, path):
         if not os.path.exists(os.path.join(self.directories[0], "meta.properties")):
-            code, out = kafka_tool("kafka.tools.StorageTool", "format", "--standalone", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", path,
+            voters = [] if "controller.quorum.voters" in self.settings else ["--standalone"]
+            code, out = kafka_tool("kafka.tools.StorageTool", "format", *voters, "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", path,
                                    path=kafka_classpath())
             if code:
                 raise RuntimeError(out)

@@ -26,10 +26,12 @@ class Side:
     def __init__(self, kind, settings, disk, apis):
         self.apis, self.disk = apis, disk
         self.node = node.Node(kind, settings={**(golden_disks.settings() if disk else {}), **settings})
+        for key, value in self.node.settings.items():
+            self.node.settings[key] = value and value.replace("$controller_port", str(self.node.controller_port))
         if disk:
             self.node.directories = golden_disks.unpacked(disk, self.node.folder)
         self.begin_ms = int(time.time() * 1000) - 5000
-        self.ids, self.connection, self.admin = {}, None, None
+        self.ids, self.connection, self.admin, self.settled = {}, None, None, 0
 
     def start(self):
         if self.node.kind == "strom" and not self.disk:
@@ -66,8 +68,11 @@ class Side:
         elif "wait" in step:
             self.wait_served(self.fill(step["wait"]), step.get("partitions", 1))
         elif "produce" in step:
-            for batch in step["batches"] if isinstance(step["batches"], list) else [step["batches"]]:
-                self.admin.produce(self.fill(step["produce"]), step.get("partition", 0), records.build(self.fill(batch)))
+            batches = self.fill(step["batches"])
+            for batch in batches if isinstance(batches, list) else [batches]:
+                self.admin.produce(self.fill(step["produce"]), step.get("partition", 0), records.build(batch))
+        elif "settled" in step:
+            self.settle()
         elif "restart" in step:
             self.restart()
         elif "reconnect" in step:
@@ -86,6 +91,13 @@ class Side:
             time.sleep(0.1)
             answer = self.exchange(api, version, step)
         return answer
+
+    def settle(self):
+        """Until all settings are obeyed: Kafka answers before. When the second topic is served, all before the first is through."""
+        for _ in range(2):
+            self.settled += 1
+            self.admin.create_topic(f"settled-{self.settled}", 1, {})
+            self.wait_served(f"settled-{self.settled}", 1)
 
     def restart(self):
         self.connection.close(), self.admin.close()
