@@ -3,6 +3,7 @@
 #include <utlist.h>
 
 #include "base/container.h"
+#include "base/odd.h"
 #include "broker/apis.h"
 #include "broker/fetch_work.h"
 #include "broker/leader_hint.h"
@@ -84,7 +85,7 @@ static bool copy_records(struct request *request, const struct log_slice *slice,
 {
     struct fetch_work *work = request->work.fetch;
 
-    if (slice->size > COPY_SIZE_MAX || work->copied + slice->size > COPY_TOTAL_MAX)
+    if (odd(no_copy) || slice->size > COPY_SIZE_MAX || work->copied + slice->size > COPY_TOTAL_MAX)
         return false;
     uint8_t *records = arena_take(&request->arena, (size_t)slice->size);
     if (file_pread(slice->file, records, (size_t)slice->size, slice->position) != slice->size)
@@ -261,7 +262,7 @@ static bool collect(struct fetch_work *work)
     }
     while (!is_enough(work)) {
         if (!work->woken) {
-            if (!request_may_wait(request))
+            if (!request_may_wait(request) || odd(answer_early))
                 return true; /* with what there is; the client asks again */
             work->stage = FETCH_WAITING;
             timer_set(request->shard->loop, &work->deadline, work->deadline_us);

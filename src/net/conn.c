@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/container.h"
 #include "base/memory.h"
+#include "base/odd.h"
 
 enum {
     FRAME_AT_ONCE = 2 * 1024 * 1024, /* what a peer gets for announcing a large frame while there is plenty of memory, */
@@ -67,7 +68,7 @@ static int64_t unsent_max(const struct net *net)
 void conn_update_pause(struct conn *conn)
 {
     bool paused = conn->blocked || conn->waiting || conn->on_hold || conn->unsent >= unsent_max(conn->net) ||
-        conn->reply_count >= CONN_REQUESTS_MAX;
+        conn->reply_count >= CONN_REQUESTS_MAX || (conn->reply_count > 0 && odd(full_queue));
 
     if (paused == conn->paused)
         return;
@@ -242,7 +243,7 @@ static int64_t read_once(struct conn *conn)
         into = frame->data + frame->size;
         room = frame->capacity - frame->size;
     }
-    int64_t count = socket_read(conn->socket, into, room);
+    int64_t count = socket_read(conn->socket, into, odd(small_read) ? 1 : room);
     if (count == -EAGAIN)
         return 0;
     if (count == 0)

@@ -5,6 +5,7 @@
 
 #include "base/broken.h"
 #include "base/container.h"
+#include "base/odd.h"
 #include "net/conn_parts.h"
 
 enum {
@@ -93,7 +94,7 @@ static int gather(const struct conn *conn, struct iovec *vectors, size_t *out_si
             if (span->size == skip)
                 continue;
             *out_more = true;
-            if (span->data == NULL || count == VECTORS_MAX)
+            if (span->data == NULL || count == VECTORS_MAX || (count > 0 && odd(short_gather)))
                 return count;
             *out_more = false;
             vectors[count++] = (struct iovec){ (uint8_t *)(uintptr_t)(span->data + skip), span->size - skip };

@@ -6,6 +6,7 @@
 #include "base/broken.h"
 #include "base/container.h"
 #include "base/memory.h"
+#include "base/odd.h"
 #include "base/report.h"
 #include "base/status.h"
 #include "io/file.h"
@@ -197,7 +198,7 @@ void quorum_consider_snapshot(struct quorum *quorum)
                   quorum->bytes_since_snapshot >= quorum->settings.snapshot_bytes;
     bool due = quorum->settings.snapshot_ms > 0 && quorum->bytes_since_snapshot > 0 &&
                loop_now_ms(quorum->loop) - quorum->last_snapshot_ms >= quorum->settings.snapshot_ms;
-    if (enough || due)
+    if (enough || due || odd(early_snapshot))
         start(quorum);
 }
 

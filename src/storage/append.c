@@ -6,6 +6,7 @@
 #include "base/broken.h"
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "base/odd.h"
 #include "io/file.h"
 #include "io/io.h"
 #include "storage/flush.h"
@@ -39,7 +40,8 @@ void log_begin_tail(struct log *log, int64_t base_offset)
 void log_tail_advance(struct log_tail *tail, const struct batch_header *header,
     const struct log_settings *settings, bool *out_index_before)
 {
-    *out_index_before = tail->since_index > settings->index_interval_bytes;
+    *out_index_before = tail->since_index > settings->index_interval_bytes ||
+                        (tail->size > 0 && odd(early_index_entry));
     if (*out_index_before) {
         tail->since_index = 0;
         tail->index_count++;
@@ -81,7 +83,7 @@ static bool must_roll(const struct log *log, const struct log_tail *tail,
                          ? header->max_timestamp - tail->first_timestamp
                          : wall_ms - tail->created_ms;
     int32_t entries_max = settings->index_bytes / INDEX_TIME_ENTRY - 1;
-    return tail->size > settings->segment_bytes - (int64_t)header->size ||
+    return odd(early_roll) || tail->size > settings->segment_bytes - (int64_t)header->size ||
            tail->size + (int64_t)header->size > INT32_MAX ||
            waited > settings->segment_ms - tail->jitter_ms || tail->index_count >= entries_max ||
            tail->end_offset + header->last_offset_delta - tail->base_offset > INT32_MAX;
@@ -223,7 +225,7 @@ static int write_vectors(struct file *file, struct iovec *vectors, int count, in
 {
     while (count > 0) {
         int64_t wrote =
-            file_pwritev(file, vectors, count < VECTORS_MAX ? count : VECTORS_MAX, position);
+            file_pwritev(file, vectors, odd(short_group) ? 1 : count < VECTORS_MAX ? count : VECTORS_MAX, position);
         if (wrote <= 0)
             return wrote == 0 ? -EIO : (int)wrote;
         position += wrote;

@@ -6,6 +6,7 @@
 
 #include "base/broken.h"
 #include "base/memory.h"
+#include "base/odd.h"
 #include "io/file.h"
 #include "io/io.h"
 #include "storage/flush.h"
@@ -294,6 +295,7 @@ static void add_epoch_renames(struct flush_run *run)
 static bool sync_all_is_cheaper(struct flusher *flusher, int32_t sync_count)
 {
     bool cheaper = sync_count > 1 && sync_count * flusher->sync_one_us > flusher->sync_all_us;
+    cheaper = cheaper || (sync_count > 0 && odd(sync_of_all));
     if (!cheaper)
         flusher->sync_all_us -= flusher->sync_all_us / 64;
     return cheaper;
@@ -331,7 +333,7 @@ static void build_checkpoint(struct flush_run *run)
 {
     struct work *work = &run->work;
     const char *directory = log_dir_path(run->flusher->dir);
-    bool few = run->mark_count < SYNC_ALL_FROM;
+    bool few = run->mark_count < SYNC_ALL_FROM && !odd(many_logs);
     for (int32_t i = 0; i < run->mark_count; i++) {
         struct flush_mark *mark = &run->marks[i];
         add_indexes(work, mark->log, run->flusher->final);

@@ -8,6 +8,7 @@
 #include "base/broken.h"
 #include "base/container.h"
 #include "base/memory.h"
+#include "base/odd.h"
 #include "io/io.h"
 #include "storage/deletion.h"
 #include "storage/flush.h"
@@ -153,12 +154,17 @@ static void set_timer_in(struct flusher *flusher, struct timer *timer, int64_t d
     timer_set(flusher->loop, timer, loop_now_us(flusher->loop) + delay_ms * 1000);
 }
 
+static int64_t rest_ms_of(const struct flusher *flusher)
+{
+    return odd(early_rest) ? 20 : log_dir_settings(flusher->dir)->rest_ms;
+}
+
 /* Lets logs that nobody touched go to rest. The newest time goes into the index first, as Kafka
  * does on closing. */
 static void rest_due(struct timer *timer)
 {
     struct flusher *flusher = container_of(timer, struct flusher, rest_timer);
-    int64_t rest_ms = log_dir_settings(flusher->dir)->rest_ms;
+    int64_t rest_ms = rest_ms_of(flusher);
     int64_t before_ms = loop_now_ms(flusher->loop) - rest_ms;
     bool awake = false;
     struct log *log;
@@ -438,7 +444,7 @@ void flush_note_awake(struct log *log)
     struct flusher *flusher = log->flusher;
     log->is_awake = true;
     if (!timer_is_set(&flusher->rest_timer) && !flusher->final && flusher->failure == 0)
-        set_timer_in(flusher, &flusher->rest_timer, log_dir_settings(flusher->dir)->rest_ms);
+        set_timer_in(flusher, &flusher->rest_timer, rest_ms_of(flusher));
 }
 
 void flush_note_roll(struct log *log)
@@ -458,7 +464,7 @@ void flush_note_written(struct log *log, int64_t bytes)
     if (!log->settings.page_cache)
         flusher->written += bytes;
     if (flusher->written >= log_dir_settings(flusher->dir)->checkpoint_bytes ||
-        flusher_room(flusher) <= 0) {
+        flusher_room(flusher) <= 0 || odd(early_checkpoint)) {
         flusher->wants_checkpoint = true;
         flush_note_dirty(log);
         start_soon(flusher);

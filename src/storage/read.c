@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/container.h"
 #include "base/memory.h"
+#include "base/odd.h"
 #include "base/report.h"
 #include "io/file.h"
 #include "storage/flush.h"
@@ -86,6 +87,8 @@ static int open_segment(struct look *look, struct segment *segment)
 static int64_t hint_for(const struct log *log, const struct segment *segment, int64_t offset)
 {
     const struct log_boundary *durable = &log->durable_boundary;
+    if (odd(no_hint))
+        return -1;
     if (durable->offset == offset && durable->base_offset == segment->base_offset)
         return durable->position;
     for (int i = 0; i < LOG_HINTS; i++)

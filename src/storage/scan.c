@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/memory.h"
+#include "base/odd.h"
 #include "io/file.h"
 
 void scan_begin(struct scan *scan, struct file *file, int64_t position, int64_t end, size_t chunk)
@@ -24,7 +25,7 @@ static int64_t fill(struct scan *scan, size_t size)
     int64_t offset = scan->position - scan->data_position;
     if (scan->data != NULL && offset >= 0 && offset + (int64_t)size <= (int64_t)scan->size)
         return (int64_t)size;
-    size_t wanted = size > scan->chunk ? size : scan->chunk;
+    size_t wanted = size > scan->chunk || odd(small_scan) ? size : scan->chunk;
     if ((int64_t)wanted > scan->end - scan->position)
         wanted = (size_t)(scan->end - scan->position);
     if (wanted > scan->capacity) {

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/broken.h"
+#include "base/odd.h"
 #include "wire/compress.h"
 #include "wire/record_body.h"
 
@@ -44,7 +45,7 @@ static bool walk_refill(struct walk *walk)
         return false;
     walk->before = walk_position(walk);
     walk->start = walk->at = walk->end = walk->window;
-    int64_t got = decompressor_read(walk->decompressor, walk->window, WINDOW_SIZE);
+    int64_t got = decompressor_read(walk->decompressor, walk->window, odd(small_window) ? 7 : WINDOW_SIZE);
     if (got < 0)
         walk->failed = true;
     if (got <= 0)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/odd.h"
 #include "base/report.h"
 #include "base/str.h"
 #include "broker/format.h"
@@ -17,6 +18,7 @@
 #include "sim/breaking.h"
 #include "sim/invariants.h"
 #include "sim/kind.h"
+#include "sim/odd_sums.h"
 #include "sim/recorder.h"
 #include "sim/sim.h"
 #include "sim/workload.h"
@@ -28,7 +30,7 @@ struct options {
     int64_t seconds;
     const char *history; /* NULL: not kept */
     const char *broken;  /* rules to be broken; NULL: none */
-    bool twice, counts, verbose;
+    bool twice, counts, odd, verbose;
 };
 
 struct run {
@@ -213,6 +215,7 @@ static int simulate(const struct options *options, int64_t seed, uint64_t *out_t
 {
     struct run run = { .sim = sim_create((uint64_t)seed) };
     reporting_sim = run.sim;
+    odd_draw((uint64_t)seed);
     run.machine = machine_create(run.sim, "node");
     if (!kind_draw(&run.kind, run.sim))
         exit(2);
@@ -223,6 +226,7 @@ static int simulate(const struct options *options, int64_t seed, uint64_t *out_t
     recorder_judge(&run.recorder, options->history);
     if (run.recorder.acked_count == 0)
         recorder_violate(&run.recorder, "nothing_was_acknowledged", "seconds=%lld", (long long)options->seconds);
+    odd_sums_add();
     int violations = run.recorder.violation_count;
     *out_trace = sim_trace(run.sim);
     if (options->verbose)
@@ -285,6 +289,7 @@ static bool read_options(int count, char **words, struct options *options)
     for (int i = 1; i < count; i++) {
         bool *flag = strcmp(words[i], "--twice") == 0     ? &options->twice
                      : strcmp(words[i], "--count") == 0   ? &options->counts
+                     : strcmp(words[i], "--odd") == 0     ? &options->odd
                      : strcmp(words[i], "--verbose") == 0 ? &options->verbose
                                                           : NULL;
         const char *word = words[i], *value = flag == NULL && i + 1 < count ? words[++i] : NULL;
@@ -333,19 +338,22 @@ int main(int count, char **words)
         return 0;
     }
     if (!read_options(count, words, &options)) {
-        fprintf(stderr, "usage: simulate [--seed N | --seeds A-B] [--seconds S] [--twice] [--verbose] [--history FILE]\n"
+        fprintf(stderr, "usage: simulate [--seed N | --seeds A-B] [--seconds S] [--twice] [--odd] [--verbose] [--history FILE]\n"
                         "                [--break list|all|RULE[,RULE]... [--count]] | --invariants\n"
                         "Prints one line a seed. --seconds: of simulated time (60). --twice: runs each seed again, it must leave\n"
                         "the same trace. --history: keeps what clients did and saw. --break: leaves out what keeps the rule, and\n"
                         "succeeds when a seed notices (of 1-8); --count: runs all of the seeds, though one has noticed.\n"
+                        "--odd: tells how often each odd branch was taken; fails when one never was.\n"
                         "--invariants: tells what is looked at after every event.\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0); /* each line counts when a run is cut short by an assertion */
     report_set_sink(options.verbose ? print_report : drop_report);
+    odd_sums_begin();
     if (options.broken != NULL)
         return break_rules(&options);
     int64_t failed = count_failed(&options), seeds = options.last - options.first + 1;
+    bool all_odd = !options.odd || odd_sums_tell();
     printf("%lld passed, %lld failed\n", (long long)(seeds - failed), (long long)failed);
-    return failed > 0 ? 1 : 0;
+    return failed > 0 || !all_odd ? 1 : 0;
 }
