@@ -77,7 +77,7 @@ class Suite:
         for peer in self.peers:
             reset(peer)
         self.peers.clear()
-        wire.wait_for(lambda: self.descriptors() <= self.base_descriptors + 8, 20, f"{self.descriptors()} descriptors, {self.base_descriptors} before")
+        wire.wait_for(lambda: self.descriptors() <= self.base_descriptors + 8, 20 if not SANITIZED else 120, f"{self.descriptors()} descriptors, {self.base_descriptors} before")
         print(f"      {name}: {told} at most {most} MiB resident, served in {served_in * 1000:.0f} ms", flush=True)
         self.rows[name] = (max(most, self.rows.get(name, (0,))[0]), self.figures.get(name))
         assert most <= (BUDGET + ALLOWANCE) // MEBIBYTE, f"{most} MiB resident"
