@@ -13,9 +13,10 @@ enum { PATH_SIZE = 4096, FILE_LIMIT = 64 * 1024 };
 static bool read_int(const json_t *object, const char *key, int32_t *out_value)
 {
     const json_t *value = json_object_get(object, key);
-    if (!json_is_integer(value))
+    json_int_t number = json_integer_value(value); /* 0 when it is no integer */
+    if (!json_is_integer(value) || number < INT32_MIN || number > INT32_MAX)
         return false;
-    *out_value = (int32_t)json_integer_value(value);
+    *out_value = (int32_t)number;
     return true;
 }
 
