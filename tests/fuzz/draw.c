@@ -140,10 +140,11 @@ static void draw_shape(struct draw *draw, const struct message_shape *shape, cha
     shape_set_defaults(shape, message);
     for (int i = 0; i < shape->field_count; i++) {
         const struct field *field = &shape->fields[i];
-        if (!field_exists(field, draw->version))
+        bool exists = field_exists(field, draw->version);
+        if (!exists && draw->words != NULL)
             continue;
         if (field->type == FIELD_RULE)
-            *(bool *)(message + field->offset) = true;
+            *(bool *)(message + field->offset) = exists;
         else if (field->tag < 0 || !is_flexible || input_bit(draw->input))
             draw_field(draw, field, message);
     }

@@ -17,7 +17,8 @@ struct draw_words {
 /* Any of all requests, answers, record keys and values. */
 const struct message_schema *schema_draw(struct input *input);
 
-/* In the arena; never null where null is not allowed, and at its default where the version has no such field. */
+/* In the arena; never null where null is not allowed. With words, fields that the version lacks keep their defaults; without,
+ * they are drawn too, and must make no difference. */
 void *message_draw(const struct message_schema *schema, int16_t version, struct input *input, const struct draw_words *words,
     struct arena *arena);
 
