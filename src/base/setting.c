@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 
 static void *field_of(const struct setting *setting, void *base)
@@ -367,7 +368,10 @@ const struct setting *setting_nearest(const struct setting *settings, int count,
     const struct setting *nearest = NULL;
     int best = name.size / 3 + 1; /* further away it is another word */
     for (int i = 0; i < count; i++) {
-        int distance = str_distance(name, str_from(settings[i].name));
+        struct str other = str_from(settings[i].name);
+        if (abs(other.size - name.size) >= best)
+            continue;
+        int distance = str_distance(name, other);
         if (distance < best) {
             best = distance;
             nearest = &settings[i];

@@ -341,3 +341,12 @@ void test_settings__are_visited_once_each_by_name(void)
     node_settings_visit(check_order, &last);
     assert_non_null(last);
 }
+
+/* However long: a key that is nothing like any other is not taken for the first of them. */
+void test_settings__have_no_name_near_a_very_long_one(void)
+{
+    char name[600];
+    memset(name, 'x', sizeof(name));
+    assert_null(node_setting_nearest((struct str){ name, sizeof(name) }));
+    assert_string_equal(node_setting_nearest(STR("num.partition"))->name, "num.partitions");
+}
