@@ -32,6 +32,7 @@
     RULE(damage_cut_away, "R14", "damage below the recovery point is cut away like a torn end")                  \
     RULE(index_trusted, "S4", "recovery believes an index entry that points to another batch")                   \
     RULE(index_kept, "S4", "recovery keeps the index entries above the place from which it checks")              \
+    RULE(seal_forgotten, "S4", "a segment that ends at the recovery point keeps the indexes that it had before")  \
     RULE(index_before_batch, "S4", "index entries name the offset before their batch")                           \
     RULE(offset_given_twice, "P2", "all batches of a pass get the same offset")                                  \
     RULE(producer_snapshot, "T7", "what is known of the producers is forgotten when a log is opened")            \

@@ -187,13 +187,22 @@ static void add_index(
         work_add_path(work, WORK_SYNC_PATH, path);
 }
 
+/* What ends below the recovery point was sealed and saved before. What ends right there was saved, but maybe before it was sealed:
+ * without its last time, and not synced. */
+static bool is_kept(const struct log *log, int32_t place)
+{
+    int64_t end = log->segments[place + 1].base_offset;
+    return log->segments[place].is_kept || end < log->recovery_point || (end == log->recovery_point && broken(seal_forgotten));
+}
+
 static void add_indexes(struct work *work, struct log *log, bool final)
 {
     for (int32_t i = log->segment_count - 1; i >= 0; i--) {
         struct segment *segment = &log->segments[i];
         bool sealed = i < log->segment_count - 1;
-        if (sealed && log->segments[i + 1].base_offset <= log->recovery_point)
-            return; /* was sealed and saved before */
+        if (sealed && is_kept(log, i))
+            return;
+        segment->is_taken = sealed;
         if (segment->indexes == NULL || segment->is_new)
             continue;
         if (final && !sealed)
@@ -399,6 +408,7 @@ static void apply_checkpoint(const struct flush_mark *mark)
     log->recovery_point = mark->recovery_point;
     for (int32_t i = log->segment_count - 1; i >= 0; i--) {
         struct segment *segment = &log->segments[i];
+        segment->is_kept |= segment->is_taken;
         for (int kind = 0; segment->indexes != NULL && !segment->is_new && kind < INDEX_KIND_COUNT;
              kind++) {
             struct index *index = &segment->indexes[kind];

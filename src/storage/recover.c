@@ -377,6 +377,8 @@ int log_recover(struct log *log, bool clean)
         /* The metadata log is small, and everything hangs on it: all of it is checked. */
         recovery.check_from = log->is_listed ? log->recovery_point : log->segments[0].base_offset;
         first = log_segment_at(log, recovery.check_from);
+        if (first > 0 && log->segments[first].base_offset == recovery.check_from && !broken(seal_forgotten))
+            first--; /* sealed after the checkpoint, maybe: then its indexes are not whole */
     }
     recovery.expected = log->segments[first].base_offset;
     int status = recover_segments(&recovery, first, all);

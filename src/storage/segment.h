@@ -23,6 +23,8 @@ struct segment {
     struct file *file;            /* NULL at rest */
     struct index *indexes;        /* INDEX_KIND_COUNT of them; NULL at rest */
     bool is_new;                  /* no file yet: made by the first write */
+    bool is_taken; /* sealed, and a checkpoint has set out to write its indexes, whole */
+    bool is_kept;  /* and did */
 };
 
 enum { SEGMENT_PATH_SIZE = 4096 };

@@ -2,7 +2,7 @@
 /* A log under random appends, flushes, rolls, epochs, deletions of records and restarts in the
  * simulator, whose power is cut again and again and whose disk is full now and then. What was durable
  * is there with the same bytes; what was deleted stays deleted; what is there is whole and in order;
- * looking up equals walking; producers are what their batches say, those of deleted ones too. */
+ * looking up equals walking; sealed segments know their newest time; producers are what their batches say, those of deleted ones too. */
 #include <errno.h>
 
 #include "sim/sim.h"
@@ -153,6 +153,18 @@ static void check_content(struct world *world, int64_t durable)
         world->epoch = epochs_latest(log_epochs(log));
 }
 
+/* The record at an offset has the time 1000 + offset, so a sealed segment's newest follows from where the next one begins. */
+static void check_times(const struct world *world)
+{
+    struct log *log = world->log;
+    for (int32_t i = 0; i + 1 < log->segment_count; i++) {
+        if (log->segments[i + 1].base_offset <= log_start(log))
+            continue; /* it is going */
+        assert_int_equal(segment_find_times(&log->segments[i], log->io, log->path), 0);
+        assert_int_equal(log->segments[i].max_timestamp, 1000 + log->segments[i + 1].base_offset - 1);
+    }
+}
+
 static void boot(struct world *world)
 {
     char reason[256] = "";
@@ -176,6 +188,7 @@ static void boot(struct world *world)
         status = log_open(store->flusher, place, &world->settings, &world->log);
     assert_int_equal(status, 0);
     check_content(world, world->durable);
+    check_times(world);
     log_set_durable_task(world->log, &store->task);
     world->stopping = world->stopped = false;
     timer_set(store->loop, &world->work, loop_now_us(store->loop) + 10);
