@@ -36,6 +36,8 @@ static void act_now(struct timer *timer)
     struct actor *actor = container_of(timer, struct actor, timer);
     arena_reset(&actor->arena);
     actor->idle = false;
+    if (actor->workload->draining)
+        actor->client.bite = 0; /* all must get ready in time */
     if (actor->client.socket == NULL)
         actor->lives++;
     name_actor(actor);
@@ -54,6 +56,20 @@ static void hear_answer(struct client *client)
     actor_wait(actor, 300000);
 }
 
+static int64_t chew_us(struct client *client)
+{
+    struct actor *actor = container_of(client, struct actor, client);
+    return 100 + (int64_t)actor_draw(actor, actor_draw(actor, 200) == 0 ? 3000000 : 3000);
+}
+
+/* One in eight takes its answers a few bytes at a time, and now and then none for seconds. */
+static void draw_slowness(struct actor *actor)
+{
+    actor->client.chew_us = chew_us;
+    if (actor_draw(actor, 8) == 0)
+        actor->client.bite = 100 + (size_t)actor_draw(actor, 2000);
+}
+
 void actor_start(struct actor *actor, struct workload *workload, const char *kind, int number, void (*act)(struct actor *actor))
 {
     actor->loop = workload->machines[number % CLIENT_MACHINES].loop;
@@ -65,6 +81,7 @@ void actor_start(struct actor *actor, struct workload *workload, const char *kin
     actor->number = number;
     actor->act = act;
     actor->timer.run = act_now;
+    draw_slowness(actor);
     name_actor(actor);
     actor_wait(actor, 100000);
 }

@@ -53,14 +53,28 @@ static void give_up(struct timer *timer)
     disconnect(container_of(timer, struct client, deadline), -ETIMEDOUT);
 }
 
+static void bite_again(struct timer *timer)
+{
+    struct client *client = container_of(timer, struct client, rest);
+    if (client->socket != NULL)
+        socket_pause_reading(client->socket, false);
+}
+
+static void rest(struct client *client)
+{
+    socket_pause_reading(client->socket, true);
+    timer_set(client->loop, &client->rest, loop_now_us(client->loop) + client->chew_us(client));
+}
+
 static void read_answer(struct client *client)
 {
-    for (;;) {
+    for (bool is_hungry = true; is_hungry;) {
         if (client->in_capacity - client->in_size < 4096) {
             client->in_capacity = client->in_capacity * 2 + 8192;
             client->in = memory_resize(client->in, client->in_capacity);
         }
-        int64_t got = socket_read(client->socket, client->in + client->in_size, client->in_capacity - client->in_size);
+        size_t size = client->in_capacity - client->in_size;
+        int64_t got = socket_read(client->socket, client->in + client->in_size, client->bite > 0 ? client->bite : size);
         if (got == -EAGAIN)
             break;
         if (got <= 0) {
@@ -68,7 +82,10 @@ static void read_answer(struct client *client)
             return;
         }
         client->in_size += (size_t)got;
+        is_hungry = client->bite == 0;
     }
+    if (client->bite > 0)
+        rest(client);
     if (client->in_size < 4)
         return;
     size_t size = load_u32(client->in);
@@ -116,12 +133,14 @@ void client_init(struct client *client, struct loop *loop, const char *host, int
     client->watch.ready = run_socket;
     client->answer.run = run_answer;
     client->deadline.run = give_up;
+    client->rest.run = bite_again;
     arena_init(&client->arena);
 }
 
 void client_deinit(struct client *client)
 {
     client_hang_up(client);
+    timer_cancel(client->loop, &client->rest);
     arena_deinit(&client->arena);
     memory_give(client->out);
     memory_give(client->in);

@@ -15,13 +15,15 @@ struct client {
     void (*answered)(struct client *client); /* from a clean stack; status and response are set */
     int status;                              /* of the last call: 0 or -errno */
     const void *response;                    /* its decoded answer, valid until the next call; NULL: none was expected */
+    size_t bite;                             /* a slow client takes so many bytes at once; 0: all there are */
+    int64_t (*chew_us)(struct client *client); /* and rests so long after each */
     bool expects_nothing;                    /* set before a call that is not answered (acks=0): done when it is sent */
 
     /* The client's own. */
     struct socket *socket; /* NULL: not connected */
     struct socket_watch watch;
     struct task answer;
-    struct timer deadline;
+    struct timer deadline, rest;
     struct arena arena;
     const struct api_schema *api; /* of the call under way; NULL: none */
     int16_t version;

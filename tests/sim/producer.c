@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/buffer.h"
+#include "base/crc32c.h"
 #include "base/container.h"
 #include "error.h"
 #include "sim/payload.h"
@@ -12,7 +13,7 @@
 #include "wire/gen/produce.h"
 #include "wire/record.h"
 
-enum { ATTEMPTS_MOST = 40, FIRST_WITH_IDS = 13, LAST_WITH_NAMES = 12 };
+enum { ATTEMPTS_MOST = 40, FIRST_WITH_ZSTD = 7, FIRST_WITH_IDS = 13, LAST_WITH_NAMES = 12, NO_PARTITION = 1000 };
 
 static struct producer *producer_of(struct actor *actor)
 {
@@ -39,9 +40,14 @@ static void note(struct producer *producer, const char *phase, int64_t base_offs
                 .durability = topic->is_volatile ? "page-cache" : "disk" });
 }
 
+static enum codec codec_of(const struct producer *producer)
+{
+    return (enum codec)(producer->values[0] % CODEC_COUNT);
+}
+
 static bool is_spoiled(const struct producer *producer)
 {
-    return producer->kind >= BATCH_WRONG_CRC;
+    return producer->kind >= BATCH_NO_PARTITION;
 }
 
 /* The batch under way is over. */
@@ -136,7 +142,9 @@ static bool is_gone(const struct producer *producer, int16_t error)
 static int16_t right_refusal(const struct producer *producer)
 {
     switch (producer->kind) {
+    case BATCH_NO_PARTITION: return ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     case BATCH_WRONG_CRC: return ERROR_CORRUPT_MESSAGE;
+    case BATCH_WRONG_RECORDS: return ERROR_INVALID_RECORD;
     case BATCH_SEQUENCE_GAP: return ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER;
     default: return ERROR_INVALID_PRODUCER_EPOCH;
     }
@@ -246,6 +254,15 @@ static void hear_other(struct client *client)
     producer->other_offset = base_offset;
 }
 
+/* A CRC that is right, over what is not: more records than there are, a last offset that is none, a record of another length. */
+static void spoil_records(struct producer *producer, struct buffer *batch)
+{
+    enum { CRC_AT = 17, CRC_FROM = 21, LAST_DELTA_AT = 26, COUNT_AT = 60, FIRST_LENGTH_AT = 61 };
+    static const size_t places[] = { LAST_DELTA_AT, COUNT_AT, FIRST_LENGTH_AT };
+    batch->data[places[actor_draw(&producer->actor, 3)]] += 2;
+    store_u32(batch->data + CRC_AT, crc32c(0, batch->data + CRC_FROM, batch->size - CRC_FROM));
+}
+
 /* The same batch must be the same bytes when it is sent again, so all follows from its first number. */
 static struct buffer *build_batch(struct producer *producer)
 {
@@ -256,13 +273,16 @@ static struct buffer *build_batch(struct producer *producer)
         records[i].timestamp = loop_wall_ms(actor->loop);
         payload_fill(&records[i], producer->values[i], &actor->arena);
     }
-    options.codec = (enum codec)(producer->values[0] % CODEC_COUNT);
+    if (producer->kind != BATCH_WRONG_RECORDS)
+        options.codec = codec_of(producer);
     if (producer->is_idempotent) {
         options.producer_id = producer->producer_id;
         options.producer_epoch = producer->kind == BATCH_OLD_EPOCH ? producer->epoch - 1 : producer->epoch;
         options.base_sequence = producer->sequence;
     }
     struct buffer *batch = batch_build(&options, records, producer->count);
+    if (producer->kind == BATCH_WRONG_RECORDS)
+        spoil_records(producer, batch);
     if (producer->kind == BATCH_WRONG_CRC)
         batch->data[batch->size - 1 - actor_draw(actor, 20)] ^= (uint8_t)(1u << actor_draw(actor, 8));
     return batch;
@@ -278,7 +298,7 @@ static void send_batch(struct producer *producer)
     message_defaults(&produce_request_schema, &request);
     shape_set_defaults(&produce_topic_produce_data_shape, &topic);
     shape_set_defaults(&produce_partition_produce_data_shape, &partition);
-    partition.index = producer->partition;
+    partition.index = producer->partition + (producer->kind == BATCH_NO_PARTITION ? NO_PARTITION : 0);
     partition.records = (struct records){ .data = batch->data, .size = (int32_t)batch->size };
     topic.name = str_from(producer->topic->name);
     topic.topic_id = producer->topic->id;
@@ -297,7 +317,7 @@ static void send_batch(struct producer *producer)
         producer->is_doubled = true;
         client_ask(&producer->other, API_PRODUCE, FIRST_WITH_IDS, &request, CALL_LIMIT_US);
     }
-    actor_ask(actor, API_PRODUCE, by_name ? 7 : FIRST_WITH_IDS, by_name ? LAST_WITH_NAMES : INT16_MAX, &request);
+    actor_ask(actor, API_PRODUCE, !by_name ? FIRST_WITH_IDS : codec_of(producer) == CODEC_ZSTD ? FIRST_WITH_ZSTD : 3, by_name ? LAST_WITH_NAMES : INT16_MAX, &request);
     buffer_unref(batch);
 }
 
@@ -308,9 +328,11 @@ static enum batch_kind draw_kind(struct producer *producer)
     bool is_known = producer->is_idempotent && producer->sequence > 0 && !producer->topic->is_volatile;
     if (producer->acks == 0 || actor_draw(actor, 12) > 0)
         return BATCH_NORMAL;
-    switch (actor_draw(actor, is_known ? 3 : 1)) {
-    case 0: return BATCH_WRONG_CRC;
-    case 1: return BATCH_SEQUENCE_GAP;
+    switch (actor_draw(actor, is_known ? 5 : 3)) {
+    case 0: return BATCH_NO_PARTITION;
+    case 1: return BATCH_WRONG_CRC;
+    case 2: return BATCH_WRONG_RECORDS;
+    case 3: return BATCH_SEQUENCE_GAP;
     default: return producer->epoch > 0 ? BATCH_OLD_EPOCH : BATCH_NORMAL;
     }
 }

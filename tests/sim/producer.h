@@ -8,7 +8,7 @@
 
 enum { RECORDS_MOST = 5 }; /* in a batch */
 
-enum batch_kind { BATCH_NORMAL, BATCH_ECHO, BATCH_WRONG_CRC, BATCH_SEQUENCE_GAP, BATCH_OLD_EPOCH };
+enum batch_kind { BATCH_NORMAL, BATCH_ECHO, BATCH_NO_PARTITION, BATCH_WRONG_CRC, BATCH_WRONG_RECORDS, BATCH_SEQUENCE_GAP, BATCH_OLD_EPOCH };
 
 struct producer {
     struct actor actor;
