@@ -6,6 +6,7 @@
 
 #include "base/broken.h"
 #include "base/memory.h"
+#include "base/report.h"
 #include "io/file.h"
 #include "io/io.h"
 #include "storage/log_state.h"
@@ -43,7 +44,7 @@ static int visit_snapshot(void *context, const char *name)
 }
 
 /* The newest readable snapshot at or below the end; those above speak of what was cut. */
-static int find_snapshot(struct log *log)
+static int find_snapshot(struct log *log, bool *out_damaged)
 {
     char path[SEGMENT_PATH_SIZE];
     int64_t above = log->snapshot_offset;
@@ -62,6 +63,11 @@ static int find_snapshot(struct log *log)
         int status = load_snapshot(log, log->snapshot_offset);
         if (status != -EBADMSG)
             return status;
+        *out_damaged = true;
+        report_warn("producers_rebuilt",
+            "file=%s/%020lld.snapshot reason=\"it is damaged\": the producers are taken from the one "
+            "before it, or from all batches",
+            log->path, (long long)log->snapshot_offset);
         struct newest_snapshot newest = { log->snapshot_offset - 1, -1 };
         status = directory_list(log->io, log->path, visit_snapshot, &newest);
         if (status < 0)
@@ -129,12 +135,13 @@ static int replay_segment(struct log *log, struct segment *segment, int64_t from
 }
 
 /* Without a snapshot there was no producer at the recovery point; after a clean stop there is none
- * at all. */
+ * at all. One that is damaged says that there were some. */
 int log_recover_producers(struct log *log, bool clean)
 {
-    int status = broken(producer_snapshot) ? 0 : find_snapshot(log);
+    bool damaged = false;
+    int status = broken(producer_snapshot) ? 0 : find_snapshot(log, &damaged);
     int64_t from = log->snapshot_offset;
-    if (from < 0)
+    if (from < 0 && !damaged)
         from = clean ? log->tail.end_offset : log->recovery_point;
     if (from < log->segments[0].base_offset)
         from = log->segments[0].base_offset;

@@ -6,6 +6,7 @@
 
 #include "base/report.h"
 #include "storage/log_state.h"
+#include "storage/producers.h"
 #include "store.h"
 
 enum { BATCHES = 50 };
@@ -303,6 +304,31 @@ void test_damage__a_hole_between_segments_is_told_after_a_clean_stop(void)
         assert_int_equal(told, compacts ? 0 : 1);
         stop(&bench);
     }
+    store_remove(&bench.store);
+}
+
+/* A snapshot of producers that is damaged says that there were some: they are taken from the batches, and a batch that is sent
+ * again is known. */
+void test_damage__of_a_snapshot_forgets_no_producer(void)
+{
+    struct bench bench;
+    struct batch_options options = batch_options_plain();
+    char path[900];
+    bench_create(&bench, 1 << 30);
+    assert_int_equal(try_open(&bench), 0);
+    options.producer_id = 7;
+    options.producer_epoch = 0;
+    options.base_sequence = 0;
+    store_stage(bench.log, 3, 100, 2000, 5, &options);
+    assert_int_equal(log_write(bench.log), 0);
+    stop(&bench);
+    snprintf(path, sizeof(path), "%s/t-0/%020d.snapshot", bench.store.path, BATCHES + 3);
+    flip_byte(path, 20);
+    assert_int_equal(try_open(&bench), 0);
+    const struct producer *producer = producers_find(log_producers(bench.log), 7);
+    assert_non_null(producer);
+    assert_int_equal(producer->batches[0].last_sequence, 2);
+    stop(&bench);
     store_remove(&bench.store);
 }
 
