@@ -202,7 +202,7 @@ static void retention_due(struct timer *timer)
         return;
     DL_FOREACH(flusher->logs, log)
     {
-        producers_expire(&log->producers, wall_ms - log->settings.producer_expiry_ms);
+        producers_expire(&log->producers, loop_now_ms(flusher->loop), log->settings.producer_expiry_ms);
         int status = log_retain(log, wall_ms);
         if (status == -EIO)
             flush_note_failure(flusher, status);

@@ -68,7 +68,8 @@ static struct producer *insert(struct producers *producers, int64_t id)
         .epoch = -1,
         .coordinator_epoch = -1,
         .transaction_start = -1,
-        .last_timestamp = -1 };
+        .last_timestamp = -1,
+        .silent_since_ms = -1 };
     producers->entries[place] = producer;
     producers->count++;
     return producer;
@@ -138,6 +139,7 @@ static void take_data(struct producer *producer, const struct batch_header *head
     if (batch_is_transactional(header) && producer->transaction_start < 0)
         producer->transaction_start = header->base_offset;
     producer->last_timestamp = header->max_timestamp;
+    producer->silent_since_ms = -1;
 }
 
 enum marker producers_marker(
@@ -200,6 +202,7 @@ void producers_take(struct producers *producers, const struct batch_header *head
     if (producers_marker(header, batch, &producer->coordinator_epoch) != MARKER_NONE)
         producer->transaction_start = -1;
     producer->last_timestamp = header->max_timestamp;
+    producer->silent_since_ms = -1;
 }
 
 void producers_restore(struct producers *producers, const struct producer *before, int64_t id)
@@ -225,7 +228,23 @@ int64_t producers_first_open(const struct producers *producers)
     return first;
 }
 
-void producers_expire(struct producers *producers, int64_t before_ms)
+void producers_expire(struct producers *producers, int64_t now_ms, int64_t expiry_ms)
+{
+    int32_t kept = 0;
+    for (int32_t i = 0; i < producers->count; i++) {
+        struct producer *producer = producers->entries[i];
+        if (producer->silent_since_ms < 0)
+            producer->silent_since_ms = now_ms;
+        if (producer->transaction_start >= 0 || now_ms - producer->silent_since_ms < expiry_ms)
+            producers->entries[kept++] = producer;
+        else
+            memory_give(producer);
+    }
+    producers->dirty = producers->dirty || kept != producers->count;
+    producers->count = kept;
+}
+
+void producers_forget_older(struct producers *producers, int64_t before_ms)
 {
     int32_t kept = 0;
     for (int32_t i = 0; i < producers->count; i++) {

@@ -23,7 +23,8 @@ struct producer {
     int16_t epoch;
     int32_t coordinator_epoch; /* -1 before the first marker */
     int64_t transaction_start; /* first offset of the open transaction; -1: none */
-    int64_t last_timestamp;    /* of the last batch or marker, for expiry */
+    int64_t last_timestamp;    /* of the last batch or marker */
+    int64_t silent_since_ms;   /* monotonic; -1: heard since producers_expire() looked last */
     int32_t batch_count;       /* the newest are batches[0 .. batch_count-1], oldest first */
     struct producer_batch batches[PRODUCER_WINDOW];
 };
@@ -60,8 +61,12 @@ void producers_restore(struct producers *producers, const struct producer *befor
 
 int64_t producers_first_open(
     const struct producers *producers); /* first offset of the oldest open transaction; -1: none */
-void producers_expire(struct producers *producers,
-    int64_t before_ms); /* those silent since, without an open transaction */
+/* Forgets those without an open transaction that were silent for so long while this process ran.
+ * Called now and then with the monotonic time: by wall clocks, the clients' or our own, a producer
+ * could be forgotten whose next batch is one that it sends again. */
+void producers_expire(struct producers *producers, int64_t now_ms, int64_t expiry_ms);
+/* When a log is opened there is no other clock, so there, as in Kafka, the times of batches count. */
+void producers_forget_older(struct producers *producers, int64_t before_ms);
 void producers_forget(struct producers *producers); /* all */
 
 /* What a control batch says about its producer's transaction. *out_coordinator_epoch is set when
