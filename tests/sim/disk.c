@@ -23,6 +23,20 @@ static void drop_changes(struct inode *inode)
     inode->changes = NULL;
 }
 
+/* What is written at [from, to) is sound again. */
+static void mend(struct inode *inode, size_t from, size_t to)
+{
+    for (struct decay **at = &inode->decays; *at != NULL;) {
+        struct decay *decay = *at;
+        if (decay->position >= to || decay->position + decay->size <= from) {
+            at = &decay->next;
+            continue;
+        }
+        *at = decay->next;
+        memory_give(decay);
+    }
+}
+
 static void clear_names(struct disk *disk, struct name **names)
 {
     while (*names != NULL) {
@@ -41,6 +55,7 @@ void inode_unref(struct disk *disk, struct inode *inode)
     clear_names(disk, &inode->names_seen);
     clear_names(disk, &inode->names_durable);
     drop_changes(inode);
+    mend(inode, 0, SIZE_MAX);
     memory_give(inode->seen.data);
     memory_give(inode->durable.data);
     DL_DELETE(disk->inodes, inode);
@@ -93,12 +108,20 @@ void inode_truncate(struct inode *inode, size_t size)
     resize(&inode->seen, size);
 }
 
+static void put_durable(struct inode *inode, const uint8_t *data, size_t size, size_t position)
+{
+    mend(inode, position, position + size);
+    put(&inode->durable, data, size, position);
+}
+
 static void make_durable(struct inode *inode, const struct content_change *change)
 {
-    if (change->truncates)
+    if (change->truncates) {
+        mend(inode, change->size, SIZE_MAX);
         resize(&inode->durable, change->size);
-    else
-        put(&inode->durable, change->data, change->size, change->position);
+    } else {
+        put_durable(inode, change->data, change->size, change->position);
+    }
 }
 
 void inode_sync(struct inode *inode)
@@ -256,7 +279,7 @@ static void tear(struct prng *prng, struct inode *inode, const struct content_ch
         if (piece > change->size - done)
             piece = change->size - done;
         if (prng_below(prng, 2) == 0)
-            put(&inode->durable, change->data + done, piece, change->position + done);
+            put_durable(inode, change->data + done, piece, change->position + done);
         done += piece;
     }
 }
@@ -332,7 +355,7 @@ void disk_crash(struct disk *disk)
 
 void disk_init(struct disk *disk, struct sim *sim)
 {
-    *disk = (struct disk){ .sim = sim };
+    *disk = (struct disk){ .sim = sim, .faults = { .cold_read = 20000 } };
     disk->root = inode_create(disk, true);
 }
 

@@ -25,6 +25,13 @@ struct name {
     char text[];
 };
 
+/* Bytes that decayed where they lay, until they are written again or restored. */
+struct decay {
+    struct decay *next;
+    size_t position, size;
+    uint8_t flipped; /* these bits of the one byte; 0: the range cannot be read */
+};
+
 struct inode {
     struct inode *prev, *next; /* of the disk */
     int references;            /* names in both views, changes of the journal, open files */
@@ -32,6 +39,7 @@ struct inode {
     bool is_directory;
     struct image seen, durable;
     struct content_change *changes;
+    struct decay *decays;
     struct name *names_seen, *names_durable;
     struct file *lock_holder;
 };
@@ -50,6 +58,8 @@ void inode_write(struct inode *inode, const void *data, size_t size, size_t posi
 void inode_truncate(struct inode *inode, size_t size);
 void inode_sync(struct inode *inode);
 void inode_lose_changes(struct inode *inode); /* a failed sync: the system goes on seeing what the disk will never have */
+
+bool inode_is_readable(const struct inode *inode, size_t position, size_t size);
 
 struct inode *names_find(struct name *names, const char *text, size_t size); /* NULL: none */
 

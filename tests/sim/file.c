@@ -25,6 +25,26 @@ struct place {
     char name[LONGEST_NAME + 1];
 };
 
+static bool is_below(const char *path, const char *prefix) { return strncmp(path, prefix, strlen(prefix)) == 0; }
+
+/* What is wrong with a call of the disk before it does anything: 0, or the error that it answers. */
+static int meet_fault(struct io *io, const char *path, enum disk_call call)
+{
+    struct sim *sim = io->sim;
+    struct disk_faults *faults = &io->machine->disk.faults;
+    if (call != DISK_READ && faults->changes_left > 0 && --faults->changes_left == 0)
+        faults->is_dead = true;
+    if (faults->is_dead)
+        return -EIO;
+    if (faults->slow > 0 && prng_chance(&sim->disk, faults->slow))
+        sim->held_us += draw_between(&sim->disk, 1, faults->slow_us);
+    if (faults->fails[call] == 0 || !prng_chance(&sim->disk, faults->fails[call]) ||
+        (faults->fails_below != NULL && !is_below(path, faults->fails_below)))
+        return 0;
+    faults->failures++;
+    return -EIO;
+}
+
 static int find(struct io *io, const char *path, struct place *place)
 {
     *place = (struct place){ .inode = io->machine->disk.root };
@@ -81,7 +101,10 @@ int file_open(struct io *io, const char *path, enum file_mode mode, struct file 
         return -EISDIR;
     if (place.inode == NULL && (mode == FILE_READ || mode == FILE_WRITE))
         return -ENOENT;
-    if (place.inode == NULL && io->sim->faults.disk_is_full)
+    status = meet_fault(io, path, DISK_OPEN);
+    if (status < 0)
+        return status;
+    if (place.inode == NULL && io->machine->disk.faults.is_full)
         return -ENOSPC;
     if (place.inode == NULL)
         make(io, &place, false);
@@ -135,10 +158,17 @@ int64_t file_pread(struct file *file, void *data, size_t size, int64_t position)
         return -EISDIR;
     if (position < 0)
         return -EINVAL;
+    int status = meet_fault(file->io, file->path, DISK_READ);
+    if (status < 0)
+        return status;
     if ((size_t)position >= image->size)
         return 0;
     if (size > image->size - (size_t)position)
         size = image->size - (size_t)position;
+    if (!inode_is_readable(file->inode, (size_t)position, size)) {
+        file->io->machine->disk.faults.failures++;
+        return -EIO;
+    }
     memcpy(data, image->data + position, size);
     return (int64_t)size;
 }
@@ -154,18 +184,18 @@ static void trace_write(struct file *file, const void *data, size_t size, int64_
 int64_t file_pwritev(struct file *file, const struct iovec *vectors, int count, int64_t position)
 {
     struct sim *sim = file->io->sim;
+    const struct disk_faults *faults = &file->io->machine->disk.faults;
     int64_t done = 0;
     if (file->mode == FILE_READ)
         return -EBADF;
     if (position < 0)
         return -EINVAL;
-    if (prng_chance(&sim->disk, sim->faults.write_fails)) {
-        sim->faults.failures++;
-        return -EIO;
-    }
-    if (sim->faults.disk_is_full && position >= (int64_t)file->inode->seen.size)
+    int status = meet_fault(file->io, file->path, DISK_WRITE);
+    if (status < 0)
+        return status;
+    if (faults->is_full && position >= (int64_t)file->inode->seen.size)
         return -ENOSPC;
-    bool is_short = prng_chance(&sim->disk, sim->faults.short_disk_write);
+    bool is_short = prng_chance(&sim->disk, faults->short_write);
     for (int i = 0; i < count; i++) {
         size_t size = vectors[i].iov_len;
         if (is_short && i == count - 1 && (size > 1 || done > 0))
@@ -192,28 +222,27 @@ int file_write_all(struct file *file, const void *data, size_t size, int64_t pos
 
 int file_sync(struct file *file)
 {
-    struct sim *sim = file->io->sim;
-    sim_mix(sim, file->inode->number << 1 | 1);
-    const char *liar = sim->faults.sync_lies_below;
+    const struct disk_faults *faults = &file->io->machine->disk.faults;
+    sim_mix(file->io->sim, file->inode->number << 1 | 1);
     if (file->sync_failed)
         return -EIO;
-    if (prng_chance(&sim->disk, sim->faults.sync_fails)) {
-        sim->faults.failures++;
-        file->sync_failed = true;
+    int status = meet_fault(file->io, file->path, DISK_SYNC);
+    file->sync_failed = status < 0;
+    if (status < 0 && !faults->is_dead)
         inode_lose_changes(file->inode);
-        return -EIO;
-    }
-    if (liar == NULL || strncmp(file->path, liar, strlen(liar)) != 0)
+    else if (status == 0 && (faults->sync_lies_below == NULL || !is_below(file->path, faults->sync_lies_below)))
         inode_sync(file->inode);
-    return 0;
+    return status;
 }
 
 int file_truncate(struct file *file, int64_t size)
 {
     if (file->mode == FILE_READ || size < 0)
         return -EINVAL;
-    inode_truncate(file->inode, (size_t)size);
-    return 0;
+    int status = meet_fault(file->io, file->path, DISK_WRITE);
+    if (status == 0)
+        inode_truncate(file->inode, (size_t)size);
+    return status;
 }
 
 int file_reserve(struct file *file, int64_t position, int64_t size)
@@ -225,7 +254,7 @@ bool file_is_cached(struct file *file, int64_t position, int64_t size)
 {
     (void)position;
     (void)size;
-    return !prng_chance(&file->io->sim->disk, file->io->sim->faults.cold_read);
+    return !prng_chance(&file->io->sim->disk, file->io->machine->disk.faults.cold_read);
 }
 
 void file_drop_cache(struct file *file, int64_t position, int64_t size)
@@ -251,8 +280,10 @@ int file_rename(struct io *io, const char *from, const char *to)
         return new.inode->is_directory ? -EISDIR : -ENOTDIR;
     if (new.inode != NULL && new.inode->names_seen != NULL)
         return -ENOTEMPTY;
-    disk_change_name(&io->machine->disk, old.inode, old.directory, old.name, new.directory, new.name);
-    return 0;
+    status = meet_fault(io, from, DISK_NAME);
+    if (status == 0)
+        disk_change_name(&io->machine->disk, old.inode, old.directory, old.name, new.directory, new.name);
+    return status;
 }
 
 static int remove_place(struct io *io, const char *path, bool is_directory)
@@ -267,8 +298,10 @@ static int remove_place(struct io *io, const char *path, bool is_directory)
         return -EBUSY;
     if (place.inode->names_seen != NULL)
         return -ENOTEMPTY;
-    disk_change_name(&io->machine->disk, place.inode, place.directory, place.name, NULL, NULL);
-    return 0;
+    status = meet_fault(io, path, DISK_NAME);
+    if (status == 0)
+        disk_change_name(&io->machine->disk, place.inode, place.directory, place.name, NULL, NULL);
+    return status;
 }
 
 int file_unlink(struct io *io, const char *path) { return remove_place(io, path, false); }
@@ -289,8 +322,10 @@ int directory_create(struct io *io, const char *path)
     int status = find(io, path, &place);
     if (status == 0 && place.inode != NULL)
         status = -EEXIST;
-    if (status == 0 && io->sim->faults.disk_is_full)
+    if (status == 0 && io->machine->disk.faults.is_full)
         status = -ENOSPC;
+    if (status == 0)
+        status = meet_fault(io, path, DISK_NAME);
     if (status == 0)
         make(io, &place, true);
     return status;
@@ -301,6 +336,8 @@ int directory_sync(struct io *io, const char *path)
     struct place place;
     int status = find_directory(io, path, &place);
     if (status == 0)
+        status = meet_fault(io, path, DISK_SYNC_NAMES);
+    if (status == 0)
         disk_sync_directory(&io->machine->disk, place.inode);
     return status;
 }
@@ -309,6 +346,8 @@ int directory_sync_all(struct io *io, const char *path)
 {
     struct place place;
     int status = find_directory(io, path, &place);
+    if (status == 0)
+        status = meet_fault(io, path, DISK_SYNC);
     if (status == 0)
         disk_sync_all(&io->machine->disk);
     return status;
@@ -352,6 +391,8 @@ int directory_list(struct io *io, const char *path, int (*visit)(void *context, 
 {
     struct place place;
     int status = find_directory(io, path, &place);
+    if (status == 0)
+        status = meet_fault(io, path, DISK_READ);
     if (status < 0)
         return status;
     size_t size = 0;

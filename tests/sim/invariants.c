@@ -94,6 +94,8 @@ void invariants_end(struct invariants *invariants, enum ending ending)
             look_at_shard(invariants, invariants->node->shards.list[i], true);
     invariants->node = NULL;
     invariants->ending = ending;
+    if (ending == ENDING_POWER_CUT)
+        invariants->cut_life = invariants->life;
 }
 
 void invariants_look_behind(struct invariants *invariants)

@@ -66,7 +66,7 @@ static void look_at_recovery(
     struct invariants *invariants, const struct partition *partition, const struct past *past)
 {
     const struct log *log = partition->log;
-    int64_t least = invariants->ending == ENDING_POWER_CUT ? past->promised : past->end;
+    int64_t least = invariants->cut_life >= past->life ? past->promised : past->end;
     bool is_exact = invariants->ending == ENDING_STOP && past->life == invariants->life - 1;
     if (past->life == 0)
         return;

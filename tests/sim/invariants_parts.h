@@ -60,6 +60,7 @@ struct past {
     int64_t page_cache_end; /* below this the topic had ack.durability=page-cache */
     int32_t leader_epoch;
     struct ledger ledger;
+    bool missed; /* batches may have come and gone while the ledger could not be kept */
     int64_t index_base; /* of the active segment: so many entries of its indexes were looked at */
     int32_t index_count[2];
 };
@@ -72,6 +73,7 @@ struct invariants {
     const struct node *node; /* NULL: down */
     int life;                /* 1: the first */
     enum ending ending;      /* of the life before */
+    int cut_life;            /* the last one after which power was cut; a partition may have been away since before */
     uint64_t look_count;
     int64_t latest_wall_ms; /* that a loop of a node has seen */
     struct past *pasts;     /* map by key */

@@ -18,6 +18,7 @@ static const char fixed_settings[] =
     "log.segment.bytes=1048576\n"
     "log.index.interval.bytes=1000\n"
     "log.retention.ms=-1\n"
+    "log.message.timestamp.after.max.ms=9223372036854775807\n"
     "socket.request.max.bytes=1048576\n"
     "offsets.topic.replication.factor=1\n";
 

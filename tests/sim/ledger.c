@@ -133,6 +133,14 @@ static struct ledger begin_anew(struct ledger *ledger, const struct log *log)
     return known;
 }
 
+void ledger_forget(struct ledger *ledger, int64_t from)
+{
+    while (ledger->count > 0 && batch_next_offset(&ledger->batches[ledger->count - 1].header) > from)
+        ledger->count--;
+    if (ledger->end > from)
+        ledger->end = from;
+}
+
 enum ledger_finding ledger_follow(struct ledger *ledger, const struct machine *machine,
     const struct log *log, bool anew, int32_t *out_first)
 {

@@ -41,6 +41,9 @@ void ledger_deinit(struct ledger *ledger);
 enum ledger_finding ledger_follow(struct ledger *ledger, const struct machine *machine,
     const struct log *log, bool anew, int32_t *out_first);
 
+/* What stood from the offset on is gone, and others may come in its place before the ledger goes on. */
+void ledger_forget(struct ledger *ledger, int64_t from);
+
 /* The batch that holds the offset; NULL: none does. */
 const struct ledger_batch *ledger_at(const struct ledger *ledger, int64_t offset);
 

@@ -4,9 +4,21 @@
 #include "io/io.h"
 #include "sim/world.h"
 
+/* The process is stopped, or the loop waits for the disk. */
+static int64_t not_before_us(const struct loop *loop)
+{
+    int64_t paused_until_us = loop->io->machine->paused_until_us;
+    return loop->held_until_us > paused_until_us ? loop->held_until_us : paused_until_us;
+}
+
 static void turn_now(struct event *event)
 {
     struct loop *loop = container_of(event, struct loop, turn);
+    struct sim *sim = loop->io->sim;
+    if (sim->now_us < not_before_us(loop)) {
+        sim_set(sim, event, EVENT_TURN, not_before_us(loop) + draw_lateness(sim, 30));
+        return;
+    }
     if (!loop_turn(loop))
         loop->ended = true;
 }
@@ -52,7 +64,11 @@ static void plan_turn(struct loop *loop, bool has_work)
     int64_t timer_us = pass_next_timer_us(&loop->pass);
     if (!loop->started || loop->ended || (!has_work && timer_us == INT64_MAX))
         return;
-    int64_t at_us = has_work ? sim->now_us : timer_us > sim->now_us ? timer_us : sim->now_us;
+    int64_t at_us = has_work || timer_us <= loop->pass.now_us ? 0 : machine_sim_us(loop->io->machine, timer_us);
+    if (at_us < not_before_us(loop))
+        at_us = not_before_us(loop);
+    if (at_us < sim->now_us)
+        at_us = sim->now_us;
     if (heap_has(&loop->turn.entry) && loop->turn.entry.key <= at_us)
         return;
     at_us += draw_lateness(sim, 30);
@@ -128,6 +144,7 @@ bool loop_turn(struct loop *loop)
     pass_settle(&loop->pass);
     if (loop->stopping && loop->job_count == 0 && loop->first_mail == NULL)
         return false;
+    loop->held_until_us = loop->io->sim->now_us + loop->io->sim->held_us;
     sim_cancel(loop->io->sim, &loop->turn); /* what was set meanwhile may have run in this pass */
     plan_turn(loop, loop->first_mail != NULL || loop->ready != NULL);
     return true;

@@ -21,6 +21,7 @@ struct recorder {
     int64_t value_count;
     int64_t acked_count, seen_count;
     int violation_count;
+    bool expects_damage; /* the node's disk decayed: a client may meet a batch that its checksum tells apart */
 };
 
 enum { VALUE_MOST = 700, VALUE_NONE = 0, VALUE_DAMAGED = -1, OFFSET_NONE = -1 };

@@ -25,11 +25,12 @@ struct sim *sim_create(uint64_t seed)
     prng_init(&sim->disk, prng_next(&root));
     prng_init(&sim->entropy, prng_next(&root));
     prng_init(&sim->workload, prng_next(&root));
+    prng_init(&sim->fault, prng_next(&root));
     sim->links = links_create(sim, prng_next(&root));
     heap_init(&sim->events);
     sim->now_us = 1000000;
     sim->trace = 0x9e3779b97f4a7c15u ^ seed;
-    sim->faults = (struct sim_faults){ .short_socket_write = 20000, .cold_read = 20000, .pause = 2000 };
+    sim->faults = (struct sim_faults){ .short_socket_write = 20000, .pause = 2000 };
     return sim;
 }
 
@@ -57,6 +58,7 @@ struct sim_faults *sim_faults(struct sim *sim) { return &sim->faults; }
 int64_t sim_now_us(const struct sim *sim) { return sim->now_us; }
 uint64_t sim_trace(const struct sim *sim) { return sim->trace; }
 uint64_t sim_draw(struct sim *sim, uint64_t bound) { return prng_below(&sim->workload, bound); }
+uint64_t sim_draw_fault(struct sim *sim, uint64_t bound) { return prng_below(&sim->fault, bound); }
 
 void sim_mix(struct sim *sim, uint64_t value)
 {
@@ -92,6 +94,7 @@ bool sim_step(struct sim *sim)
     struct event *event = container_of(first, struct event, entry);
     assert(first->key >= sim->now_us);
     sim->now_us = first->key;
+    sim->held_us = 0;
     sim_mix(sim, (uint64_t)sim->now_us << 4 | event->kind);
     const struct loop *turned = event->kind == EVENT_TURN ? container_of(event, struct loop, turn) : NULL;
     event->run(event);
@@ -143,7 +146,36 @@ bool machine_holds_nothing(const struct machine *machine)
     return io == NULL || (io->files == NULL && io->sockets == NULL && io->loops == NULL);
 }
 
+struct disk_faults *machine_disk_faults(struct machine *machine) { return &machine->disk.faults; }
 void machine_shift_clock(struct machine *machine, int64_t wall_ms) { machine->clock_shift_ms += wall_ms; }
+
+void machine_set_drift(struct machine *machine, int32_t of_million)
+{
+    assert(machine->process == NULL);
+    machine->drift = of_million;
+}
+
+void machine_pause(struct machine *machine, int64_t for_us) { machine->paused_until_us = machine->sim->now_us + for_us; }
+
+/* What a clock says that was set to 0 when the world began, and drifts. */
+static int64_t drifting_us(const struct machine *machine, int64_t sim_us)
+{
+    return sim_us + sim_us * machine->drift / 1000000;
+}
+
+static int64_t monotonic_us(const struct machine *machine, int64_t sim_us)
+{
+    return drifting_us(machine, sim_us) - machine->monotonic_zero;
+}
+
+int64_t machine_sim_us(const struct machine *machine, int64_t us)
+{
+    int64_t drifting = us + machine->monotonic_zero, rate = 1000000 + machine->drift;
+    int64_t sim_us = drifting / rate * 1000000 + drifting % rate * 1000000 / rate;
+    while (monotonic_us(machine, sim_us) < us)
+        sim_us++;
+    return sim_us;
+}
 
 void machine_kill(struct machine *machine)
 {
@@ -158,6 +190,7 @@ void machine_cut_power(struct machine *machine)
     machine_kill(machine);
     machine->is_dark = true;
     disk_crash(&machine->disk);
+    machine->monotonic_zero = drifting_us(machine, machine->sim->now_us) - 1000000;
 }
 
 static void step_worker(struct event *event);
@@ -171,6 +204,9 @@ struct io *machine_boot(struct machine *machine, int worker_count)
     for (int i = 0; i < worker_count; i++)
         io->workers[i] = (struct worker){ .event.run = step_worker, .io = io };
     machine->process = io;
+    machine->paused_until_us = 0;
+    machine->disk.faults.is_dead = false;
+    machine->disk.faults.changes_left = 0;
     machine->boot_count++;
     machine->is_dark = false;
     return io;
@@ -205,23 +241,37 @@ static void finish_job(struct mail *mail)
     job->done(job);
 }
 
+static void set_worker(struct worker *worker, int64_t held_us, int64_t usual_us)
+{
+    struct sim *sim = worker->io->sim;
+    sim_set(sim, &worker->event, EVENT_STEP, sim->now_us + held_us + draw_lateness(sim, usual_us));
+}
+
 static void start_worker(struct io *io, struct worker *worker)
 {
     if (worker->job != NULL || io->first_job == NULL)
         return;
     worker->job = container_of(io->first_job, struct job, mail);
     io->first_job = io->first_job->next;
-    sim_set(io->sim, &worker->event, EVENT_STEP, io->sim->now_us + draw_lateness(io->sim, 300));
+    worker->is_done = false;
+    set_worker(worker, 0, 300);
 }
 
-/* Each step is an event of its own, so that a crash can fall between any two. */
+/* Each step is an event of its own, so that a crash can fall between any two; the last one, when the disk held it up, is not
+ * told before its time. */
 static void step_worker(struct event *event)
 {
     struct worker *worker = container_of(event, struct worker, event);
     struct io *io = worker->io;
     struct job *job = worker->job;
-    if (job->step(job) == JOB_AGAIN) {
-        sim_set(io->sim, event, EVENT_STEP, io->sim->now_us + draw_lateness(io->sim, 500));
+    if (io->sim->now_us < io->machine->paused_until_us) {
+        set_worker(worker, io->machine->paused_until_us - io->sim->now_us, 300);
+        return;
+    }
+    bool again = !worker->is_done && job->step(job) == JOB_AGAIN;
+    worker->is_done = !again;
+    if (again || io->sim->held_us > 0) {
+        set_worker(worker, io->sim->held_us, 500);
         return;
     }
     worker->job = NULL;
@@ -246,11 +296,11 @@ void worker_submit(struct io *io, struct loop *owner, struct job *job)
 }
 
 void io_random(struct io *io, void *data, size_t size) { prng_fill(&io->sim->entropy, data, size); }
-int64_t io_monotonic_us(struct io *io) { return io->sim->now_us; }
+int64_t io_monotonic_us(struct io *io) { return monotonic_us(io->machine, io->sim->now_us); }
 
 int64_t io_wall_ms(struct io *io)
 {
-    return 1760000000000 + io->sim->now_us / 1000 + io->machine->clock_shift_ms;
+    return 1760000000000 + drifting_us(io->machine, io->sim->now_us) / 1000 + io->machine->clock_shift_ms;
 }
 
 int64_t io_memory_size(struct io *io)

@@ -5,6 +5,7 @@
  * is left behind: only the world's own objects are freed. */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct io;
@@ -16,14 +17,25 @@ struct sim;
 struct sim_faults {
     uint32_t connection_reset;   /* for each write to a socket */
     uint32_t short_socket_write; /* the same */
-    uint32_t short_disk_write;   /* for each pwritev */
-    uint32_t write_fails;        /* -EIO, for each pwritev */
-    uint32_t sync_fails;         /* -EIO, and what was to be synced never will be */
-    int64_t failures;            /* writes and syncs that failed for these: counted here */
-    bool disk_is_full;           /* -ENOSPC for what makes a file or lets it grow */
-    uint32_t cold_read;          /* file_is_cached() says no */
     uint32_t pause;              /* a loop or worker is late by up to 20 ms, for each turn or step */
+};
+
+/* What is asked of a disk, by what may fail alone. */
+enum disk_call { DISK_READ, DISK_WRITE, DISK_SYNC, DISK_OPEN, DISK_NAME /* make, rename, remove */, DISK_SYNC_NAMES, DISK_CALL_COUNT };
+
+/* The same of one machine's disk, for each call. */
+struct disk_faults {
+    uint32_t fails[DISK_CALL_COUNT]; /* -EIO; what was to be synced never will be */
+    const char *fails_below;         /* only paths that begin so; NULL: all */
+    uint32_t short_write;            /* a pwritev takes a part only */
+    uint32_t cold_read;              /* file_is_cached() says no */
+    uint32_t slow;                   /* the caller is held up for 1 to slow_us more */
+    int64_t slow_us;
+    bool is_full;                /* -ENOSPC for what makes a name or lets a file grow */
+    int64_t changes_left;        /* with this change the disk dies: it and every later call are -EIO and do nothing; 0: never */
+    bool is_dead;                /* it did; the next boot finds it well */
     const char *sync_lies_below; /* files whose path begins so: a sync says ok and does nothing; NULL: none */
+    int64_t failures;            /* calls that failed for fails[] or for bad sectors: counted here */
 };
 
 /* Who looks at the world after each event; it must not change it. turned: the loop whose turn the event was, to compare only; NULL:
@@ -40,6 +52,7 @@ int64_t sim_now_us(const struct sim *sim);
 uint64_t sim_trace(const struct sim *sim);             /* hash of every event and every write so far */
 uint64_t sim_draw(struct sim *sim, uint64_t bound);    /* for the workload: a stream of its own, below bound */
 void sim_watch(struct sim *sim, struct sim_watch *watch); /* as long as the world lives */
+uint64_t sim_draw_fault(struct sim *sim, uint64_t bound); /* the same for what goes wrong */
 bool sim_step(struct sim *sim);                        /* one event; false: nothing will ever happen again */
 
 /* Steps until is_done() says so; false: it did not within limit_us of virtual time, which has then passed. */
@@ -56,7 +69,20 @@ void machine_kill(struct machine *machine);      /* kill -9: what it wrote stays
 void machine_cut_power(struct machine *machine); /* and unsynced writes and names are kept, lost or torn */
 bool machine_is_running(const struct machine *machine);
 bool machine_holds_nothing(const struct machine *machine); /* its process has no file, socket or loop */
+
+
+/* ---- Disks. Files are taken here as a power cut that keeps nothing would leave them. ---- */
+struct disk_faults *machine_disk_faults(struct machine *machine);
+void machine_visit_files(struct machine *machine, void (*visit)(void *context, const char *path, int64_t size), void *context);
+int64_t machine_read_file(struct machine *machine, const char *path, void *data, size_t size, int64_t position); /* its bytes */
+/* Bits of one byte flip, or (flipped 0) a range cannot be read any more, until it is written again or restored. */
+void machine_decay(struct machine *machine, const char *path, int64_t position, size_t size, uint8_t flipped);
+int machine_restore(struct machine *machine); /* as from a copy: what decayed is as it was; returns in how many places */
+
+/* ---- Time. ---- */
 void machine_shift_clock(struct machine *machine, int64_t wall_ms); /* moves its wall clock */
+void machine_set_drift(struct machine *machine, int32_t of_million); /* its clocks are so much faster than the world's; before it boots */
+void machine_pause(struct machine *machine, int64_t for_us); /* SIGSTOP: nothing of its process runs; its kernel goes on */
 
 /* From here on the loop's passes are events; before, nothing runs it. What a thread is in the real world. */
 void sim_start_loop(struct loop *loop);

@@ -16,6 +16,7 @@
 #include "broker/format.h"
 #include "broker/node.h"
 #include "sim/breaking.h"
+#include "sim/faults.h"
 #include "sim/invariants.h"
 #include "sim/kind.h"
 #include "sim/odd_sums.h"
@@ -42,10 +43,10 @@ struct run {
     struct recorder recorder;
     struct workload *workload;
     struct invariants *invariants;
+    struct faults faults;
     int endings[3];
-    int failed_lives;      /* in which the disk failed */
-    int64_t shift_ms;      /* of the node's wall clock */
-    int64_t failures_seen; /* of the disk, before this life */
+    int failed_lives; /* in which the disk failed */
+    int failed_boots;
 };
 
 static struct sim *reporting_sim; /* the sink is told nothing but the line */
@@ -64,31 +65,40 @@ static void drop_report(enum report_level level, const char *event, const char *
 }
 
 /* As `strom server` does: empty directories are formatted, then the node is wired and started. */
-static bool boot(struct run *run)
+static int begin_node(struct run *run)
 {
     char reason[512];
-    run->io = machine_boot(run->machine, WORKERS);
     if (format_state_of(run->io, "/data", reason, sizeof(reason)) == FORMAT_NONE) {
-        struct format_wish wish = { 0 };
+        struct format_wish wish = { .ignore_formatted = true }; /* a format that did not end */
         if (run->recorder.acked_count > 0)
             recorder_violate(&run->recorder, "node_forgot_its_format", "time_us=%lld", (long long)sim_now_us(run->sim));
         if (format_directories(run->io, &run->kind.settings, &wish, reason, sizeof(reason)) < 0) {
-            recorder_violate(&run->recorder, "node_does_not_format", "reason=%s", reason);
-            return false;
+            report_error("format_failed", "reason=\"%s\"", reason);
+            return -EIO;
         }
     }
     int status = node_create(run->io, &run->kind.settings, &run->node);
-    if (status == 0) {
-        invariants_begin(run->invariants, run->node);
-        for (int i = 0; i < node_loop_count(run->node); i++)
-            sim_start_loop(node_loop(run->node, i));
-        node_start(run->node);
-    } else {
-        run->node = NULL;
-    }
     if (status < 0)
+        return status;
+    invariants_begin(run->invariants, run->node);
+    for (int i = 0; i < node_loop_count(run->node); i++)
+        sim_start_loop(node_loop(run->node, i));
+    node_start(run->node);
+    return 0;
+}
+
+static void boot(struct run *run)
+{
+    run->io = machine_boot(run->machine, WORKERS);
+    faults_begin_life(&run->faults);
+    int status = begin_node(run);
+    run->recorder.expects_damage = faults_explain_damage(&run->faults);
+    if (status == 0)
+        return;
+    run->node = NULL;
+    run->failed_boots++;
+    if (!faults_explain_end(&run->faults))
         recorder_violate(&run->recorder, "node_does_not_start", "status=%d", status);
-    return status == 0;
 }
 
 static bool has_stopped(void *context)
@@ -104,7 +114,7 @@ static void stop(struct run *run)
 {
     node_stop(run->node);
     if (sim_run(run->sim, LIMIT_US, has_stopped, run)) {
-        if (node_failed(run->node))
+        if (node_failed(run->node) && !faults_explain_end(&run->faults))
             recorder_violate(&run->recorder, "node_failed", "while=stopping");
         invariants_end(run->invariants, ENDING_STOP);
         node_destroy(run->node);
@@ -115,21 +125,24 @@ static void stop(struct run *run)
     machine_kill(run->machine);
 }
 
-static bool disk_failed(const struct run *run) { return sim_faults(run->sim)->failures > run->failures_seen; }
-
-/* What a failed sync left in memory no process can save, so power goes then; nothing else is asked of that life. */
-static void end_node(struct run *run, enum ending ending)
+/* How the life must end, when it cannot as drawn. What a failed sync left in memory no process can save, so power goes then;
+ * nothing else is asked of that life. */
+static enum ending settle_ending(struct run *run, enum ending drawn)
 {
-    struct sim_faults *faults = sim_faults(run->sim);
-    faults->disk_is_full = false;
-    faults->write_fails = faults->sync_fails = 0;
-    if (disk_failed(run)) {
+    if (faults_disk_failed(&run->faults)) {
         run->failed_lives++;
-        ending = ENDING_POWER_CUT;
-    } else if (has_stopped(run)) {
-        recorder_violate(&run->recorder, "node_stopped_by_itself", "failed=%d", node_failed(run->node));
-        ending = ENDING_KILL;
+        return ENDING_POWER_CUT;
     }
+    if (run->node != NULL && has_stopped(run) && !faults_explain_end(&run->faults))
+        recorder_violate(&run->recorder, "node_stopped_by_itself", "failed=%d", node_failed(run->node));
+    bool is_gone = run->node == NULL || has_stopped(run) || faults_disk_is_dead(&run->faults);
+    return drawn == ENDING_STOP && is_gone ? ENDING_KILL : drawn;
+}
+
+static void end_node(struct run *run, enum ending drawn)
+{
+    enum ending ending = settle_ending(run, drawn);
+    faults_end_life(&run->faults);
     if (ending != ENDING_STOP)
         invariants_end(run->invariants, ending);
     switch (ending) {
@@ -144,42 +157,35 @@ static void end_node(struct run *run, enum ending ending)
     run->endings[ending]++;
 }
 
-static bool never(void *context)
-{
-    (void)context;
-    return false;
-}
+static bool disk_is_dead(void *context) { return faults_disk_is_dead(&((struct run *)context)->faults); }
 
-static void wait_us(struct run *run, uint64_t most_us)
+/* False: the disk died meanwhile. */
+static bool wait_us(struct run *run, uint64_t most_us)
 {
-    sim_run(run->sim, 1000 + (int64_t)sim_draw(run->sim, most_us), never, NULL);
+    return !sim_run(run->sim, 1000 + (int64_t)sim_draw(run->sim, most_us), disk_is_dead, run);
 }
 
 static bool is_drained(void *context) { return workload_is_drained(((struct run *)context)->workload); }
 
-/* What may happen in the life to come. */
-static void draw_faults(struct run *run)
+static void draw_network(struct run *run)
 {
     static const uint32_t resets[] = { 0, 500, 5000 };
     struct sim_faults *faults = sim_faults(run->sim);
-    int64_t shift_ms = (int64_t)sim_draw(run->sim, 2400000) - 1200000;
     faults->connection_reset = resets[sim_draw(run->sim, 3)];
-    faults->cold_read = sim_draw(run->sim, 3) == 0 ? 300000 : 10000;
-    faults->short_disk_write = sim_draw(run->sim, 3) == 0 ? 3000 : 0;
     faults->pause = sim_draw(run->sim, 3) == 0 ? 30000 : 1000;
-    faults->sync_fails = sim_draw(run->sim, 8) == 0 ? 1000 : 0;
-    faults->write_fails = sim_draw(run->sim, 12) == 0 ? 1000 : 0;
-    run->failures_seen = faults->failures;
-    machine_shift_clock(run->machine, shift_ms - run->shift_ms);
-    run->shift_ms = shift_ms;
 }
 
 static void live(struct run *run)
 {
-    wait_us(run, 1000000); /* to be elected, a node must write; on a full disk it would say so and stop */
-    for (uint64_t left = sim_draw(run->sim, 6); left > 0; left--) {
-        sim_faults(run->sim)->disk_is_full = sim_draw(run->sim, 8) == 0;
-        wait_us(run, 1000000);
+    if (faults_life_is_short(&run->faults)) {
+        wait_us(run, 100000);
+        return;
+    }
+    bool is_alive = wait_us(run, 1000000); /* to be elected, a node must write; on a full disk it would say so and stop */
+    for (uint64_t left = sim_draw(run->sim, 6); left > 0 && is_alive; left--) {
+        faults_strike(&run->faults);
+        run->recorder.expects_damage = faults_explain_damage(&run->faults);
+        is_alive = wait_us(run, 1000000);
     }
 }
 
@@ -187,21 +193,20 @@ static void run_to_the_end(struct run *run, const struct options *options)
 {
     static const enum ending endings[] = { ENDING_KILL, ENDING_POWER_CUT, ENDING_POWER_CUT, ENDING_STOP };
     int64_t calm_at_us = sim_now_us(run->sim) + options->seconds * 1000000;
-    bool is_up = boot(run);
-    wait_us(run, 2000000);
     sim_disturb_network(run->sim);
-    while (is_up && sim_now_us(run->sim) < calm_at_us) {
-        draw_faults(run);
+    while (sim_now_us(run->sim) < calm_at_us) {
+        boot(run);
+        draw_network(run);
         live(run);
         end_node(run, endings[sim_draw(run->sim, 4)]);
         wait_us(run, 500000);
-        is_up = boot(run);
     }
-    if (!is_up)
+    faults_calm(&run->faults);
+    boot(run);
+    if (run->node == NULL)
         return;
     sim_faults(run->sim)->connection_reset = 0;
     sim_calm_network(run->sim);
-    run->failures_seen = sim_faults(run->sim)->failures;
     workload_drain(run->workload);
     if (!sim_run(run->sim, LIMIT_US, is_drained, run)) {
         recorder_violate(&run->recorder, "run_does_not_end", "limit_us=%d", LIMIT_US);
@@ -219,6 +224,7 @@ static int simulate(const struct options *options, int64_t seed, uint64_t *out_t
     run.machine = machine_create(run.sim, "node");
     if (!kind_draw(&run.kind, run.sim))
         exit(2);
+    faults_init(&run.faults, run.sim, run.machine, run.kind.has_two_directories);
     recorder_init(&run.recorder, run.sim);
     run.invariants = invariants_create(run.sim, run.machine, &run.recorder);
     run.workload = workload_create(run.sim, "node", PORT, &run.recorder);
@@ -229,13 +235,15 @@ static int simulate(const struct options *options, int64_t seed, uint64_t *out_t
     odd_sums_add();
     int violations = run.recorder.violation_count;
     *out_trace = sim_trace(run.sim);
-    if (options->verbose)
-        printf("acked=%lld seen=%lld created=%lld deleted=%lld crashes=%d power_cuts=%d stops=%d disk_failures=%d directories=%d "
-               "shards=%d network_troubles=%lld virtual_ms=%lld\n",
+    if (options->verbose) {
+        printf("acked=%lld seen=%lld created=%lld deleted=%lld crashes=%d power_cuts=%d stops=%d disk_failures=%d failed_boots=%d "
+               "directories=%d shards=%d network_troubles=%lld virtual_ms=%lld\n",
             (long long)run.recorder.acked_count, (long long)run.recorder.seen_count, (long long)run.workload->created_count,
             (long long)run.workload->deleted_count, run.endings[ENDING_KILL] + run.endings[ENDING_POWER_CUT],
-            run.endings[ENDING_POWER_CUT], run.endings[ENDING_STOP], run.failed_lives, 1 + run.kind.has_two_directories,
+            run.endings[ENDING_POWER_CUT], run.endings[ENDING_STOP], run.failed_lives, run.failed_boots, 1 + run.kind.has_two_directories,
             run.kind.settings.shards, (long long)sim_network_troubles(run.sim), (long long)sim_now_us(run.sim) / 1000);
+        faults_tell(&run.faults);
+    }
     workload_destroy(run.workload);
     recorder_deinit(&run.recorder);
     sim_destroy(run.sim);

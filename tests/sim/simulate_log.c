@@ -181,7 +181,7 @@ static void take_back(struct run *run)
 
 static void write_group(struct run *run)
 {
-    sim_faults(run->sim)->disk_is_full = sim_draw(run->sim, 20) == 0;
+    machine_disk_faults(run->machine)->is_full = sim_draw(run->sim, 20) == 0;
     for (uint64_t left = 1 + sim_draw(run->sim, 4); left > 0; left--)
         append(run);
     int status = log_write(run->log);
@@ -205,13 +205,13 @@ static void live(struct run *run)
 {
     int64_t end_us = sim_now_us(run->sim) + 20000 + (int64_t)sim_draw(run->sim, 3000000);
     int64_t most_wait_us = 1 + (int64_t)sim_draw(run->sim, 100000);
-    sim_faults(run->sim)->sync_fails = sim_draw(run->sim, 4) == 0 ? 5000 : 0;
+    machine_disk_faults(run->machine)->fails[DISK_SYNC] = sim_draw(run->sim, 4) == 0 ? 5000 : 0;
     while (sim_now_us(run->sim) < end_us && !flusher_is_failed(run->flusher) && run->batch_count < MOST_BATCHES - 10) {
         write_group(run);
         sim_run(run->sim, 200 + (int64_t)sim_draw(run->sim, (uint64_t)most_wait_us), never, run);
     }
-    sim_faults(run->sim)->sync_fails = 0;
-    sim_faults(run->sim)->disk_is_full = false;
+    machine_disk_faults(run->machine)->fails[DISK_SYNC] = 0;
+    machine_disk_faults(run->machine)->is_full = false;
 }
 
 static bool stopped(void *context) { return ((struct run *)context)->has_stopped; }
@@ -236,10 +236,10 @@ static void stop_cleanly(struct run *run)
 
 static void one_life(struct run *run)
 {
-    int64_t failed_before = sim_faults(run->sim)->failures;
+    int64_t failed_before = machine_disk_faults(run->machine)->failures;
     live(run);
     int64_t least_end = run->written_end;
-    bool is_failed = sim_faults(run->sim)->failures > failed_before;
+    bool is_failed = machine_disk_faults(run->machine)->failures > failed_before;
     run->failures += is_failed;
     switch (is_failed ? 3 : sim_draw(run->sim, 4)) { /* what a failed sync left in memory, no process can save */
     case 0:
@@ -272,7 +272,7 @@ static uint64_t simulate(uint64_t seed)
     struct run run = { .sim = sim_create(seed), .durable.run = note_durable, .stopped.run = note_stopped };
     run.machine = machine_create(run.sim, "machine");
     run.batches = memory_take(MOST_BATCHES * sizeof(*run.batches));
-    sim_faults(run.sim)->short_disk_write = 3000;
+    machine_disk_faults(run.machine)->short_write = 3000;
     open_log(&run);
     for (int life = 0; life < 12; life++)
         one_life(&run);

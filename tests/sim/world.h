@@ -31,8 +31,9 @@ struct event {
 struct sim {
     struct heap events;
     int64_t now_us;
+    int64_t held_us; /* how long the running event's calls of the disk hold up whoever made them */
     uint64_t trace;
-    struct prng schedule, network, disk, entropy, workload;
+    struct prng schedule, network, disk, entropy, workload, fault;
     struct sim_faults faults;
     struct machine *machines;
     struct sim_watch *watches;
@@ -42,6 +43,7 @@ struct sim {
 /* Files and names as the running system sees them, and as they would be found after a power cut. */
 struct disk {
     struct sim *sim;
+    struct disk_faults faults;
     struct inode *root;
     struct inode *inodes;      /* all of them */
     struct name_change *names; /* not yet durable, oldest first */
@@ -55,6 +57,9 @@ struct machine {
     struct disk disk;
     struct io *process; /* NULL: down */
     int64_t clock_shift_ms;
+    int32_t drift;           /* of a million */
+    int64_t monotonic_zero;  /* of the drifting clock: when the machine was last switched on */
+    int64_t paused_until_us; /* of the world's time */
     int boot_count;
     bool is_dark; /* without power: nothing that comes is answered */
 };
@@ -63,6 +68,7 @@ struct worker {
     struct event event;
     struct io *io;
     struct job *job; /* NULL: idle */
+    bool is_done;    /* the job's last call is still on its way back */
 };
 
 struct io {
@@ -86,6 +92,7 @@ struct loop {
     struct socket *running;
     uint64_t socket_run;
     int64_t job_count;
+    int64_t held_until_us; /* by the disk */
     bool started, stopping, ended;
 };
 
@@ -94,6 +101,8 @@ void sim_cancel(struct sim *sim, struct event *event);
 void sim_mix(struct sim *sim, uint64_t value); /* into the trace */
 int64_t draw_between(struct prng *prng, int64_t least, int64_t most);
 int64_t draw_lateness(struct sim *sim, int64_t usual_us); /* 1 to usual_us, sometimes a pause */
+
+int64_t machine_sim_us(const struct machine *machine, int64_t monotonic_us); /* when its clock will say so, or just after */
 
 void loop_has_work(struct loop *loop); /* a pass soon, when it is started */
 void sockets_run(struct loop *loop);

@@ -372,7 +372,7 @@ void test_sim__can_lie_about_syncs(void)
     for (uint64_t seed = 1; seed <= 50; seed++) {
         struct sim *sim = sim_create(seed);
         struct machine *machine = machine_create(sim, "machine");
-        sim_faults(sim)->sync_lies_below = "/safe";
+        machine_disk_faults(machine)->sync_lies_below = "/safe";
         write_file(machine_boot(machine, 1), "/safe", "one", true, true);
         machine_cut_power(machine);
         lost += !holds(machine_boot(machine, 1), "/safe", "one");

@@ -180,14 +180,14 @@ void test_quorum_crash__goes_on_after_a_full_disk(void)
     while (!before->done)
         desk_turn(&crash.desk);
     assert_true(crash.answered[0]);
-    sim_faults(crash.desk.sim)->disk_is_full = true;
+    machine_disk_faults(crash.machine)->is_full = true;
     struct errand *refused = create(&crash);
     while (!refused->done)
         desk_turn(&crash.desk);
     assert_false(crash.answered[1]);
     assert_null(image_topic_by_name(crash.desk.image, STR("t-1")));
     assert_non_null(image_topic_by_name(crash.desk.image, STR("t-0")));
-    sim_faults(crash.desk.sim)->disk_is_full = false;
+    machine_disk_faults(crash.machine)->is_full = false;
     struct errand *after = create(&crash);
     while (!after->done)
         desk_turn(&crash.desk);

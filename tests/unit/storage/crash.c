@@ -63,7 +63,7 @@ static void append_some(struct world *world)
             1000 + log_staged_end(world->log), world->epoch, &options);
     }
     int status = log_write(world->log);
-    assert_true(status == 0 || (status == -ENOSPC && sim_faults(world->sim)->disk_is_full));
+    assert_true(status == 0 || (status == -ENOSPC && machine_disk_faults(world->machine)->is_full));
     assert_int_equal(log_staged_end(world->log), log_end(world->log));
     for (int i = 0; i < PRODUCERS; i++) { /* what was not written is forgotten */
         const struct producer *known = producers_find(log_producers(world->log), 100 + i);
@@ -101,7 +101,7 @@ static void work(struct timer *timer)
     if (world->stopping)
         return;
     if (sim_draw(world->sim, 40) == 0)
-        sim_faults(world->sim)->disk_is_full = !sim_faults(world->sim)->disk_is_full;
+        machine_disk_faults(world->machine)->is_full = !machine_disk_faults(world->machine)->is_full;
     if (log_end(world->log) < OFFSETS_MAX - 100 && sim_draw(world->sim, 3) != 0)
         append_some(world);
     if (sim_draw(world->sim, 4) == 0)
@@ -236,7 +236,7 @@ static void create_world(uint64_t seed)
     world.store.settings.checkpoint_ms = 5 + (int64_t)sim_draw(world.sim, 200);
     world.store.settings.rest_ms = 20 + (int64_t)sim_draw(world.sim, 200);
     sim_faults(world.sim)->pause = 20000;
-    sim_faults(world.sim)->short_disk_write = 20000;
+    machine_disk_faults(world.machine)->short_write = 20000;
     struct io *io = machine_boot(world.machine, 1);
     assert_int_equal(log_dir_format(io, "/data", &identity), 0);
     assert_int_equal(directory_sync(io, "/"), 0);
@@ -251,7 +251,7 @@ static void run_seed(uint64_t seed)
         int64_t until = sim_now_us(world.sim) + 1000 + (int64_t)sim_draw(world.sim, 1000000);
         while (sim_now_us(world.sim) < until && sim_step(world.sim))
             continue;
-        sim_faults(world.sim)->disk_is_full = false;
+        machine_disk_faults(world.machine)->is_full = false;
         switch (sim_draw(world.sim, 4)) {
         case 0:
             machine_kill(world.machine);
@@ -314,14 +314,14 @@ void test_crash__deletes_records_when_there_is_room_again(void)
     while (world.durable < 50)
         assert_true(sim_step(world.sim));
     timer_cancel(world.store.loop, &world.work);
-    sim_faults(world.sim)->disk_is_full = false;
+    machine_disk_faults(world.machine)->is_full = false;
     assert_false(sim_run(world.sim, 2 * 1000000LL, is_stopped, &world)); /* all deletions are over */
     int64_t start = log_start(world.log);
-    sim_faults(world.sim)->disk_is_full = true;
+    machine_disk_faults(world.machine)->is_full = true;
     assert_int_equal(log_delete_records(world.log, start + 7), 0);
     assert_false(sim_run(world.sim, 3 * 1000000LL, is_stopped, &world));
     assert_int_equal(log_start(world.log), start);
-    sim_faults(world.sim)->disk_is_full = false;
+    machine_disk_faults(world.machine)->is_full = false;
     while (log_start(world.log) < start + 7)
         assert_true(sim_step(world.sim));
     sim_destroy(world.sim);
@@ -333,20 +333,20 @@ void test_crash__believes_no_sync_beside_one_that_failed(void)
 {
     for (uint64_t seed = 1; seed <= 60; seed++) {
         create_world(seed);
-        struct sim_faults *faults = sim_faults(world.sim);
+        struct disk_faults *faults = machine_disk_faults(world.machine);
         world.store.settings.checkpoint_bytes = 1; /* both run whenever something was written */
         boot(&world);
         int64_t until = sim_now_us(world.sim) + 20000 + (int64_t)sim_draw(world.sim, 300000);
         while (sim_now_us(world.sim) < until)
             assert_true(sim_step(world.sim));
-        faults->sync_fails = 1000000;
+        faults->fails[DISK_SYNC] = 1000000;
         while (faults->failures == 0)
             assert_true(sim_step(world.sim));
-        faults->sync_fails = 0;
+        faults->fails[DISK_SYNC] = 0;
         timer_cancel(world.store.loop, &world.work);
         sim_run(world.sim, 200 * 1000LL, is_stopped, &world);
         machine_cut_power(world.machine);
-        faults->disk_is_full = false;
+        faults->is_full = false;
         boot(&world);
         sim_destroy(world.sim);
     }

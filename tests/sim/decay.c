@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "sim/disk.h"
+
+enum { PATH_SIZE = 1024 };
+
+static void visit_names(const struct name *name, const char *path,
+                        void (*visit)(void *context, const char *path, int64_t size), void *context)
+{
+    for (; name != NULL; name = name->next) {
+        char below[PATH_SIZE];
+        snprintf(below, sizeof(below), "%s/%s", path, name->text);
+        if (name->inode->is_directory)
+            visit_names(name->inode->names_durable, below, visit, context);
+        else
+            visit(context, below, (int64_t)name->inode->durable.size);
+    }
+}
+
+void machine_visit_files(struct machine *machine, void (*visit)(void *context, const char *path, int64_t size), void *context)
+{
+    visit_names(machine->disk.root->names_durable, "", visit, context);
+}
+
+static struct inode *find_durable(struct machine *machine, const char *path)
+{
+    struct inode *inode = machine->disk.root;
+    while (inode != NULL && *path == '/') {
+        size_t size = strcspn(++path, "/");
+        inode = names_find(inode->names_durable, path, size);
+        path += size;
+    }
+    return inode;
+}
+
+int64_t machine_read_file(struct machine *machine, const char *path, void *data, size_t size, int64_t position)
+{
+    const struct inode *inode = find_durable(machine, path);
+    if (inode == NULL || position < 0 || (size_t)position >= inode->durable.size)
+        return 0;
+    if (size > inode->durable.size - (size_t)position)
+        size = inode->durable.size - (size_t)position;
+    memcpy(data, inode->durable.data + position, size);
+    return (int64_t)size;
+}
+
+static void flip(struct inode *inode, const struct decay *decay)
+{
+    size_t at = decay->position;
+    bool seen = at < inode->seen.size && inode->seen.data[at] == inode->durable.data[at];
+    inode->durable.data[at] ^= decay->flipped;
+    if (seen) /* else it was written since, and waits in memory */
+        inode->seen.data[at] ^= decay->flipped;
+}
+
+void machine_decay(struct machine *machine, const char *path, int64_t position, size_t size, uint8_t flipped)
+{
+    struct inode *inode = find_durable(machine, path);
+    assert(inode != NULL && position >= 0 && (size_t)position + size <= inode->durable.size && (flipped == 0 || size == 1));
+    struct decay *decay = memory_take(sizeof(*decay));
+    *decay = (struct decay){ .position = (size_t)position, .size = size, .flipped = flipped };
+    LL_PREPEND(inode->decays, decay);
+    if (flipped != 0)
+        flip(inode, decay);
+}
+
+int machine_restore(struct machine *machine)
+{
+    int count = 0;
+    struct inode *inode;
+    DL_FOREACH(machine->disk.inodes, inode)
+        while (inode->decays != NULL) {
+            struct decay *decay = inode->decays;
+            inode->decays = decay->next;
+            if (decay->flipped != 0)
+                flip(inode, decay);
+            memory_give(decay);
+            count++;
+        }
+    return count;
+}
+
+bool inode_is_readable(const struct inode *inode, size_t position, size_t size)
+{
+    for (const struct decay *decay = inode->decays; decay != NULL; decay = decay->next)
+        if (decay->flipped == 0 && decay->position < position + size && position < decay->position + decay->size)
+            return false;
+    return true;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/rot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "sim/sim.h"
+#include "wire/batch.h"
+
+enum { PATH_SIZE = 1024, SECTOR = 512, TRIES = 8 };
+
+/* By the end of their names. What has no checksum, as Kafka reads it, and says how far a log reaches or who wrote it, nobody can
+ * tell from the truth when one digit of it is another; so bits do not flip there. */
+static const char *const flipping[] = { ".log", ".log", ".index", ".timeindex", ".snapshot", ".checkpoint",
+    "replication-offset-checkpoint", "quorum-state", "meta.properties" };
+static const char *const unreadable[] = { ".log", ".index", ".timeindex", ".snapshot", ".checkpoint", "leader-epoch-checkpoint",
+    "recovery-point-offset-checkpoint", "log-start-offset-checkpoint", "quorum-state", "partition.metadata" };
+
+static const char *draw_suffix(struct sim *sim, bool flips)
+{
+    return flips ? flipping[sim_draw_fault(sim, sizeof(flipping) / sizeof(flipping[0]))]
+                 : unreadable[sim_draw_fault(sim, sizeof(unreadable) / sizeof(unreadable[0]))];
+}
+
+struct choice {
+    struct sim *sim;
+    const char *suffix;
+    int64_t count, size;
+    char path[PATH_SIZE];
+};
+
+static void choose(void *context, const char *path, int64_t size)
+{
+    struct choice *choice = context;
+    size_t length = strlen(path), suffix = strlen(choice->suffix);
+    if (size == 0 || length < suffix || strcmp(path + length - suffix, choice->suffix) != 0)
+        return;
+    if (sim_draw_fault(choice->sim, (uint64_t)++choice->count) != 0)
+        return; /* each of them with the same chance */
+    choice->size = size;
+    snprintf(choice->path, sizeof(choice->path), "%s", path);
+}
+
+/* The recovery point of the log that a segment belongs to; -1: none is known. */
+static int64_t recovery_point(struct machine *machine, const char *segment)
+{
+    char path[PATH_SIZE + 64], name[PATH_SIZE];
+    int64_t point = -1;
+    const char *file = strrchr(segment, '/'), *log = file - 1;
+    while (log > segment && *log != '/')
+        log--;
+    const char *dash = file - 1;
+    while (dash > log && *dash != '-')
+        dash--;
+    snprintf(path, sizeof(path), "%.*s/recovery-point-offset-checkpoint", (int)(log - segment), segment);
+    snprintf(name, sizeof(name), "\n%.*s %.*s ", (int)(dash - log - 1), log + 1, (int)(file - dash - 1), dash + 1);
+    enum { MOST = 1 << 20 };
+    char *text = memory_take(MOST + 1);
+    machine_read_file(machine, path, text, MOST, 0);
+    const char *line = strstr(text, name);
+    if (line != NULL)
+        point = strtoll(line + strlen(name), NULL, 10);
+    memory_give(text);
+    return point;
+}
+
+/* How much of a segment is below its log's recovery point. */
+static int64_t confirmed_size(struct machine *machine, const char *path, int64_t size)
+{
+    uint8_t bytes[BATCH_HEADER_SIZE];
+    struct batch_header header;
+    int64_t point = recovery_point(machine, path), position = 0;
+    while (position < size) {
+        int64_t got = machine_read_file(machine, path, bytes, sizeof(bytes), position);
+        if (batch_parse_header(bytes, (size_t)got, (uint64_t)(size - position), &header) != BATCH_OK ||
+            batch_next_offset(&header) > point)
+            break;
+        position += (int64_t)header.size;
+    }
+    return position;
+}
+
+/* The base offset and the leader epoch of a batch are outside its checksum. */
+static bool is_checked(struct machine *machine, const char *path, int64_t size, int64_t position)
+{
+    uint8_t bytes[BATCH_HEADER_SIZE];
+    struct batch_header header = { 0 };
+    for (int64_t at = 0; at <= position; at += (int64_t)header.size) {
+        int64_t got = machine_read_file(machine, path, bytes, sizeof(bytes), at);
+        if (batch_parse_header(bytes, (size_t)got, (uint64_t)(size - at), &header) != BATCH_OK)
+            return false;
+        if (position < at + (int64_t)header.size)
+            return position >= at + BATCH_AT_MAGIC || (position >= at + BATCH_AT_LENGTH && position < at + BATCH_AT_LEADER_EPOCH);
+    }
+    return false;
+}
+
+bool rot_strike(struct sim *sim, struct machine *machine, bool flips)
+{
+    struct choice choice = { .sim = sim, .suffix = draw_suffix(sim, flips) };
+    machine_visit_files(machine, choose, &choice);
+    if (choice.count == 0)
+        return false;
+    bool is_log = strcmp(choice.suffix, ".log") == 0;
+    int64_t size = is_log && flips ? confirmed_size(machine, choice.path, choice.size) : choice.size;
+    for (int try = 0; size > 0 && try < TRIES; try++) {
+        int64_t position = (int64_t)sim_draw_fault(sim, (uint64_t)size);
+        if (is_log && flips && !is_checked(machine, choice.path, choice.size, position))
+            continue;
+        int64_t room = choice.size - position;
+        size_t decays = flips ? 1 : room < SECTOR ? (size_t)room : SECTOR;
+        machine_decay(machine, choice.path, position, decays, flips ? (uint8_t)(1 << sim_draw_fault(sim, 8)) : 0);
+        return true;
+    }
+    return false;
+}
