@@ -25,6 +25,7 @@ enum { REASON_SIZE = 512 };
 static void open_settings(const struct node_settings *settings, struct log_dir_settings *out)
 {
     log_dir_settings_defaults(out);
+    out->retention_first_ms = settings->initial_task_delay_ms;
     out->retention_check_ms = settings->retention_check_interval_ms;
     out->dirty_bytes = settings->dirty_bytes / settings->shards + 1; /* never none at all */
 }

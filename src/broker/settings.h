@@ -112,7 +112,7 @@ struct node_settings {
     int32_t num_partitions, default_replication_factor;
     int32_t broker_heartbeat_interval_ms;
     int32_t producer_id_expiration_ms;
-    int64_t retention_check_interval_ms;
+    int64_t initial_task_delay_ms, retention_check_interval_ms;
 
     int32_t report_format, report_level; /* enum report_format of cli, enum report_level */
     struct topic_settings

@@ -74,7 +74,7 @@ static bool is_without_meaning(struct str key)
 {
     static const char *const prefixes[] = { "num.", "background.threads", "queued.max.requests",
         "metric", "kafka.metrics.", "log.cleaner.threads", "log.cleaner.io.", "log.cleaner.dedupe.",
-        "log.initial.task.delay.ms", "auto.include.jmx.reporter", "group.coordinator.",
+        "auto.include.jmx.reporter", "group.coordinator.",
         "share.coordinator.", "transaction.state.log.", "offsets.", "auto.leader.rebalance.enable",
         "controlled.shutdown.", NULL };
     return starts_with_any(key, prefixes) ||

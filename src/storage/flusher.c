@@ -402,7 +402,7 @@ void flush_attach(struct log *log)
     }
     if (!timer_is_set(&flusher->retention_timer) && !flusher->final)
         set_timer_in(
-            flusher, &flusher->retention_timer, log_dir_settings(flusher->dir)->retention_check_ms);
+            flusher, &flusher->retention_timer, log_dir_settings(flusher->dir)->retention_first_ms);
 }
 
 void flush_detach(struct log *log)

@@ -46,7 +46,7 @@ void test_flusher__checkpoints_under_full_load(void)
     store_create(&store);
     store_stop(&store, NULL, 0);
     store.settings.checkpoint_ms = 5;
-    store.settings.retention_check_ms = 5;
+    store.settings.retention_first_ms = store.settings.retention_check_ms = 5;
     store_open(&store, store.path);
     struct log *log;
     assert_int_equal(
