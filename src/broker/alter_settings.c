@@ -9,6 +9,7 @@
 #include "broker/shard.h"
 #include "broker/unserved.h"
 #include "metadata/decide.h"
+#include "metadata/image.h"
 
 static enum error settle(struct resource_change *resource, enum error error, const char *message)
 {
@@ -121,6 +122,38 @@ static void drop_earlier(struct request *request, struct resource_change *resour
     resource->wish_count = kept;
 }
 
+static bool is_among(struct str list, struct str item)
+{
+    struct str piece;
+    while (list.size > 0 && str_split(&list, ',', &piece)) {
+        if (str_equal(str_trim(piece), item))
+            return true;
+    }
+    return false;
+}
+
+/* Which directories there are only the broker knows: through a controller some may be let go. */
+static void check_cordons(struct request *request, struct resource_change *resource)
+{
+    struct str key = STR("cordoned.log.dirs"), piece;
+    const struct image *image = request->shard->image;
+    for (int32_t i = 0; i < resource->wish_count; i++) {
+        const struct setting_wish *wish = &resource->wishes[i];
+        bool adds = wish->operation == OPERATION_SET || wish->operation == OPERATION_APPEND;
+        struct str list = wish->value, now = { 0 };
+        if (!adds || str_is_null(list) || !str_equal(wish->key, key))
+            continue;
+        if (image != NULL)
+            now = image_setting(image, SCOPE_BROKER, resource->name, key);
+        while (list.size > 0 && str_split(&list, ',', &piece)) {
+            if (!is_among(now, str_trim(piece)))
+                settle(resource, ERROR_INVALID_CONFIG,
+                    "When updating cordoned.log.dirs via controllers,  the new value must be a subset "
+                    "of the current configuration value.");
+        }
+    }
+}
+
 static void look_as_controller(
     struct request *request, const struct settings_change *change, struct resource_change *resource)
 {
@@ -133,6 +166,8 @@ static void look_as_controller(
         settle(resource, ERROR_INVALID_REQUEST, "Unexpected resource type BROKER_LOGGER.");
     else
         change_logger(request, resource, change->validate_only);
+    if (resource->type == SCOPE_BROKER && !resource->settled)
+        check_cordons(request, resource);
     drop_earlier(request, resource);
 }
 

@@ -3,6 +3,7 @@
 
 #include "broker/broker_together.h"
 #include "broker/settings.h"
+#include "broker/stored_setting.h"
 #include "metadata/image.h"
 #include "metadata/settings_change.h"
 
@@ -92,42 +93,6 @@ static enum error refuse_keys(const struct broker_wishes *wishes, bool (*is_mean
                         : refuse(out_message, arena_format(arena, "%s: [%s]", message, keys));
 }
 
-static bool is_fixed(struct str key)
-{
-    return node_setting_find(key) != NULL && !broker_setting_is_live(key);
-}
-
-static bool is_any(struct str key, const char *const *keys)
-{
-    for (; *keys != NULL; keys++) {
-        if (str_is(key, *keys))
-            return true;
-    }
-    return false;
-}
-
-static bool belongs_to_listener(struct str key)
-{
-    static const char *const keys[] = { "ssl.keystore.type", "ssl.keystore.location",
-        "ssl.keystore.password", "ssl.key.password", "ssl.keystore.certificate.chain",
-        "ssl.keystore.key", "ssl.truststore.type", "ssl.truststore.location",
-        "ssl.truststore.password", "ssl.truststore.certificates", NULL };
-    return is_any(key, keys);
-}
-
-/* What differs from broker to broker; of single listeners only their limits do not. */
-static bool belongs_to_broker(struct str key)
-{
-    static const char *const of_all[] = { "max.connections", "max.connection.creation.rate",
-        "num.network.threads", NULL };
-    struct str base = broker_setting_base(key);
-    const struct setting *row = broker_setting_row(key);
-    if (!str_equal(base, key))
-        return !is_any(base, of_all);
-    return row != NULL && (row->flags & SETTING_PER_BROKER) != 0 &&
-           !str_is(key, "principal.builder.class");
-}
-
 /* No class can be loaded but the one that stands for none. */
 static const char *check_class(const struct setting *row, struct str value, struct arena *arena)
 {
@@ -175,16 +140,16 @@ enum error broker_change_check(const struct setting_view *view,
         error = take(&wishes, &resource->wishes[i], out_message);
     if (error == ERROR_NONE)
         error =
-            refuse_keys(&wishes, is_fixed, "Cannot update these configs dynamically", out_message);
+            refuse_keys(&wishes, broker_key_is_fixed, "Cannot update these configs dynamically", out_message);
     if (error == ERROR_NONE)
-        error = refuse_keys(&wishes, belongs_to_listener,
+        error = refuse_keys(&wishes, broker_key_belongs_to_listener,
             "These security configs can be dynamically updated only per-listener using the "
             "listener prefix",
             out_message);
     if (error == ERROR_NONE)
         error = check_values(&wishes, out_message);
     if (error == ERROR_NONE && wishes.is_default)
-        error = refuse_keys(&wishes, belongs_to_broker,
+        error = refuse_keys(&wishes, broker_key_belongs_to_broker,
             "Cannot update these configs at default cluster level, broker id must be specified",
             out_message);
     return error == ERROR_NONE ? broker_together_check(&wishes, out_message) : error;

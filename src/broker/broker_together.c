@@ -117,6 +117,12 @@ static enum error check_overrides(const struct broker_wishes *wishes, struct str
         if (!str_to_int64(count, &limit) || limit > INT32_MAX || limit < INT32_MIN)
             return refuse(
                 out_message, arena_format(arena, "For input string: \"%.*s\"", STR_PRINT(count)));
+        if (limit >= 0 && !connection_overrides_are_understood(piece))
+            return refuse(out_message,
+                arena_format(arena,
+                    "requirement failed: max.connections.per.ip.overrides contains invalid "
+                    "addresses : %.*s",
+                    STR_PRINT(((struct str){ piece.data, colon }))));
     }
     if (is_empty && number(wishes, "max.connections.per.ip", 1) == 0)
         return refuse(out_message,
@@ -275,11 +281,39 @@ static enum error check_listeners(const struct broker_wishes *wishes, struct str
     return ERROR_NONE;
 }
 
+/* Of a controller's listener nothing is looked at: its limits are said at the start. */
+static bool is_of_controller(const struct broker_wishes *wishes, struct str key)
+{
+    const struct node_settings *node = wishes->view->node;
+    for (int i = 0; i < node->listener_count; i++) {
+        struct str name = node->listeners[i].name;
+        bool is_its = key.size > 14 + name.size && str_starts(key, STR("listener.name.")) &&
+                      strncasecmp(key.data + 14, name.data, (size_t)name.size) == 0 &&
+                      key.data[14 + name.size] == '.';
+        if (is_its)
+            return node->listeners[i].is_controller;
+    }
+    return false;
+}
+
+static enum error check_connections(const struct broker_wishes *wishes, struct str *out_message)
+{
+    for (int32_t i = 0; i < wishes->count; i++) {
+        const struct setting_pair *pair = &wishes->pairs[i];
+        if (!broker_limit_locks_out(pair->key, pair->value) || is_of_controller(wishes, pair->key))
+            continue;
+        return refuse_inside(wishes, out_message,
+            arena_format(wishes->view->arena, "Invalid %.*s %.*s",
+                STR_PRINT(broker_setting_base(pair->key)), STR_PRINT(str_trim(pair->value))));
+    }
+    return ERROR_NONE;
+}
+
 enum error broker_together_check(const struct broker_wishes *wishes, struct str *out_message)
 {
     enum error (*const checks[])(const struct broker_wishes *, struct str *) = { check_times,
         check_intervals, check_overrides, check_cleaner, check_directories, check_listeners,
-        check_pools };
+        check_pools, check_connections };
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
         enum error error = checks[i](wishes, out_message);
         if (error != ERROR_NONE)

@@ -2,30 +2,19 @@
 #include "broker/connection_limits.h"
 
 #include "base/setting.h"
+#include "broker/setting_source.h"
 #include "broker/settings.h"
-#include "broker/settings_input.h"
-#include "metadata/image.h"
 
 static const char *const keys[] = { "max.connections", "max.connections.per.ip", "max.connection.creation.rate",
     "max.connections.per.ip.overrides" };
 enum { KEY_COUNT = sizeof(keys) / sizeof(keys[0]) };
 
-/* Live, this node's own before that of all. Null: not said. */
-static struct str find_live(const struct node_settings *node, const struct image *image, struct str key, struct arena *arena)
-{
-    if (image == NULL)
-        return (struct str){ 0 };
-    struct str own = image_setting(image, SCOPE_BROKER, str_from(arena_format(arena, "%d", node->node_id)), key);
-    return str_is_null(own) ? image_setting(image, SCOPE_BROKER, STR(""), key) : own;
-}
-
-/* What was stored by another version may not parse here: the value below it holds. */
-static void take(struct node_settings *now, struct str key, struct str value, struct arena *arena)
+static void take(struct node_settings *now, const struct setting_view *view, const char *key, struct str value)
 {
     struct str message;
 
     if (!str_is_null(value))
-        setting_parse(node_setting_find(key), value, arena, now, &message);
+        setting_parse(node_setting_find(str_from(key)), value, view->arena, now, &message);
 }
 
 static void copy(const struct node_settings *now, struct connection_limits *out)
@@ -42,9 +31,11 @@ void connection_limits_resolve(const struct node_settings *node, const struct im
     struct connection_limits *out)
 {
     struct node_settings now = *node;
+    struct setting_view view;
 
+    setting_view_init(&view, node, image, arena);
     for (int i = 0; i < KEY_COUNT; i++)
-        take(&now, str_from(keys[i]), find_live(node, image, str_from(keys[i]), arena), arena);
+        take(&now, &view, keys[i], broker_setting_value(&view, str_from(keys[i])));
     copy(&now, out);
 }
 
@@ -62,13 +53,12 @@ void connection_limits_resolve_listener(const struct node_settings *node, const 
 {
     struct node_settings now = { .max_connections = INT32_MAX, .max_connection_creation_rate = INT32_MAX };
     struct str name = lower_case(arena, listener);
+    struct setting_view view;
 
+    setting_view_init(&view, node, image, arena);
     for (int i = 0; i < KEY_COUNT; i++) {
-        struct str key = str_from(arena_format(arena, "listener.name.%.*s.%s", STR_PRINT(name), keys[i]));
-        const struct settings_said *said = node->input == NULL ? NULL : settings_input_find(node->input, key);
-        if (said != NULL)
-            take(&now, str_from(keys[i]), said->value, arena);
-        take(&now, str_from(keys[i]), find_live(node, image, key, arena), arena);
+        const char *key = arena_format(arena, "listener.name.%.*s.%s", STR_PRINT(name), keys[i]);
+        take(&now, &view, keys[i], broker_setting_value(&view, str_from(key)));
     }
     copy(&now, out);
 }

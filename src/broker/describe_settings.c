@@ -5,6 +5,7 @@
 #include "broker/logger.h"
 #include "broker/settings_input.h"
 #include "broker/settings_rows.h"
+#include "broker/stored_setting.h"
 #include "metadata/image.h"
 #include "metadata/topic_name.h"
 #include "wire/gen/describe_configs.h"
@@ -166,7 +167,8 @@ static void tell_broker_key(
     bool is_said = telling.voices.count > 0 && telling.voices.list[0].source != SOURCE_DEFAULT;
     if (row != NULL && (row->flags & SETTING_INTERNAL) != 0 && !is_said)
         return;
-    telling.value = broker_setting_value(&description->view, key);
+    telling.value = str_is(key, "report.level") ? logger_report_level()
+                                                : broker_setting_value(&description->view, key);
     telling.read_only = !broker_setting_is_live(key);
     tell(description, &telling);
 }
@@ -186,8 +188,10 @@ static void tell_others_of(struct settings_description *description, struct str 
             node_setting_find(key) != NULL ||
             (view->node->input != NULL && settings_input_find(view->node->input, key) != NULL);
         bool is_told =
-            name.size > 0 && !str_is_null(image_setting(view->image, SCOPE_BROKER, STR(""), key));
-        if (!is_known && !is_told)
+            name.size > 0 &&
+            !str_is_null(stored_broker_setting(view->image, STR(""), key, view->arena));
+        bool acts = !str_is_null(stored_broker_setting(view->image, name, key, view->arena));
+        if (acts && !is_known && !is_told)
             tell_broker_key(description, key, broker_setting_row(key));
     }
 }
@@ -214,7 +218,8 @@ static void tell_all_brokers(struct settings_description *description)
     while (view->image != NULL &&
            image_setting_after(view->image, SCOPE_BROKER, STR(""), key, &key, &value)) {
         struct telling telling = { .name = key, .value = value, .row = broker_setting_row(key) };
-        if (!is_wished(description, key))
+        if (!is_wished(description, key) ||
+            str_is_null(stored_broker_setting(view->image, STR(""), key, view->arena)))
             continue;
         struct setting_voices all = broker_setting_voices(view, key);
         telling.voices.list = all.list;

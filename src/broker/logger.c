@@ -29,6 +29,12 @@ const char *logger_level(void)
     return "INFO";
 }
 
+struct str logger_report_level(void)
+{
+    static const char *const names[] = { "debug", "info", "warn", "error" };
+    return str_from(names[report_get_level()]);
+}
+
 static bool find_level(struct str name, enum report_level *out_level)
 {
     for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {

@@ -45,7 +45,9 @@ struct node_limits {
     struct limits limits;
     struct shard_watch watch; /* of the shard whose loop it is */
     struct node *node;
-    struct str overrides; /* as last taken; owned */
+    struct str overrides;           /* as last taken; owned */
+    struct override_lookup *lookup; /* of their names, by a worker; NULL: none is under way */
+    bool has_names;                 /* that are not looked up yet */
     bool of_controllers;
 };
 

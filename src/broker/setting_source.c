@@ -5,6 +5,7 @@
 
 #include "broker/settings_input.h"
 #include "broker/settings_rows.h"
+#include "broker/stored_setting.h"
 #include "metadata/image.h"
 
 enum { SYNONYMS_MAX = 3, PLACES = 4 };
@@ -91,11 +92,9 @@ static struct str said_by(
     const struct setting *row;
     switch (source) {
     case SOURCE_BROKER:
-        return view->image == NULL ? (struct str){ 0 }
-                                   : image_setting(view->image, SCOPE_BROKER, view->own, key);
+        return stored_broker_setting(view->image, view->own, key, view->arena);
     case SOURCE_CLUSTER:
-        return view->image == NULL ? (struct str){ 0 }
-                                   : image_setting(view->image, SCOPE_BROKER, STR(""), key);
+        return stored_broker_setting(view->image, STR(""), key, view->arena);
     case SOURCE_FILE:
         if (str_is(key, "broker.id"))
             return view->own;
@@ -143,6 +142,40 @@ static bool parses(const struct setting_view *view, const struct setting *row, s
     return setting_parse(row, text, view->arena, NULL, &message);
 }
 
+bool broker_limit_locks_out(struct str key, struct str text)
+{
+    struct str base = broker_setting_base(key);
+    int64_t value;
+    return (str_is(base, "max.connections") || str_is(base, "max.connection.creation.rate")) &&
+           str_to_int64(str_trim(text), &value) && value <= 0;
+}
+
+/* A row cannot say it: exceptions that nobody understands, and a zero that lets nobody in without them. */
+static bool locks_out(const struct setting_view *view, struct str key, struct str text)
+{
+    struct str exceptions = STR("max.connections.per.ip.overrides");
+    int64_t value;
+    if (str_equal(broker_setting_base(key), exceptions))
+        return !connection_overrides_are_understood(str_trim(text));
+    if (broker_limit_locks_out(key, text))
+        return true;
+    return str_is(key, "max.connections.per.ip") && str_to_int64(str_trim(text), &value) && value == 0 &&
+           broker_setting_value(view, exceptions).size == 0;
+}
+
+/* A synonym is said while the node runs: what the file says in other units is gone. */
+static bool is_replaced(const struct setting_view *view, struct str key)
+{
+    struct str names[SYNONYMS_MAX];
+    int count = find_synonyms(key, names);
+    for (int i = 0; i < count && !str_equal(key, names[i]); i++) {
+        if (!str_is_null(said_by(view, SOURCE_BROKER, names[i])) ||
+            !str_is_null(said_by(view, SOURCE_CLUSTER, names[i])))
+            return true;
+    }
+    return false;
+}
+
 struct str broker_setting_value(const struct setting_view *view, struct str key)
 {
     const struct setting *row = broker_setting_row(key);
@@ -150,7 +183,9 @@ struct str broker_setting_value(const struct setting_view *view, struct str key)
         return (struct str){ 0 };
     for (int source = SOURCE_BROKER; source <= SOURCE_FILE; source++) {
         struct str text = said_by(view, (enum setting_source)source, key);
-        if (!str_is_null(text) && parses(view, row, text))
+        if (source == SOURCE_FILE && is_replaced(view, key))
+            break;
+        if (!str_is_null(text) && parses(view, row, text) && (source == SOURCE_FILE || !locks_out(view, key, text)))
             return setting_normalize(row, text, view->arena);
     }
     return str_is(key, row->name) && row->unset != NULL

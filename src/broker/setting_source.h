@@ -50,6 +50,10 @@ const struct setting *broker_setting_row(struct str key);
 struct str broker_setting_base(struct str key);
 bool broker_setting_is_live(struct str key); /* may change while the node runs */
 
+/* A limit of connections that would let nobody in, so that nobody could take it back. Of a file it is
+ * taken, which can be changed. */
+bool broker_limit_locks_out(struct str key, struct str text);
+
 struct setting_voices broker_setting_voices(const struct setting_view *view, struct str key);
 /* What holds for exactly this key, in normal form; what does not parse is passed over. Null:
  * nothing, or the key is unknown. */

@@ -146,6 +146,7 @@ void topic_settings_override(
 enum error topic_setting_check(
     struct str name, struct str value, struct arena *arena, struct str *out_message);
 
+bool connection_overrides_are_understood(struct str list);
 /* One of max.connections.per.ip.overrides. False: there is no more, or (when *list is not null) it is not understood. */
 bool connection_override_next(struct str *list, struct str *out_host, int32_t *out_count);
 

@@ -335,6 +335,18 @@ void settings_read_voters(struct settings_input *input, struct node_settings *no
             input, said, "the voter must be this node, whose node.id is %d", node->node_id);
 }
 
+/* As Kafka has it: no brackets around an IPv6 address, for the last colon ends the host. */
+static bool may_name_host(struct str host)
+{
+    for (int32_t i = 0; i < host.size; i++) {
+        char c = host.data[i];
+        bool is_word = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!is_word && strchr("-%._:", c) == NULL)
+            return false;
+    }
+    return true;
+}
+
 bool connection_override_next(struct str *list, struct str *out_host, int32_t *out_count)
 {
     struct str rest = *list, piece;
@@ -351,15 +363,22 @@ bool connection_override_next(struct str *list, struct str *out_host, int32_t *o
             colon--;
         *out_host = str_trim((struct str){ piece.data, colon });
         struct str number = { piece.data + colon + 1, piece.size - colon - 1 };
-        if (colon <= 0 || !str_to_int64(str_trim(number), &count) || count < 0 || count > INT32_MAX)
+        if (colon <= 0 || !may_name_host(*out_host) || !str_to_int64(str_trim(number), &count) ||
+            count < 0 || count > INT32_MAX)
             return false;
-        if (out_host->size > 2 && out_host->data[0] == '[' &&
-            out_host->data[out_host->size - 1] == ']')
-            *out_host = (struct str){ out_host->data + 1, out_host->size - 2 };
         *out_count = (int32_t)count;
         *list = rest;
         return true;
     }
     *list = (struct str){ 0 };
     return false;
+}
+
+bool connection_overrides_are_understood(struct str list)
+{
+    struct str host;
+    int32_t count;
+    while (connection_override_next(&list, &host, &count))
+        continue;
+    return str_is_null(list);
 }

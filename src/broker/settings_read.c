@@ -304,11 +304,7 @@ static void check_overrides(struct settings_input *input, const struct node_sett
 {
     const struct settings_said *said =
         settings_input_find(input, STR("max.connections.per.ip.overrides"));
-    struct str list = node->max_connections_per_ip_overrides, host;
-    int32_t count;
-    while (connection_override_next(&list, &host, &count))
-        continue;
-    if (said != NULL && !str_is_null(list))
+    if (said != NULL && !connection_overrides_are_understood(node->max_connections_per_ip_overrides))
         settings_problem(input, said, "not understood; write host:count, with commas between");
 }
 

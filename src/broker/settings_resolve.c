@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How a topic's values come together while the node runs. */
+#include "broker/setting_source.h"
 #include "broker/settings.h"
+#include "broker/stored_setting.h"
 #include "metadata/image.h"
 #include "storage/log.h"
 
@@ -12,8 +14,7 @@ static struct str without_bound(const struct setting *row, struct str value)
     return is_time && str_to_int64(str_trim(value), &number) && number < 0 ? STR("-1") : value;
 }
 
-/* Only the first of a topic setting's synonyms can be said while the node runs. What was stored by
- * another version may not parse here: the value below it holds. Keys are looked up, not walked: a
+/* Only the first of a topic setting's synonyms can be said while the node runs. Keys are looked up, not walked: a
  * broker may be told of many that are no topic's. */
 static void apply_broker(const struct image *image, struct str broker,
     struct topic_settings *settings, struct arena *arena)
@@ -24,7 +25,7 @@ static void apply_broker(const struct image *image, struct str broker,
         if (row->fallbacks == NULL)
             continue;
         struct str value =
-            image_setting(image, SCOPE_BROKER, broker, str_from(row->fallbacks[0].name));
+            stored_broker_setting(image, broker, str_from(row->fallbacks[0].name), arena);
         if (!str_is_null(value))
             setting_parse(row, without_bound(row, value), arena, settings, &message);
     }
@@ -69,15 +70,11 @@ int64_t producer_expiry_resolve(const struct node_settings *node, const struct i
 {
     struct str key = STR("producer.id.expiration.ms"), message;
     struct node_settings now = { .producer_id_expiration_ms = node->producer_id_expiration_ms };
+    struct setting_view view;
     struct arena arena;
     arena_init(&arena);
-    struct str own = str_from(arena_format(&arena, "%d", node->node_id));
-    struct str names[] = { STR(""), own };
-    for (int i = 0; image != NULL && i < 2; i++) {
-        struct str value = image_setting(image, SCOPE_BROKER, names[i], key);
-        if (!str_is_null(value))
-            setting_parse(node_setting_find(key), value, &arena, &now, &message);
-    }
+    setting_view_init(&view, node, image, &arena);
+    setting_parse(node_setting_find(key), broker_setting_value(&view, key), &arena, &now, &message);
     arena_deinit(&arena);
     return now.producer_id_expiration_ms;
 }

@@ -4,6 +4,7 @@
 #include "base/setting.h"
 #include "broker/settings.h"
 #include "broker/settings_input.h"
+#include "broker/stored_setting.h"
 #include "metadata/image.h"
 #include "wire/gen/create_topics.h"
 
@@ -21,16 +22,16 @@ static const struct create_topics_creatable_topic_config *find_wish(const struct
 
 /* Who speaks for the row when the topic does not. */
 static enum config_source find_source(const struct node_settings *node, const struct image *image, struct str own,
-    const struct setting *row)
+    const struct setting *row, struct arena *arena)
 {
     const struct setting_fallback *fallback = row->fallbacks;
 
     if (fallback == NULL)
         return FROM_DEFAULT;
     struct str live = str_from(fallback->name);
-    if (image != NULL && !str_is_null(image_setting(image, SCOPE_BROKER, own, live)))
+    if (!str_is_null(stored_broker_setting(image, own, live, arena)))
         return FROM_BROKER;
-    if (image != NULL && !str_is_null(image_setting(image, SCOPE_BROKER, STR(""), live)))
+    if (!str_is_null(stored_broker_setting(image, STR(""), live, arena)))
         return FROM_CLUSTER;
     for (; node->input != NULL && fallback->name != NULL; fallback++)
         if (settings_input_find(node->input, str_from(fallback->name)) != NULL)
@@ -55,7 +56,7 @@ void topic_describe(const struct node_settings *node, const struct image *image,
             continue;
         struct create_topics_creatable_topic_configs *config = &result->configs[result->configs_count++];
         config->name = str_from(row->name);
-        config->config_source = (int8_t)(wish != NULL ? FROM_TOPIC : find_source(node, image, own, row));
+        config->config_source = (int8_t)(wish != NULL ? FROM_TOPIC : find_source(node, image, own, row, arena));
         if (wish != NULL)
             config->value = wish->value; /* as it was written */
         else

@@ -154,7 +154,7 @@ static int resolve(const char *host, int port, int flags, struct addrinfo **out_
     struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV };
     snprintf(service, sizeof(service), "%d", port);
     int error = getaddrinfo(host, service, &hints, out_list);
-    if (error != 0 && host != NULL && strcmp(host, "localhost") == 0) /* needs no file that says so: RFC 6761, 6.3 */
+    if (error != 0 && host != NULL && (flags & AI_NUMERICHOST) == 0 && strcmp(host, "localhost") == 0) /* needs no file that says so: RFC 6761, 6.3 */
         error = getaddrinfo("127.0.0.1", service, &hints, out_list);
     switch (error) {
     case 0: return 0;
@@ -291,11 +291,11 @@ int socket_connect(struct loop *loop, const char *host, int port, struct socket_
     return 0;
 }
 
-int socket_resolve(const char *host, char *address, size_t size)
+static int print_host(const char *host, int flags, char *address, size_t size)
 {
     struct addrinfo *list;
     struct sockaddr_storage storage = { 0 };
-    int status = resolve(host, 0, 0, &list);
+    int status = resolve(host, 0, flags, &list);
     if (status < 0)
         return status;
     const struct addrinfo *chosen = list;
@@ -306,6 +306,13 @@ int socket_resolve(const char *host, char *address, size_t size)
     print_peer(&storage, address, size);
     freeaddrinfo(list);
     return 0;
+}
+
+int socket_resolve(const char *host, char *address, size_t size) { return print_host(host, 0, address, size); }
+
+int socket_print_address(const char *host, char *address, size_t size)
+{
+    return print_host(host, AI_NUMERICHOST, address, size);
 }
 
 int socket_port(struct socket *socket)

@@ -33,6 +33,7 @@ void socket_watch_stop(struct socket *socket); /* before it is handed to another
 void socket_close(struct socket *socket);      /* NULL does nothing */
 /* The address of a name, as a peer's is printed: IPv4 before IPv6. May ask the name server, so not while others wait. */
 int socket_resolve(const char *host, char *address, size_t size);
+int socket_print_address(const char *host, char *address, size_t size); /* the same, asking nobody; -EADDRNOTAVAIL: a name */
 int socket_port(struct socket *socket);        /* the local port */
 
 int64_t socket_read(struct socket *socket, void *data, size_t size);

@@ -62,17 +62,20 @@ void limits_deinit(struct limits *limits)
 
 void limits_set(struct limits *limits, const struct limits_settings *settings)
 {
-    size_t size = (size_t)settings->override_count * sizeof(*limits->overrides);
-
     limits->connections.limit = settings->connections_max;
     limits->per_ip_max = settings->connections_per_ip_max;
     limits_rate_set(&limits->rate, settings->creation_rate);
-    struct limits_override *overrides = memory_take_raw(size);
-    if (size > 0)
-        memcpy(overrides, settings->overrides, size); /* they may be our own */
+}
+
+void limits_set_overrides(struct limits *limits, const struct limits_override *overrides, int count)
+{
+    size_t size = (size_t)count * sizeof(*overrides);
+
     memory_give(limits->overrides);
-    limits->overrides = overrides;
-    limits->override_count = settings->override_count;
+    limits->overrides = memory_take_raw(size);
+    if (count > 0)
+        memcpy(limits->overrides, overrides, size);
+    limits->override_count = count;
 }
 
 int64_t limits_excess(const struct limits *limits)

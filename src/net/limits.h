@@ -27,8 +27,6 @@ struct limits_override {
 
 struct limits_settings {
     int32_t connections_max, connections_per_ip_max, creation_rate;
-    const struct limits_override *overrides;
-    int override_count;
 };
 
 struct limits {
@@ -45,6 +43,7 @@ struct limits {
 void limits_init(struct limits *limits, const struct limits_settings *settings);
 void limits_deinit(struct limits *limits);                                       /* all connections are gone */
 void limits_set(struct limits *limits, const struct limits_settings *settings);  /* copies it; from now on */
+void limits_set_overrides(struct limits *limits, const struct limits_override *overrides, int count); /* copies them */
 
 int64_t limits_excess(const struct limits *limits); /* connections beyond connections_max; 0: there may be more or none */
 

@@ -248,6 +248,11 @@ int socket_resolve(const char *host, char *address, size_t size)
     return 0;
 }
 
+int socket_print_address(const char *host, char *address, size_t size)
+{
+    return host[0] >= '0' && host[0] <= '9' ? socket_resolve(host, address, size) : -EADDRNOTAVAIL;
+}
+
 int socket_port(struct socket *socket) { return socket->port; }
 
 int64_t socket_read(struct socket *socket, void *data, size_t size)

@@ -77,7 +77,7 @@ class Side:
             self.restart()
         elif "reconnect" in step:
             self.connection.close()
-            self.connection = wire.Connection(self.node.port, PATIENCE)
+            self.connection = wire.Connection(self.node.controller_port if step["reconnect"] == "controller" else self.node.port, PATIENCE)
         else:
             api = self.apis[step["api"]]
             version = step.get("version", version)

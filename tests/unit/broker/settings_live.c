@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Settings that the metadata log holds, over those that the node was started with. */
 #include "broker/connection_limits.h"
+#include "broker/setting_source.h"
 #include "broker/settings_input.h"
 #include "broker/topic_check.h"
 #include "broker/topic_describe.h"
@@ -72,7 +73,7 @@ void test_settings_live__limit_connections(void)
     struct connection_limits limits;
     begin("node.id=7\nmax.connections=100\nmax.connections.per.ip=0\n"
           "max.connections.per.ip.overrides=a:1, "
-          "[::1]:2\nlistener.name.plaintext.max.connections=5\n");
+          "::1:2\nlistener.name.plaintext.max.connections=5\n");
     set(SCOPE_BROKER, "", "max.connections", "50");
     set(SCOPE_BROKER, "7", "max.connection.creation.rate", "10");
     set(SCOPE_BROKER, "8", "max.connections", "1");
@@ -210,5 +211,38 @@ void test_settings_live__refuse_what_a_new_topic_may_not_combine(void)
         "Invalid value [1:2, a] for configuration follower.replication.throttled.replicas: "
         "follower.replication.throttled.replicas must be the literal '*' or a list of replicas in "
         "the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],...");
+    end();
+}
+
+/* Through a controller anything can be stored; nobody may lock everybody out, or undo what is on disk, that way. */
+void test_settings_live__let_nothing_act_that_a_broker_refuses(void)
+{
+    struct connection_limits limits;
+    struct topic_settings topic;
+    struct setting_view view;
+    begin("node.id=7\nmax.connections.per.ip=9\nlog.retention.hours=5\nlog.retention.minutes=100\n");
+    set(SCOPE_BROKER, "7", "max.connections.per.ip", "0");
+    set(SCOPE_BROKER, "7", "max.connections", "none");
+    set(SCOPE_BROKER, "", "ack.durability", "page-cache");
+    set(SCOPE_BROKER, "7", "node.id", "4");
+    set(SCOPE_BROKER, "", "log.retention.ms", "1000");
+    set(SCOPE_BROKER, "", "cordoned.log.dirs", "/a"); /* says one broker only */
+    connection_limits_resolve(&node, image, &arena, &limits);
+    assert_int_equal(limits.per_ip_max, 9);
+    assert_int_equal(limits.connections_max, INT32_MAX);
+    topic_settings_resolve(&node, image, STR("a"), &topic);
+    assert_int_equal(topic.ack_durability, ACK_DISK);
+    setting_view_init(&view, &node, image, &arena);
+    assert_true(str_is(broker_setting_value(&view, STR("node.id")), "7"));
+    assert_int_equal(broker_setting_voices(&view, STR("node.id")).list[0].source, SOURCE_FILE);
+    assert_true(str_is_null(broker_setting_value(&view, STR("cordoned.log.dirs"))) ||
+                broker_setting_value(&view, STR("cordoned.log.dirs")).size == 0);
+    assert_true(str_is(broker_setting_value(&view, STR("log.retention.hours")), "168"));
+    set(SCOPE_BROKER, "7", "max.connections.per.ip.overrides", "[::1]:3"); /* not understood: as if not there */
+    connection_limits_resolve(&node, image, &arena, &limits);
+    assert_int_equal(limits.per_ip_max, 9);
+    set(SCOPE_BROKER, "7", "max.connections.per.ip.overrides", "::1:3");
+    connection_limits_resolve(&node, image, &arena, &limits);
+    assert_int_equal(limits.per_ip_max, 0);
     end();
 }

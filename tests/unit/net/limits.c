@@ -165,9 +165,7 @@ void test_limits__have_overrides_for_single_addresses(void)
     connect_peer(world, 9092);
     run_for(world, SECOND_US);
     assert_int_equal(world->net.conn_count, 0);
-    world->settings.overrides = overrides;
-    world->settings.override_count = 2;
-    limits_set(&world->limits, &world->settings);
+    limits_set_overrides(&world->limits, overrides, 2);
     for (int i = 0; i < 4; i++)
         connect_peer(world, 9092);
     run_for(world, SECOND_US);
