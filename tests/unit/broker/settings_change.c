@@ -105,6 +105,23 @@ void test_settings_change__look_at_what_others_say(void)
     end();
 }
 
+/* Nobody could take it back. */
+void test_settings_change__refuse_to_let_nobody_in(void)
+{
+    static const char *const keys[] = { "max.connections", "max.connection.creation.rate",
+        "listener.name.plaintext.max.connections",
+        "listener.name.plaintext.max.connection.creation.rate" };
+    begin("node.id=7\nlisteners=PLAINTEXT://:9092,CONTROLLER://:9093\ncontroller.listener.names=CONTROLLER\n");
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        check("7", keys[i], "0", "Invalid value org.apache.kafka.common.config.ConfigException: Invalid max.connection");
+        check("7", keys[i], "1", NULL);
+    }
+    check("7", "listener.name.controller.max.connections", "0", NULL); /* said at the start only */
+    check("7", "max.connections.per.ip.overrides", "[::1]:5",
+        "requirement failed: max.connections.per.ip.overrides contains invalid addresses : [::1]");
+    end();
+}
+
 static void hear(const char *key, const char *voices)
 {
     struct setting_voices found = broker_setting_voices(&view, str_from(key));
