@@ -24,7 +24,7 @@
 #include "sim/sim.h"
 #include "sim/workload.h"
 
-enum { PORT = 9092, WORKERS = 2, LIMIT_US = 120000000, BREAKING_SEEDS = 8 };
+enum { PROCESSES_MOST = 64, PORT = 9092, WORKERS = 2, LIMIT_US = 120000000, BREAKING_SEEDS = 8 };
 
 struct options {
     int64_t first, last; /* seeds */
@@ -265,21 +265,50 @@ static bool passes(void *context, int64_t seed)
     return same && violations == 0;
 }
 
-/* Seeds are dealt out to as many processes as there are processors; each tells by its exit code how many failed, at most 255. */
+struct running {
+    pid_t process; /* 0: none */
+    int64_t seed;
+};
+
+/* Waits for the end of one; one that did not live to tell its line is told here. Returns how many failed. */
+static int end_one(struct running *running, int64_t count)
+{
+    int status;
+    pid_t process = wait(&status);
+    for (int64_t i = 0; i < count; i++) {
+        if (running[i].process != process)
+            continue;
+        running[i].process = 0;
+        if (!WIFEXITED(status))
+            printf("seed %lld ended by signal %d\n", (long long)running[i].seed, WTERMSIG(status));
+    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
+}
+
+static struct running *find_free(struct running *running, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (running[i].process == 0)
+            return &running[i];
+    return NULL;
+}
+
+/* Each seed has a process of its own, so that none can hide another; there are as many at once as processors. */
 static int64_t count_failed(struct options *options)
 {
-    int64_t processes = sysconf(_SC_NPROCESSORS_ONLN), count = options->last - options->first + 1, failed = 0;
-    if (processes > count)
-        processes = count;
-    for (int64_t i = 0; i < processes; i++) {
-        if (fork() != 0)
-            continue;
-        for (int64_t seed = options->first + i; seed <= options->last; seed += processes)
-            failed += !passes(options, seed);
-        exit(failed < 255 ? (int)failed : 255);
+    struct running running[PROCESSES_MOST] = { 0 }, *place;
+    int64_t most = sysconf(_SC_NPROCESSORS_ONLN), seeds = options->last - options->first + 1, failed = 0, ended = 0;
+    most = most < PROCESSES_MOST ? most : PROCESSES_MOST;
+    for (int64_t seed = options->first; seed <= options->last; seed++) {
+        for (; (place = find_free(running, most)) == NULL; ended++)
+            failed += end_one(running, most);
+        fflush(stdout);
+        *place = (struct running){ fork(), seed };
+        if (place->process == 0)
+            exit(passes(options, seed) ? 0 : 1);
     }
-    for (int status; wait(&status) > 0;)
-        failed += WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+    for (; ended < seeds; ended++)
+        failed += end_one(running, most);
     return failed;
 }
 
@@ -287,8 +316,9 @@ static bool read_seeds(const char *text, struct options *options)
 {
     struct str rest = str_from(text), first;
     str_split(&rest, '-', &first);
-    return str_to_int64(first, &options->first) &&
-           (str_is_null(rest) ? (options->last = options->first, true) : str_to_int64(rest, &options->last));
+    bool is_read = str_to_int64(first, &options->first) &&
+                   (str_is_null(rest) ? (options->last = options->first, true) : str_to_int64(rest, &options->last));
+    return is_read && options->first > 0 && options->first <= options->last;
 }
 
 static bool read_options(int count, char **words, struct options *options)
@@ -309,7 +339,7 @@ static bool read_options(int count, char **words, struct options *options)
             options->history = value;
         else if (strcmp(word, "--break") == 0)
             options->broken = value;
-        else if (strcmp(word, "--seconds") == 0 ? !str_to_int64(str_from(value), &options->seconds)
+        else if (strcmp(word, "--seconds") == 0 ? !str_to_int64(str_from(value), &options->seconds) || options->seconds < 1
                  : strcmp(word, "--seed") == 0 || strcmp(word, "--seeds") == 0 ? !read_seeds(value, options)
                                                                                : true)
             return false;
@@ -332,8 +362,10 @@ static int break_rules(struct options *options)
         .passes = passes,
         .context = options,
     };
-    if (strcmp(options->broken, "list") != 0)
-        return breaking_run(&breaking) == 0 ? 0 : 1;
+    if (strcmp(options->broken, "list") != 0) {
+        int missed = breaking_run(&breaking);
+        return missed < 0 ? 2 : missed > 0;
+    }
     breaking_list();
     return 0;
 }
@@ -358,6 +390,13 @@ int main(int count, char **words)
     setvbuf(stdout, NULL, _IOLBF, 0); /* each line counts when a run is cut short by an assertion */
     report_set_sink(options.verbose ? print_report : drop_report);
     odd_sums_begin();
+    FILE *history = options.history == NULL ? NULL : fopen(options.history, "w");
+    if (options.history != NULL && history == NULL) {
+        fprintf(stderr, "%s: %s; no history can be kept there\n", options.history, strerror(errno));
+        return 2;
+    }
+    if (history != NULL)
+        fclose(history);
     if (options.broken != NULL)
         return break_rules(&options);
     int64_t failed = count_failed(&options), seeds = options.last - options.first + 1;
