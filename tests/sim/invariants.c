@@ -60,8 +60,11 @@ static void looked(struct sim_watch *watch, const struct loop *turned)
     if (turned == NULL || invariants->node == NULL)
         return;
     const struct shard *shard = shard_of_loop(invariants->node, turned);
+    bool is_thorough = ++invariants->look_count % THOROUGH_EVERY == 0;
     if (shard != NULL)
-        look_at_shard(invariants, shard, ++invariants->look_count % THOROUGH_EVERY == 0);
+        look_at_shard(invariants, shard, is_thorough);
+    else if (turned == invariants->node->control.loop)
+        look_at_quorum(invariants, invariants->node->control.quorum, is_thorough);
 }
 
 struct invariants *invariants_create(
@@ -71,6 +74,7 @@ struct invariants *invariants_create(
     *invariants = (struct invariants){
         .watch.looked = looked, .sim = sim, .machine = machine, .recorder = recorder
     };
+    metadata_past_init(&invariants->metadata);
     sim_watch(sim, &invariants->watch);
     return invariants;
 }
@@ -78,6 +82,7 @@ struct invariants *invariants_create(
 void invariants_destroy(struct invariants *invariants)
 {
     pasts_deinit(invariants);
+    metadata_past_deinit(&invariants->metadata);
     memory_give(invariants);
 }
 
@@ -85,13 +90,17 @@ void invariants_begin(struct invariants *invariants, const struct node *node)
 {
     invariants->node = node;
     invariants->life++;
+    look_at_quorum(invariants, node->control.quorum, false);
 }
 
 void invariants_end(struct invariants *invariants, enum ending ending)
 {
-    if (invariants->node != NULL)
-        for (int32_t i = 0; i < invariants->node->shards.count; i++)
-            look_at_shard(invariants, invariants->node->shards.list[i], true);
+    const struct node *node = invariants->node;
+    if (node == NULL)
+        return;
+    for (int32_t i = 0; i < node->shards.count; i++)
+        look_at_shard(invariants, node->shards.list[i], true);
+    look_at_quorum(invariants, node->control.quorum, true);
     invariants->node = NULL;
     invariants->ending = ending;
     if (ending == ENDING_POWER_CUT)

@@ -8,7 +8,7 @@
 #include "sim/see.h"
 #include "storage/log_state.h"
 
-static void look_at_finding(struct invariants *invariants, const struct partition *partition,
+static void look_at_finding(struct invariants *invariants, const struct log *log,
     const struct ledger *ledger, enum ledger_finding finding)
 {
     static const char *const texts[] = { "", "no whole batch with the right CRC",
@@ -18,24 +18,22 @@ static void look_at_finding(struct invariants *invariants, const struct partitio
                                                           : INVARIANT_batches_never_change;
     if (finding != LEDGER_RIGHT)
         invariant_fell(invariants, invariant,
-            "partition=%s offset=%lld log_start=%lld log_end=%lld reason=\"%s\"",
-            partition_label(partition), (long long)ledger->end, (long long)partition->log->start,
-            (long long)log_end(partition->log), texts[finding]);
+            "partition=%s offset=%lld log_start=%lld log_end=%lld reason=\"%s\"", log_label(log),
+            (long long)ledger->end, (long long)log->start, (long long)log_end(log), texts[finding]);
 }
 
-static void look_at_epochs(struct invariants *invariants, const struct partition *partition,
+static void look_at_epochs(struct invariants *invariants, const struct log *log,
     const struct ledger *ledger, int32_t first)
 {
-    const struct epochs *epochs = &partition->log->epochs;
+    const struct epochs *epochs = &log->epochs;
     for (int32_t i = first; i < ledger->count; i++) {
         const struct batch_header *header = &ledger->batches[i].header;
         int32_t epoch = epochs_at(epochs, header->base_offset);
-        if (batch_last_offset(header) >= partition->log->start && epoch != header->leader_epoch &&
-            header->base_offset >= partition->log->start) {
+        if (batch_last_offset(header) >= log->start && epoch != header->leader_epoch &&
+            header->base_offset >= log->start) {
             invariant_fell(invariants, INVARIANT_epochs_equal_a_scan,
-                "partition=%s offset=%lld epoch_of_batch=%d epoch_of_cache=%d",
-                partition_label(partition), (long long)header->base_offset, header->leader_epoch,
-                epoch);
+                "partition=%s offset=%lld epoch_of_batch=%d epoch_of_cache=%d", log_label(log),
+                (long long)header->base_offset, header->leader_epoch, epoch);
             return;
         }
     }
@@ -62,7 +60,7 @@ static bool time_entry_is_right(
            batch->header.max_timestamp == timestamp && batch->largest_timestamp == timestamp;
 }
 
-static void tell_index(struct invariants *invariants, const struct partition *partition,
+static void tell_index(struct invariants *invariants, const struct log *log,
     const struct ledger *ledger, const struct segment *segment, enum index_kind kind, int32_t entry)
 {
     const struct index *index = &segment->indexes[kind];
@@ -75,16 +73,16 @@ static void tell_index(struct invariants *invariants, const struct partition *pa
     invariant_fell(invariants, INVARIANT_log_and_index_agree,
         "partition=%s segment=%lld index=%s entry=%d of=%d offset=%lld %s=%lld last_offset=%lld "
         "position=%lld max_timestamp=%lld largest_timestamp=%lld segment_of_batch=%lld",
-        partition_label(partition), (long long)segment->base_offset, index_suffix[kind], entry,
-        index->count, (long long)offset, kind == INDEX_TIME ? "timestamp" : "position",
-        (long long)number, (long long)(batch == NULL ? -1 : batch_last_offset(&batch->header)),
+        log_label(log), (long long)segment->base_offset, index_suffix[kind], entry, index->count,
+        (long long)offset, kind == INDEX_TIME ? "timestamp" : "position", (long long)number,
+        (long long)(batch == NULL ? -1 : batch_last_offset(&batch->header)),
         (long long)(batch == NULL ? -1 : batch->position),
         (long long)(batch == NULL ? -1 : batch->header.max_timestamp),
         (long long)(batch == NULL ? -1 : batch->largest_timestamp),
         (long long)(batch == NULL ? -1 : batch->segment_base));
 }
 
-static void look_at_index(struct invariants *invariants, const struct partition *partition,
+static void look_at_index(struct invariants *invariants, const struct log *log,
     const struct ledger *ledger, const struct segment *segment, enum index_kind kind, int32_t from)
 {
     const struct index *index = &segment->indexes[kind];
@@ -94,22 +92,21 @@ static void look_at_index(struct invariants *invariants, const struct partition 
                             : time_entry_is_right(ledger, index, entry, segment->base_offset);
         if (is_right)
             continue;
-        tell_index(invariants, partition, ledger, segment, kind, entry);
+        tell_index(invariants, log, ledger, segment, kind, entry);
         return;
     }
 }
 
-static void look_at_indexes(struct invariants *invariants, const struct partition *partition,
-    const struct past *past, bool all)
+static void look_at_indexes(
+    struct invariants *invariants, const struct log *log, const struct past *past, bool all)
 {
-    const struct log *log = partition->log;
     for (int32_t i = all ? 0 : log->segment_count - 1; i < log->segment_count; i++) {
         const struct segment *segment = &log->segments[i];
         if (segment->indexes == NULL)
             continue;
         for (enum index_kind kind = INDEX_OFFSET; kind <= INDEX_TIME; kind++) {
             bool goes_on = !all && past->index_base == segment->base_offset;
-            look_at_index(invariants, partition, &past->ledger, segment, kind,
+            look_at_index(invariants, log, &past->ledger, segment, kind,
                 goes_on ? past->index_count[kind] : 0);
         }
     }
@@ -145,8 +142,7 @@ static bool producer_is_right(const struct producer *known, const struct produce
 }
 
 static void tell_producer(struct invariants *invariants, enum invariant invariant,
-    const struct partition *partition, int64_t id, const struct producer *known,
-    const struct producer *scanned)
+    const struct log *log, int64_t id, const struct producer *known, const struct producer *scanned)
 {
     const struct producer none = { .batch_count = 0 };
     known = known == NULL ? &none : known;
@@ -155,7 +151,7 @@ static void tell_producer(struct invariants *invariants, enum invariant invarian
     invariant_fell(invariants, invariant,
         "partition=%s producer=%lld epoch=%d scanned=%d batches=%d scanned=%d last_sequence=%d "
         "scanned=%d last_offset=%lld scanned=%lld",
-        partition_label(partition), (long long)id, known->epoch, scanned->epoch, known->batch_count,
+        log_label(log), (long long)id, known->epoch, scanned->epoch, known->batch_count,
         scanned->batch_count, last < 0 ? -1 : known->batches[last].last_sequence,
         other < 0 ? -1 : scanned->batches[other].last_sequence,
         (long long)(last < 0 ? -1 : known->batches[last].last_offset),
@@ -170,8 +166,7 @@ static bool may_have_expired(
 
 /* Both are in order of id. */
 static void compare_producers(struct invariants *invariants, enum invariant invariant,
-    const struct partition *partition, const struct producers *known,
-    const struct producers *scanned)
+    const struct log *log, const struct producers *known, const struct producers *scanned)
 {
     int32_t at = 0;
     for (int32_t i = 0; i < scanned->count; i++) {
@@ -179,39 +174,34 @@ static void compare_producers(struct invariants *invariants, enum invariant inva
         if (at < known->count && known->entries[at]->id == producer->id) {
             if (!producer_is_right(known->entries[at], producer))
                 tell_producer(
-                    invariants, invariant, partition, producer->id, known->entries[at], producer);
+                    invariants, invariant, log, producer->id, known->entries[at], producer);
             at++;
-        } else if (!may_have_expired(invariants, partition->log, producer)) {
-            tell_producer(invariants, invariant, partition, producer->id, NULL, producer);
+        } else if (!may_have_expired(invariants, log, producer)) {
+            tell_producer(invariants, invariant, log, producer->id, NULL, producer);
         }
     }
     if (at < known->count)
-        tell_producer(
-            invariants, invariant, partition, known->entries[at]->id, known->entries[at], NULL);
+        tell_producer(invariants, invariant, log, known->entries[at]->id, known->entries[at], NULL);
 }
 
-static void look_at_new_producers(struct invariants *invariants, const struct partition *partition,
+static void look_at_new_producers(struct invariants *invariants, const struct log *log,
     const struct ledger *ledger, int32_t first)
 {
     for (int32_t i = first; i < ledger->count; i++) {
         int64_t id = ledger->batches[i].header.producer_id;
-        const struct producer *known = producers_find(&partition->log->producers, id);
+        const struct producer *known = producers_find(&log->producers, id);
         const struct producer *scanned = producers_find(&ledger->producers, id);
         if (id >= 0 && (known == NULL || !producer_is_right(known, scanned)))
-            tell_producer(
-                invariants, INVARIANT_producers_equal_a_rebuild, partition, id, known, scanned);
+            tell_producer(invariants, INVARIANT_producers_equal_a_rebuild, log, id, known, scanned);
     }
 }
 
-void look_at_log(struct invariants *invariants, const struct partition *partition,
-    struct past *past, bool is_thorough)
+void look_at_log(
+    struct invariants *invariants, const struct log *log, struct past *past, bool is_thorough)
 {
-    const struct log *log = partition->log;
     struct ledger *ledger = &past->ledger;
     bool anew = past->life != invariants->life;
     int32_t first;
-    if (partition->damaged)
-        return;
     if (invariants->recorder->expects_damage) { /* what decayed can be read when it is restored */
         if (anew)
             ledger_forget(ledger, log_end(log));
@@ -220,18 +210,18 @@ void look_at_log(struct invariants *invariants, const struct partition *partitio
     }
     if (anew || ledger->end != log_end(log) || ledger->generation != log->generation) {
         enum ledger_finding finding = ledger_follow(ledger, invariants->machine, log, anew, &first);
-        look_at_finding(invariants, partition, ledger, finding);
-        look_at_epochs(invariants, partition, ledger, first);
+        look_at_finding(invariants, log, ledger, finding);
+        look_at_epochs(invariants, log, ledger, first);
         if (!past->missed)
-            look_at_new_producers(invariants, partition, ledger, first);
-        look_at_indexes(invariants, partition, past, false);
+            look_at_new_producers(invariants, log, ledger, first);
+        look_at_indexes(invariants, log, past, false);
         remember_index(log, past);
     }
     if (anew || is_thorough) {
-        look_at_epochs(invariants, partition, ledger, 0);
-        look_at_indexes(invariants, partition, past, true);
+        look_at_epochs(invariants, log, ledger, 0);
+        look_at_indexes(invariants, log, past, true);
         if (!past->missed)
-            compare_producers(invariants, INVARIANT_producers_equal_a_rebuild, partition,
-                &log->producers, &ledger->producers);
+            compare_producers(invariants, INVARIANT_producers_equal_a_rebuild, log, &log->producers,
+            &ledger->producers);
     }
 }

@@ -5,7 +5,7 @@
 #include "sim/invariants_parts.h"
 #include "storage/log_state.h"
 
-enum { NAME_SIZE = 300 };
+enum { LABEL_SIZE = 300 };
 
 void pasts_deinit(struct invariants *invariants)
 {
@@ -18,24 +18,24 @@ void pasts_deinit(struct invariants *invariants)
     }
 }
 
-static struct past *past_of(struct invariants *invariants, const struct partition *partition)
+struct past *past_of(struct invariants *invariants, struct partition_key key)
 {
     struct past *past;
-    HASH_FIND(hh, invariants->pasts, &partition->key, sizeof(partition->key), past);
+    HASH_FIND(hh, invariants->pasts, &key, sizeof(key), past);
     if (past == NULL) {
         past = memory_take(sizeof(*past));
-        past->key = partition->key;
+        past->key = key;
         past->leader_epoch = -1;
         HASH_ADD(hh, invariants->pasts, key, sizeof(past->key), past);
     }
     return past;
 }
 
-const char *partition_label(const struct partition *partition)
+const char *log_label(const struct log *log)
 {
-    static char name[NAME_SIZE];
-    snprintf(name, sizeof(name), "%s-%d", log_topic(partition->log), log_partition(partition->log));
-    return name;
+    static char label[LABEL_SIZE];
+    snprintf(label, sizeof(label), "%s-%d", log_topic(log), log_partition(log));
+    return label;
 }
 
 static void look_at_positions(struct invariants *invariants, const struct partition *partition)
@@ -50,14 +50,14 @@ static void look_at_positions(struct invariants *invariants, const struct partit
         invariant_fell(invariants, INVARIANT_positions_are_ordered,
             "partition=%s log_start=%lld recovery_point=%lld durable_end=%lld log_end=%lld "
             "last_stable_offset=%lld high_watermark=%lld high_watermark_of_log=%lld",
-            partition_label(partition), (long long)log->start, (long long)log->recovery_point,
+            log_label(partition->log), (long long)log->start, (long long)log->recovery_point,
             (long long)log->durable_end, (long long)log_end(log), (long long)stable,
             (long long)watermark, (long long)log->high_watermark);
     int64_t safe = partition->settings.page_cache ? log_end(log) : log->durable_end;
     if (watermark < safe)
         invariant_fell(invariants, INVARIANT_high_watermark_follows,
             "partition=%s high_watermark=%lld could_be=%lld page_cache=%d",
-            partition_label(partition), (long long)watermark, (long long)safe,
+            log_label(partition->log), (long long)watermark, (long long)safe,
             partition->settings.page_cache);
 }
 
@@ -74,7 +74,7 @@ static void look_at_recovery(
         invariant_fell(invariants, INVARIANT_recovery_keeps_what_was_promised,
             "partition=%s log_end=%lld promised=%lld log_end_before=%lld durable_end_before=%lld "
             "high_watermark_before=%lld ending=%d",
-            partition_label(partition), (long long)log_end(log), (long long)past->promised,
+            log_label(partition->log), (long long)log_end(log), (long long)past->promised,
             (long long)past->end, (long long)past->durable_end, (long long)past->high_watermark,
             invariants->ending);
 }
@@ -88,15 +88,15 @@ static void look_at_falls(
     if (partition->high_watermark < watermark)
         invariant_fell(invariants, INVARIANT_high_watermark_never_falls,
             "partition=%s high_watermark=%lld before=%lld promised=%lld new_life=%d",
-            partition_label(partition), (long long)partition->high_watermark,
+            log_label(partition->log), (long long)partition->high_watermark,
             (long long)past->high_watermark, (long long)past->promised, is_new_life);
     if (log->start < past->log_start)
         invariant_fell(invariants, INVARIANT_log_start_never_falls,
-            "partition=%s log_start=%lld before=%lld new_life=%d", partition_label(partition),
+            "partition=%s log_start=%lld before=%lld new_life=%d", log_label(partition->log),
             (long long)log->start, (long long)past->log_start, is_new_life);
     if (partition->leader_epoch < past->leader_epoch)
         invariant_fell(invariants, INVARIANT_epochs_never_fall,
-            "partition=%s leader_epoch=%d before=%d new_life=%d", partition_label(partition),
+            "partition=%s leader_epoch=%d before=%d new_life=%d", log_label(partition->log),
             partition->leader_epoch, past->leader_epoch, is_new_life);
 }
 
@@ -113,7 +113,7 @@ static void remember(
     if (watermark > log->durable_end && is_durable)
         invariant_fell(invariants, INVARIANT_high_watermark_is_durable,
             "partition=%s high_watermark=%lld durable_end=%lld log_end=%lld",
-            partition_label(partition), (long long)watermark, (long long)log->durable_end,
+            log_label(partition->log), (long long)watermark, (long long)log->durable_end,
             (long long)log_end(log));
     int64_t promised = is_durable && watermark > log->durable_end ? watermark : log->durable_end;
     if (promised > past->promised || past->life != invariants->life)
@@ -131,11 +131,11 @@ static void look_at_waiting(struct invariants *invariants, const struct partitio
     const struct append *first = partition->waiting;
     if (first != NULL && first->last_offset < partition->high_watermark)
         invariant_fell(invariants, INVARIANT_nobody_waits_for_what_is_there,
-            "partition=%s last_offset=%lld high_watermark=%lld", partition_label(partition),
+            "partition=%s last_offset=%lld high_watermark=%lld", log_label(partition->log),
             (long long)first->last_offset, (long long)partition->high_watermark);
     if (partition->staged != NULL || log_has_staged(partition->log))
         invariant_fell(
-            invariants, INVARIANT_nothing_stays_staged, "partition=%s", partition_label(partition));
+            invariants, INVARIANT_nothing_stays_staged, "partition=%s", log_label(partition->log));
 }
 
 void look_at_partition(
@@ -143,12 +143,13 @@ void look_at_partition(
 {
     if (partition->log == NULL)
         return;
-    struct past *past = past_of(invariants, partition);
+    struct past *past = past_of(invariants, partition->key);
     if (past->life != invariants->life)
         look_at_recovery(invariants, partition, past);
     look_at_positions(invariants, partition);
     look_at_falls(invariants, partition, past);
     look_at_waiting(invariants, partition);
-    look_at_log(invariants, partition, past, is_thorough);
+    if (!partition->damaged)
+        look_at_log(invariants, partition->log, past, is_thorough);
     remember(invariants, partition, past);
 }

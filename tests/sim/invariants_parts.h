@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #include "base/map.h"
+#include "metadata/controller.h"
+#include "raft/raft.h"
 #include "replica/partition.h"
 #include "sim/invariants.h"
 #include "sim/ledger.h"
@@ -41,6 +43,17 @@
         "each entry of an offset or time index points to the batch that it speaks of")             \
     INVARIANT(producers_equal_a_rebuild, "what is known of the producers is what a scan of the "   \
                                          "batches makes of them, unless they have expired")        \
+    INVARIANT(                                                                                     \
+        published_is_committed, "of the metadata: published <= committed <= durable <= written")   \
+    INVARIANT(vote_is_durable,                                                                     \
+        "epoch and vote of the quorum are on the disk before anybody can hear of them")            \
+    INVARIANT(one_leader_an_epoch,                                                                 \
+        "the epoch of the quorum never falls, has one vote, and no epoch is led in two lives")     \
+    INVARIANT(image_equals_its_replay,                                                             \
+        "the controller's image is what the newest snapshot and the log behind it make")           \
+    INVARIANT(                                                                                     \
+        snapshot_covers_log_start, "the metadata log begins at or below its newest snapshot")      \
+    INVARIANT(producer_ids_are_given_once, "the next producer id never falls, also after a crash") \
     INVARIANT(nothing_stays_open,                                                                  \
         "after a clean stop the process has no file, no connection and no loop left")
 
@@ -48,7 +61,9 @@
 enum invariant { INVARIANTS(INVARIANT_NUMBER) INVARIANT_COUNT };
 #undef INVARIANT_NUMBER
 
+struct log;
 struct loop;
+struct quorum;
 
 /* What is remembered of a partition, over all lives. */
 struct past {
@@ -59,10 +74,23 @@ struct past {
     int64_t promised;       /* below this everything survives a power cut */
     int64_t page_cache_end; /* below this the topic had ack.durability=page-cache */
     int32_t leader_epoch;
+    int32_t published_leader_epoch, partition_epoch; /* in the image */
     struct ledger ledger;
     bool missed; /* batches may have come and gone while the ledger could not be kept */
     int64_t index_base; /* of the active segment: so many entries of its indexes were looked at */
     int32_t index_count[2];
+};
+
+struct metadata_past {
+    struct past log;
+    struct raft_vote vote;
+    int32_t led_epoch; /* and in which life */
+    int led_life;
+    struct controller replay; /* when is_replayed: up to offset replayed */
+    bool is_replayed;
+    int64_t replayed;
+    const struct image *published; /* to compare only */
+    int64_t next_producer_id;
 };
 
 struct invariants {
@@ -77,6 +105,7 @@ struct invariants {
     uint64_t look_count;
     int64_t latest_wall_ms; /* that a loop of a node has seen */
     struct past *pasts;     /* map by key */
+    struct metadata_past metadata;
 };
 
 void invariant_fell(struct invariants *invariants, enum invariant invariant, const char *format,
@@ -85,9 +114,15 @@ void invariant_fell(struct invariants *invariants, enum invariant invariant, con
 /* invariants_partition.c. Thorough: also what an event can hardly have touched. */
 void look_at_partition(
     struct invariants *invariants, const struct partition *partition, bool is_thorough);
-const char *partition_label(const struct partition *partition); /* good until the next call */
+struct past *past_of(struct invariants *invariants, struct partition_key key);
+const char *log_label(const struct log *log); /* good until the next call */
 void pasts_deinit(struct invariants *invariants);
 
 /* invariants_log.c */
-void look_at_log(struct invariants *invariants, const struct partition *partition,
-    struct past *past, bool is_thorough);
+void look_at_log(
+    struct invariants *invariants, const struct log *log, struct past *past, bool is_thorough);
+
+/* invariants_quorum.c */
+void look_at_quorum(struct invariants *invariants, const struct quorum *quorum, bool is_thorough);
+void metadata_past_init(struct metadata_past *past);
+void metadata_past_deinit(struct metadata_past *past);
