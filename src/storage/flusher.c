@@ -325,7 +325,8 @@ void flusher_stop(struct flusher *flusher, struct task *stopped)
     flusher->final = true;
     tell_of_room(flusher);
     DL_FOREACH(flusher->logs, log)
-    if (log->is_awake || log->durable_end < log->tail.end_offset || log->producers.dirty)
+    if (log->is_awake || log->producers.dirty ||
+        log->recovery_point < log->tail.end_offset) /* also what is not durable */
         flush_note_dirty(log);
     timer_cancel(flusher->loop, &flusher->checkpoint_timer);
     loop_enqueue(flusher->loop, &flusher->start_task);
