@@ -284,13 +284,35 @@ int log_open(struct flusher *flusher, const struct log_place *place,
     return 0;
 }
 
+enum { METADATA_TEXT_SIZE = 64 };
+
+static int print_metadata(char text[METADATA_TEXT_SIZE], struct uuid topic_id)
+{
+    char id[UUID_TEXT_SIZE + 1];
+    uuid_print(topic_id, id);
+    return snprintf(text, METADATA_TEXT_SIZE, "version: 0\ntopic_id: %s", id);
+}
+
+int log_adopt_topic_id(struct log *log, struct uuid topic_id)
+{
+    char name[SEGMENT_PATH_SIZE], text[METADATA_TEXT_SIZE];
+    assert(uuid_is_zero(log->topic_id));
+    path_in(name, log->path, "partition.metadata");
+    int size = print_metadata(text, topic_id);
+    int status = file_replace(log->io, name, text, (size_t)size);
+    if (status == 0)
+        log->topic_id = topic_id;
+    else if (status == -EIO)
+        flush_note_failure(log->flusher, status);
+    return status;
+}
+
 static int write_metadata_file(struct io *io, const char *path, struct uuid topic_id)
 {
-    char name[SEGMENT_PATH_SIZE], id[UUID_TEXT_SIZE + 1], text[64];
+    char name[SEGMENT_PATH_SIZE], text[METADATA_TEXT_SIZE];
     struct file *file;
-    uuid_print(topic_id, id);
     path_in(name, path, "partition.metadata");
-    int size = snprintf(text, sizeof(text), "version: 0\ntopic_id: %s", id);
+    int size = print_metadata(text, topic_id);
     int status = file_open(io, name, FILE_CREATE_NEW, &file);
     if (status < 0)
         return status;

@@ -68,6 +68,9 @@ int log_open(struct flusher *flusher, const struct log_place *place,
 int log_create(struct flusher *flusher, const char *directory_path, const char *topic,
     int32_t partition, struct uuid topic_id, const struct log_settings *settings,
     struct log **out_log);
+/* For one that was opened without an id, since a power cut took its partition.metadata: writes it,
+ * durably. Until then the directory would be taken for that of any topic of its name. */
+int log_adopt_topic_id(struct log *log, struct uuid topic_id);
 void log_close(struct log *log); /* frees; NULL does nothing. What is not flushed stays so:
                                     flusher_stop() comes first */
 /* Renames the directory to …-delete, closes the log and removes the files later, on a worker. */
