@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/container.h"
 #include "broker/node_parts.h"
@@ -51,6 +52,7 @@ static void look_at_shard(
     for (const struct partition *partition = shard->partitions; partition != NULL;
          partition = partition->hh.next)
         look_at_partition(invariants, partition, is_thorough);
+    look_at_holdings(invariants, shard);
 }
 
 /* Only a turn of a node's own loop changes what belongs to that loop. */
@@ -65,6 +67,11 @@ static void looked(struct sim_watch *watch, const struct loop *turned)
         look_at_shard(invariants, shard, is_thorough);
     else if (turned == invariants->node->control.loop)
         look_at_quorum(invariants, invariants->node->control.quorum, is_thorough);
+    else
+        return;
+    look_at_budget(invariants, invariants->node);
+    if (is_thorough)
+        look_at_directories(invariants, invariants->node);
 }
 
 struct invariants *invariants_create(
@@ -93,6 +100,14 @@ void invariants_begin(struct invariants *invariants, const struct node *node)
     look_at_quorum(invariants, node->control.quorum, false);
 }
 
+static void note_directories(struct invariants *invariants, const struct node *node)
+{
+    memset(invariants->directories, 0, sizeof(invariants->directories));
+    for (int i = 0; i < node->directory_count && i < DIRECTORIES_MOST; i++)
+        snprintf(invariants->directories[i], sizeof(invariants->directories[i]), "%s",
+            log_dir_path(node->directories[i].dir));
+}
+
 void invariants_end(struct invariants *invariants, enum ending ending)
 {
     const struct node *node = invariants->node;
@@ -101,6 +116,9 @@ void invariants_end(struct invariants *invariants, enum ending ending)
     for (int32_t i = 0; i < node->shards.count; i++)
         look_at_shard(invariants, node->shards.list[i], true);
     look_at_quorum(invariants, node->control.quorum, true);
+    look_at_budget(invariants, node);
+    look_at_directories(invariants, node);
+    note_directories(invariants, node);
     invariants->node = NULL;
     invariants->ending = ending;
     if (ending == ENDING_POWER_CUT)
@@ -111,4 +129,7 @@ void invariants_look_behind(struct invariants *invariants)
 {
     if (!machine_holds_nothing(invariants->machine))
         invariant_fell(invariants, INVARIANT_nothing_stays_open, "life=%d", invariants->life);
+    look_at_leaks(invariants);
+    for (int i = 0; i < DIRECTORIES_MOST && invariants->directories[i][0] != 0; i++)
+        look_at_stopped_directory(invariants, invariants->directories[i]);
 }

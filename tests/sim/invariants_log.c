@@ -22,20 +22,21 @@ static void look_at_finding(struct invariants *invariants, const struct log *log
             (long long)ledger->end, (long long)log->start, (long long)log_end(log), texts[finding]);
 }
 
-static void look_at_epochs(struct invariants *invariants, const struct log *log,
-    const struct ledger *ledger, int32_t first)
+/* What a log has dropped can come back with a crash, as files do whose removal was not durable; the
+ * epochs do not. */
+static void look_at_epochs(
+    struct invariants *invariants, const struct log *log, struct past *past, int32_t first)
 {
-    const struct epochs *epochs = &log->epochs;
+    const struct ledger *ledger = &past->ledger;
     for (int32_t i = first; i < ledger->count; i++) {
         const struct batch_header *header = &ledger->batches[i].header;
-        int32_t epoch = epochs_at(epochs, header->base_offset);
-        if (batch_last_offset(header) >= log->start && epoch != header->leader_epoch &&
-            header->base_offset >= log->start) {
-            invariant_fell(invariants, INVARIANT_epochs_equal_a_scan,
-                "partition=%s offset=%lld epoch_of_batch=%d epoch_of_cache=%d", log_label(log),
-                (long long)header->base_offset, header->leader_epoch, epoch);
-            return;
-        }
+        int32_t epoch = epochs_at(&log->epochs, header->base_offset);
+        if (epoch == header->leader_epoch || header->base_offset < past->latest_start)
+            continue;
+        invariant_fell(invariants, INVARIANT_epochs_equal_a_scan,
+            "partition=%s offset=%lld epoch_of_batch=%d epoch_of_cache=%d", log_label(log),
+            (long long)header->base_offset, header->leader_epoch, epoch);
+        return;
     }
 }
 
@@ -142,7 +143,7 @@ static bool producer_is_right(const struct producer *known, const struct produce
 }
 
 static void tell_producer(struct invariants *invariants, enum invariant invariant,
-    const struct log *log, int64_t id, const struct producer *known, const struct producer *scanned)
+    const char *label, int64_t id, const struct producer *known, const struct producer *scanned)
 {
     const struct producer none = { .batch_count = 0 };
     known = known == NULL ? &none : known;
@@ -151,7 +152,7 @@ static void tell_producer(struct invariants *invariants, enum invariant invarian
     invariant_fell(invariants, invariant,
         "partition=%s producer=%lld epoch=%d scanned=%d batches=%d scanned=%d last_sequence=%d "
         "scanned=%d last_offset=%lld scanned=%lld",
-        log_label(log), (long long)id, known->epoch, scanned->epoch, known->batch_count,
+        label, (long long)id, known->epoch, scanned->epoch, known->batch_count,
         scanned->batch_count, last < 0 ? -1 : known->batches[last].last_sequence,
         other < 0 ? -1 : scanned->batches[other].last_sequence,
         (long long)(last < 0 ? -1 : known->batches[last].last_offset),
@@ -159,29 +160,42 @@ static void tell_producer(struct invariants *invariants, enum invariant invarian
 }
 
 static bool may_have_expired(
-    const struct invariants *invariants, const struct log *log, const struct producer *producer)
+    const struct invariants *invariants, const struct past *past, const struct producer *producer)
 {
-    return producer->last_timestamp < invariants->latest_wall_ms - log->settings.producer_expiry_ms;
+    return producer->last_timestamp < invariants->latest_wall_ms - past->producer_expiry_ms;
 }
 
 /* Both are in order of id. */
 static void compare_producers(struct invariants *invariants, enum invariant invariant,
-    const struct log *log, const struct producers *known, const struct producers *scanned)
+    const char *label, const struct past *past, const struct producers *known)
 {
+    const struct producers *scanned = &past->ledger.producers;
     int32_t at = 0;
     for (int32_t i = 0; i < scanned->count; i++) {
         const struct producer *producer = scanned->entries[i];
         if (at < known->count && known->entries[at]->id == producer->id) {
             if (!producer_is_right(known->entries[at], producer))
                 tell_producer(
-                    invariants, invariant, log, producer->id, known->entries[at], producer);
+                    invariants, invariant, label, producer->id, known->entries[at], producer);
             at++;
-        } else if (!may_have_expired(invariants, log, producer)) {
-            tell_producer(invariants, invariant, log, producer->id, NULL, producer);
+        } else if (!may_have_expired(invariants, past, producer)) {
+            tell_producer(invariants, invariant, label, producer->id, NULL, producer);
         }
     }
     if (at < known->count)
-        tell_producer(invariants, invariant, log, known->entries[at]->id, known->entries[at], NULL);
+        tell_producer(
+            invariants, invariant, label, known->entries[at]->id, known->entries[at], NULL);
+}
+
+void look_at_producer_snapshot(struct invariants *invariants, const char *label,
+    const struct past *past, struct bytes snapshot)
+{
+    struct producers known = { 0 };
+    bool is_whole = snapshot.data != NULL && producers_load(&known, snapshot);
+    if (past->ledger.producers.count > 0 || is_whole)
+        compare_producers(
+            invariants, INVARIANT_producer_snapshots_equal_a_rebuild, label, past, &known);
+    producers_deinit(&known);
 }
 
 static void look_at_new_producers(struct invariants *invariants, const struct log *log,
@@ -192,7 +206,8 @@ static void look_at_new_producers(struct invariants *invariants, const struct lo
         const struct producer *known = producers_find(&log->producers, id);
         const struct producer *scanned = producers_find(&ledger->producers, id);
         if (id >= 0 && (known == NULL || !producer_is_right(known, scanned)))
-            tell_producer(invariants, INVARIANT_producers_equal_a_rebuild, log, id, known, scanned);
+            tell_producer(invariants, INVARIANT_producers_equal_a_rebuild, log_label(log), id,
+                known, scanned);
     }
 }
 
@@ -202,6 +217,9 @@ void look_at_log(
     struct ledger *ledger = &past->ledger;
     bool anew = past->life != invariants->life;
     int32_t first;
+    if (log->start > past->latest_start)
+        past->latest_start = log->start;
+    past->producer_expiry_ms = log->settings.producer_expiry_ms;
     if (invariants->recorder->expects_damage) { /* what decayed can be read when it is restored */
         if (anew)
             ledger_forget(ledger, log_end(log));
@@ -211,17 +229,17 @@ void look_at_log(
     if (anew || ledger->end != log_end(log) || ledger->generation != log->generation) {
         enum ledger_finding finding = ledger_follow(ledger, invariants->machine, log, anew, &first);
         look_at_finding(invariants, log, ledger, finding);
-        look_at_epochs(invariants, log, ledger, first);
+        look_at_epochs(invariants, log, past, first);
         if (!past->missed)
             look_at_new_producers(invariants, log, ledger, first);
         look_at_indexes(invariants, log, past, false);
         remember_index(log, past);
     }
     if (anew || is_thorough) {
-        look_at_epochs(invariants, log, ledger, 0);
+        look_at_epochs(invariants, log, past, 0);
         look_at_indexes(invariants, log, past, true);
         if (!past->missed)
-            compare_producers(invariants, INVARIANT_producers_equal_a_rebuild, log, &log->producers,
-            &ledger->producers);
+        compare_producers(
+            invariants, INVARIANT_producers_equal_a_rebuild, log_label(log), past, &log->producers);
     }
 }

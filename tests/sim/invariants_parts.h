@@ -54,6 +54,22 @@
     INVARIANT(                                                                                     \
         snapshot_covers_log_start, "the metadata log begins at or below its newest snapshot")      \
     INVARIANT(producer_ids_are_given_once, "the next producer id never falls, also after a crash") \
+    INVARIANT(budget_is_what_is_held,                                                              \
+        "what is charged for memory is what connections and requests hold; without them it is 0")  \
+    INVARIANT(dirty_bytes_are_what_is_not_flushed,                                                 \
+        "a flusher counts as dirty what its logs have written and not made durable")               \
+    INVARIANT(answers_stand_in_order, "answers of a connection stand in the order of their "       \
+                                      "requests, and only the first is begun")                     \
+    INVARIANT(no_fetch_outlives_its_deadline,                                                      \
+        "a fetch that waits is answered in the pass in which its time is up")                      \
+    INVARIANT(nothing_leaks,                                                                       \
+        "after a clean stop the process has given back every block of memory that it took")        \
+    INVARIANT(disk_matches_shards, "each partition's directory is that of a log which a shard "    \
+                                   "has open, and the other way round")                            \
+    INVARIANT(checkpoints_say_what_was, "after a clean stop the checkpoint files say durably "     \
+                                        "where each log ended, and that it was clean")             \
+    INVARIANT(producer_snapshots_equal_a_rebuild,                                                  \
+        "after a clean stop each log has a durable snapshot of its producers")                     \
     INVARIANT(nothing_stays_open,                                                                  \
         "after a clean stop the process has no file, no connection and no loop left")
 
@@ -63,7 +79,9 @@ enum invariant { INVARIANTS(INVARIANT_NUMBER) INVARIANT_COUNT };
 
 struct log;
 struct loop;
+struct node;
 struct quorum;
+struct shard;
 
 /* What is remembered of a partition, over all lives. */
 struct past {
@@ -77,7 +95,9 @@ struct past {
     int32_t published_leader_epoch, partition_epoch; /* in the image */
     struct ledger ledger;
     bool missed; /* batches may have come and gone while the ledger could not be kept */
-    int64_t index_base; /* of the active segment: so many entries of its indexes were looked at */
+    int64_t producer_expiry_ms;
+    int64_t latest_start; /* the highest */
+    int64_t index_base;   /* of the active segment: so many entries of its indexes were looked at */
     int32_t index_count[2];
 };
 
@@ -93,6 +113,8 @@ struct metadata_past {
     int64_t next_producer_id;
 };
 
+enum { DIRECTORIES_MOST = 4 };
+
 struct invariants {
     struct sim_watch watch; /* first */
     struct sim *sim;
@@ -106,6 +128,7 @@ struct invariants {
     int64_t latest_wall_ms; /* that a loop of a node has seen */
     struct past *pasts;     /* map by key */
     struct metadata_past metadata;
+    char directories[DIRECTORIES_MOST][64]; /* of the node that has stopped; "": none */
 };
 
 void invariant_fell(struct invariants *invariants, enum invariant invariant, const char *format,
@@ -121,6 +144,18 @@ void pasts_deinit(struct invariants *invariants);
 /* invariants_log.c */
 void look_at_log(
     struct invariants *invariants, const struct log *log, struct past *past, bool is_thorough);
+
+void look_at_producer_snapshot(struct invariants *invariants, const char *label,
+    const struct past *past, struct bytes snapshot);
+
+/* invariants_memory.c */
+void look_at_budget(struct invariants *invariants, const struct node *node);
+void look_at_holdings(struct invariants *invariants, const struct shard *shard);
+void look_at_leaks(struct invariants *invariants);
+
+/* invariants_disk.c */
+void look_at_directories(struct invariants *invariants, const struct node *node);
+void look_at_stopped_directory(struct invariants *invariants, const char *directory);
 
 /* invariants_quorum.c */
 void look_at_quorum(struct invariants *invariants, const struct quorum *quorum, bool is_thorough);

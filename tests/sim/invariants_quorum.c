@@ -57,7 +57,7 @@ static void look_at_promises(
         invariant_fell(invariants, INVARIANT_recovery_keeps_what_was_promised,
             "log=%s log_end=%lld least=%lld ending=%d", log_path(log), (long long)log_end(log),
             (long long)least, invariants->ending);
-    if (log->start < past->log.log_start)
+    if (log->start < past->log.log_start && !is_new_life)
         invariant_fell(invariants, INVARIANT_log_start_never_falls,
             "log=%s log_start=%lld before=%lld", log_path(log), (long long)log->start,
             (long long)past->log.log_start);

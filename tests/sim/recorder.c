@@ -45,6 +45,8 @@ void recorder_violate(struct recorder *recorder, const char *name, const char *f
 
 void recorder_fall(struct recorder *recorder, const char *name, const char *format, va_list arguments)
 {
+    if (recorder->fallen == NULL)
+        recorder->fallen = name;
     tell(recorder, "invariant ", name, ":", format, arguments);
 }
 

@@ -22,6 +22,7 @@ struct recorder {
     int64_t acked_count, seen_count;
     int violation_count;
     bool expects_damage; /* the node's disk decayed: a client may meet a batch that its checksum tells apart */
+    const char *fallen; /* the first invariant that fell; NULL: none */
 };
 
 enum { VALUE_MOST = 700, VALUE_NONE = 0, VALUE_DAMAGED = -1, OFFSET_NONE = -1 };

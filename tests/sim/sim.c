@@ -15,6 +15,14 @@ const char *__asan_default_options(void)
     return "detect_leaks=0";
 }
 
+int running_process;
+static int process_count;
+
+int sim_running_process(void) { return running_process; }
+void machine_enter(const struct machine *machine) { running_process = machine_process(machine); }
+void machine_leave(void) { running_process = 0; }
+int machine_process(const struct machine *machine) { return machine->process == NULL ? 0 : machine->process->number; }
+
 struct sim *sim_create(uint64_t seed)
 {
     struct sim *sim = memory_take(sizeof(*sim));
@@ -97,7 +105,12 @@ bool sim_step(struct sim *sim)
     sim->held_us = 0;
     sim_mix(sim, (uint64_t)sim->now_us << 4 | event->kind);
     const struct loop *turned = event->kind == EVENT_TURN ? container_of(event, struct loop, turn) : NULL;
+    const struct io *io = turned != NULL                ? turned->io
+                          : event->kind == EVENT_STEP ? container_of(event, struct worker, event)->io
+                                                      : NULL;
+    running_process = io == NULL ? 0 : io->number;
     event->run(event);
+    running_process = 0;
     for (struct sim_watch *watch = sim->watches; watch != NULL; watch = watch->next)
         watch->looked(watch, turned);
     return true;
@@ -203,6 +216,7 @@ struct io *machine_boot(struct machine *machine, int worker_count)
     io->workers = memory_take(sizeof(*io->workers) * (size_t)worker_count);
     for (int i = 0; i < worker_count; i++)
         io->workers[i] = (struct worker){ .event.run = step_worker, .io = io };
+    io->number = ++process_count;
     machine->process = io;
     machine->paused_until_us = 0;
     machine->disk.faults.is_dead = false;

@@ -67,6 +67,11 @@ struct machine *machine_create(struct sim *sim, const char *name); /* the world'
 struct io *machine_boot(struct machine *machine, int worker_count); /* a new process; none is running */
 void machine_kill(struct machine *machine);      /* kill -9: what it wrote stays, its connections end */
 void machine_cut_power(struct machine *machine); /* and unsynced writes and names are kept, lost or torn */
+/* Calls into a process from outside of its own events stand between these two; memory that is taken meanwhile is its own. */
+void machine_enter(const struct machine *machine);
+void machine_leave(void);
+int machine_process(const struct machine *machine); /* a number for each boot of any machine */
+int sim_running_process(void);                      /* 0: none */
 bool machine_is_running(const struct machine *machine);
 bool machine_holds_nothing(const struct machine *machine); /* its process has no file, socket or loop */
 

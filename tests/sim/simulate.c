@@ -77,14 +77,14 @@ static int begin_node(struct run *run)
             return -EIO;
         }
     }
+    machine_enter(run->machine);
     int status = node_create(run->io, &run->kind.settings, &run->node);
-    if (status < 0)
-        return status;
-    invariants_begin(run->invariants, run->node);
-    for (int i = 0; i < node_loop_count(run->node); i++)
+    for (int i = 0; status == 0 && i < node_loop_count(run->node); i++)
         sim_start_loop(node_loop(run->node, i));
-    node_start(run->node);
-    return 0;
+    if (status == 0)
+        node_start(run->node);
+    machine_leave();
+    return status;
 }
 
 static void boot(struct run *run)
@@ -93,8 +93,10 @@ static void boot(struct run *run)
     faults_begin_life(&run->faults);
     int status = begin_node(run);
     run->recorder.expects_damage = faults_explain_damage(&run->faults);
-    if (status == 0)
+    if (status == 0) {
+        invariants_begin(run->invariants, run->node);
         return;
+    }
     run->node = NULL;
     run->failed_boots++;
     if (!faults_explain_end(&run->faults))
@@ -112,7 +114,9 @@ static bool has_stopped(void *context)
 
 static void stop(struct run *run)
 {
+    machine_enter(run->machine);
     node_stop(run->node);
+    machine_leave();
     if (sim_run(run->sim, LIMIT_US, has_stopped, run)) {
         if (node_failed(run->node) && !faults_explain_end(&run->faults))
             recorder_violate(&run->recorder, "node_failed", "while=stopping");

@@ -4,6 +4,7 @@
  * that a change in one does not reshuffle the others. */
 #pragma once
 #include <assert.h>
+#include <string.h>
 #include <utlist.h>
 
 #include "base/container.h"
@@ -19,6 +20,38 @@ struct name_change;
 struct socket;
 struct file;
 struct links;
+
+/* What the world keeps of a process, its sockets and files and what is on its way, is not memory of that process. */
+extern int running_process;
+static inline void *world_take(size_t size)
+{
+    int process = running_process;
+    running_process = 0;
+    void *memory = memory_take(size);
+    running_process = process;
+    return memory;
+}
+static inline void *world_take_raw(size_t size)
+{
+    int process = running_process;
+    running_process = 0;
+    void *memory = memory_take_raw(size);
+    running_process = process;
+    return memory;
+}
+static inline void *world_resize(void *memory, size_t size)
+{
+    return memory == NULL ? world_take_raw(size) : memory_resize(memory, size);
+}
+static inline char *world_copy_text(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    return memcpy(world_take_raw(size), text, size);
+}
+#define memory_take world_take
+#define memory_take_raw world_take_raw
+#define memory_resize world_resize
+#define memory_copy_text world_copy_text
 
 enum event_kind { EVENT_TURN = 1, EVENT_STEP, EVENT_ARRIVAL, EVENT_CONNECT, EVENT_RESET, EVENT_DISK, EVENT_HEARD, EVENT_TROUBLE };
 
@@ -73,6 +106,7 @@ struct worker {
 
 struct io {
     struct machine *machine;
+    int number; /* of the process, of all there ever were */
     struct sim *sim;
     struct loop *loops;
     struct socket *sockets;

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The log directories against the shards, while the node lives, and against what was known last,
+ * when it has stopped. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/uuid.h"
+#include "broker/node_parts.h"
+#include "sim/invariants_parts.h"
+#include "sim/see.h"
+#include "storage/log_state.h"
+
+enum { PATH_SIZE = 1200 };
+
+struct walk {
+    struct invariants *invariants;
+    const struct node *node; /* NULL: it has stopped */
+    const char *directory;
+};
+
+/* TOPIC-N, and the topic id in it. False: no such directory, or none that says whose it is. */
+static bool find_key(const struct walk *walk, const char *name, struct partition_key *out_key)
+{
+    char path[PATH_SIZE];
+    const char *dash = strrchr(name, '-');
+    if (dash == NULL || dash[1] < '0' || dash[1] > '9')
+        return false;
+    snprintf(path, sizeof(path), "%s/%s/partition.metadata", walk->directory, name);
+    struct bytes text = see_file(walk->invariants->machine, path);
+    static const char word[] = "topic_id: ";
+    const uint8_t *at =
+        text.data == NULL ? NULL : memmem(text.data, text.size, word, sizeof(word) - 1);
+    out_key->index = (int32_t)strtol(dash + 1, NULL, 10);
+    if (at == NULL || text.data + text.size < at + sizeof(word) - 1 + UUID_TEXT_SIZE)
+        return false;
+    return uuid_parse(
+        (struct str){ (const char *)at + sizeof(word) - 1, UUID_TEXT_SIZE }, &out_key->topic_id);
+}
+
+static const struct partition *find_partition(const struct node *node, struct partition_key key)
+{
+    const struct shard *owner = shard_of(node->shards.list[0], key.topic_id, key.index);
+    return shard_partition(owner, key.topic_id, key.index);
+}
+
+static void visit_living(void *context, const char *name)
+{
+    struct walk *walk = context;
+    char path[PATH_SIZE];
+    struct partition_key key;
+    bool is_metadata = strncmp(name, "__cluster_metadata-", 19) == 0;
+    if (is_metadata || !find_key(walk, name, &key))
+        return;
+    snprintf(path, sizeof(path), "%s/%s", walk->directory, name);
+    const struct partition *partition = find_partition(walk->node, key);
+    bool is_its_own = partition != NULL &&
+                      (partition->log == NULL || strcmp(log_path(partition->log), path) == 0);
+    if (!is_its_own)
+        invariant_fell(walk->invariants, INVARIANT_disk_matches_shards,
+            "directory=%s partition=%s log=%s", path, partition == NULL ? "none" : "some",
+            partition == NULL || partition->log == NULL ? "none" : log_path(partition->log));
+}
+
+static bool is_serving(const struct node *node)
+{
+    bool serves = node->stage == NODE_SERVING;
+    for (int32_t i = 0; i < node->shards.count; i++)
+        serves = serves && node->shards.list[i]->image != NULL && !node->shards.list[i]->stopping;
+    return serves;
+}
+
+static void look_at_paths(struct invariants *invariants, const struct shard *shard)
+{
+    for (const struct partition *partition = shard->partitions; partition != NULL;
+         partition = partition->hh.next) {
+        struct partition_key key;
+        const char *path = partition->log == NULL ? NULL : log_path(partition->log);
+        const char *slash = path == NULL ? NULL : strrchr(path, '/');
+        char parent[PATH_SIZE];
+        if (slash == NULL)
+            continue;
+        snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
+        struct walk walk = { .invariants = invariants, .directory = parent };
+        if (!find_key(&walk, slash + 1, &key) || memcmp(&key, &partition->key, sizeof(key)) != 0)
+            invariant_fell(invariants, INVARIANT_disk_matches_shards,
+                "partition=%s path=%s: its partition.metadata is missing or of another topic",
+                log_label(partition->log), path);
+    }
+}
+
+void look_at_directories(struct invariants *invariants, const struct node *node)
+{
+    if (!is_serving(node))
+        return;
+    for (int i = 0; i < node->directory_count; i++) {
+        struct walk walk = { invariants, node,
+            node->directories[i].dir == NULL ? NULL : log_dir_path(node->directories[i].dir) };
+        if (walk.directory != NULL && log_dir_failure(node->directories[i].dir) == 0)
+            see_names(invariants->machine, walk.directory, visit_living, &walk);
+    }
+    for (int32_t i = 0; i < node->shards.count; i++)
+        look_at_paths(invariants, node->shards.list[i]);
+}
+
+/* ---- After a clean stop. ---- */
+
+/* What a checkpoint file says of a partition; -1: nothing. */
+static int64_t checkpoint_of(const struct walk *walk, const char *file, const char *name)
+{
+    char path[PATH_SIZE], line[PATH_SIZE];
+    const char *dash = strrchr(name, '-');
+    snprintf(path, sizeof(path), "%s/%s", walk->directory, file);
+    struct bytes text = see_durable_file(walk->invariants->machine, path);
+    int size = snprintf(line, sizeof(line), "\n%.*s %s ", (int)(dash - name), name, dash + 1);
+    const uint8_t *at = text.data == NULL ? NULL : memmem(text.data, text.size, line, (size_t)size);
+    return at == NULL ? -1 : strtoll((const char *)at + size, NULL, 10);
+}
+
+static void look_at_snapshot(const struct walk *walk, const char *name, const struct past *past)
+{
+    char path[PATH_SIZE];
+    snprintf(
+        path, sizeof(path), "%s/%s/%020lld.snapshot", walk->directory, name, (long long)past->end);
+    struct bytes snapshot = see_durable_file(walk->invariants->machine, path);
+    look_at_producer_snapshot(walk->invariants, name, past, snapshot);
+}
+
+static void visit_stopped(void *context, const char *name)
+{
+    struct walk *walk = context;
+    struct partition_key key;
+    struct past *past;
+    if (!find_key(walk, name, &key))
+        return;
+    HASH_FIND(hh, walk->invariants->pasts, &key, sizeof(key), past);
+    if (past == NULL || past->life != walk->invariants->life)
+        return;
+    int64_t point = checkpoint_of(walk, "recovery-point-offset-checkpoint", name);
+    int64_t watermark = checkpoint_of(walk, "replication-offset-checkpoint", name);
+    if (point != past->end || watermark != past->end)
+        invariant_fell(walk->invariants, INVARIANT_checkpoints_say_what_was,
+            "partition=%s log_end=%lld recovery_point=%lld high_watermark=%lld", name,
+            (long long)past->end, (long long)point, (long long)watermark);
+    look_at_snapshot(walk, name, past);
+}
+
+void look_at_stopped_directory(struct invariants *invariants, const char *directory)
+{
+    char path[PATH_SIZE];
+    struct walk walk = { .invariants = invariants, .directory = directory };
+    snprintf(path, sizeof(path), "%s/.kafka_cleanshutdown", directory);
+    if (see_durable_file(invariants->machine, path).data == NULL)
+        invariant_fell(invariants, INVARIANT_checkpoints_say_what_was,
+            "directory=%s: it was stopped cleanly, and nothing durable says so", directory);
+    see_names(invariants->machine, directory, visit_stopped, &walk);
+}

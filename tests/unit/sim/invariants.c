@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every invariant can fall: a whole node with its clients runs for a while, one thing in it is made
+ * wrong, and the invariant that speaks of it must be the first to fall, and none before. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/container.h"
+#include "base/memory.h"
+#include "base/report.h"
+#include "broker/apis.h"
+#include "broker/fetch_work.h"
+#include "broker/format.h"
+#include "broker/node.h"
+#include "broker/node_parts.h"
+#include "broker/request.h"
+#include "broker/settings_input.h"
+#include "io/file.h"
+#include "net/conn_parts.h"
+#include "replica/quorum_parts.h"
+#include "sim/invariants_parts.h"
+#include "sim/recorder.h"
+#include "sim/sim.h"
+#include "storage/flush.h"
+#include "storage/log_state.h"
+#include "test.h"
+#include "wire/gen/apis.h"
+
+enum { SECOND_US = 1000000 };
+
+/* As in sim/workload.h, whose struct producer is not that of storage. */
+struct workload;
+struct workload *workload_create(
+    struct sim *sim, const char *host, int port, struct recorder *recorder);
+void workload_destroy(struct workload *workload);
+
+static const char settings_text[] =
+    "process.roles=broker,controller\n"
+    "node.id=1\n"
+    "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\n"
+    "advertised.listeners=PLAINTEXT://node:9092,CONTROLLER://node:9093\n"
+    "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
+    "controller.listener.names=CONTROLLER\n"
+    "controller.quorum.bootstrap.servers=node:9093\n"
+    "log.dirs=/data\n"
+    "strom.shards=1\n"
+    "log.roll.ms=3000\n"
+    "log.index.interval.bytes=200\n"
+    "offsets.topic.replication.factor=1\n";
+
+static struct world {
+    struct sim *sim;
+    struct machine *machine;
+    struct settings_input input;
+    struct node_settings settings;
+    struct node *node;
+    struct recorder recorder;
+    struct workload *workload;
+    struct invariants *invariants;
+} world;
+
+static void drop_report(enum report_level level, const char *event, const char *text)
+{
+    (void)level;
+    (void)event;
+    (void)text;
+}
+
+static void wire(void)
+{
+    char reason[512];
+    struct format_wish wish = { 0 };
+    struct io *io = machine_boot(world.machine, 2);
+    if (format_state_of(io, "/data", reason, sizeof(reason)) == FORMAT_NONE)
+        assert_int_equal(format_directories(io, &world.settings, &wish, reason, sizeof(reason)), 0);
+    machine_enter(world.machine);
+    assert_int_equal(node_create(io, &world.settings, &world.node), 0);
+    for (int i = 0; i < node_loop_count(world.node); i++)
+        sim_start_loop(node_loop(world.node, i));
+    node_start(world.node);
+    machine_leave();
+}
+
+static void boot(void)
+{
+    wire();
+    invariants_begin(world.invariants, world.node);
+}
+
+static bool never(void *context)
+{
+    (void)context;
+    return false;
+}
+
+/* Until there is a partition with some records of idempotent producers and with index entries,
+ * whose appends are durable. */
+static bool is_in_use(void *context)
+{
+    struct partition **found = context;
+    struct partition *partition = world.node->shards.list[0]->partitions;
+    for (; partition != NULL; partition = partition->hh.next) {
+        const struct log *log = partition->log;
+        const struct segment *active = log == NULL ? NULL : &log->segments[log->segment_count - 1];
+        if (log != NULL && !partition->settings.page_cache && log->producers.count > 0 &&
+            active->indexes != NULL && active->indexes[INDEX_OFFSET].count > 1 &&
+            log->start < log->durable_end && log->durable_end == log_end(log) &&
+            partition->high_watermark == log->durable_end) {
+            *found = partition;
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct partition *begin(void)
+{
+    static const struct settings_machine machine = {
+        .cpu_count = 4, .memory_size = INT64_C(1) << 30, .host_name = STR("node")
+    };
+    struct partition *partition = NULL;
+    report_set_sink(drop_report);
+    memset(&world, 0, sizeof(world));
+    world.sim = sim_create(1);
+    world.machine = machine_create(world.sim, "node");
+    settings_input_init(&world.input);
+    settings_input_file(&world.input, STR("test.properties"), str_from(settings_text));
+    assert_true(settings_read(&world.input, &machine, &world.settings));
+    recorder_init(&world.recorder, world.sim);
+    world.invariants = invariants_create(world.sim, world.machine, &world.recorder);
+    world.workload = workload_create(world.sim, "node", 9092, &world.recorder);
+    boot();
+    assert_true(sim_run(world.sim, 60 * SECOND_US, is_in_use, &partition));
+    assert_null(world.recorder.fallen);
+    return partition;
+}
+
+static void end(const char *expected)
+{
+    const char *fallen = world.recorder.fallen;
+    if (fallen == NULL || strcmp(fallen, expected) != 0)
+        fail_msg("expected %s, and %s fell", expected, fallen == NULL ? "none" : fallen);
+    machine_kill(world.machine);
+    workload_destroy(world.workload);
+    recorder_deinit(&world.recorder);
+    sim_destroy(world.sim);
+    invariants_destroy(world.invariants);
+    node_settings_deinit(&world.settings);
+    settings_input_deinit(&world.input);
+}
+
+/* ---- What is made wrong in memory. ---- */
+
+static struct log_segment_bytes {
+    struct file *file;
+    int64_t position;
+} first_batch(struct partition *partition)
+{
+    struct log *log = partition->log;
+    const struct ledger_batch *batch =
+        ledger_at(&past_of(world.invariants, partition->key)->ledger, log->start);
+    char path[SEGMENT_PATH_SIZE];
+    struct file *file;
+    segment_path(path, log->path, batch->segment_base, ".log");
+    assert_int_equal(file_open(log->io, path, FILE_WRITE, &file), 0);
+    return (struct log_segment_bytes){ file, batch->position };
+}
+
+/* Changes bytes of the first batch, and has the log read again. */
+static void rewrite(
+    struct partition *partition, int64_t at, const void *bytes, size_t size, bool renews_crc)
+{
+    struct log_segment_bytes first = first_batch(partition);
+    uint8_t batch[4096];
+    struct batch_header header;
+    assert_true(file_pread(first.file, batch, sizeof(batch), first.position) > BATCH_HEADER_SIZE);
+    memcpy(batch + at, bytes, size);
+    assert_int_equal(batch_parse((struct bytes){ batch, sizeof(batch) }, &header), BATCH_OK);
+    if (renews_crc)
+        batch_renew_crc(batch, &header);
+    assert_int_equal(file_write_all(first.file, batch, header.size, first.position), 0);
+    file_unref(first.file);
+    partition->log->generation++;
+}
+
+static void spoil_order(struct partition *partition)
+{
+    partition->log->recovery_point = partition->log->durable_end + 1;
+}
+
+static void spoil_durability(struct partition *partition)
+{
+    partition->log->durable_end = partition->log->recovery_point = partition->log->start;
+}
+
+static void spoil_following(struct partition *partition)
+{
+    partition->high_watermark = partition->log->high_watermark = partition->log->start;
+}
+
+static void spoil_watermark(struct partition *partition)
+{
+    spoil_durability(partition);
+    spoil_following(partition);
+}
+
+static void spoil_start(struct partition *partition)
+{
+    partition->log->start--;
+}
+
+static void spoil_epoch(struct partition *partition)
+{
+    partition->leader_epoch--;
+}
+
+static struct append forgotten;
+
+static void spoil_waiting(struct partition *partition)
+{
+    forgotten.last_offset = partition->high_watermark - 1;
+    partition->waiting = &forgotten;
+}
+
+static void spoil_staged(struct partition *partition)
+{
+    partition->staged = &forgotten;
+}
+
+static void spoil_crc(struct partition *partition)
+{
+    rewrite(partition, BATCH_HEADER_SIZE, "????", 4, false);
+}
+
+static void spoil_offsets(struct partition *partition)
+{
+    uint8_t offset[8];
+    store_i64(offset, partition->log->start + 1);
+    rewrite(partition, BATCH_AT_BASE_OFFSET, offset, sizeof(offset), false);
+}
+
+static void spoil_batch(struct partition *partition)
+{
+    rewrite(partition, BATCH_AT_BASE_TIMESTAMP, "12345678", 8, true);
+}
+
+static void spoil_epochs(struct partition *partition)
+{
+    partition->log->epochs.entries[0].epoch += 7;
+}
+
+static void spoil_index(struct partition *partition)
+{
+    log_active(partition->log)->indexes[INDEX_OFFSET].data[7]++;
+}
+
+static void spoil_time_index(struct partition *partition)
+{
+    log_active(partition->log)->indexes[INDEX_TIME].data[7]++;
+}
+
+static void spoil_producer(struct partition *partition)
+{
+    struct producer *producer = partition->log->producers.entries[0];
+    producer->batches[producer->batch_count - 1].last_sequence++;
+}
+
+static struct quorum *quorum(void)
+{
+    return world.node->control.quorum;
+}
+
+static void spoil_commit(struct partition *partition)
+{
+    (void)partition;
+    quorum()->raft.high_watermark = quorum()->published->offset - 1;
+}
+
+static void spoil_vote(struct partition *partition)
+{
+    (void)partition;
+    quorum()->raft.vote.leader_epoch++;
+}
+
+static void spoil_leader(struct partition *partition)
+{
+    (void)partition;
+    quorum()->raft.vote.leader_epoch--;
+}
+
+static void spoil_image(struct partition *partition)
+{
+    (void)partition;
+    quorum()->controller.working->next_producer_id++;
+}
+
+static void spoil_producer_ids(struct partition *partition)
+{
+    (void)partition;
+    world.invariants->metadata.next_producer_id += 1000;
+    world.invariants->metadata.published = NULL;
+}
+
+static void spoil_budget(struct partition *partition)
+{
+    (void)partition;
+    budget_charge(&world.node->budget, 1);
+}
+
+static void spoil_dirty(struct partition *partition)
+{
+    partition->log->flusher->dirty_bytes++;
+}
+
+static void spoil_replies(struct partition *partition)
+{
+    (void)partition;
+    world.node->shards.list[0]->net.conns->reply_count++;
+}
+
+static void spoil_directory(struct partition *partition)
+{
+    static const char text[] = "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAA";
+    struct io *io = partition->log->io;
+    assert_int_equal(directory_create(io, "/data/forgotten-0"), 0);
+    assert_int_equal(
+        file_replace(io, "/data/forgotten-0/partition.metadata", text, sizeof(text) - 1), 0);
+}
+
+static const struct {
+    const char *invariant;
+    void (*spoil)(struct partition *partition);
+} plants[] = {
+    { "positions_are_ordered", spoil_order },
+    { "high_watermark_is_durable", spoil_durability },
+    { "high_watermark_follows", spoil_following },
+    { "high_watermark_never_falls", spoil_watermark },
+    { "log_start_never_falls", spoil_start },
+    { "epochs_never_fall", spoil_epoch },
+    { "nobody_waits_for_what_is_there", spoil_waiting },
+    { "nothing_stays_staged", spoil_staged },
+    { "batches_are_whole", spoil_crc },
+    { "offsets_are_dense", spoil_offsets },
+    { "batches_never_change", spoil_batch },
+    { "epochs_equal_a_scan", spoil_epochs },
+    { "log_and_index_agree", spoil_index },
+    { "log_and_index_agree", spoil_time_index },
+    { "producers_equal_a_rebuild", spoil_producer },
+    { "published_is_committed", spoil_commit },
+    { "vote_is_durable", spoil_vote },
+    { "one_leader_an_epoch", spoil_leader },
+    { "image_equals_its_replay", spoil_image },
+    { "producer_ids_are_given_once", spoil_producer_ids },
+    { "budget_is_what_is_held", spoil_budget },
+    { "dirty_bytes_are_what_is_not_flushed", spoil_dirty },
+    { "answers_stand_in_order", spoil_replies },
+    { "disk_matches_shards", spoil_directory },
+};
+
+void test_invariants__fall_for_what_is_wrong_in_a_running_node(void)
+{
+    for (size_t i = 0; i < sizeof(plants) / sizeof(plants[0]); i++) {
+        plants[i].spoil(begin());
+        invariants_end(world.invariants, ENDING_KILL);
+        end(plants[i].invariant);
+    }
+}
+
+static struct request *waiting_fetch;
+
+static bool fetch_waits(void *context)
+{
+    (void)context;
+    struct request *request = world.node->shards.list[0]->requests;
+    for (; request != NULL; request = request->next)
+        if (request->api != NULL && request->api->key == API_FETCH && request->answer == NULL &&
+            request->work.fetch != NULL && request->work.fetch->stage == FETCH_WAITING) {
+            waiting_fetch = request;
+            return true;
+        }
+    return false;
+}
+
+void test_invariants__fall_for_a_fetch_that_waits_too_long(void)
+{
+    begin();
+    assert_true(sim_run(world.sim, 60 * SECOND_US, fetch_waits, NULL));
+    waiting_fetch->work.fetch->deadline_us = 0;
+    invariants_end(world.invariants, ENDING_KILL);
+    end("no_fetch_outlives_its_deadline");
+}
+
+/* ---- From one life to the next. ---- */
+
+void test_invariants__fall_for_what_a_life_has_forgotten(void)
+{
+    struct partition *partition = begin();
+    struct past *past = past_of(world.invariants, partition->key);
+    invariants_end(world.invariants, ENDING_KILL);
+    machine_kill(world.machine);
+    past->end++;
+    boot();
+    sim_run(world.sim, 5 * SECOND_US, never, NULL);
+    invariants_end(world.invariants, ENDING_KILL);
+    end("recovery_keeps_what_was_promised");
+}
+
+void test_invariants__fall_for_a_log_that_no_snapshot_covers(void)
+{
+    begin();
+    invariants_end(world.invariants, ENDING_KILL);
+    machine_kill(world.machine);
+    wire();
+    quorum()->log->start = 3;
+    invariants_begin(world.invariants, world.node);
+    end("snapshot_covers_log_start");
+}
+
+static bool has_stopped(void *context)
+{
+    (void)context;
+    for (int i = 0; i < node_loop_count(world.node); i++)
+        if (!sim_loop_has_ended(node_loop(world.node, i)))
+            return false;
+    return true;
+}
+
+static void stop(void)
+{
+    machine_enter(world.machine);
+    node_stop(world.node);
+    machine_leave();
+    assert_true(sim_run(world.sim, 60 * SECOND_US, has_stopped, NULL));
+    invariants_end(world.invariants, ENDING_STOP);
+    node_destroy(world.node);
+}
+
+void test_invariants__fall_for_what_a_stop_leaves(void)
+{
+    struct file *file;
+
+    begin();
+    machine_enter(world.machine);
+    void *lost = memory_take(1);
+    machine_leave();
+    stop();
+    invariants_look_behind(world.invariants);
+    memory_give(lost);
+    end("nothing_leaks");
+
+    struct partition *partition = begin();
+    assert_int_equal(file_open(partition->log->io, "/data/meta.properties", FILE_READ, &file), 0);
+    stop();
+    invariants_look_behind(world.invariants);
+    end("nothing_stays_open");
+
+    partition = begin();
+    struct past *past = past_of(world.invariants, partition->key);
+    stop();
+    past->end++;
+    invariants_look_behind(world.invariants);
+    end("checkpoints_say_what_was");
+
+    partition = begin();
+    past = past_of(world.invariants, partition->key);
+    stop();
+    past->ledger.producers.entries[0]->last_timestamp++;
+    invariants_look_behind(world.invariants);
+    end("producer_snapshots_equal_a_rebuild");
+}
