@@ -53,6 +53,7 @@ static void look_at_shard(
          partition = partition->hh.next)
         look_at_partition(invariants, partition, is_thorough);
     look_at_holdings(invariants, shard);
+    look_at_shard_metadata(invariants, shard);
 }
 
 /* Only a turn of a node's own loop changes what belongs to that loop. */
@@ -90,6 +91,7 @@ void invariants_destroy(struct invariants *invariants)
 {
     pasts_deinit(invariants);
     metadata_past_deinit(&invariants->metadata);
+    memory_give(invariants->blocks);
     memory_give(invariants);
 }
 
@@ -97,7 +99,19 @@ void invariants_begin(struct invariants *invariants, const struct node *node)
 {
     invariants->node = node;
     invariants->life++;
+    memset(invariants->image_offsets, 0, sizeof(invariants->image_offsets));
     look_at_quorum(invariants, node->control.quorum, false);
+}
+
+static void look_up_all(struct invariants *invariants, const struct node *node)
+{
+    struct sim_faults *faults = sim_faults(invariants->sim), before = *faults;
+    *faults = (struct sim_faults){ 0 };
+    for (int32_t i = 0; i < node->shards.count; i++)
+        for (const struct partition *partition = node->shards.list[i]->partitions;
+             partition != NULL; partition = partition->hh.next)
+            look_up_offsets(invariants, partition);
+    *faults = before;
 }
 
 static void note_directories(struct invariants *invariants, const struct node *node)
@@ -115,6 +129,8 @@ void invariants_end(struct invariants *invariants, enum ending ending)
         return;
     for (int32_t i = 0; i < node->shards.count; i++)
         look_at_shard(invariants, node->shards.list[i], true);
+    if (ending != ENDING_STOP)
+        look_up_all(invariants, node);
     look_at_quorum(invariants, node->control.quorum, true);
     look_at_budget(invariants, node);
     look_at_directories(invariants, node);

@@ -14,25 +14,43 @@
 #include "storage/log_state.h"
 #include "wire/gen/apis.h"
 
-static int64_t held_by_shard(const struct shard *shard)
+struct holdings {
+    int64_t all, frames, conns;
+};
+
+static int64_t charged(const struct buffer *buffer)
 {
-    int64_t held = 0;
-    for (const struct conn *conn = shard->net.conns; conn != NULL; conn = conn->next)
-        held += conn_memory(conn);
-    for (const struct request *request = shard->requests; request != NULL; request = request->next)
-        held += request->charged + (request->frame == NULL ? 0 : (int64_t)request->frame->charged);
-    return held;
+    return buffer == NULL ? 0 : (int64_t)buffer->charged;
+}
+
+static void add_shard(const struct shard *shard, struct holdings *holdings)
+{
+    for (const struct conn *conn = shard->net.conns; conn != NULL; conn = conn->next) {
+        holdings->all += conn_memory(conn);
+        holdings->frames += charged(conn->frame) + charged(conn->rest);
+        holdings->conns++;
+    }
+    for (const struct request *request = shard->requests; request != NULL;
+         request = request->next) {
+        holdings->all += request->charged + charged(request->frame);
+        holdings->frames += charged(request->frame);
+    }
 }
 
 void look_at_budget(struct invariants *invariants, const struct node *node)
 {
-    int64_t used = budget_used(&node->budget), held = 0;
+    struct holdings held = { 0 };
+    int64_t used = budget_used(&node->budget);
     for (int32_t i = 0; i < node->shards.count; i++)
-        held += held_by_shard(node->shards.list[i]);
-    held += held_by_shard(node->control_shard);
-    if (used != held)
+        add_shard(node->shards.list[i], &held);
+    add_shard(node->control_shard, &held);
+    if (used != held.all)
         invariant_fell(invariants, INVARIANT_budget_is_what_is_held, "used=%lld held=%lld",
-            (long long)used, (long long)held);
+            (long long)used, (long long)held.all);
+    if (held.frames > node->budget.limit + held.conns * 2 * SCRATCH_SIZE)
+        invariant_fell(invariants, INVARIANT_frames_stay_in_the_budget,
+            "frames=%lld connections=%lld limit=%lld", (long long)held.frames,
+            (long long)held.conns, (long long)node->budget.limit);
 }
 
 static void look_at_conn(struct invariants *invariants, const struct conn *conn)

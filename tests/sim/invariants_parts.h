@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inside of the invariants, shared by the files that look: invariants.c (when, and at what),
  * invariants_partition.c (one partition and what it promised), invariants_log.c (one log and its
- * files). */
+ * files), invariants_read.c (reading it), invariants_quorum.c (the metadata), invariants_memory.c
+ * (what is held for peers), invariants_disk.c (directories and checkpoint files). */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -70,6 +71,12 @@
                                         "where each log ended, and that it was clean")             \
     INVARIANT(producer_snapshots_equal_a_rebuild,                                                  \
         "after a clean stop each log has a durable snapshot of its producers")                     \
+    INVARIANT(lookups_equal_a_scan, "a read begins with the batch that holds its offset, and "     \
+                                    "ends at or below the high watermark")                         \
+    INVARIANT(frames_stay_in_the_budget, "what is read of requests is within the budget, but for " \
+                                         "the first bytes that each peer sent")                    \
+    INVARIANT(images_go_forward,                                                                   \
+        "the image of a shard is one that was published, and never older than the one before")     \
     INVARIANT(nothing_stays_open,                                                                  \
         "after a clean stop the process has no file, no connection and no loop left")
 
@@ -113,7 +120,14 @@ struct metadata_past {
     int64_t next_producer_id;
 };
 
-enum { DIRECTORIES_MOST = 4 };
+enum { DIRECTORIES_MOST = 4, SHARDS_MOST = 8 };
+
+/* Which shard had it, in which life. */
+struct producer_id_block_seen {
+    int64_t end;
+    int32_t shard;
+    int life;
+};
 
 struct invariants {
     struct sim_watch watch; /* first */
@@ -128,6 +142,9 @@ struct invariants {
     int64_t latest_wall_ms; /* that a loop of a node has seen */
     struct past *pasts;     /* map by key */
     struct metadata_past metadata;
+    struct producer_id_block_seen *blocks; /* of producer ids, by their ends */
+    int32_t block_count;
+    int64_t image_offsets[SHARDS_MOST];     /* of the shards, in this life */
     char directories[DIRECTORIES_MOST][64]; /* of the node that has stopped; "": none */
 };
 
@@ -148,6 +165,9 @@ void look_at_log(
 void look_at_producer_snapshot(struct invariants *invariants, const char *label,
     const struct past *past, struct bytes snapshot);
 
+/* invariants_read.c. The node will be killed. */
+void look_up_offsets(struct invariants *invariants, const struct partition *partition);
+
 /* invariants_memory.c */
 void look_at_budget(struct invariants *invariants, const struct node *node);
 void look_at_holdings(struct invariants *invariants, const struct shard *shard);
@@ -159,5 +179,6 @@ void look_at_stopped_directory(struct invariants *invariants, const char *direct
 
 /* invariants_quorum.c */
 void look_at_quorum(struct invariants *invariants, const struct quorum *quorum, bool is_thorough);
+void look_at_shard_metadata(struct invariants *invariants, const struct shard *shard);
 void metadata_past_init(struct metadata_past *past);
 void metadata_past_deinit(struct metadata_past *past);

@@ -147,25 +147,34 @@ static void visit_snapshot(void *context, const char *name)
     }
 }
 
-/* The newest snapshot that is whole. Returns its offset; 0: none. */
-static int64_t replay_snapshot(
-    struct invariants *invariants, const struct quorum *quorum, struct controller *replay)
+static struct newest newest_snapshot(
+    const struct invariants *invariants, const struct quorum *quorum, int64_t below)
 {
-    char path[QUORUM_PATH_SIZE + 80];
-    struct newest newest = { .below = INT64_MAX };
-    for (;; newest = (struct newest){ .below = newest.offset }) {
-        see_names(invariants->machine, quorum->directory, visit_snapshot, &newest);
-        if (newest.offset == 0)
-            return 0;
-        snprintf(path, sizeof(path), "%s/%s", quorum->directory, newest.name);
-        if (replay_bytes(replay, see_file(invariants->machine, path), 0))
-            return newest.offset;
-        controller_reset(replay);
-    }
+    struct newest newest = { .below = below };
+    see_names(invariants->machine, quorum->directory, visit_snapshot, &newest);
+    return newest;
 }
 
+/* The newest that is whole. Returns its offset; 0: none. */
+static int64_t replay_snapshot(
+    const struct invariants *invariants, const struct quorum *quorum, struct controller *replay)
+{
+    char path[QUORUM_PATH_SIZE + 80];
+    struct newest newest = newest_snapshot(invariants, quorum, INT64_MAX);
+    while (newest.offset > 0) {
+        snprintf(path, sizeof(path), "%s/%s", quorum->directory, newest.name);
+        if (replay_bytes(replay, see_file(invariants->machine, path), 0))
+            break;
+        controller_reset(replay);
+        newest = newest_snapshot(invariants, quorum, newest.offset);
+    }
+    return newest.offset;
+}
+
+/* When the log has lost what was replayed; else the replay of the life before goes on, and sees
+ * what a snapshot has forgotten. */
 static void begin_replay(
-    struct invariants *invariants, const struct quorum *quorum, struct metadata_past *past)
+    const struct invariants *invariants, const struct quorum *quorum, struct metadata_past *past)
 {
     struct controller_settings settings = quorum->controller.settings;
     settings.hooks = (struct controller_hooks){ 0 };
@@ -174,10 +183,14 @@ static void begin_replay(
     controller_init(&past->replay, &settings, 1);
     past->is_replayed = true;
     past->replayed = replay_snapshot(invariants, quorum, &past->replay);
-    if (quorum->log->start > past->replayed)
+}
+
+static void look_at_snapshots(struct invariants *invariants, const struct quorum *quorum)
+{
+    int64_t newest = newest_snapshot(invariants, quorum, INT64_MAX).offset;
+    if (quorum->log->start > newest)
         invariant_fell(invariants, INVARIANT_snapshot_covers_log_start,
-            "log_start=%lld snapshot=%lld", (long long)quorum->log->start,
-            (long long)past->replayed);
+            "log_start=%lld snapshot=%lld", (long long)quorum->log->start, (long long)newest);
 }
 
 static void go_on_with_replay(
@@ -209,6 +222,31 @@ static void hash_record(void *context, struct bytes record)
     *hash = (*hash ^ record.size) * 1099511628211u;
 }
 
+static void hash_items(const struct tree *tree, uint64_t *hash)
+{
+    struct bytes key = { NULL, 0 };
+    const struct image_item *item;
+    while ((item = (const struct image_item *)tree_after(tree, key)) != NULL) {
+        hash_record(hash, item->record);
+        key = item->key;
+    }
+}
+
+static void hash_topics(const struct image *image, uint64_t *hash)
+{
+    const struct image_topic *topic = image_topic_after(image, (struct str){ 0 });
+    for (; topic != NULL; topic = image_topic_after(image, topic->name)) {
+        hash_record(hash, topic->record->record);
+        for (int32_t i = 0; i < topic->partition_count; i++) {
+            const struct image_partition *partition = image_partition(topic, i);
+            const int32_t numbers[] = { i, partition->leader, partition->leader_epoch,
+                partition->partition_epoch };
+            hash_record(hash, (struct bytes){ (const uint8_t *)numbers, sizeof(numbers) });
+        }
+    }
+}
+
+/* Of what a snapshot would say, and of what it must not forget to say. */
 static uint64_t hash_of(const struct image *image)
 {
     uint64_t hash = 14695981039346656037u;
@@ -216,6 +254,11 @@ static uint64_t hash_of(const struct image *image)
     arena_init(&scratch);
     image_snapshot(image, &scratch, hash_record, &hash);
     arena_deinit(&scratch);
+    hash_topics(image, &hash);
+    const struct tree *trees[] = { &image->settings, &image->features, &image->acls, &image->tokens,
+        &image->scram, &image->quotas, &image->controllers };
+    for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++)
+        hash_items(trees[i], &hash);
     return hash;
 }
 
@@ -273,13 +316,54 @@ void look_at_quorum(struct invariants *invariants, const struct quorum *quorum, 
     if (is_new_life || memcmp(&past->vote, &quorum->raft.vote, sizeof(past->vote)) != 0)
         look_at_vote(invariants, quorum);
     look_at_log(invariants, quorum->log, &past->log, is_thorough);
-    if (is_new_life)
+    if (!past->is_replayed || past->replayed > log_end(quorum->log))
         begin_replay(invariants, quorum, past);
     go_on_with_replay(invariants, quorum, past);
-    if (is_new_life || is_thorough)
+    if (is_new_life || is_thorough) {
+        look_at_snapshots(invariants, quorum);
         compare_images(invariants, quorum, past);
+    }
     if (quorum->published != NULL && (is_new_life || quorum->published != past->published))
         look_at_image(invariants, quorum->published);
     past->published = quorum->published;
     remember(invariants, quorum, past);
+}
+
+/* ---- What shards have of it. ---- */
+
+static void look_at_producer_ids(struct invariants *invariants, const struct shard *shard)
+{
+    int64_t end = shard->producer_ids.end;
+    for (int32_t i = invariants->block_count - 1; i >= 0 && end > 0; i--) {
+        const struct producer_id_block_seen *seen = &invariants->blocks[i];
+        if (seen->end != end)
+            continue;
+        if (seen->shard != shard->index || seen->life != invariants->life)
+            invariant_fell(invariants, INVARIANT_producer_ids_are_given_once,
+                "block_end=%lld shard=%d life=%d and shard=%d life=%d", (long long)end, seen->shard,
+                seen->life, shard->index, invariants->life);
+        return;
+    }
+    if (end <= 0)
+        return;
+    invariants->blocks = memory_resize(
+        invariants->blocks, (size_t)(invariants->block_count + 1) * sizeof(*invariants->blocks));
+    invariants->blocks[invariants->block_count++] =
+        (struct producer_id_block_seen){ end, shard->index, invariants->life };
+}
+
+void look_at_shard_metadata(struct invariants *invariants, const struct shard *shard)
+{
+    const struct quorum *quorum = invariants->node->control.quorum;
+    if (shard->image == NULL || quorum == NULL || quorum->published == NULL ||
+        shard->index >= SHARDS_MOST)
+        return;
+    int64_t *before = &invariants->image_offsets[shard->index];
+    if (shard->image->offset < *before || shard->image->offset > quorum->published->offset)
+        invariant_fell(invariants, INVARIANT_images_go_forward,
+            "shard=%d offset=%lld before=%lld published=%lld", shard->index,
+            (long long)shard->image->offset, (long long)*before,
+            (long long)quorum->published->offset);
+    *before = shard->image->offset;
+    look_at_producer_ids(invariants, shard);
 }

@@ -306,6 +306,32 @@ static void spoil_budget(struct partition *partition)
     budget_charge(&world.node->budget, 1);
 }
 
+static void spoil_limit(struct partition *partition)
+{
+    (void)partition;
+    world.node->budget.limit = -1000000;
+}
+
+static void spoil_shard_image(struct partition *partition)
+{
+    (void)partition;
+    world.invariants->image_offsets[0]++;
+}
+
+static void spoil_block(struct partition *partition)
+{
+    (void)partition;
+    world.invariants->blocks[0].life--;
+}
+
+static void spoil_hint(struct partition *partition)
+{
+    struct log *log = partition->log;
+    log_forget_boundaries(log);
+    log_note_boundary(log, log->start + (partition->high_watermark - log->start) / 2,
+        log->segments[0].base_offset, 1);
+}
+
 static void spoil_dirty(struct partition *partition)
 {
     partition->log->flusher->dirty_bytes++;
@@ -351,6 +377,10 @@ static const struct {
     { "image_equals_its_replay", spoil_image },
     { "producer_ids_are_given_once", spoil_producer_ids },
     { "budget_is_what_is_held", spoil_budget },
+    { "frames_stay_in_the_budget", spoil_limit },
+    { "images_go_forward", spoil_shard_image },
+    { "producer_ids_are_given_once", spoil_block },
+    { "lookups_equal_a_scan", spoil_hint },
     { "dirty_bytes_are_what_is_not_flushed", spoil_dirty },
     { "answers_stand_in_order", spoil_replies },
     { "disk_matches_shards", spoil_directory },
