@@ -10,7 +10,7 @@
 #include "sim/invariants_parts.h"
 #include "sim/recorder.h"
 
-enum { THOROUGH_EVERY = 256 };
+enum { OFTEN_EVERY = 32, THOROUGH_EVERY = 1024 };
 
 static const struct {
     const char *name, *sentence;
@@ -70,7 +70,7 @@ static void looked(struct sim_watch *watch, const struct loop *turned)
         look_at_quorum(invariants, invariants->node->control.quorum, is_thorough);
     else
         return;
-    look_at_budget(invariants, invariants->node);
+    look_at_budget(invariants, invariants->node, invariants->look_count % OFTEN_EVERY == 0);
     if (is_thorough)
         look_at_directories(invariants, invariants->node);
 }
@@ -132,7 +132,7 @@ void invariants_end(struct invariants *invariants, enum ending ending)
     if (ending != ENDING_STOP)
         look_up_all(invariants, node);
     look_at_quorum(invariants, node->control.quorum, true);
-    look_at_budget(invariants, node);
+    look_at_budget(invariants, node, true);
     look_at_directories(invariants, node);
     note_directories(invariants, node);
     invariants->node = NULL;

@@ -37,10 +37,13 @@ static void add_shard(const struct shard *shard, struct holdings *holdings)
     }
 }
 
-void look_at_budget(struct invariants *invariants, const struct node *node)
+void look_at_budget(struct invariants *invariants, const struct node *node, bool is_thorough)
 {
     struct holdings held = { 0 };
     int64_t used = budget_used(&node->budget);
+    if (used == invariants->budget_used && !is_thorough)
+        return;
+    invariants->budget_used = used;
     for (int32_t i = 0; i < node->shards.count; i++)
         add_shard(node->shards.list[i], &held);
     add_shard(node->control_shard, &held);

@@ -139,6 +139,7 @@ struct invariants {
     enum ending ending;      /* of the life before */
     int cut_life;            /* the last one after which power was cut; a partition may have been away since before */
     uint64_t look_count;
+    int64_t budget_used;    /* when it was looked at last */
     int64_t latest_wall_ms; /* that a loop of a node has seen */
     struct past *pasts;     /* map by key */
     struct metadata_past metadata;
@@ -169,7 +170,7 @@ void look_at_producer_snapshot(struct invariants *invariants, const char *label,
 void look_up_offsets(struct invariants *invariants, const struct partition *partition);
 
 /* invariants_memory.c */
-void look_at_budget(struct invariants *invariants, const struct node *node);
+void look_at_budget(struct invariants *invariants, const struct node *node, bool is_thorough);
 void look_at_holdings(struct invariants *invariants, const struct shard *shard);
 void look_at_leaks(struct invariants *invariants);
 
