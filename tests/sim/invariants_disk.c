@@ -8,6 +8,7 @@
 #include "base/uuid.h"
 #include "broker/node_parts.h"
 #include "sim/invariants_parts.h"
+#include "sim/recorder.h"
 #include "sim/see.h"
 #include "storage/log_state.h"
 
@@ -91,7 +92,7 @@ static void look_at_paths(struct invariants *invariants, const struct shard *sha
 
 void look_at_directories(struct invariants *invariants, const struct node *node)
 {
-    if (!is_serving(node))
+    if (!is_serving(node) || invariants->recorder->expects_damage)
         return;
     for (int i = 0; i < node->directory_count; i++) {
         struct walk walk = { invariants, node,

@@ -239,7 +239,7 @@ void look_at_log(
         look_at_epochs(invariants, log, past, 0);
         look_at_indexes(invariants, log, past, true);
         if (!past->missed)
-        compare_producers(
-            invariants, INVARIANT_producers_equal_a_rebuild, log_label(log), past, &log->producers);
+            compare_producers(invariants, INVARIANT_producers_equal_a_rebuild, log_label(log), past,
+                &log->producers);
     }
 }

@@ -137,7 +137,8 @@ struct invariants {
     const struct node *node; /* NULL: down */
     int life;                /* 1: the first */
     enum ending ending;      /* of the life before */
-    int cut_life;            /* the last one after which power was cut; a partition may have been away since before */
+    int cut_life; /* the last one after which power was cut; a partition may have been away since
+                     before */
     uint64_t look_count;
     int64_t budget_used;    /* when it was looked at last */
     int64_t latest_wall_ms; /* that a loop of a node has seen */
