@@ -134,19 +134,29 @@ void inode_sync(struct inode *inode)
 
 void inode_lose_changes(struct inode *inode) { drop_changes(inode); }
 
+static uint32_t sum_up(const char *text, size_t size)
+{
+    uint32_t sum = 0;
+    for (size_t i = 0; i < size; i++)
+        sum = sum * 31 + (uint8_t)text[i];
+    return sum;
+}
+
 struct inode *names_find(struct name *names, const char *text, size_t size)
 {
+    uint32_t sum = sum_up(text, size);
     for (struct name *name = names; name != NULL; name = name->next)
-        if (strncmp(name->text, text, size) == 0 && name->text[size] == '\0')
+        if (name->sum == sum && strncmp(name->text, text, size) == 0 && name->text[size] == '\0')
             return name->inode;
     return NULL;
 }
 
 static void remove_name(struct disk *disk, struct name **names, const char *text, const struct inode *inode)
 {
+    uint32_t sum = sum_up(text, strlen(text));
     for (struct name **at = names; *at != NULL; at = &(*at)->next) {
         struct name *name = *at;
-        if (strcmp(name->text, text) != 0 || (inode != NULL && name->inode != inode))
+        if (name->sum != sum || strcmp(name->text, text) != 0 || (inode != NULL && name->inode != inode))
             continue;
         *at = name->next;
         inode_unref(disk, name->inode);
@@ -157,8 +167,10 @@ static void remove_name(struct disk *disk, struct name **names, const char *text
 
 static void add_name(struct name **names, const char *text, struct inode *inode)
 {
-    struct name *name = memory_take(sizeof(*name) + strlen(text) + 1);
-    memcpy(name->text, text, strlen(text) + 1);
+    size_t size = strlen(text);
+    struct name *name = memory_take(sizeof(*name) + size + 1);
+    memcpy(name->text, text, size + 1);
+    name->sum = sum_up(text, size);
     name->inode = inode;
     inode_ref(inode);
     LL_APPEND(*names, name);

@@ -21,6 +21,7 @@ struct content_change {
 
 struct name {
     struct name *next;
+    uint32_t sum; /* of the text: most names begin alike */
     struct inode *inode;
     char text[];
 };
