@@ -188,25 +188,6 @@ static void freeze(struct quorum *quorum)
     quorum->pending_last = entry;
 }
 
-void quorum_write(struct task *task)
-{
-    struct quorum *quorum = container_of(task, struct quorum, write_task);
-    if (quorum->failed || !log_has_staged(quorum->log))
-        return;
-    int status = log_write(quorum->log);
-    if (status == -ENOSPC) {
-        recover_from_full_disk(quorum);
-        return;
-    }
-    if (status < 0) {
-        quorum_fail(quorum, "the metadata log could not be written", status);
-        return;
-    }
-    adopt_voters(quorum);
-    freeze(quorum);
-    log_want_flush(quorum->log);
-}
-
 static void publish(struct quorum *quorum, struct image *image)
 {
     assert(quorum->published == NULL || quorum->published->offset <= image->offset);
@@ -235,6 +216,27 @@ static void publish_committed(struct quorum *quorum, int64_t committed)
         publish(quorum, newest);
     else
         image_unref(newest); /* the activation publishes what it leads to */
+}
+
+void quorum_write(struct task *task)
+{
+    struct quorum *quorum = container_of(task, struct quorum, write_task);
+    if (quorum->failed || !log_has_staged(quorum->log))
+        return;
+    int status = log_write(quorum->log);
+    if (status == -ENOSPC) {
+        recover_from_full_disk(quorum);
+        return;
+    }
+    if (status < 0) {
+        quorum_fail(quorum, "the metadata log could not be written", status);
+        return;
+    }
+    adopt_voters(quorum);
+    freeze(quorum);
+    if (broken(image_before_commit))
+        publish_committed(quorum, INT64_MAX);
+    log_want_flush(quorum->log);
 }
 
 static void activation_done(struct rsm_request *request, enum error error)
@@ -287,7 +289,7 @@ static void commit(struct quorum *quorum)
         activate(quorum);
         return;
     }
-    publish_committed(quorum, broken(image_before_commit) ? INT64_MAX : committed);
+    publish_committed(quorum, committed);
     rsm_commit(&quorum->rsm, committed);
 }
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct breaking {
-    const char *rules; /* a name, several with commas, or "all" */
+    const char *rules; /* a name, several with commas, or "all" that are not open */
     int64_t first, last; /* seeds */
     bool counts; /* every seed is run, however many noticed */
     bool (*passes)(void *context, int64_t seed);

@@ -59,6 +59,9 @@ static void hear_deleted(struct actor *actor)
         error = response->topics[0].partitions[0].error_code;
     if (!is_gone(changer, error) && !actor_succeeded(actor, error, "delete_records"))
         return;
+    if (error == ERROR_NONE && response->topics[0].partitions[0].low_watermark < changer->offset)
+        recorder_violate(actor->workload->recorder, "records_are_not_deleted", "key=%s offset=%lld",
+            changer->topic->keys[changer->partition], (long long)changer->offset);
     if (error == ERROR_NONE)
         changer->topic->facts[changer->partition].gone_below = changer->offset;
     if (error == ERROR_NONE)
