@@ -29,9 +29,11 @@ static struct flush_mark *mark_log(struct flush_run *run, struct log *log)
     }
     log->mark_index[run->is_checkpoint] = run->mark_count;
     struct flush_mark *mark = &run->marks[run->mark_count++];
-    *mark = (struct flush_mark){
-        .log = log, .generation = log->generation, .recovery_point = -1, .snapshot_offset = -1
-    };
+    *mark = (struct flush_mark){ .log = log,
+        .generation = log->generation,
+        .recovery_point = -1,
+        .snapshot_offset = -1,
+        .snapshot_before = -1 };
     mark->end = (struct log_boundary_mark){ log->durable_end, -1, 0 };
     return mark;
 }
@@ -237,11 +239,10 @@ static bool is_segment_base(const struct log *log, int64_t offset)
 }
 
 /* The producers as they are at the recovery point. Snapshots at segment bases stay, others make
- * room for the newest. */
+ * room for the newest, once that is durable. */
 static void add_snapshots(struct work *work, struct flush_mark *mark, bool one_by_one)
 {
     struct log *log = mark->log;
-    char path[SEGMENT_PATH_SIZE];
     int64_t before = log->snapshot_offset;
     if (log->roll_snapshot != NULL) {
         add_snapshot_file(work, log, log->tail.base_offset, log->roll_snapshot,
@@ -261,9 +262,19 @@ static void add_snapshots(struct work *work, struct flush_mark *mark, bool one_b
         mark->snapshot_offset = log->tail.end_offset;
     }
     if (mark->snapshot_offset >= 0 && before >= 0 && before != mark->snapshot_offset &&
-        !is_segment_base(log, before)) {
-        segment_path(path, log->path, before, ".snapshot");
-        work_add_path(work, WORK_UNLINK, path);
+        !is_segment_base(log, before))
+        mark->snapshot_before = before;
+}
+
+/* When the newer ones are durable. */
+static void add_snapshot_removals(struct flush_run *run)
+{
+    char path[SEGMENT_PATH_SIZE];
+    for (int32_t i = 0; i < run->mark_count; i++) {
+        if (run->marks[i].snapshot_before < 0)
+            continue;
+        segment_path(path, run->marks[i].log->path, run->marks[i].snapshot_before, ".snapshot");
+        work_add_path(&run->work, WORK_UNLINK, path);
     }
 }
 
@@ -349,13 +360,14 @@ static void build_checkpoint(struct flush_run *run)
         add_epochs(work, mark, few);
         add_snapshots(work, mark, few);
     }
-    if (few || work->count == run->data_count)
-        return;
-    work_add_path(work, WORK_SYNC_ALL, directory);
-    int32_t before = work->count;
-    add_epoch_renames(run);
-    if (work->count > before)
+    if (!few && work->count > run->data_count) {
         work_add_path(work, WORK_SYNC_ALL, directory);
+        int32_t before = work->count;
+        add_epoch_renames(run);
+        if (work->count > before)
+            work_add_path(work, WORK_SYNC_ALL, directory);
+    }
+    add_snapshot_removals(run);
 }
 
 bool checkpoint_build(struct flush_run *run)

@@ -351,3 +351,58 @@ void test_crash__believes_no_sync_beside_one_that_failed(void)
         sim_destroy(world.sim);
     }
 }
+
+enum { MANY = 40 };
+static struct log *many[MANY];
+
+static void open_many(void)
+{
+    char reason[256] = "";
+    struct store *store = &world.store;
+    store->io = machine_boot(world.machine, 2);
+    store->loop = loop_create(store->io, "test");
+    assert_int_equal(log_dir_open(store->loop, "/data", &store->settings, &store->dir, reason,
+                         sizeof(reason)), 0);
+    store->flusher = flusher_create(store->loop, store->dir);
+    for (int i = 0; i < MANY; i++) {
+        const struct log_place *place = log_dir_find(store->dir, "many", i);
+        int status = place != NULL
+                         ? log_open(store->flusher, place, &world.settings, &many[i])
+                         : log_create(store->flusher, "/data", "many", i, (struct uuid){ { 6 } },
+                               &world.settings, &many[i]);
+        assert_int_equal(status, 0);
+    }
+    sim_start_loop(store->loop);
+}
+
+static void append_to_many(int64_t producer_id)
+{
+    struct batch_options options = batch_options_plain();
+    options.producer_id = producer_id;
+    options.producer_epoch = 0;
+    options.base_sequence = 0;
+    for (int i = 0; i < MANY; i++) {
+        store_stage(many[i], 1, 100, 1000, 0, &options);
+        assert_int_equal(log_write(many[i]), 0);
+    }
+}
+
+/* The checkpoint of many logs writes their snapshots and syncs them at once; until then the older
+ * ones are all that is known of the producers. */
+void test_crash__forgets_no_producer_of_many_logs(void)
+{
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        create_world(seed);
+        machine_disk_faults(world.machine)->short_write = 0;
+        open_many();
+        append_to_many(7);
+        sim_run(world.sim, 2000000, is_stopped, &world);
+        append_to_many(8);
+        sim_run(world.sim, 5000 + (int64_t)sim_draw(world.sim, 250000), is_stopped, &world);
+        machine_cut_power(world.machine);
+        open_many();
+        for (int i = 0; i < MANY; i++)
+            assert_non_null(producers_find(log_producers(many[i]), 7));
+        sim_destroy(world.sim);
+    }
+}
