@@ -13,7 +13,7 @@ static const char *const acks_names[] = { "-", "0", "1", "all", NULL };
 static const char *const durability_names[] = { "-", "disk", "page-cache", NULL };
 enum { ACKS_ALL = 3, DURABILITY_PAGE_CACHE = 2, COLUMNS = 9 };
 
-static _Noreturn void refuse(const struct history *history, const char *why)
+_Noreturn void history_refuse(const struct history *history, const char *why)
 {
     fprintf(stderr, "line %lld: %s\n", (long long)history->line_count, why);
     exit(2);
@@ -36,7 +36,7 @@ static int choose(const struct history *history, const char *const *names, const
     for (int i = 0; names[i] != NULL; i++)
         if (strcmp(names[i], text) == 0)
             return i;
-    refuse(history, "a word that this column does not know");
+    history_refuse(history, "a word that this column does not know");
 }
 
 static int64_t number(
@@ -48,7 +48,7 @@ static int64_t number(
     errno = 0;
     long long value = strtoll(text, &end, 10);
     if (errno != 0 || end == text || *end != '\0' || value < least)
-        refuse(history, "not a number that can stand in this column");
+        history_refuse(history, "not a number that can stand in this column");
     return value;
 }
 
@@ -58,10 +58,25 @@ static void split(const struct history *history, char *text, char *columns[COLUM
         columns[i] = text;
         text = strchr(text, i + 1 < COLUMNS ? ' ' : '\n');
         if (text == NULL)
-            refuse(
+            history_refuse(
                 history, i + 1 < COLUMNS ? "fewer than nine columns" : "the last line has no end");
+        if (text == columns[i])
+            history_refuse(history, "an empty column");
         *text++ = '\0';
     }
+}
+
+/* What an operation cannot do without. */
+static void demand(const struct history *history, const struct line *line, bool is_list)
+{
+    bool is_poll = line->operation == OPERATION_POLL;
+    if (line->key == NO_KEY ? !is_poll && !is_list && line->operation != OPERATION_POWER
+                            : is_poll && line->offset == NO_OFFSET)
+        history_refuse(history, "the key or the offset is missing");
+    if (line->operation == OPERATION_DELETE && line->offset == NO_OFFSET)
+        history_refuse(history, "the offset is missing");
+    if (line->operation == OPERATION_SEND && line->value == NO_VALUE)
+        history_refuse(history, "the value is missing");
 }
 
 bool history_next(struct history *history, struct line *out_line)
@@ -73,7 +88,9 @@ bool history_next(struct history *history, struct line *out_line)
         history->line_count++;
     } while (history->text[0] == '#');
     split(history, history->text, columns);
+    number(history, columns[0], 0, 0);
     int acks = choose(history, acks_names, columns[7]);
+    int durability = choose(history, durability_names, columns[8]);
     *out_line = (struct line){ .number = history->line_count,
         .process = names_number(&history->processes, columns[1]),
         .phase = (enum phase)choose(history, phase_names, columns[2]),
@@ -83,19 +100,15 @@ bool history_next(struct history *history, struct line *out_line)
         .value =
             strcmp(columns[5], "?") == 0 ? DAMAGED_VALUE : number(history, columns[5], 1, NO_VALUE),
         .offset = number(history, columns[6], 0, NO_OFFSET),
-        .is_volatile = choose(history, durability_names, columns[8]) == DURABILITY_PAGE_CACHE };
+        .is_volatile = durability == DURABILITY_PAGE_CACHE };
     out_line->promises = acks == ACKS_ALL && !out_line->is_volatile;
     bool is_list =
         out_line->operation == OPERATION_ASSIGN || out_line->operation == OPERATION_SUBSCRIBE;
     if (!is_list && strcmp(columns[4], "-") != 0)
         out_line->key = names_number(&history->keys, columns[4]);
-    bool is_whole =
-        out_line->operation == OPERATION_POLL || out_line->operation == OPERATION_POWER || is_list;
-    if (out_line->key == NO_KEY
-            ? !is_whole
-            : out_line->operation == OPERATION_POLL && out_line->offset == NO_OFFSET)
-        refuse(history, "the key or the offset is missing");
-    if (out_line->operation == OPERATION_SEND && out_line->value == NO_VALUE)
-        refuse(history, "the value is missing");
+    demand(history, out_line, is_list);
+    if (out_line->operation == OPERATION_SEND && out_line->phase == PHASE_INVOKE &&
+        (acks == 0 || durability == 0))
+        history_refuse(history, "acks or durability is missing");
     return true;
 }

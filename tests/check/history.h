@@ -54,4 +54,7 @@ struct history {
 
 void history_open(struct history *history, FILE *file);
 bool history_next(struct history *history, struct line *out_line); /* false: at the end */
+
+/* Ends the program: the line read last is none of a history. */
+_Noreturn void history_refuse(const struct history *history, const char *why);
 void history_close(struct history *history);

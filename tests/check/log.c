@@ -20,7 +20,9 @@ static struct log_key *key_of(struct log_checker *checker, int32_t number)
         int32_t count = checker->history->keys.count * 2;
         checker->keys = memory_resize(checker->keys, (size_t)count * sizeof(*checker->keys));
         for (int32_t i = checker->key_count; i < count; i++)
-            checker->keys[i] = (struct log_key){ .known_taken = NO_OFFSET, .watermark = NO_OFFSET };
+            checker->keys[i] = (struct log_key){
+                .known_taken = NO_OFFSET, .watermark = NO_OFFSET, .firm = NO_FIRMING
+            };
         checker->key_count = count;
     }
     return &checker->keys[number];
@@ -50,6 +52,37 @@ static int64_t most(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+bool log_is_kept(const struct log_checker *checker, int32_t key, int64_t offset, int32_t power)
+{
+    if (!checker->keys[key].is_volatile)
+        return true;
+    int32_t at = checker->keys[key].firm;
+    while (at != NO_FIRMING && checker->firmings[at].power > power)
+        at = checker->firmings[at].older;
+    return at != NO_FIRMING && offset < checker->firmings[at].below;
+}
+
+static void make_firm(struct log_checker *checker, struct log_key *key, int64_t below)
+{
+    struct firming *newest = key->firm == NO_FIRMING ? NULL : &checker->firmings[key->firm];
+    if (newest != NULL && newest->below >= below)
+        return;
+    if (newest != NULL && newest->power == checker->power) {
+        newest->below = below;
+        return;
+    }
+    checker->firmings = grown(checker->firmings, checker->firming_count, &checker->firming_capacity,
+        sizeof(*checker->firmings));
+    checker->firmings[checker->firming_count] =
+        (struct firming){ below, checker->power, key->firm };
+    key->firm = (int32_t)checker->firming_count++;
+}
+
+static int64_t firm_below(const struct log_checker *checker, const struct log_key *key)
+{
+    return key->firm == NO_FIRMING ? 0 : checker->firmings[key->firm].below;
+}
+
 static void place(struct log_checker *checker, struct send *send, int64_t offset, int32_t power)
 {
     checker->placings = grown(checker->placings, checker->placing_count, &checker->placing_capacity,
@@ -64,21 +97,19 @@ static void begin_send(struct log_checker *checker, const struct line *line)
     checker->sends = grown(
         checker->sends, checker->send_count, &checker->send_capacity, sizeof(*checker->sends));
     pairs_number(&checker->by_value, line->value, 0);
-    if ((size_t)checker->by_value.count == checker->send_count) /* a value sent twice */
-        finding_add(checker->findings, FINDING_DUPLICATE, line->number,
-            "value %lld is sent for the second time", (long long)line->value);
-    else
-        checker->sends[checker->send_count++] = (struct send){ .value = line->value,
-            .line = line->number,
-            .acked_at = NO_OFFSET,
-            .seen_at = NO_OFFSET,
-            .known_before = key->known_taken,
-            .key = line->key,
-            .process = line->process,
-            .power = checker->power,
-            .outcome = PHASE_INVOKE,
-            .promises = line->promises,
-            .is_volatile = line->is_volatile };
+    if ((size_t)checker->by_value.count == checker->send_count)
+        history_refuse(checker->history, "a value that was sent before");
+    checker->sends[checker->send_count++] = (struct send){ .value = line->value,
+        .line = line->number,
+        .acked_at = NO_OFFSET,
+        .seen_at = NO_OFFSET,
+        .known_before = key->known_taken,
+        .key = line->key,
+        .process = line->process,
+        .power = checker->power,
+        .outcome = PHASE_INVOKE,
+        .promises = line->promises,
+        .is_volatile = line->is_volatile };
     key->is_volatile |= line->is_volatile;
 }
 
@@ -92,8 +123,9 @@ static bool is_current(const struct log_checker *checker, int32_t key, int32_t b
 static void end_send(struct log_checker *checker, const struct line *line)
 {
     struct send *send = send_of(checker, line->value);
-    if (send == NULL)
-        return; /* its invoke was no send: told when it is read */
+    if (send == NULL || send->outcome != PHASE_INVOKE || send->key != line->key ||
+        send->process != line->process)
+        history_refuse(checker->history, "the end of a send that its process had not begun there");
     bool is_kept = send->promises || send->power == checker->power;
     send->outcome = line->phase == PHASE_OK && !is_kept ? PHASE_INFO : line->phase;
     send->acked_at = line->offset;
@@ -106,11 +138,14 @@ static void end_send(struct log_checker *checker, const struct line *line)
             (long long)line->offset, (long long)send->known_before);
     if (send->promises || send->is_volatile)
         key->known_taken = most(key->known_taken, line->offset);
+    if (send->promises)
+        make_firm(checker, key, line->offset + 1);
 }
 
-static void add_read(
-    struct log_checker *checker, const struct line *line, int32_t key, int64_t offset)
+static void add_read(struct log_checker *checker, const struct line *line, int32_t key,
+    int64_t offset, int32_t send)
 {
+    key_of(checker, key); /* a key that is only assigned is one, too */
     checker->reads = grown(
         checker->reads, checker->read_count, &checker->read_capacity, sizeof(*checker->reads));
     checker->reads[checker->read_count++] = (struct read){ .line = line->number,
@@ -118,7 +153,8 @@ static void add_read(
         .offset = offset,
         .key = key,
         .process = line->process,
-        .power = process_of(checker, line->process)->poll_power };
+        .power = process_of(checker, line->process)->poll_power,
+        .send = send };
 }
 
 static void take_poll(struct log_checker *checker, const struct line *line)
@@ -128,6 +164,8 @@ static void take_poll(struct log_checker *checker, const struct line *line)
         process->poll = line->number;
         process->poll_power = checker->power;
     }
+    if (process->poll == 0)
+        history_refuse(checker->history, "an answer to a poll that its process had not begun");
     if (line->phase == PHASE_INVOKE || line->key == NO_KEY)
         return;
     struct log_key *key = key_of(checker, line->key);
@@ -136,20 +174,23 @@ static void take_poll(struct log_checker *checker, const struct line *line)
         key->known_taken = most(key->known_taken, line->offset);
         key->watermark = most(key->watermark, line->offset + 1);
     }
+    bool is_sent = send != NULL && send->key == line->key;
     if (line->phase == PHASE_OK)
-        add_read(checker, line, line->key, line->offset);
+        add_read(checker, line, line->key, line->offset,
+            is_sent ? (int32_t)(send - checker->sends) : NO_SEND);
     if (line->offset < key->gone_below && process->poll > key->gone_line)
         finding_add(checker->findings, FINDING_DELETED_READ, line->number,
             "offset %lld of %s was read again; all below %lld was deleted", (long long)line->offset,
             checker->history->keys.texts[line->key], (long long)key->gone_below);
-    if (send == NULL || send->key != line->key) {
+    if (!is_sent) {
         finding_add(checker->findings, FINDING_INVENTED_READ, line->number,
             "offset %lld of %s holds what nobody sent there", (long long)line->offset,
             checker->history->keys.texts[line->key]);
         return;
     }
     send->is_read |= line->phase == PHASE_OK;
-    bool same_life = send->power_seen == process->poll_power || !key->is_volatile;
+    bool same_life = send->power_seen == process->poll_power ||
+                     log_is_kept(checker, line->key, send->seen_at, send->power_seen);
     if (send->seen_at != NO_OFFSET && send->seen_at != line->offset && same_life)
         finding_add(checker->findings, FINDING_DUPLICATE, line->number,
             "value %lld at offset %lld, and at %lld before", (long long)send->value,
@@ -175,7 +216,7 @@ static void take_assign(struct log_checker *checker, const struct line *line)
         for (int32_t i = 0; i < process->assigned_count && line->operation == OPERATION_ASSIGN; i++)
             is_kept |= process->assigned[i] == keys[count - 1];
         if (!is_kept)
-            add_read(checker, line, keys[count - 1], NO_OFFSET);
+            add_read(checker, line, keys[count - 1], NO_OFFSET, NO_SEND);
     }
     memory_give(process->assigned);
     process->assigned = keys;
@@ -185,13 +226,15 @@ static void take_assign(struct log_checker *checker, const struct line *line)
 static void take_watermark(struct log_checker *checker, const struct line *line)
 {
     struct log_key *key = key_of(checker, line->key);
-    int32_t asked = pairs_number(&checker->watermarks, line->process, line->key);
-    while ((size_t)asked >= checker->watermark_capacity)
-        checker->asked = grown(
-            checker->asked, (size_t)asked, &checker->watermark_capacity, sizeof(*checker->asked));
+    int32_t known = checker->watermarks.count,
+            asked = pairs_number(&checker->watermarks, line->process, line->key);
+    checker->asked = grown(
+        checker->asked, (size_t)known, &checker->watermark_capacity, sizeof(*checker->asked));
     struct watermark_asked *before = &checker->asked[asked];
     if (line->phase == PHASE_INVOKE)
         *before = (struct watermark_asked){ key->watermark, checker->power };
+    else if (asked == known)
+        history_refuse(checker->history, "a watermark that its process had not asked for");
     if (line->phase != PHASE_OK || !is_current(checker, line->key, before->power))
         return;
     if (line->offset < before->known)
@@ -201,14 +244,47 @@ static void take_watermark(struct log_checker *checker, const struct line *line)
     key->watermark = most(key->watermark, line->offset);
 }
 
-/* From the invoke on records may be gone; after an ok they are. */
-static void take_delete(struct log_key *key, const struct line *line)
+static struct wish *wish_of(struct log_checker *checker, const struct line *line)
 {
-    key->deleted_below = most(key->deleted_below, line->offset);
+    int32_t known = checker->by_wisher.count,
+            number = pairs_number(&checker->by_wisher, line->process, line->key);
+    checker->wishes =
+        grown(checker->wishes, (size_t)known, &checker->wish_capacity, sizeof(*checker->wishes));
+    if (number == known)
+        checker->wishes[number] = (struct wish){ .offset = NO_OFFSET, .key = line->key };
+    return &checker->wishes[number];
+}
+
+/* Unless it fails, records may be gone from the invoke on; after an ok they are. One that never
+ * ended stays a wish until the end of the history, or until the next. */
+static void take_delete(struct log_checker *checker, const struct line *line)
+{
+    struct log_key *key = key_of(checker, line->key);
+    struct wish *wish = wish_of(checker, line);
+    if (line->phase != PHASE_INVOKE && wish->offset != line->offset)
+        history_refuse(checker->history, "the end of a delete that its process had not begun");
+    if (line->phase != PHASE_FAIL)
+        key->deleted_below = most(key->deleted_below, wish->offset);
+    wish->offset = line->phase == PHASE_INVOKE ? line->offset : NO_OFFSET;
     if (line->phase == PHASE_OK && line->offset > key->gone_below) {
         key->gone_below = line->offset;
         key->gone_line = line->number;
     }
+}
+
+static void take_drain(struct log_checker *checker, const struct line *line)
+{
+    struct log_key *key = key_of(checker, line->key);
+    struct wish *wish = wish_of(checker, line);
+    if (line->phase == PHASE_INVOKE)
+        wish->drain_line = line->number;
+    if (line->phase == PHASE_OK) {
+        key->drain_begin = wish->drain_line != 0 ? wish->drain_line : line->number;
+        key->drain_end = line->number;
+        key->drainer = line->process;
+    }
+    if (line->phase != PHASE_INVOKE)
+        wish->drain_line = 0;
 }
 
 /* What only the page cache held may be gone; what is read from now on tells. */
@@ -217,14 +293,22 @@ static void take_power(struct log_checker *checker)
     checker->power++;
     for (size_t i = 0; i < checker->send_count; i++) {
         struct send *send = &checker->sends[i];
-        if (!send->promises && send->outcome == PHASE_OK) {
+        bool is_firm = send->promises ||
+                       (send->acked_at != NO_OFFSET &&
+                           send->acked_at < firm_below(checker, &checker->keys[send->key]));
+        if (!is_firm && send->outcome == PHASE_OK) {
             send->outcome = PHASE_INFO;
             send->acked_at = NO_OFFSET;
         }
     }
-    for (int32_t i = 0; i < checker->key_count; i++)
-        if (checker->keys[i].is_volatile)
-            checker->keys[i].known_taken = checker->keys[i].watermark = NO_OFFSET;
+    for (int32_t i = 0; i < checker->key_count; i++) {
+        struct log_key *key = &checker->keys[i];
+        int64_t firm = firm_below(checker, key);
+        if (key->is_volatile && key->known_taken >= firm)
+            key->known_taken = firm - 1;
+        if (key->is_volatile && key->watermark > firm)
+            key->watermark = firm;
+    }
 }
 
 bool log_takes(enum operation operation)
@@ -246,14 +330,13 @@ void log_take(struct log_checker *checker, const struct line *line)
         take_assign(checker, line);
         break;
     case OPERATION_SEEK:
-        add_read(checker, line, line->key, NO_OFFSET);
+        add_read(checker, line, line->key, NO_OFFSET, NO_SEND);
         break;
     case OPERATION_DELETE:
-        take_delete(key_of(checker, line->key), line);
+        take_delete(checker, line);
         break;
     case OPERATION_DRAIN:
-        if (line->phase == PHASE_OK)
-            key_of(checker, line->key)->drained_line = line->number;
+        take_drain(checker, line);
         break;
     case OPERATION_WATERMARK:
         take_watermark(checker, line);
@@ -274,6 +357,9 @@ void log_deinit(struct log_checker *checker)
     memory_give(checker->reads);
     memory_give(checker->placings);
     memory_give(checker->asked);
+    memory_give(checker->wishes);
+    memory_give(checker->firmings);
     pairs_deinit(&checker->by_value);
     pairs_deinit(&checker->watermarks);
+    pairs_deinit(&checker->by_wisher);
 }

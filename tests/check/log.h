@@ -17,6 +17,7 @@ struct send {
     int64_t known_before; /* the highest offset of the key known to be taken when the send began */
     int32_t key, process;
     int32_t power, power_seen; /* power cuts before the send, and before it was last read */
+    int32_t drain;             /* the number of the drain that found it last; 0: none */
     enum phase outcome;        /* PHASE_INVOKE: never answered */
     bool promises, is_volatile;
     bool is_read; /* by a poll that ended well */
@@ -24,18 +25,30 @@ struct send {
 
 struct log_key {
     int64_t known_taken;           /* the highest offset that is known to be taken for ever */
-    int64_t deleted_below;         /* as was asked for */
+    int64_t deleted_below;         /* what may be gone; not by a delete that failed */
     int64_t gone_below, gone_line; /* as was answered, in that line */
-    int64_t drained_line;          /* 0: never */
     int64_t watermark;
-    bool is_volatile;
+    int64_t drain_begin, drain_end; /* lines of the last drain that ended; 0: none did */
+    int32_t drainer, drain;         /* its process, and the number of its position there */
+    int32_t firm;                   /* the newest of the key's firmings; NO_FIRMING: none */
+    bool is_volatile;               /* some of its sends were */
 };
+
+/* All below that offset of a key outlives every power cut after the first `power` of them: a record
+ * that was promised on disk ends there, and a log is cut at its tail only. */
+struct firming {
+    int64_t below;
+    int32_t power;
+    int32_t older; /* the key's one before; NO_FIRMING */
+};
+
+enum { NO_FIRMING = -1, NO_SEND = -1 };
 
 /* A record that a poll returned, or a position forgotten (offset NO_OFFSET). */
 struct read {
     int64_t line, poll; /* poll: the line of its invoke */
     int64_t offset;
-    int32_t key, process, power;
+    int32_t key, process, power, send; /* send: NO_SEND when nobody sent it */
 };
 
 /* A value at an offset, said by an answer or a read. */
@@ -58,6 +71,13 @@ struct watermark_asked {
     int32_t power;
 };
 
+/* What a process last asked to be deleted from a key, or when it last began to drain it. */
+struct wish {
+    int64_t offset;     /* NO_OFFSET: none that has no end */
+    int64_t drain_line; /* 0: none */
+    int32_t key;
+};
+
 struct log_checker {
     struct findings *findings;
     struct history *history;
@@ -66,10 +86,12 @@ struct log_checker {
     struct placing *placings;
     struct log_key *keys; /* by number */
     struct log_process *processes;
-    struct pairs by_value, watermarks; /* watermarks: process and key, to asked */
+    struct pairs by_value, watermarks, by_wisher; /* process and key, to asked and to wishes */
     struct watermark_asked *asked;
+    struct wish *wishes;
+    struct firming *firmings;
     size_t send_count, send_capacity, read_count, read_capacity, placing_count, placing_capacity;
-    size_t watermark_capacity;
+    size_t watermark_capacity, wish_capacity, firming_count, firming_capacity;
     int32_t key_count, process_count;
     int32_t power; /* cuts so far */
 };
@@ -78,3 +100,6 @@ bool log_takes(enum operation operation);
 void log_take(struct log_checker *checker, const struct line *line);
 void log_judge(struct log_checker *checker); /* at the end: what only the whole history shows */
 void log_deinit(struct log_checker *checker);
+
+/* Whether what stood at that offset after `power` cuts stands there after all of them. */
+bool log_is_kept(const struct log_checker *checker, int32_t key, int64_t offset, int32_t power);

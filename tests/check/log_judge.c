@@ -62,7 +62,8 @@ static void place_answers(struct log_checker *checker)
             send->acked_at == send->seen_at)
             continue;
         if (send->seen_at != NO_OFFSET &&
-            (send->power_seen == send->power || !checker->keys[send->key].is_volatile))
+            (send->power_seen == send->power ||
+                log_is_kept(checker, send->key, send->seen_at, send->power_seen)))
             finding_add(checker->findings, FINDING_DUPLICATE, send->line,
                 "value %lld was answered with offset %lld and read at %lld", (long long)send->value,
                 (long long)send->acked_at, (long long)send->seen_at);
@@ -84,13 +85,64 @@ static void judge_offsets(struct log_checker *checker)
     for (size_t i = 1; i < checker->placing_count; i++) {
         const struct placing *a = &checker->placings[i - 1], *b = &checker->placings[i];
         bool same_place = a->key == b->key && a->offset == b->offset;
-        bool same_life = a->power == b->power || !checker->keys[a->key].is_volatile;
+        bool same_life =
+            a->power == b->power || log_is_kept(checker, a->key, a->offset, a->power);
         if (same_place && same_life && a->send != b->send)
             finding_add(checker->findings, FINDING_INCONSISTENT_OFFSET,
                 checker->sends[b->send].line, "offset %lld of %s holds values %lld and %lld",
                 (long long)a->offset, name_of(checker, a->key),
                 (long long)checker->sends[a->send].value, (long long)checker->sends[b->send].value);
     }
+}
+
+/* Marks what the last drain of each key found: what its process read since it last forgot its
+ * position there. */
+static void mark_drained(struct log_checker *checker)
+{
+    for (int32_t i = 0; i < checker->key_count; i++)
+        checker->keys[i].drain = 1;
+    for (size_t i = 0; i < checker->read_count; i++) {
+        const struct read *read = &checker->reads[i];
+        struct log_key *key = &checker->keys[read->key];
+        if (read->process != key->drainer || read->line > key->drain_end)
+            continue;
+        if (read->offset == NO_OFFSET)
+            key->drain++;
+        else if (read->send != NO_SEND)
+            checker->sends[read->send].drain = key->drain;
+    }
+}
+
+/* A promise, or a record that was read and that no power cut can have taken since, is there until a
+ * delete was asked for. Where a promised record stands is not always known. */
+static bool must_be_there(const struct log_checker *checker, const struct send *send)
+{
+    const struct log_key *key = &checker->keys[send->key];
+    bool is_promised = send->outcome == PHASE_OK;
+    int64_t offset = is_promised && send->acked_at != NO_OFFSET ? send->acked_at : send->seen_at;
+    if (offset < key->deleted_below && (offset != NO_OFFSET || key->deleted_below > 0))
+        return false;
+    return is_promised || (send->is_read && send->outcome != PHASE_FAIL &&
+                              (send->power_seen == checker->power ||
+                                  log_is_kept(checker, send->key, offset, send->power_seen)));
+}
+
+static void judge_value(struct log_checker *checker, const struct send *send, int64_t bound)
+{
+    const struct log_key *key = &checker->keys[send->key];
+    if (send->is_read && send->outcome == PHASE_FAIL)
+        finding_add(checker->findings, FINDING_ABORTED_READ, send->line,
+            "value %lld was read, though its send failed", (long long)send->value);
+    if (!must_be_there(checker, send))
+        return;
+    if (!send->is_read && send->acked_at != NO_OFFSET && send->acked_at <= bound)
+        finding_add(checker->findings, FINDING_LOST_WRITE, send->line,
+            "value %lld, promised at offset %lld of %s, was never read", (long long)send->value,
+            (long long)send->acked_at, name_of(checker, send->key));
+    else if (send->line < key->drain_begin && send->drain != key->drain)
+        finding_add(checker->findings, FINDING_UNSEEN, send->line,
+            "value %lld of %s was %s; the drain did not find it", (long long)send->value,
+            name_of(checker, send->key), send->is_read ? "read" : "promised");
 }
 
 static void judge_values(struct log_checker *checker)
@@ -104,24 +156,8 @@ static void judge_values(struct log_checker *checker)
         if (send->is_read && send->seen_at > bounds[send->key])
             bounds[send->key] = send->seen_at;
     }
-    for (size_t i = 0; i < checker->send_count; i++) {
-        const struct send *send = &checker->sends[i];
-        const struct log_key *key = &checker->keys[send->key];
-        if (send->is_read && send->outcome == PHASE_FAIL)
-            finding_add(checker->findings, FINDING_ABORTED_READ, send->line,
-                "value %lld was read, though its send failed", (long long)send->value);
-        if (send->is_read || send->outcome != PHASE_OK ||
-            (send->acked_at != NO_OFFSET && send->acked_at < key->deleted_below))
-            continue;
-        if (send->acked_at != NO_OFFSET && send->acked_at <= bounds[send->key])
-            finding_add(checker->findings, FINDING_LOST_WRITE, send->line,
-                "value %lld, promised at offset %lld of %s, was never read", (long long)send->value,
-                (long long)send->acked_at, name_of(checker, send->key));
-        else if (send->line < key->drained_line)
-            finding_add(checker->findings, FINDING_UNSEEN, send->line,
-                "value %lld of %s was promised; the drain did not find it", (long long)send->value,
-                name_of(checker, send->key));
-    }
+    for (size_t i = 0; i < checker->send_count; i++)
+        judge_value(checker, &checker->sends[i], bounds[checker->sends[i].key]);
     memory_give(bounds);
 }
 
@@ -136,7 +172,8 @@ static void judge_sends(struct log_checker *checker)
         if (offset == NO_OFFSET)
             continue;
         struct position *before = position_of(&positions, send->process, send->key);
-        bool same_life = before->power == power || !checker->keys[send->key].is_volatile;
+        bool same_life = before->power == power ||
+                         log_is_kept(checker, send->key, before->offset, before->power);
         if (offset <= before->offset && same_life)
             finding_add(checker->findings, FINDING_SEND_BACK, send->line,
                 "value %lld went to offset %lld, the one before to %lld", (long long)send->value,
@@ -177,7 +214,8 @@ static void judge_reads(struct log_checker *checker)
     for (size_t i = 0; i < checker->read_count; i++) {
         const struct read *read = &checker->reads[i];
         struct position *before = position_of(&positions, read->process, read->key);
-        bool same_life = before->power == read->power || !checker->keys[read->key].is_volatile;
+        bool same_life = before->power == read->power ||
+                         log_is_kept(checker, read->key, before->offset, before->power);
         bool within = before->poll == read->poll;
         if (before->offset != NO_OFFSET && read->offset != NO_OFFSET && same_life) {
             if (read->offset <= before->offset)
@@ -198,6 +236,12 @@ static void judge_reads(struct log_checker *checker)
 
 void log_judge(struct log_checker *checker)
 {
+    for (int32_t i = 0; i < checker->by_wisher.count; i++) { /* what never ended may be done */
+        const struct wish *wish = &checker->wishes[i];
+        if (wish->offset > checker->keys[wish->key].deleted_below)
+            checker->keys[wish->key].deleted_below = wish->offset;
+    }
+    mark_drained(checker);
     place_answers(checker);
     judge_offsets(checker);
     judge_values(checker);

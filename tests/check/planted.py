@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """usage: planted.py CHECK: makes histories of a correct broker from seeds, plants one anomaly in each, and demands that the checker
-reports exactly that one; and nothing in histories where nothing is planted, lost page caches and lawful gaps included."""
+reports exactly that one; and nothing in histories where nothing is planted, lost page caches and lawful gaps included. Histories
+that no correct recorder writes must be refused, with the line."""
 import random
 import re
 import subprocess
@@ -245,8 +246,91 @@ def power_takes(world, acks):
     world.send("p8", "k0")
 
 
+def read_all(world, key):
+    while world.positions.get(("c9", key), 0) < len(world.logs[key]):
+        world.poll("c9", key)
+
+
+def lost_after_read(world, first, last):
+    """Records that a reader had, and the drain does not find."""
+    world.fill()
+    read_all(world, "k0")
+    if last is None:
+        world.say("node", "info", "power")
+        del world.logs["k0"][first:]
+    else:
+        world.positions["last-k0", "k0"] = len(world.logs["k0"]) + last
+
+
+def failed_delete(world):
+    for phase in ("invoke", "fail"):
+        world.say("a", phase, "delete", "k0", "-", 2**63 - 1)
+    lost_write(world)
+
+
+def unknown_deletions(world, count):
+    """As many as may have been done once each, later; the name is absent twice after a value."""
+    for process in range(count):
+        for phase in ("invoke", "info"):
+            world.say(f"d{process}", phase, "set", "name")
+    for _ in range(2):
+        value = world.value()
+        for phase in ("invoke", "ok"):
+            world.say("a", phase, "set", "name", value)
+        for seen in (value, "-", "-"):
+            world.say("b", "invoke", "get", "name")
+            world.say("b", "ok", "get", "name", seen)
+
+
+def mixed_durability(world, kinds, kept, goes_on):
+    """A topic that changed its durability, and how many of these records a power cut left there."""
+    for world.durability in kinds:
+        world.send("p9", "k0")
+    read_all(world, "k0")
+    world.say("node", "info", "power")
+    del world.logs["k0"][len(world.logs["k0"]) - len(kinds) + kept:]
+    for _ in range(goes_on):
+        world.send("p8", "k0")
+
+
+REFUSED = {  # what is wrong, the lines, the number of the one that shows it
+    "a time that is none": ("x p invoke poll - - - - -", 1),
+    "an empty column": ("0  invoke poll - - - - -", 1),
+    "an empty line": ("", 1),
+    "a send without acks": ("0 p invoke send k 1 - - disk", 1),
+    "an end without a send": ("0 p ok send k 1 0 - -", 1),
+    "two ends": ("0 p invoke send k 1 - all disk\n1 p ok send k 1 0 - -\n2 p ok send k 1 7 - -", 3),
+    "done, then not": ("0 p invoke send k 1 - all disk\n1 p ok send k 1 0 - -\n2 p fail send k 1 - - -", 3),
+    "the end of another key": ("0 p invoke send k 1 - all disk\n1 p ok send j 1 0 - -", 2),
+    "the end of another process": ("0 p invoke send k 1 - all disk\n1 q ok send k 1 0 - -", 2),
+    "a value sent twice": ("0 p invoke send k 1 - all disk\n1 q invoke send k 1 - all disk", 2),
+    "a record without a poll": ("0 p ok poll k 1 0 - -", 1),
+    "a delete that nobody began": ("0 p ok delete k - 3 - -", 1),
+    "another delete than began": ("0 p invoke delete k - 2 - -\n1 p ok delete k - 3 - -", 2),
+    "a watermark that nobody asked for": ("0 p ok watermark k - 3 - -", 1),
+    "a get that nobody began": ("0 p ok get n 1 - - -", 1),
+    "a set that nobody began": ("0 p ok set n 1 - - -", 1),
+    "two ends of a set": ("0 p invoke set n 1 - - -\n1 p ok set n 1 - - -\n2 p ok set n 1 - - -", 3),
+    "the end of another set": ("0 p invoke set n 1 - - -\n1 p ok set n 2 - - -", 2),
+    "the end of another's commit": ("0 p invoke commit n 1 - - -\n1 q ok commit n 1 - - -", 2),
+    "a value set twice": ("0 p invoke set n 1 - - -\n1 p ok set n 1 - - -\n2 p invoke set n 1 - - -", 3),
+    "absence that nobody began": ("0 p ok set n - - - -", 1),
+}
+
+
+def refusals(check):
+    """How many broken histories are taken, or refused for another line."""
+    taken = 0
+    for name, (lines, number) in REFUSED.items():
+        done = subprocess.run([check, "-"], input=lines + "\n", capture_output=True, text=True, check=False)
+        if done.returncode != 2 or not done.stderr.startswith(f"line {number}: "):
+            taken += 1
+            print(f"{name}: ended with {done.returncode}, {done.stderr or done.stdout}")
+    return taken
+
+
 PLANTED = {
-    "inconsistent-offset": inconsistent_offset, "duplicate": duplicate, "lost-write": lost_write, "unseen": unseen,
+    "inconsistent-offset unseen": inconsistent_offset, "duplicate": duplicate, "lost-write": lost_write, "unseen": unseen,
     "aborted-read": aborted_read, "invented-read": invented_read, "deleted-read": deleted_read, "stale-offset": stale_offset, "send-back": send_back,
     "poll-skip": poll_skip, "poll-back": poll_back, "poll-skip-within": poll_skip_within, "poll-back-within": poll_back_within,
     "watermark-back": watermark_back, "two-owners": two_owners,
@@ -267,9 +351,20 @@ def findings(check, world):
 
 
 def main():
-    failed = 0
+    failed = refusals(sys.argv[1])
     cases = [(name, plant, "disk") for name, plant in PLANTED.items()]
     cases.append(("", lambda world: power_takes(world, "all"), "page-cache"))
+    cases += [(f"{found}", lambda world, case=case: lost_after_read(world, *case), "disk")
+              for found, case in (("unseen", (-1, None)), ("unseen", (0, None)), ("unseen", (0, -1)))]
+    cases += [("lost-write", failed_delete, "disk"),
+              ("", lambda world: unknown_deletions(world, 2), "disk"),
+              ("not-linearizable", lambda world: unknown_deletions(world, 1), "disk")]
+    disk, cache = "disk", "page-cache"
+    cases += [(found, lambda world, case=case: mixed_durability(world, *case), "disk") for found, case in (
+        ("", ((disk, cache), 1, 0)), ("", ((disk, cache), 1, 2)), ("", ((disk, cache, cache), 2, 2)), ("", ((cache, disk), 2, 1)),
+        ("unseen", ((disk, cache), 0, 0)), ("unseen", ((cache, disk), 0, 0)), ("unseen", ((cache, disk), 1, 0)),
+        ("inconsistent-offset unseen stale-offset", ((cache, disk), 1, 1)),
+        ("inconsistent-offset unseen stale-offset", ((disk, cache), 0, 1)))]
     cases.append(("inconsistent-offset lost-write stale-offset", lambda world: power_takes(world, "all"), "disk"))
     for name, plant, durability in cases:
         for seed in SEEDS:
@@ -280,7 +375,7 @@ def main():
             if found != name.split():
                 failed += 1
                 print(f"planted {name.strip() or 'nothing'} ({plant.__name__}) with seed {seed}, found {found}:\n{said}")
-    total = len(cases) * len(SEEDS)
+    total = len(cases) * len(SEEDS) + len(REFUSED)
     print(f"{total - failed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -69,6 +69,9 @@ static void take_value(struct register_checker *checker, const struct line *line
 {
     struct register_key *key = key_of(checker, line->key);
     struct zone *zone = zone_of(checker, line->key, line->value);
+    if (is_write && (line->phase == PHASE_INVOKE ? zone->write_begin != 0
+                                                 : zone->write_begin == 0 || zone->outcome != 0))
+        history_refuse(checker->history, "a write that was not begun, or that has ended");
     if (is_write && line->phase == PHASE_INVOKE) {
         zone->write_begin = line->number;
         widen(zone, line->number, INT64_MAX);
@@ -94,22 +97,33 @@ static void take_absence(struct register_checker *checker, const struct line *li
         key->open_absences++;
     if (is_write && (line->phase == PHASE_OK || line->phase == PHASE_FAIL))
         key->open_absences--;
-    if (line->phase != PHASE_OK)
-        return;
-    add_absence(checker, line->key, pending->begin, line->number);
-    if (is_write)
-        key->last_absence = line->number;
-    else if (key->open_absences == 0 && key->last_absence < pending->newest_write)
+    if (line->phase == PHASE_OK) {
+        add_absence(checker, line->key, pending->begin, line->number);
+        if (is_write) {
+            key->last_absence = line->number;
+            key->used_absences -= key->used_absences > 0; /* it may have been one of those */
+        } else if (key->last_absence < pending->newest_write &&
+                   key->used_line < pending->newest_write) {
+            key->used_absences++;
+            key->used_line = line->number;
+        }
+    }
+    if (key->used_absences > key->open_absences) {
         finding_add(checker->findings, checker->kind, line->number,
-            "%s is absent, though a value was written and nothing took it away",
+            "%s was absent, though a value was written and nothing took it away",
             checker->history->keys.texts[line->key]);
+        key->used_absences = key->open_absences; /* told */
+    }
 }
 
 void register_take(struct register_checker *checker, const struct line *line, bool is_write)
 {
     struct pending *pending = pending_of(checker, line->process, line->key);
+    if (line->phase != PHASE_INVOKE && pending->open_count-- == 0)
+        history_refuse(checker->history, "an operation that its process had not begun");
     if (line->phase == PHASE_INVOKE)
-        *pending = (struct pending){ line->number, key_of(checker, line->key)->newest_write };
+        *pending = (struct pending){ line->number, key_of(checker, line->key)->newest_write,
+            pending->open_count + 1 };
     if (line->value != NO_VALUE)
         take_value(checker, line, pending, is_write);
     else if (is_write || line->phase != PHASE_INVOKE) /* the invoke of a read names no value */

@@ -4,7 +4,9 @@
  * the operations that name it: its zone. By Gibbons and Korach ("Testing shared memories", 1997) an
  * order exists exactly when no two such forward zones overlap and no value's operations lie, turned
  * round, wholly within another's forward zone. Absence can be written more than once, so of it only
- * two necessary conditions are checked. */
+ * necessary conditions are checked: it lies not wholly within a value's zone, and each time that it
+ * is found after a value, one more write of absence may have been done. One that ended with info
+ * may be done at any time later, but once. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,12 +28,15 @@ struct zone {
 struct pending {
     int64_t begin;
     int64_t newest_write; /* the key's, at that time */
+    int32_t open_count;   /* begun, not ended */
 };
 
 struct register_key {
     int64_t newest_write;  /* the latest begin among the writes of values that have ended */
     int64_t last_absence;  /* the latest end of a write of absence; 0: absent since the beginning */
-    int32_t open_absences; /* writes of absence that have not ended */
+    int32_t open_absences; /* writes of absence that may still be done: not ended, or with info */
+    int32_t used_absences; /* of these, how many must have been done for what was read */
+    int64_t used_line;     /* the end of the read that showed the last of them */
 };
 
 struct register_checker {

@@ -2,6 +2,7 @@
 #include "sim/admin.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/container.h"
 #include "error.h"
@@ -182,6 +183,8 @@ static void hear_deletion(struct actor *actor)
     bool is_absent = error == ERROR_UNKNOWN_TOPIC_ID || error == ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     const char *phase = error == ERROR_NONE ? "ok" : error_is_certain(error) ? "fail" : "info";
     actor_note(actor, phase, "set", topic->name_key, VALUE_NONE, OFFSET_NONE);
+    for (int32_t i = 0; i < PARTITIONS_MOST && !is_absent && strcmp(phase, "fail") == 0; i++)
+        actor_note(actor, phase, "delete", topic->keys[i], VALUE_NONE, INT64_MAX);
     if (!is_absent && !actor_succeeded(actor, error, "delete_topics")) {
         look_for(admin, topic);
         return;

@@ -2,6 +2,7 @@
 #include "sim/producer.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/buffer.h"
 #include "base/crc32c.h"
@@ -28,9 +29,11 @@ static const char *acks_text(const struct producer *producer)
 static void note(struct producer *producer, const char *phase, int64_t base_offset)
 {
     const struct topic *topic = producer->topic;
+    if (strcmp(phase, "invoke") == 0)
+        memcpy(producer->begun_as, producer->actor.name, sizeof(producer->begun_as));
     for (int32_t i = 0; i < producer->count; i++)
         recorder_note(producer->actor.workload->recorder,
-            &(struct event){ .process = producer->actor.name,
+            &(struct event){ .process = producer->begun_as,
                 .phase = phase,
                 .name = "send",
                 .key = topic->keys[producer->partition],

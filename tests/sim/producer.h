@@ -12,6 +12,7 @@ enum batch_kind { BATCH_NORMAL, BATCH_ECHO, BATCH_NO_PARTITION, BATCH_WRONG_CRC,
 
 struct producer {
     struct actor actor;
+    char begun_as[ACTOR_NAME_SIZE]; /* the batch under way, which later lives send again */
     struct client other; /* a second connection, of idempotent ones */
     bool is_idempotent;
     int16_t acks;
