@@ -23,16 +23,22 @@
     RULE(directory_sync, "S3", "new names of files count as durable without a sync of their directory")              \
     RULE(clean_file_left, "S3", "the mark of a clean stop is not taken away at the start")                           \
     RULE(last_flush, "S3", "a clean stop leaves out the last checkpoint")                                            \
-    OPEN(open_sync, "S1", "what a killed process left counts as durable, though nothing was synced")                 \
+    RULE(open_sync, "S1", "what a killed process left counts as durable, though nothing was synced")                 \
     OPEN(cut_sync, "S4", "a torn end is cut off, and that is not synced")                                            \
     RULE(recovery_crc, "S4", "recovery takes batches whose CRC is wrong")                                            \
     OPEN(recovery_hole, "S4", "recovery takes batches behind a hole in the offsets")                                 \
     RULE(recovery_cuts_all, "S4", "recovery cuts off all that stands above the recovery point")                      \
     RULE(recovery_point_ahead, "S4", "the recovery point of the checkpoint file is beyond what is durable")          \
-    OPEN(damage_cut_away, "R14", "damage below the recovery point is cut away like a torn end")                      \
+    RULE(damage_cut_away, "R14", "damage below the recovery point is cut away like a torn end")                      \
     OPEN(index_trusted, "S4", "recovery believes an index entry that points to another batch")                       \
     OPEN(index_kept, "S4", "recovery keeps the index entries above the place from which it checks")                  \
     OPEN(seal_forgotten, "S4", "a segment that ends at the recovery point keeps the indexes that it had before")     \
+    OPEN(failed_write_left, "S4", "what a failed write left behind the end of a log stays there")                    \
+    OPEN(search_skips_segment, "P2", "ListOffsets by time does not look into the first segment")                     \
+    OPEN(recovery_directory, "S3", "recovery removes segments, and does not sync their directory")                   \
+    OPEN(clean_file_sync, "S3", "the mark of a clean stop is taken away, and its directory is not synced")           \
+    OPEN(snapshot_beyond_end, "T7", "a producer snapshot is believed that speaks of more than the log holds")        \
+    OPEN(retention_undurable, "S5", "retention removes segments before what follows them is durable")                \
     RULE(index_before_batch, "S4", "index entries name the offset before their batch")                               \
     RULE(offset_given_twice, "P2", "all batches of a pass get the same offset")                                      \
     RULE(producer_snapshot, "T7", "what is known of the producers is forgotten when a log is opened")                \
@@ -40,6 +46,8 @@
     RULE(duplicate_as_new, "T2", "a batch that was taken before is appended once more")                              \
     RULE(sequence_gap, "T2", "a batch is taken though those before it are missing")                                  \
     RULE(old_producer_epoch, "T2", "a batch of an older epoch of its producer is taken")                             \
+    OPEN(window_short, "T2", "only the last four batches of a producer are known")                                   \
+    OPEN(new_epoch_any_sequence, "T2", "a new epoch of a producer begins with any sequence")                         \
     RULE(epochs_not_written, "R10", "leader-epoch-checkpoint is never written")                                      \
     RULE(start_forgotten, "P2", "log starts of the checkpoint file are not read")                                    \
     /* replica */                                                                                                    \
@@ -47,12 +55,15 @@
     RULE(watermark_falls, "R5", "after a start the high watermark is that of the last checkpoint")                   \
     RULE(watermark_stays, "R5", "the high watermark does not follow what became durable")                            \
     RULE(answer_before_flush, "R1", "acks=all is answered when the batch is written")                                \
+    OPEN(old_epoch_served, "R11", "who asks with an older leader epoch is served")                                   \
+    OPEN(divergence_untold, "R10", "a reader is not told that what it read last belongs to another history")         \
     OPEN(duplicate_early, "T2", "a duplicate is answered though its original is not durable")                        \
     RULE(read_beyond_watermark, "R5", "readers get what is written, not what is below the high watermark")           \
     RULE(list_beyond_watermark, "R5", "ListOffsets tells what is written, not what is below the high watermark")     \
     RULE(deletion_before_kept, "S3", "DeleteRecords is answered before the new log start is durable")                \
     OPEN(vote_not_saved, "R13", "quorum-state is not written")                                                       \
     RULE(image_before_commit, "R16", "shards get an image whose records are not durable")                            \
+    OPEN(snapshot_directory, "S3", "the directory of a new metadata snapshot is not synced")                         \
     RULE(snapshot_sync, "S3", "a metadata snapshot gets its name before it is durable")                              \
     /* rsm, metadata */                                                                                              \
     RULE(change_before_commit, "R1", "a change is answered before its records are durable")                          \
@@ -60,6 +71,7 @@
     RULE(snapshot_misses_topics, "T7", "metadata snapshots hold no topics")                                          \
     RULE(snapshot_misses_settings, "T7", "metadata snapshots hold no settings")                                      \
     RULE(snapshot_misses_producer_ids, "T7", "metadata snapshots do not hold which producer ids are given out")      \
+    OPEN(snapshot_misses_quotas, "T7", "metadata snapshots hold no quotas")                                          \
     OPEN(epoch_not_raised, "R11", "a leader begins in the epoch of the one before")                                  \
     RULE(producer_ids_twice, "P3", "a block of producer ids is given out again")                                     \
     RULE(settings_not_kept, "R16", "a topic is made without the settings that it was to have")                       \
@@ -69,6 +81,8 @@
     OPEN(name_before_free, "R14", "a topic is made while the data of the last one of its name are still there")      \
     RULE(topic_id_unseen, "R14", "a directory of a topic's name is taken though it belongs to another id")           \
     RULE(deleted_data_left, "R14", "a deleted topic's data stay where they are")                                     \
+    OPEN(session_epoch_any, "P2", "a fetch session takes a request of any epoch")                                    \
+    OPEN(epoch_end_short, "R10", "OffsetForLeaderEpoch answers one less than the end of the epoch")                  \
     RULE(session_deaf, "P2", "a fetch session does not hear of new records")                                         \
     RULE(read_overtakes, "P5", "a request that reads the image overtakes a change on its connection")                \
     /* net */                                                                                                        \

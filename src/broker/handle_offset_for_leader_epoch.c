@@ -2,6 +2,8 @@
 /* OffsetForLeaderEpoch (KIP-279, KIP-320): where an epoch ends in the leader's log, so that others can see where theirs
  * went another way. */
 #include "broker/apis.h"
+
+#include "base/broken.h"
 #include "broker/shard.h"
 #include "broker/visit.h"
 #include "storage/epochs.h"
@@ -34,6 +36,7 @@ static bool look_epoch_up(struct visit *visit, struct shard *shard, struct parti
     }
     epochs_end(log_epochs(partition->log), mine->wish->leader_epoch, log_end(partition->log), &mine->answer->leader_epoch,
         &mine->answer->end_offset);
+    mine->answer->end_offset -= broken(epoch_end_short);
     return true;
 }
 

@@ -85,7 +85,8 @@ void image_snapshot(const struct image *image, struct arena *scratch,
         emit_topics(&emitter);
     if (!broken(snapshot_misses_settings))
         emit_items(&emitter, &image->settings);
-    emit_items(&emitter, &image->quotas);
+    if (!broken(snapshot_misses_quotas))
+        emit_items(&emitter, &image->quotas);
     if (image->producer_ids != NULL && !broken(snapshot_misses_producer_ids))
         emit(context, image->producer_ids->record);
     emit_items(&emitter, &image->acls);

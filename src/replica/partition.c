@@ -246,7 +246,7 @@ enum error partition_check(const struct partition *partition, int32_t current_le
 {
     if (partition->log == NULL || partition->damaged)
         return ERROR_KAFKA_STORAGE_ERROR;
-    if (current_leader_epoch != -1 && current_leader_epoch < partition->leader_epoch)
+    if (current_leader_epoch != -1 && current_leader_epoch < partition->leader_epoch && !broken(old_epoch_served))
         return ERROR_FENCED_LEADER_EPOCH;
     if (current_leader_epoch != -1 && current_leader_epoch > partition->leader_epoch)
         return ERROR_UNKNOWN_LEADER_EPOCH;
@@ -404,7 +404,7 @@ void partition_unwatch(struct partition_watch *watch)
 /* Whether what the reader has belongs to another history than ours (KIP-595). */
 static bool read_diverges(const struct partition *partition, struct partition_read *read)
 {
-    if (read->last_fetched_epoch < 0)
+    if (read->last_fetched_epoch < 0 || broken(divergence_untold))
         return false;
     epochs_end(log_epochs(partition->log), read->last_fetched_epoch, log_end(partition->log), &read->diverging_epoch,
         &read->diverging_end);

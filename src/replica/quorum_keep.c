@@ -91,7 +91,7 @@ static enum job_progress step(struct job *base)
         job->stage = JOB_SYNC_DIRECTORY;
         break;
     case JOB_SYNC_DIRECTORY:
-        job->status = directory_sync(job->io, job->directory);
+        job->status = broken(snapshot_directory) ? 0 : directory_sync(job->io, job->directory);
         return JOB_DONE;
     }
     return job->status < 0 ? JOB_DONE : JOB_AGAIN;

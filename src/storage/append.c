@@ -271,7 +271,7 @@ static int write_run(struct log *log, int32_t first, int32_t last)
     reserve_ahead(log, active->file, staging->items[last - 1].tail.size);
     status = write_vectors(active->file, staging->vectors, gather(staging, first, last), position);
     if (status < 0) {
-        log->tail_dirty = file_truncate(active->file, position) < 0;
+        log->tail_dirty = broken(failed_write_left) ? false : file_truncate(active->file, position) < 0;
         return status;
     }
     for (int32_t i = first; i < last; i++) {

@@ -409,7 +409,7 @@ static int take_clean_file(struct log_dir *dir)
     memory_give(text);
     dir->was_clean = true;
     status = broken(clean_file_left) ? 0 : file_unlink(dir->io, path);
-    return status < 0 ? status : directory_sync(dir->io, dir->path);
+    return status < 0 || broken(clean_file_sync) ? status : directory_sync(dir->io, dir->path);
 }
 
 static int open_steps(struct log_dir *dir, char *reason, int reason_size)

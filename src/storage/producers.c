@@ -98,7 +98,7 @@ enum producer_verdict producers_check(const struct producers *producers,
     if (header->producer_epoch < producer->epoch && !broken(old_producer_epoch))
         return PRODUCER_FENCED;
     if (header->producer_epoch > producer->epoch) {
-        if (header->base_sequence == 0 || producer->epoch < 0)
+        if (header->base_sequence == 0 || producer->epoch < 0 || broken(new_epoch_any_sequence))
             return PRODUCER_NEW;
         return PRODUCER_OUT_OF_ORDER;
     }
@@ -124,9 +124,9 @@ static void take_data(struct producer *producer, const struct batch_header *head
         producer->epoch = header->producer_epoch;
         producer->batch_count = 0;
     }
-    if (producer->batch_count == PRODUCER_WINDOW) {
+    if (producer->batch_count == PRODUCER_WINDOW - broken(window_short)) {
         memmove(producer->batches, producer->batches + 1,
-            sizeof(producer->batches[0]) * (PRODUCER_WINDOW - 1));
+            sizeof(producer->batches[0]) * (size_t)(producer->batch_count - 1));
         producer->batch_count--;
     }
     producer->batches[producer->batch_count++] = (struct producer_batch){

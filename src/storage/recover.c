@@ -302,7 +302,7 @@ static int recover_segments(struct recovery *recovery, int32_t first, int32_t al
                 if (status == 0)
                     status = recover_last(recovery, &cut);
             }
-            return status < 0 ? status : directory_sync(log->io, log->path);
+            return status < 0 || broken(recovery_directory) ? status : directory_sync(log->io, log->path);
         }
         if (status < 0) {
             log->segment_count = all;

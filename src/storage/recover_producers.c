@@ -49,7 +49,7 @@ static int find_snapshot(struct log *log, bool *out_damaged)
 {
     char path[SEGMENT_PATH_SIZE];
     int64_t above = log->snapshot_offset;
-    while (above > log->tail.end_offset) {
+    while (above > log->tail.end_offset && !broken(snapshot_beyond_end)) {
         segment_path(path, log->path, above, ".snapshot");
         int status = file_unlink(log->io, path);
         struct newest_snapshot newest = { above - 1, -1 };

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/memory.h"
 #include "io/file.h"
 #include "io/io.h"
@@ -116,7 +117,7 @@ static int32_t count_expired(struct log *log, int64_t wall_ms)
     int32_t count = 0;
     while (count + 1 < log->segment_count &&
            log->segments[count + 1].base_offset <= log->high_watermark &&
-           log->segments[count + 1].base_offset <= log->durable_end) {
+           (log->segments[count + 1].base_offset <= log->durable_end || broken(retention_undurable))) {
         struct segment *segment = &log->segments[count];
         bool old = false, large = false;
         if (settings->retention_ms >= 0 && segment_find_times(segment, log->io, log->path) == 0)

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "base/broken.h"
 #include "base/buffer.h"
 #include "base/container.h"
 #include "base/memory.h"
@@ -104,7 +105,7 @@ static int choose_segment(struct log *log, int64_t timestamp, struct segment **o
 {
     *out_segment = NULL;
     int32_t first = log_segment_at(log, log->start);
-    for (int32_t i = first < 0 ? 0 : first; i < log->segment_count; i++) {
+    for (int32_t i = (first < 0 ? 0 : first) + broken(search_skips_segment); i < log->segment_count; i++) {
         int status = segment_find_times(&log->segments[i], log->io, log->path);
         if (status < 0)
             return status;

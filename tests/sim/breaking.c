@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/breaking.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,43 +31,76 @@ void breaking_list(void)
             broken_rules[i].is_open ? " (open)" : "");
 }
 
-/* What it says goes into a file; one that hangs is ended, which notices. */
-static void begin(const struct breaking *breaking, struct attempt *attempt, int64_t seed)
+/* What it says goes into a file; one that hangs is ended. */
+static void begin(const struct breaking *breaking, int rule, struct attempt *attempt, int64_t seed)
 {
     *attempt = (struct attempt){ .seed = seed, .output = tmpfile() };
     fflush(stdout);
     attempt->process = fork();
     if (attempt->process != 0)
         return;
+    broken_chosen = rule;
     dup2(fileno(attempt->output), STDOUT_FILENO);
     dup2(fileno(attempt->output), STDERR_FILENO);
     alarm(SECONDS_MOST);
     exit(breaking->passes(breaking->context, seed) ? 0 : 1);
 }
 
-/* The first line that is not about the run itself. */
-static void read_finding(FILE *output, char *finding)
+/* An invariant, a violation, a finding of the checker (NAME line N: ...) or an assertion. */
+static bool is_finding(const char *line)
 {
-    char line[FINDING_SIZE];
+    size_t name = strspn(line, "abcdefghijklmnopqrstuvwxyz-");
+    return strncmp(line, "invariant ", 10) == 0 || strncmp(line, "violation=", 10) == 0 ||
+           (name > 0 && strncmp(line + name, " line ", 6) == 0) || strstr(line, "Assertion") != NULL;
+}
+
+static void read_finding(FILE *output, bool shows_all, char *finding)
+{
+    char line[2 * FINDING_SIZE];
+    bool found = false;
     rewind(output);
     while (fgets(line, sizeof(line), output) != NULL) {
+        if (shows_all)
+            fputs(line, stdout);
         line[strcspn(line, "\n")] = '\0';
-        if (line[0] == '\0' || strncmp(line, "seed ", 5) == 0)
-            continue;
-        snprintf(finding, FINDING_SIZE, "%s", line);
-        return;
+        if (!found && is_finding(line))
+            snprintf(finding, FINDING_SIZE, "%.*s", FINDING_SIZE - 1, line);
+        found = found || is_finding(line);
     }
 }
 
-static void end(struct attempt *attempt, struct outcome *outcome)
+/* It failed, or crashed; not when it was ended from outside or for want of time. */
+static bool has_noticed(int status)
 {
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status) == 1;
+    return WTERMSIG(status) != SIGALRM && WTERMSIG(status) != SIGKILL && WTERMSIG(status) != SIGTERM;
+}
+
+/* A seed that fails by itself proves nothing. */
+static bool passes_unbroken(const struct breaking *breaking, int64_t seed)
+{
+    struct attempt attempt;
+    int status = 0;
+    begin(breaking, BROKEN_COUNT, &attempt, seed);
+    waitpid(attempt.process, &status, 0);
+    fclose(attempt.output);
+    if (status != 0)
+        printf("seed %lld fails though nothing is broken\n", (long long)seed);
+    return status == 0;
+}
+
+static void end(const struct breaking *breaking, struct attempt *attempt, struct outcome *outcome)
+{
+    char finding[FINDING_SIZE];
     int status = 0;
     waitpid(attempt->process, &status, 0);
     outcome->run++;
-    if (status != 0 && outcome->noticed++ == 0) {
+    snprintf(finding, sizeof(finding), "status %d", status);
+    read_finding(attempt->output, breaking->first == breaking->last, finding);
+    if (has_noticed(status) && passes_unbroken(breaking, attempt->seed) && outcome->noticed++ == 0) {
         outcome->first_seed = attempt->seed;
-        snprintf(outcome->finding, FINDING_SIZE, "status %d", status);
-        read_finding(attempt->output, outcome->finding);
+        memcpy(outcome->finding, finding, sizeof(finding));
     }
     fclose(attempt->output);
 }
@@ -77,15 +111,13 @@ static bool break_one(const struct breaking *breaking, int rule)
     struct outcome outcome = { 0 };
     int64_t most = sysconf(_SC_NPROCESSORS_ONLN);
     most = most < PROCESSES_MOST ? most : PROCESSES_MOST;
-    broken_chosen = rule;
     for (int64_t seed = breaking->first; seed <= breaking->last && (outcome.noticed == 0 || breaking->counts); seed += most) {
         int64_t count = breaking->last - seed + 1 < most ? breaking->last - seed + 1 : most;
         for (int64_t i = 0; i < count; i++)
-            begin(breaking, &attempts[i], seed + i);
+            begin(breaking, rule, &attempts[i], seed + i);
         for (int64_t i = 0; i < count; i++)
-            end(&attempts[i], &outcome);
+            end(breaking, &attempts[i], &outcome);
     }
-    broken_chosen = BROKEN_COUNT;
     if (outcome.noticed == 0)
         printf("rule %s not noticed by %lld seeds\n", broken_rules[rule].name, (long long)outcome.run);
     else if (breaking->counts)
