@@ -8,6 +8,8 @@
 #include "base/memory.h"
 #include "storage/flush.h"
 
+enum { RETRY_MS = 1000 };
+
 static void destroy(struct deletion *deletion)
 {
     timer_cancel(deletion->flusher->loop, &deletion->timer);
@@ -22,19 +24,41 @@ void deletions_destroy(struct flusher *flusher)
         destroy(flusher->deletions);
 }
 
+static bool wants_to_rename(const struct deletion *deletion)
+{
+    return !deletion->renamed && !timer_is_set(&deletion->timer) &&
+           deletion->flusher->failure == 0;
+}
+
 bool deletion_is_running(const struct flusher *flusher)
 {
     const struct deletion *deletion;
     DL_FOREACH(flusher->deletions, deletion)
-    if (deletion->running)
+    if (deletion->running || wants_to_rename(deletion))
         return true;
     return false;
 }
 
-static void wait_to_remove(struct deletion *deletion)
+/* The oldest that has not renamed yet, unless it is at it. */
+static void rename_next(struct flusher *flusher)
+{
+    struct deletion *deletion;
+    DL_FOREACH(flusher->deletions, deletion)
+    {
+        if (deletion->renamed)
+            continue;
+        if (!deletion->running && wants_to_rename(deletion)) {
+            deletion->running = true;
+            work_submit(&deletion->work);
+        }
+        return;
+    }
+}
+
+static void wait_for(struct deletion *deletion, int64_t delay_ms)
 {
     struct loop *loop = deletion->flusher->loop;
-    timer_set(loop, &deletion->timer, loop_now_us(loop) + deletion->delay_ms * 1000);
+    timer_set(loop, &deletion->timer, loop_now_us(loop) + delay_ms * 1000);
 }
 
 static void deletion_is_over(struct work *work)
@@ -47,9 +71,13 @@ static void deletion_is_over(struct work *work)
     flush_look_stopped(flusher);
 }
 
-static void removal_due(struct timer *timer)
+static void time_is_up(struct timer *timer)
 {
     struct deletion *deletion = container_of(timer, struct deletion, timer);
+    if (!deletion->renamed) {
+        rename_next(deletion->flusher);
+        return;
+    }
     deletion->running = true;
     work_submit(&deletion->work);
 }
@@ -60,10 +88,18 @@ static void renames_are_done(struct work *work)
     struct deletion *deletion = container_of(work, struct deletion, work);
     struct flusher *flusher = deletion->flusher;
     deletion->running = false;
-    if (work->status < 0) {
+    if (work->status == -EIO) {
         deletion_is_over(work);
         return;
     }
+    if (work->status < 0) { /* the disk is full: again, and before those that come after it */
+        work->status = 0;
+        work->next = 0;
+        wait_for(deletion, RETRY_MS);
+        flush_look_stopped(flusher);
+        return;
+    }
+    deletion->renamed = true;
     for (int32_t i = 0; i < work->count; i++) {
         struct work_item *item = &work->items[i];
         if (item->kind == WORK_RENAME) {
@@ -75,7 +111,8 @@ static void renames_are_done(struct work *work)
     }
     work->next = 0;
     work->done = deletion_is_over;
-    wait_to_remove(deletion);
+    wait_for(deletion, deletion->delay_ms);
+    rename_next(flusher);
     flush_look_stopped(flusher);
 }
 
@@ -84,7 +121,7 @@ struct deletion *deletion_create(struct flusher *flusher, int64_t delay_ms)
     struct deletion *deletion = memory_take(sizeof(*deletion));
     deletion->flusher = flusher;
     deletion->delay_ms = delay_ms;
-    deletion->timer.run = removal_due;
+    deletion->timer.run = time_is_up;
     work_init(&deletion->work, flusher->io, flusher->loop, renames_are_done);
     DL_APPEND(flusher->deletions, deletion);
     return deletion;
@@ -94,9 +131,9 @@ void deletion_start(struct deletion *deletion)
 {
     if (deletion->work.count > 0 && deletion->work.items[0].kind == WORK_REMOVE_TREE) {
         deletion->work.done = deletion_is_over;
-        wait_to_remove(deletion);
+        deletion->renamed = true;
+        wait_for(deletion, deletion->delay_ms);
         return;
     }
-    deletion->running = true;
-    work_submit(&deletion->work);
+    rename_next(deletion->flusher);
 }

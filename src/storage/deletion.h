@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files or a directory on their way out: renamed to a name that ends in -delete or .deleted at
  * once, removed after file.delete.delay.ms, on a worker. What a stop or a crash leaves is removed
- * at the next start. A deletion is the flusher's from its creation on, and goes when it is over. */
+ * at the next start. Renames go one deletion after the other, in the order in which they were
+ * started: an older segment must not stay behind a newer one that is gone. A deletion is the flusher's from its creation on, and goes when it is over. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@ struct deletion {
     struct deletion *next, *prev;
     int64_t delay_ms;
     bool running;
+    bool renamed; /* what it removes has its parting name */
 };
 
 /* The caller adds renames to its work, or one WORK_REMOVE_TREE of what is renamed already, then
@@ -26,5 +28,5 @@ struct deletion *deletion_create(struct flusher *flusher, int64_t delay_ms);
 void deletion_start(struct deletion *deletion);
 
 bool deletion_is_running(
-    const struct flusher *flusher); /* any of its deletions; those that wait do not count */
+    const struct flusher *flusher); /* any of its deletions; those that wait for a time do not count */
 void deletions_destroy(struct flusher *flusher); /* none is running */

@@ -406,3 +406,38 @@ void test_crash__forgets_no_producer_of_many_logs(void)
         sim_destroy(world.sim);
     }
 }
+
+static bool is_there(const char *path)
+{
+    int64_t size;
+    return file_stat(world.store.io, path, &size) == 0;
+}
+
+/* Two deletions of one log: when the older one's segment cannot be renamed, the newer one's stays, too, or there would be a
+ * hole between them. */
+void test_crash__lets_segments_go_oldest_first(void)
+{
+    char first[SEGMENT_PATH_SIZE], second[SEGMENT_PATH_SIZE];
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        create_world(seed);
+        boot(&world);
+        struct log *log = world.log;
+        timer_cancel(world.store.loop, &world.work);
+        while (log->segment_count < 4)
+            append_some(&world);
+        while (log->segments[2].base_offset > log->recovery_point || log->mark_index[0] >= 0 || log->mark_index[1] >= 0)
+            assert_true(sim_step(world.sim));
+        segment_path(first, log->path, log->segments[0].base_offset, ".log");
+        segment_path(second, log->path, log->segments[1].base_offset, ".log");
+        machine_disk_faults(world.machine)->fails[DISK_NAME] = 1000000;
+        machine_disk_faults(world.machine)->fails_below = first;
+        assert_int_equal(log_set_start(log, log->segments[1].base_offset), 0);
+        assert_int_equal(log_set_start(log, log->segments[1].base_offset), 0);
+        while (!flusher_is_failed(world.store.flusher))
+            assert_true(sim_step(world.sim));
+        sim_run(world.sim, 1000000, is_stopped, &world);
+        assert_true(is_there(first));
+        assert_true(is_there(second));
+        sim_destroy(world.sim);
+    }
+}
