@@ -8,6 +8,8 @@
 
 enum { SECOND_US = 1000000 };
 
+#define HOURS_MS(hours) (INT64_C(3600000) * (hours))
+
 static const char *const kind_names[FAULT_KIND_COUNT] = { "disk_calls", "bad_sectors", "disk_full", "disk_slow", "disk_short",
     "disk_dies", "rot", "clock_jumps", "clock_drifts", "pauses", "short_lives" };
 
@@ -70,16 +72,17 @@ static void restore(struct faults *faults)
 
 /* ---- Time. ---- */
 
-/* Where the clock is wrong by more than producers are remembered when a node starts, it forgets some, as Kafka does: so at a start it
- * is set to about the right time. */
+/* A node that starts forgets, as Kafka does, the producers whose last batch is older than producer.id.expiration.ms by the clock. So
+ * at a start it is about right, and it never goes back by a day: a topic's own times may come from it. */
 static void jump(struct faults *faults, bool starts)
 {
-    static const int64_t most_ms[] = { 1000, 600000, 3600000, INT64_C(86400000), INT64_C(31536000000) };
+    static const int64_t most_ms[] = { 1000, 600000, HOURS_MS(1), HOURS_MS(24), HOURS_MS(365 * 24) };
     bool strikes_now = strikes(faults, FAULT_CLOCK_JUMPS, 6);
     if (!strikes_now && (!starts || faults->shift_ms == 0))
         return;
     int64_t most = most_ms[draw(faults, starts ? 3 : 5)];
-    int64_t shift_ms = (int64_t)draw(faults, (uint64_t)most * 2) - most; /* from the right time, not from where it is */
+    int64_t back = most < HOURS_MS(20) ? most : HOURS_MS(20);
+    int64_t shift_ms = (int64_t)draw(faults, (uint64_t)(most + back)) - back; /* from the right time, not from where it is */
     machine_shift_clock(faults->machine, shift_ms - faults->shift_ms);
     faults->shift_ms = shift_ms;
 }
@@ -111,6 +114,7 @@ void faults_strike(struct faults *faults)
 {
     struct disk_faults *disk = machine_disk_faults(faults->machine);
     disk->is_full = strikes(faults, FAULT_DISK_FULL, 6);
+    disk->room_left = disk->is_full && draw(faults, 2) == 0 ? (int64_t)draw(faults, 20000) : 0;
     jump(faults, false);
     decay(faults);
     if (strikes(faults, FAULT_PAUSES, 8))
@@ -134,6 +138,8 @@ void faults_calm(struct faults *faults)
 {
     faults_end_life(faults);
     restore(faults);
+    machine_shift_clock(faults->machine, -faults->shift_ms);
+    faults->shift_ms = 0;
     faults->is_calm = true;
     faults->was_full_at_start = false;
     faults->failures_before = machine_disk_faults(faults->machine)->failures;

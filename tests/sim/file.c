@@ -181,6 +181,20 @@ static void trace_write(struct file *file, const void *data, size_t size, int64_
     sim_mix(file->io->sim, hash ^ (uint64_t)position << 8 ^ file->inode->number);
 }
 
+/* How much of a write at position fits, when the disk is full. */
+static int64_t take_room(struct file *file, int64_t position, int64_t size)
+{
+    struct disk_faults *faults = &file->io->machine->disk.faults;
+    int64_t end = (int64_t)file->inode->seen.size;
+    int64_t most = end > position ? end - position : 0; /* what is there already */
+    int64_t grows = size > most ? size - most : 0;
+    if (!faults->is_full)
+        return size;
+    grows = grows < faults->room_left ? grows : faults->room_left;
+    faults->room_left -= grows;
+    return size < most + grows ? size : most + grows;
+}
+
 int64_t file_pwritev(struct file *file, const struct iovec *vectors, int count, int64_t position)
 {
     struct sim *sim = file->io->sim;
@@ -193,13 +207,19 @@ int64_t file_pwritev(struct file *file, const struct iovec *vectors, int count, 
     int status = meet_fault(file->io, file->path, DISK_WRITE);
     if (status < 0)
         return status;
-    if (faults->is_full && position >= (int64_t)file->inode->seen.size)
+    int64_t wanted = 0;
+    for (int i = 0; i < count; i++)
+        wanted += (int64_t)vectors[i].iov_len;
+    int64_t left = take_room(file, position, wanted);
+    if (left == 0 && wanted > 0)
         return -ENOSPC;
     bool is_short = prng_chance(&sim->disk, faults->short_write);
     for (int i = 0; i < count; i++) {
         size_t size = vectors[i].iov_len;
         if (is_short && i == count - 1 && (size > 1 || done > 0))
             size = size <= 1 ? size : 1 + (size_t)prng_below(&sim->disk, size - 1); /* never nothing at all */
+        if ((int64_t)size > left - done)
+            size = (size_t)(left - done);
         trace_write(file, vectors[i].iov_base, size, position + done);
         inode_write(file->inode, vectors[i].iov_base, size, (size_t)(position + done));
         done += (int64_t)size;

@@ -31,7 +31,8 @@ struct disk_faults {
     uint32_t cold_read;              /* file_is_cached() says no */
     uint32_t slow;                   /* the caller is held up for 1 to slow_us more */
     int64_t slow_us;
-    bool is_full;                /* -ENOSPC for what makes a name or lets a file grow */
+    bool is_full;                /* -ENOSPC for what makes a name, or lets a file grow when there is no room left */
+    int64_t room_left;           /* bytes by which files can still grow then: a write that does not fit is cut short first */
     int64_t changes_left;        /* with this change the disk dies: it and every later call are -EIO and do nothing; 0: never */
     bool is_dead;                /* it did; the next boot finds it well */
     const char *sync_lies_below; /* files whose path begins so: a sync says ok and does nothing; NULL: none */
