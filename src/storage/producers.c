@@ -244,20 +244,6 @@ void producers_expire(struct producers *producers, int64_t now_ms, int64_t expir
     producers->count = kept;
 }
 
-void producers_forget_older(struct producers *producers, int64_t before_ms)
-{
-    int32_t kept = 0;
-    for (int32_t i = 0; i < producers->count; i++) {
-        struct producer *producer = producers->entries[i];
-        if (producer->transaction_start >= 0 || producer->last_timestamp >= before_ms)
-            producers->entries[kept++] = producer;
-        else
-            memory_give(producer);
-    }
-    producers->dirty = producers->dirty || kept != producers->count;
-    producers->count = kept;
-}
-
 uint8_t *producers_print(const struct producers *producers, size_t *out_size)
 {
     size_t size = SNAPSHOT_HEADER + (size_t)producers->count * SNAPSHOT_ENTRY;

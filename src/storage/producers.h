@@ -63,10 +63,9 @@ int64_t producers_first_open(
     const struct producers *producers); /* first offset of the oldest open transaction; -1: none */
 /* Forgets those without an open transaction that were silent for so long while this process ran.
  * Called now and then with the monotonic time: by wall clocks, the clients' or our own, a producer
- * could be forgotten whose next batch is one that it sends again. */
+ * could be forgotten whose next batch is one that it sends again; so nobody is when a log is
+ * opened, unlike in Kafka. */
 void producers_expire(struct producers *producers, int64_t now_ms, int64_t expiry_ms);
-/* When a log is opened there is no other clock, so there, as in Kafka, the times of batches count. */
-void producers_forget_older(struct producers *producers, int64_t before_ms);
 void producers_forget(struct producers *producers); /* all */
 
 /* What a control batch says about its producer's transaction. *out_coordinator_epoch is set when

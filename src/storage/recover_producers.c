@@ -24,8 +24,6 @@ static int load_snapshot(struct log *log, int64_t offset)
         return status;
     bool good = producers_load(&log->producers, (struct bytes){ (const uint8_t *)data, size });
     memory_give(data);
-    producers_forget_older(
-        &log->producers, io_wall_ms(log->io) - log->settings.producer_expiry_ms);
     return good ? 0 : -EBADMSG;
 }
 

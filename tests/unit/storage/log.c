@@ -147,8 +147,8 @@ void test_log__knows_its_producers(void)
     store_stop(&store, &log, 1);
     store_open(&store, store.path);
     settings.producer_expiry_ms = 1000;
-    log = reopen(&store, &settings);
-    assert_int_equal(log_producers(log)->count, 0);
+    log = reopen(&store, &settings); /* long after by the wall clock, which may be wrong */
+    assert_int_equal(log_producers(log)->count, 1);
     store_stop(&store, &log, 1);
     store_remove(&store);
 }
