@@ -143,6 +143,8 @@ void file_unref(struct file *file)
         close_file(file);
 }
 
+const char *files_first_path(const struct io *io) { return io->files == NULL ? NULL : io->files->path; }
+
 void files_drop(struct io *io)
 {
     while (io->files != NULL)

@@ -144,8 +144,11 @@ void invariants_end(struct invariants *invariants, enum ending ending)
 
 void invariants_look_behind(struct invariants *invariants)
 {
-    if (!machine_holds_nothing(invariants->machine))
-        invariant_fell(invariants, INVARIANT_nothing_stays_open, "life=%d", invariants->life);
+    struct machine_holdings holdings = machine_holdings(invariants->machine);
+    if (holdings.file != NULL || holdings.sockets > 0 || holdings.loops > 0)
+        invariant_fell(invariants, INVARIANT_nothing_stays_open,
+            "file=%s sockets=%d loops=%d life=%d", holdings.file == NULL ? "none" : holdings.file,
+            holdings.sockets, holdings.loops, invariants->life);
     look_at_leaks(invariants);
     bool may_be_damaged = invariants->recorder->expects_damage;
     for (int i = 0; !may_be_damaged && i < DIRECTORIES_MOST && invariants->directories[i][0] != 0;

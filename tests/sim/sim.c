@@ -153,10 +153,17 @@ struct machine *machine_create(struct sim *sim, const char *name)
 
 bool machine_is_running(const struct machine *machine) { return machine->process != NULL; }
 
-bool machine_holds_nothing(const struct machine *machine)
+struct machine_holdings machine_holdings(const struct machine *machine)
 {
-    const struct io *io = machine->process;
-    return io == NULL || (io->files == NULL && io->sockets == NULL && io->loops == NULL);
+    struct machine_holdings holdings = { 0 };
+    if (machine->process == NULL)
+        return holdings;
+    struct loop *loop;
+    holdings.file = files_first_path(machine->process);
+    holdings.sockets = sockets_count(machine->process);
+    LL_FOREACH (machine->process->loops, loop)
+        holdings.loops++;
+    return holdings;
 }
 
 struct disk_faults *machine_disk_faults(struct machine *machine) { return &machine->disk.faults; }

@@ -74,7 +74,12 @@ void machine_leave(void);
 int machine_process(const struct machine *machine); /* a number for each boot of any machine */
 int sim_running_process(void);                      /* 0: none */
 bool machine_is_running(const struct machine *machine);
-bool machine_holds_nothing(const struct machine *machine); /* its process has no file, socket or loop */
+/* What its process still has open: the path of a file, NULL: none; and how many sockets and loops. */
+struct machine_holdings {
+    const char *file;
+    int sockets, loops;
+};
+struct machine_holdings machine_holdings(const struct machine *machine);
 
 
 /* ---- Disks. Files are taken here as a power cut that keeps nothing would leave them. ---- */

@@ -160,6 +160,14 @@ void socket_close(struct socket *socket)
 }
 
 /* A process that is killed has its sockets closed by its kernel; one without power goes silent. */
+int sockets_count(const struct io *io)
+{
+    int count = 0;
+    for (const struct socket *socket = io->sockets; socket != NULL; socket = socket->next)
+        count++;
+    return count;
+}
+
 void sockets_drop(struct io *io, bool power_cut)
 {
     for (struct socket *socket = io->sockets; socket != NULL; socket = socket->next)

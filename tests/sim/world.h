@@ -145,4 +145,6 @@ void sockets_drop(struct io *io, bool power_cut); /* the process is gone: peers 
 void disk_init(struct disk *disk, struct sim *sim);
 void disk_deinit(struct disk *disk);
 void disk_crash(struct disk *disk);
+const char *files_first_path(const struct io *io); /* of what is open; NULL: nothing */
+int sockets_count(const struct io *io);
 void files_drop(struct io *io); /* closes what a dead process had open */
