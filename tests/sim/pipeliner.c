@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/pipeliner.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/container.h"
-#include "base/memory.h"
 #include "error.h"
 #include "sim/frame.h"
 #include "sim/sim.h"
@@ -39,45 +36,24 @@ static void note(struct pipeliner *pipeliner, const char *phase, const char *ope
                                                      .offset = OFFSET_NONE });
 }
 
-static bool is_writing(const struct pipelined_call *call)
-{
-    return call->api->key == API_INCREMENTAL_ALTER_CONFIGS;
-}
-
 /* The round is over; what was written and not answered may still be done. */
-static void end_round(struct pipeliner *pipeliner)
+static void end_round(struct pipe *pipe)
 {
-    for (int i = pipeliner->answer_count; i < pipeliner->call_count; i++)
-        if (is_writing(&pipeliner->calls[i]))
+    struct pipeliner *pipeliner = container_of(pipe, struct pipeliner, pipe);
+    for (int i = 0; i < pipe->call_count; i++)
+        if (pipe->calls[i].api->key == API_INCREMENTAL_ALTER_CONFIGS)
             note(pipeliner, "info", "set", pipeliner->value);
-    pipeliner->call_count = 0;
     timer_set(pipeliner->loop, &pipeliner->timer, loop_now_us(pipeliner->loop) + 1000 + (int64_t)draw(pipeliner, 500000));
-}
-
-static void disconnect(struct pipeliner *pipeliner)
-{
-    socket_close(pipeliner->socket);
-    pipeliner->socket = NULL;
-    end_round(pipeliner);
 }
 
 /* ---- Requests ---- */
 
 static void add(struct pipeliner *pipeliner, enum api_key key, int16_t least, const void *request)
 {
-    size_t size;
     const struct api_schema *api = api_schema_find((int16_t)key);
-    struct pipelined_call *call = &pipeliner->calls[pipeliner->call_count++];
     if (least < api->request->min_version)
         least = api->request->min_version;
-    *call = (struct pipelined_call){ .api = api,
-        .version = (int16_t)(least + (int16_t)draw(pipeliner, (uint64_t)(api_newest_version(api) - least + 1))),
-        .correlation_id = ++pipeliner->correlation_id };
-    uint8_t *frame = frame_build(api, call->version, call->correlation_id, request, &size);
-    pipeliner->out = memory_resize(pipeliner->out, pipeliner->out_size + size);
-    memcpy(pipeliner->out + pipeliner->out_size, frame, size);
-    pipeliner->out_size += size;
-    memory_give(frame);
+    pipe_send(&pipeliner->pipe, api, (int16_t)(least + (int16_t)draw(pipeliner, (uint64_t)(api_newest_version(api) - least + 1))), request);
 }
 
 static void add_api_versions(struct pipeliner *pipeliner)
@@ -168,9 +144,7 @@ static void add_description(struct pipeliner *pipeliner)
 static void prepare(struct pipeliner *pipeliner)
 {
     int count = 2 + (int)draw(pipeliner, CALLS_MOST - 1), changes = (int)draw(pipeliner, 2);
-    pipeliner->out_size = pipeliner->out_sent = 0;
-    pipeliner->call_count = pipeliner->answer_count = 0;
-    while (pipeliner->call_count < count) {
+    while (pipeliner->pipe.call_count < count) {
         switch (draw(pipeliner, 5)) {
         case 0: add_api_versions(pipeliner); break;
         case 1: add_metadata(pipeliner); break;
@@ -204,75 +178,18 @@ static void see_description(struct pipeliner *pipeliner, const struct describe_c
     note(pipeliner, "ok", "get", value);
 }
 
-static bool take_answer(struct pipeliner *pipeliner, struct bytes frame)
+static void take_answer(struct pipe *pipe, const struct pipe_call *call, const void *response)
 {
-    const struct pipelined_call *call = &pipeliner->calls[pipeliner->answer_count];
-    bool is_asked = pipeliner->answer_count < pipeliner->call_count;
-    const void *response =
-        is_asked ? frame_read(call->api, call->version, call->correlation_id, frame, &pipeliner->arena) : NULL;
-    if (response == NULL) {
-        recorder_violate(pipeliner->workload->recorder, "answers_out_of_order", "call=%s version=%d place=%d of=%d",
-            is_asked ? call->api->name : "none", call->version, pipeliner->answer_count, pipeliner->call_count);
-        return false;
-    }
-    pipeliner->answer_count++;
-    if (call->api->key == API_INCREMENTAL_ALTER_CONFIGS)
+    struct pipeliner *pipeliner = container_of(pipe, struct pipeliner, pipe);
+    if (response == NULL)
+        recorder_violate(pipeliner->workload->recorder, "answers_out_of_order", "call=%s version=%d left=%d",
+            pipe->call_count > 0 ? call->api->name : "none", call->version, pipe->call_count);
+    else if (call->api->key == API_INCREMENTAL_ALTER_CONFIGS)
         see_change(pipeliner, response);
     else if (call->api->key == API_DESCRIBE_CONFIGS)
         see_description(pipeliner, response);
-    return true;
-}
-
-static void read_answers(struct pipeliner *pipeliner)
-{
-    for (int64_t got = 1; got > 0;) {
-        if (pipeliner->in_capacity - pipeliner->in_size < 4096) {
-            pipeliner->in_capacity = pipeliner->in_capacity * 2 + 8192;
-            pipeliner->in = memory_resize(pipeliner->in, pipeliner->in_capacity);
-        }
-        got = socket_read(pipeliner->socket, pipeliner->in + pipeliner->in_size, pipeliner->in_capacity - pipeliner->in_size);
-        if (got <= 0 && got != -EAGAIN) {
-            disconnect(pipeliner);
-            return;
-        }
-        pipeliner->in_size += got > 0 ? (size_t)got : 0;
-    }
-    while (pipeliner->in_size >= 4 && pipeliner->in_size - 4 >= load_u32(pipeliner->in)) {
-        size_t size = load_u32(pipeliner->in);
-        if (!take_answer(pipeliner, (struct bytes){ pipeliner->in + 4, size })) {
-            disconnect(pipeliner);
-            return;
-        }
-        pipeliner->in_size -= size + 4;
-        memmove(pipeliner->in, pipeliner->in + size + 4, pipeliner->in_size);
-    }
-    if (pipeliner->call_count > 0 && pipeliner->answer_count == pipeliner->call_count)
-        end_round(pipeliner);
-}
-
-static void write_on(struct pipeliner *pipeliner)
-{
-    while (pipeliner->out_sent < pipeliner->out_size) {
-        struct iovec vector = { pipeliner->out + pipeliner->out_sent, pipeliner->out_size - pipeliner->out_sent };
-        int64_t done = socket_writev(pipeliner->socket, &vector, 1, false);
-        if (done == -EAGAIN)
-            break;
-        if (done < 0) {
-            disconnect(pipeliner);
-            return;
-        }
-        pipeliner->out_sent += (size_t)done;
-    }
-    socket_want_write(pipeliner->socket, pipeliner->out_sent < pipeliner->out_size);
-}
-
-static void run_socket(struct socket_watch *watch, unsigned events)
-{
-    struct pipeliner *pipeliner = container_of(watch, struct pipeliner, watch);
-    if (events & SOCKET_WRITABLE)
-        write_on(pipeliner);
-    if (pipeliner->socket != NULL && events & (SOCKET_READABLE | SOCKET_FAILED))
-        read_answers(pipeliner);
+    if (response != NULL && pipe->call_count == 0)
+        end_round(pipe);
 }
 
 /* ---- Rounds ---- */
@@ -281,38 +198,30 @@ static void turn(struct timer *timer)
 {
     struct pipeliner *pipeliner = container_of(timer, struct pipeliner, timer);
     const struct workload *workload = pipeliner->workload;
-    if (pipeliner->call_count > 0) { /* the round took too long */
-        disconnect(pipeliner);
+    struct pipe *pipe = &pipeliner->pipe;
+    if (pipe->call_count > 0) { /* the round took too long */
+        end_round(pipe);
+        pipe_close(pipe);
         return;
     }
     if (workload->draining)
         return;
-    arena_reset(&pipeliner->arena);
-    if (pipeliner->socket == NULL) {
+    if (pipe->socket == NULL)
         pipeliner->lives++;
-        pipeliner->in_size = 0;
-        if (socket_connect(pipeliner->loop, workload->host, workload->port, &pipeliner->watch, &pipeliner->socket) < 0)
-            pipeliner->socket = NULL;
-    }
-    if (pipeliner->socket != NULL) {
+    if (pipe->socket != NULL || pipe_connect(pipe, workload->host, workload->port))
         prepare(pipeliner);
-        socket_want_write(pipeliner->socket, true);
-    }
     timer_set(pipeliner->loop, timer, loop_now_us(pipeliner->loop) + ROUND_US);
 }
 
 void pipeliner_start(struct pipeliner *pipeliner, struct workload *workload, struct loop *loop)
 {
-    *pipeliner = (struct pipeliner){ .workload = workload, .loop = loop, .watch.ready = run_socket, .timer.run = turn };
-    arena_init(&pipeliner->arena);
+    *pipeliner = (struct pipeliner){ .workload = workload, .loop = loop, .timer.run = turn };
+    pipe_init(&pipeliner->pipe, loop, take_answer, end_round);
     timer_set(loop, &pipeliner->timer, loop_now_us(loop) + 1000 + (int64_t)draw(pipeliner, 1000000));
 }
 
 void pipeliner_stop(struct pipeliner *pipeliner)
 {
     timer_cancel(pipeliner->loop, &pipeliner->timer);
-    socket_close(pipeliner->socket);
-    arena_deinit(&pipeliner->arena);
-    memory_give(pipeliner->out);
-    memory_give(pipeliner->in);
+    pipe_deinit(&pipeliner->pipe);
 }
