@@ -44,6 +44,7 @@
     RULE(producer_snapshot, "T7", "what is known of the producers is forgotten when a log is opened")                \
     RULE(producers_not_restored, "T2", "a batch whose write failed stays known as the last of its producer")         \
     RULE(duplicate_as_new, "T2", "a batch that was taken before is appended once more")                              \
+    RULE(window_of_four, "T2", "of a producer's last five batches the oldest is not known again")                    \
     RULE(sequence_gap, "T2", "a batch is taken though those before it are missing")                                  \
     RULE(old_producer_epoch, "T2", "a batch of an older epoch of its producer is taken")                             \
     OPEN(window_short, "T2", "only the last four batches of a producer are known")                                   \

@@ -104,7 +104,7 @@ enum producer_verdict producers_check(const struct producers *producers,
     }
     if (broken(duplicate_as_new))
         return PRODUCER_NEW;
-    for (int32_t i = 0; i < producer->batch_count; i++) {
+    for (int32_t i = broken(window_of_four) && producer->batch_count == PRODUCER_WINDOW; i < producer->batch_count; i++) {
         const struct producer_batch *batch = &producer->batches[i];
         if (batch->first_sequence == header->base_sequence &&
             batch->last_sequence == batch_last_sequence(header)) {

@@ -21,6 +21,7 @@ struct recorder {
     int64_t value_count;
     int64_t acked_count, seen_count;
     int violation_count;
+    int lives; /* of the node, so far */
     bool expects_damage; /* the node's disk decayed: a client may meet a batch that its checksum tells apart */
     const char *fallen; /* the first invariant that fell; NULL: none */
 };

@@ -90,6 +90,7 @@ static int begin_node(struct run *run)
 static void boot(struct run *run)
 {
     run->io = machine_boot(run->machine, WORKERS);
+    run->recorder.lives++;
     faults_begin_life(&run->faults);
     int status = begin_node(run);
     run->recorder.expects_damage = faults_explain_damage(&run->faults);

@@ -60,6 +60,9 @@ static void start_sometimes(struct workload *workload)
         prober_start(&workload->prober, workload);
     if (sim_draw(sim, 4) == 0)
         wisher_start(&workload->wisher, workload);
+    workload->streamer_count = (int)sim_draw(sim, STREAMERS_MOST + 1);
+    for (int i = 0; i < workload->streamer_count; i++)
+        streamer_start(&workload->streamers[i], workload, i);
     for (int i = (int)sim_draw(sim, SUBSCRIBERS_MOST + 1); i > 0; i--)
         subscriber_start(&workload->subscribers[i - 1], workload, i - 1);
     if (sim_draw(sim, 3) == 0)
@@ -102,6 +105,8 @@ void workload_destroy(struct workload *workload)
         actor_stop(actor);
     for (int i = 0; i < workload->producer_count; i++)
         producer_stop(&workload->producers[i]);
+    for (int i = 0; i < workload->streamer_count; i++)
+        streamer_stop(&workload->streamers[i]);
     if (workload->pipeliner.loop != NULL)
         pipeliner_stop(&workload->pipeliner);
     for (int i = 0; i < workload->hostile_count; i++)
@@ -123,6 +128,9 @@ bool workload_has_producers_under_way(const struct workload *workload)
 {
     for (int i = 0; i < workload->producer_count; i++)
         if (!workload->producers[i].actor.idle || workload->producers[i].count > 0)
+            return true;
+    for (int i = 0; i < workload->streamer_count; i++)
+        if (streamer_is_under_way(&workload->streamers[i]))
             return true;
     return false;
 }

@@ -12,6 +12,7 @@
 #include "sim/producer.h"
 #include "sim/reader.h"
 #include "sim/recorder.h"
+#include "sim/streamer.h"
 #include "sim/subscriber.h"
 #include "sim/topics.h"
 #include "sim/wisher.h"
@@ -21,7 +22,7 @@ struct loop;
 struct machine;
 struct sim;
 
-enum { PRODUCERS_MOST = 6, READERS_MOST = 3, CONFIGURERS_MOST = 2, SUBSCRIBERS_MOST = 2, HOSTILES_MOST = 2, CLIENT_MACHINES = 2 };
+enum { PRODUCERS_MOST = 6, READERS_MOST = 3, CONFIGURERS_MOST = 2, SUBSCRIBERS_MOST = 2, STREAMERS_MOST = 2, HOSTILES_MOST = 2, CLIENT_MACHINES = 2 };
 
 struct client_machine {
     struct machine *machine;
@@ -44,11 +45,12 @@ struct workload {
     struct wisher wisher;
     struct producer producers[PRODUCERS_MOST];
     struct reader readers[READERS_MOST];
+    struct streamer streamers[STREAMERS_MOST];
     struct subscriber subscribers[SUBSCRIBERS_MOST];
     struct pipeliner pipeliner;
     struct hostile hostiles[HOSTILES_MOST];
     struct timer stranger_ends; /* and begins anew */
-    int producer_count, reader_count, hostile_count;
+    int producer_count, reader_count, streamer_count, hostile_count;
     bool by_name; /* names are used once, so that topics can be meant by name; else by id only */
     int names_used;
     int64_t created_count, deleted_count; /* topics */
