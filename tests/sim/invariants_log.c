@@ -198,14 +198,16 @@ void look_at_producer_snapshot(struct invariants *invariants, const char *label,
     producers_deinit(&known);
 }
 
-static void look_at_new_producers(struct invariants *invariants, const struct log *log,
-    const struct ledger *ledger, int32_t first)
+static void look_at_new_producers(
+    struct invariants *invariants, const struct log *log, const struct past *past, int32_t first)
 {
+    const struct ledger *ledger = &past->ledger;
     for (int32_t i = first; i < ledger->count; i++) {
         int64_t id = ledger->batches[i].header.producer_id;
         const struct producer *known = producers_find(&log->producers, id);
         const struct producer *scanned = producers_find(&ledger->producers, id);
-        if (id >= 0 && (known == NULL || !producer_is_right(known, scanned)))
+        if (id >= 0 && (known == NULL ? !may_have_expired(invariants, past, scanned)
+                                      : !producer_is_right(known, scanned)))
             tell_producer(invariants, INVARIANT_producers_equal_a_rebuild, log_label(log), id,
                 known, scanned);
     }
@@ -231,7 +233,7 @@ void look_at_log(
         look_at_finding(invariants, log, ledger, finding);
         look_at_epochs(invariants, log, past, first);
         if (!past->missed)
-            look_at_new_producers(invariants, log, ledger, first);
+            look_at_new_producers(invariants, log, past, first);
         look_at_indexes(invariants, log, past, false);
         remember_index(log, past);
     }
