@@ -92,10 +92,10 @@ static void jump(struct faults *faults, bool starts)
 void faults_begin_life(struct faults *faults)
 {
     struct disk_faults *disk = machine_disk_faults(faults->machine);
+    jump(faults, true);
     if (faults->is_calm)
         return;
     faults->failures_before = disk->failures;
-    jump(faults, true);
     decay(faults);
     draw_failing_calls(faults, disk);
     draw_slowness(faults, disk);
