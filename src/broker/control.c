@@ -167,7 +167,7 @@ static void publish(void *context, const struct image *image)
 {
     struct control *control = context;
     int16_t kraft_version = quorum_kraft_version(control->quorum);
-    bool has_left = control->stage == CONTROL_LEFT; /* the shards end: a letter might find nobody who opens it */
+    bool has_left = control->stage == CONTROL_LEFT; /* the shards end: a letter might find nobody, and no answer needs it */
 
     if (control->published++ == 0) {
         unserved_report(image);
@@ -175,11 +175,7 @@ static void publish(void *context, const struct image *image)
     }
     control->desk->kraft_version = kraft_version;
     shard_take_image(control->desk, image_ref(image));
-    for (int32_t i = 0; i < control->shards->count; i++) {
-        if (has_left) {
-            control->arrived[i] = control->published;
-            continue;
-        }
+    for (int32_t i = 0; i < control->shards->count && !has_left; i++) {
         struct image_letter *letter = memory_take(sizeof(*letter));
         letter->mail.deliver = deliver_image;
         letter->control = control;
