@@ -24,7 +24,7 @@
 #include "sim/sim.h"
 #include "sim/workload.h"
 
-enum { PROCESSES_MOST = 64, PORT = 9092, WORKERS = 2, LIMIT_US = 120000000, BREAKING_SEEDS = 32 };
+enum { PROCESSES_MOST = 64, PORT = 9092, WORKERS = 2, LIMIT_US = 120000000, BREAKING_SEEDS = 48 };
 
 struct options {
     int64_t first, last; /* seeds */
@@ -387,7 +387,7 @@ int main(int count, char **words)
                         "                [--break list|all|RULE[,RULE]... [--count]] | --invariants\n"
                         "Prints one line a seed. --seconds: of simulated time (60). --twice: runs each seed again, it must leave\n"
                         "the same trace. --history: keeps what clients did and saw. --break: leaves out what keeps the rule, and\n"
-                        "succeeds when a seed notices (of 1-32); --count: runs all of the seeds, though one has noticed.\n"
+                        "succeeds when a seed notices (of 1-48); --count: runs all of the seeds, though one has noticed.\n"
                         "--odd: tells how often each odd branch was taken; fails when one never was.\n"
                         "--invariants: tells what is looked at after every event.\n");
         return 2;
