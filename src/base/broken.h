@@ -84,6 +84,7 @@
     RULE(deleted_data_left, "R14", "a deleted topic's data stay where they are")                                     \
     OPEN(session_epoch_any, "P2", "a fetch session takes a request of any epoch")                                    \
     OPEN(epoch_end_short, "R10", "OffsetForLeaderEpoch answers one less than the end of the epoch")                  \
+    RULE(low_watermark, "P2", "DeleteRecords tells another log start than there is")                                 \
     RULE(session_deaf, "P2", "a fetch session does not hear of new records")                                         \
     RULE(read_overtakes, "P5", "a request that reads the image overtakes a change on its connection")                \
     /* net */                                                                                                        \

@@ -4,6 +4,7 @@
  * mention. */
 #include <stdlib.h>
 
+#include "base/broken.h"
 #include "base/container.h"
 #include "broker/apis.h"
 #include "broker/partition_name.h"
@@ -160,7 +161,7 @@ enum step handle_delete_records(struct request *request)
     for (struct deletion_visit *mine = request->work.delete_records->list; mine != NULL;
          mine = mine->next) {
         mine->answer->error_code = (int16_t)mine->deletion.error;
-        mine->answer->low_watermark = mine->deletion.log_start;
+        mine->answer->low_watermark = mine->deletion.log_start + broken(low_watermark);
     }
     return STEP_ANSWER;
 }

@@ -62,6 +62,9 @@ static void hear_deleted(struct actor *actor)
     if (error == ERROR_NONE && response->topics[0].partitions[0].low_watermark < changer->offset)
         recorder_violate(actor->workload->recorder, "records_are_not_deleted", "key=%s offset=%lld",
             changer->topic->keys[changer->partition], (long long)changer->offset);
+    if (error == ERROR_NONE && response->topics[0].partitions[0].low_watermark != changer->offset)
+        recorder_violate(actor->workload->recorder, "low_watermark_is_not_right", "key=%s answer=%lld known=%lld",
+            changer->topic->keys[changer->partition], (long long)response->topics[0].partitions[0].low_watermark, (long long)changer->offset);
     if (error == ERROR_NONE)
         changer->topic->facts[changer->partition].gone_below = changer->offset;
     if (error == ERROR_NONE)

@@ -56,7 +56,7 @@ static void start_sometimes(struct workload *workload)
         changer_start(&workload->changer, workload);
     for (int i = (int)sim_draw(sim, CONFIGURERS_MOST + 1); i > 0; i--)
         configurer_start(&workload->configurers[i - 1], workload, i - 1);
-    if (sim_draw(sim, 2) == 0)
+    if (workload->by_name)
         prober_start(&workload->prober, workload);
     if (sim_draw(sim, 4) == 0)
         wisher_start(&workload->wisher, workload);
