@@ -234,6 +234,20 @@ def present_too_late(world):
     world.say("b", "ok", "get", "name", value)
 
 
+def told_before_it_is_ok(world, name, then):
+    """A value is written over another; before that is acknowledged one reader sees the new one, the next the old one; then comes another read."""
+    old, new = world.value(), world.value()
+    world.say("a", "invoke", "set", name, old)
+    world.say("a", "ok", "set", name, old)
+    world.say("a", "invoke", "set", name, new)
+    for value in (new, old):
+        world.say("b", "invoke", "get", name)
+        world.say("b", "ok", "get", name, value)
+    world.say("a", "ok", "set", name, new)
+    world.say("b", "invoke", "get", name)
+    world.say("b", "ok", "get", name, (old, new)[then])
+
+
 def power_takes(world, acks):
     """What the page cache alone held is gone, and its offsets are given again."""
     world.send("p9", "k0")
@@ -359,6 +373,8 @@ def main():
     cases += [("lost-write", failed_delete, "disk"),
               ("", lambda world: unknown_deletions(world, 2), "disk"),
               ("not-linearizable", lambda world: unknown_deletions(world, 1), "disk")]
+    cases += [(found, lambda world, case=case: told_before_it_is_ok(world, *case), "disk") for found, case in (
+        ("", ("settings/x", 1)), ("not-linearizable", ("settings/x", 0)), ("not-linearizable", ("name", 1)))]
     disk, cache = "disk", "page-cache"
     cases += [(found, lambda world, case=case: mixed_durability(world, *case), "disk") for found, case in (
         ("", ((disk, cache), 1, 0)), ("", ((disk, cache), 1, 2)), ("", ((disk, cache, cache), 2, 2)), ("", ((cache, disk), 2, 1)),

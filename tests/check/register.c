@@ -2,6 +2,7 @@
 #include "check/register.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -64,6 +65,14 @@ static void widen(struct zone *zone, int64_t begin, int64_t end)
         zone->last_begin = begin;
 }
 
+/* A node's shards hear of a change one after the other, and it is acknowledged when all have; before, one may tell it and
+ * another not. So of settings a value counts from when its write was acknowledged. */
+static bool counts(const struct register_checker *checker, const struct zone *zone)
+{
+    return zone->outcome == PHASE_OK ||
+           strncmp(checker->history->keys.texts[zone->key], "settings/", 9) != 0;
+}
+
 static void take_value(struct register_checker *checker, const struct line *line,
     struct pending *pending, bool is_write)
 {
@@ -83,7 +92,7 @@ static void take_value(struct register_checker *checker, const struct line *line
                 key->newest_write = pending->begin;
         }
     } else if (line->phase == PHASE_OK) {
-        widen(zone, pending->begin, line->number);
+        widen(zone, pending->begin, counts(checker, zone) ? line->number : INT64_MAX);
         if (zone->first_read_end == 0)
             zone->first_read_end = line->number;
     }
