@@ -171,6 +171,8 @@ static void compare_producers(struct invariants *invariants, enum invariant inva
 {
     const struct producers *scanned = &past->ledger.producers;
     int32_t at = 0;
+    if (past->missed)
+        return;
     for (int32_t i = 0; i < scanned->count; i++) {
         const struct producer *producer = scanned->entries[i];
         if (at < known->count && known->entries[at]->id == producer->id) {
@@ -240,8 +242,7 @@ void look_at_log(
     if (anew || is_thorough) {
         look_at_epochs(invariants, log, past, 0);
         look_at_indexes(invariants, log, past, true);
-        if (!past->missed)
-            compare_producers(invariants, INVARIANT_producers_equal_a_rebuild, log_label(log), past,
-                &log->producers);
+        compare_producers(
+            invariants, INVARIANT_producers_equal_a_rebuild, log_label(log), past, &log->producers);
     }
 }

@@ -101,7 +101,8 @@ struct past {
     int32_t leader_epoch;
     int32_t published_leader_epoch, partition_epoch; /* in the image */
     struct ledger ledger;
-    bool missed; /* batches may have come and gone while the ledger could not be kept */
+    bool missed; /* batches may have come and gone while the ledger could not be kept: its producers
+                    prove nothing */
     int64_t producer_expiry_ms;
     int64_t latest_start; /* the highest */
     int64_t index_base;   /* of the active segment: so many entries of its indexes were looked at */
