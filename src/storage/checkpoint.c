@@ -174,7 +174,9 @@ static void add_index(
         return;
     segment_path(path, log->path, segment->base_offset, index_suffix[kind]);
     if (index->saved == index->count && !index->cut) {
-        if (sealed && index->count > 0) /* written while it was active, and not synced then */
+        /* Written while it was active, and not synced then; also when it was only cut, and is empty. Most have no file for aborted
+         * transactions. */
+        if (sealed && (index->count > 0 || kind != INDEX_ABORTED))
             work_add_path(work, WORK_SYNC_PATH, path);
         return;
     }
