@@ -23,6 +23,7 @@
     RULE(directory_sync, "S3", "new names of files count as durable without a sync of their directory")              \
     RULE(clean_file_left, "S3", "the mark of a clean stop is not taken away at the start")                           \
     RULE(last_flush, "S3", "a clean stop leaves out the last checkpoint")                                            \
+    RULE(unopened_is_clean, "S3", "a stop counts as clean for logs that nobody opened since a crash")                \
     RULE(open_sync, "S1", "what a killed process left counts as durable, though nothing was synced")                 \
     OPEN(cut_sync, "S4", "a torn end is cut off, and that is not synced")                                            \
     RULE(recovery_crc, "S4", "recovery takes batches whose CRC is wrong")                                            \

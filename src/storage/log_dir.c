@@ -468,7 +468,8 @@ int log_dir_close(struct log_dir *dir, int64_t broker_epoch)
     if (status == 0) {
         note_all_stale(dir);
         build_files(dir);
-        build_clean_file(dir, broker_epoch);
+        if (places_are_settled(&dir->places))
+            build_clean_file(dir, broker_epoch);
         status = work_run(&dir->work);
     }
     release(dir, status == 0);

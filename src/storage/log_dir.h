@@ -47,8 +47,9 @@ int log_dir_format(struct io *io, const char *path, const struct log_dir_identit
 int log_dir_open(struct loop *owner, const char *path, const struct log_dir_settings *settings,
     struct log_dir **out_dir, char *reason, int reason_size);
 /* Clean stop, when the flushers have stopped and the owner loop has run out of mail: checkpoint
- * files, clean-shutdown file, lock removed. Blocking. A failed directory is only let go, which is
- * -errno too. broker_epoch -1: unknown. Frees. */
+ * files, clean-shutdown file, lock removed. Without the clean-shutdown file when a log that an
+ * unclean stop left was not opened since: it is still to be checked. Blocking. A failed directory
+ * is only let go, which is -errno too. broker_epoch -1: unknown. Frees. */
 int log_dir_close(struct log_dir *dir, int64_t broker_epoch);
 
 const char *log_dir_path(const struct log_dir *dir);

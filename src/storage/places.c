@@ -218,6 +218,16 @@ void places_claim(struct places *places, const struct log_place *place)
     places->claimed[place - places->items] = true;
 }
 
+bool places_are_settled(const struct places *places)
+{
+    for (int32_t i = 0; i < places->count; i++) {
+        const struct log_place *place = &places->items[i];
+        if (place->is_listed && !place->stopped && !places->claimed[i])
+            return broken(unopened_is_clean);
+    }
+    return true;
+}
+
 void places_add_unclaimed(
     const struct places *places, enum checkpoint_kind kind, struct checkpoint_text *text)
 {

@@ -33,5 +33,7 @@ void places_set_offset(
     struct places_reader *reader, struct str topic, int32_t partition, int64_t offset);
 void places_forget_offsets(struct places_reader *reader); /* of that kind: not known */
 void places_claim(struct places *places, const struct log_place *place);
+/* Each log was opened, or is as the last clean stop left it: a stop now is a clean one of them all. */
+bool places_are_settled(const struct places *places);
 void places_add_unclaimed(
     const struct places *places, enum checkpoint_kind kind, struct checkpoint_text *text);

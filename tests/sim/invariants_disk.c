@@ -18,6 +18,7 @@ struct walk {
     struct invariants *invariants;
     const struct node *node; /* NULL: it has stopped */
     const char *directory;
+    bool is_unopened; /* the node stopped before it had opened all that is here */
 };
 
 /* TOPIC-N, and the topic id in it. False: no such directory, or none that says whose it is. */
@@ -135,8 +136,10 @@ static void visit_stopped(void *context, const char *name)
     if (!find_key(walk, name, &key))
         return;
     HASH_FIND(hh, walk->invariants->pasts, &key, sizeof(key), past);
-    if (past == NULL || past->life != walk->invariants->life)
+    if (past == NULL || past->life != walk->invariants->life) {
+        walk->is_unopened = walk->is_unopened || strncmp(name, "__cluster_metadata-", 19) != 0;
         return;
+    }
     int64_t point = checkpoint_of(walk, "recovery-point-offset-checkpoint", name);
     int64_t watermark = checkpoint_of(walk, "replication-offset-checkpoint", name);
     if (point != past->end || watermark != past->end)
@@ -151,8 +154,8 @@ void look_at_stopped_directory(struct invariants *invariants, const char *direct
     char path[PATH_SIZE];
     struct walk walk = { .invariants = invariants, .directory = directory };
     snprintf(path, sizeof(path), "%s/.kafka_cleanshutdown", directory);
-    if (see_durable_file(invariants->machine, path).data == NULL)
+    see_names(invariants->machine, directory, visit_stopped, &walk);
+    if (see_durable_file(invariants->machine, path).data == NULL && !walk.is_unopened)
         invariant_fell(invariants, INVARIANT_checkpoints_say_what_was,
             "directory=%s: it was stopped cleanly, and nothing durable says so", directory);
-    see_names(invariants->machine, directory, visit_stopped, &walk);
 }
