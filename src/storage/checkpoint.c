@@ -174,12 +174,11 @@ static void add_index(
         return;
     segment_path(path, log->path, segment->base_offset, index_suffix[kind]);
     if (index->saved == index->count && !index->cut) {
-        /* Written while it was active, and not synced then; also when it was only cut, and is empty. Most have no file for aborted
-         * transactions. */
-        if (sealed && (index->count > 0 || kind != INDEX_ABORTED))
+        if (sealed && index->is_made) /* written or cut while it was active, and not synced then */
             work_add_path(work, WORK_SYNC_PATH, path);
         return;
     }
+    index->is_made = true;
     work_add_path(work, WORK_WRITE, path);
     struct work_item *item = &work->items[work->count - 1];
     item->position = (int64_t)index->saved * size;

@@ -73,6 +73,7 @@ int index_load(struct index *index, struct io *io, const char *path)
     }
     if (status < 0)
         return status;
+    index->is_made = true;
     int64_t got = 0;
     bool good = true;
     while (good) {

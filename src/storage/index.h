@@ -18,6 +18,7 @@ struct index {
     int32_t writing; /* entries in the file once the running checkpoint is done; -1: not in it */
     uint8_t kind;
     bool loaded;
+    bool is_made; /* its file is there */
     bool cut; /* the file may hold more than `saved` good entries: cut it when it is written next */
     bool stale; /* and some of them would be believed: not to be forgotten before that */
 };

@@ -145,8 +145,9 @@ int log_recover_producers(struct log *log, bool clean)
     if (from < log->segments[0].base_offset)
         from = log->segments[0].base_offset;
     int32_t first = log_segment_at(log, from);
-    for (int32_t i = first; i < log->segment_count && status == 0 && from < log->tail.end_offset;
-         i++)
+    if (from >= log->tail.end_offset && clean)
+        return status; /* else the index of aborted ones may tell of what was lost behind the end */
+    for (int32_t i = first; i < log->segment_count && status == 0; i++)
         if (!log->segments[i].is_new)
             status = replay_segment(log, &log->segments[i], from, clean);
     return status;
