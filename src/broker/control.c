@@ -154,17 +154,12 @@ static void take_image(struct task *task)
 }
 
 /* An image may take partitions away. Other mail of this pass may have staged appends to them, so it waits until all that
- * is staged is written and told. With nothing staged it is taken at once: who reads in this pass must not be told less than a reader at
- * another shard, and a pass may come late. */
+ * is staged is written and told. */
 static void deliver_image(struct mail *mail)
 {
     struct image_letter *letter = container_of(mail, struct image_letter, mail);
 
     letter->task.run = take_image;
-    if (!loop_will_finish(letter->shard->loop, FINISH_WRITE)) {
-        take_image(&letter->task);
-        return;
-    }
     loop_finish(letter->shard->loop, FINISH_SEND, &letter->task);
 }
 

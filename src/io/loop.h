@@ -49,7 +49,6 @@ int64_t loop_wall_ms(const struct loop *loop);
 
 void loop_enqueue(struct loop *loop, struct task *task);
 void loop_finish(struct loop *loop, enum finish stage, struct task *task); /* once, in this pass */
-bool loop_will_finish(const struct loop *loop, enum finish stage); /* something is queued for that stage of this pass */
 
 void timer_set(struct loop *loop, struct timer *timer, int64_t at_us); /* moves it when it is set already */
 void timer_cancel(struct loop *loop, struct timer *timer);             /* not set: does nothing */

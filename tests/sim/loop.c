@@ -98,11 +98,6 @@ void loop_finish(struct loop *loop, enum finish stage, struct task *task)
     loop_has_work(loop);
 }
 
-bool loop_will_finish(const struct loop *loop, enum finish stage)
-{
-    return loop->pass.finish[stage].first != NULL;
-}
-
 void timer_set(struct loop *loop, struct timer *timer, int64_t at_us)
 {
     heap_remove(&loop->pass.timers, &timer->entry);
