@@ -169,7 +169,7 @@ def compare(jvm, commands, brokers, show):
 def main(arguments):
     show, words = "--show" in arguments, [word for word in arguments if word != "--show"]
     apis, commands = message.load(), load_commands(words)
-    theirs, ours = side.Side("kafka", {}, apis), side.Side("strom", {}, apis)
+    theirs, ours = side.Side("kafka", {}, None, apis), side.Side("strom", {}, None, apis)
     with theirs.node, ours.node:
         theirs.start(), ours.start()
         jvm = Jvm()
