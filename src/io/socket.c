@@ -23,12 +23,8 @@
 
 /* The poll is edge-triggered: what it said last is kept here until a call returns -EAGAIN. So a socket is called in
  * every pass in which there is something to do, and neither pausing nor waiting for room costs a system call. */
-enum {
-    /* What the kernel may hold of what a peer has not been sent: little, until it has taken so much that it is known to read. */
-    UNSENT_AT_FIRST = 32 * 1024,
-    UNSENT_OF_READERS = 256 * 1024,
-    READER_FROM = 1024 * 1024,
-};
+/* Not less: of a file that is sent, the kernel holds back for 200 ms the part of a segment that it took before there was no room. */
+enum { KERNEL_UNSENT_MAX = 256 * 1024 };
 
 struct socket {
     struct poll_source source;
@@ -36,7 +32,6 @@ struct socket {
     struct loop *loop;          /* NULL: not watched */
     struct socket_watch *watch;
     uint64_t queued_in;         /* the run in which it was put on the list */
-    int64_t written;
     int descriptor;
     bool queued;
     bool listening;
@@ -172,7 +167,7 @@ static int open_stream(const struct addrinfo *address)
         return -errno;
     /* Accepted sockets inherit both. The second bounds what the kernel holds for a peer that does not read. */
     set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
-    set_option(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_AT_FIRST);
+    set_option(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, KERNEL_UNSENT_MAX);
     return descriptor;
 }
 
@@ -350,9 +345,6 @@ static int64_t sent(struct socket *socket, ssize_t size)
         socket->full = socket->full || errno == EAGAIN;
         return -errno;
     }
-    if (socket->written < READER_FROM && socket->written + size >= READER_FROM)
-        set_option(socket->descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_OF_READERS);
-    socket->written += size;
     return size;
 }
 
