@@ -21,11 +21,11 @@
 #include "base/memory.h"
 #include "io/linux.h"
 
-/* The poll is edge-triggered: what it said last is kept here until a call returns -EAGAIN. So a socket is called in
- * every pass in which there is something to do, and neither pausing nor waiting for room costs a system call. */
 /* Not less: of a file that is sent, the kernel holds back for 200 ms the part of a segment that it took before there was no room. */
 enum { KERNEL_UNSENT_MAX = 256 * 1024 };
 
+/* The poll is edge-triggered: what it said last is kept here until a call returns -EAGAIN. So a socket is called in
+ * every pass in which there is something to do, and neither pausing nor waiting for room costs a system call. */
 struct socket {
     struct poll_source source;
     struct socket *prev, *next; /* in loop->ready */
@@ -341,11 +341,11 @@ int64_t socket_read(struct socket *socket, void *data, size_t size)
 
 static int64_t sent(struct socket *socket, ssize_t size)
 {
-    if (size < 0) {
-        socket->full = socket->full || errno == EAGAIN;
-        return -errno;
-    }
-    return size;
+    if (size >= 0)
+        return size;
+    if (errno == EAGAIN)
+        socket->full = true;
+    return -errno;
 }
 
 int64_t socket_writev(struct socket *socket, const struct iovec *vectors, int count, bool more_follows)
