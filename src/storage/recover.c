@@ -62,12 +62,13 @@ static int64_t trusted_position(struct recovery *recovery, struct segment *segme
     return position;
 }
 
-/* Offsets that are not there: what stood there was compacted away, or never became durable, or was
- * lost. After a clean stop nothing can tell, so the rest is kept; but nothing compacts the metadata
- * log. */
+/* Offsets that are not there above the recovery point: what stood there never became durable, or was
+ * lost; cleaning stays below. After a clean stop without a recovery point nothing can tell, so the
+ * rest is kept; but nothing compacts the metadata log. */
 static bool gaps_are_damage(const struct log *log)
 {
-    return !broken(recovery_hole) && !log->settings.compacts && (!log->must_be_whole || !log->is_listed);
+    return !broken(recovery_hole) && !log->settings.compacts &&
+           (!log->must_be_whole || !log->is_listed || log->place->recovery_point > 0);
 }
 
 /* No log puts a batch where an index cannot tell of it, nor ends at the last offset that there is. */
@@ -90,11 +91,11 @@ static bool batch_is_good(
         return false;
     if (!has_a_place(log_active(recovery->log), scan->position, header))
         return false;
-    if (recovery->clean || header->base_offset < recovery->check_from)
-        return true;
+    if (batch_next_offset(header) <= recovery->log->recovery_point &&
+        (recovery->clean || header->base_offset < recovery->check_from))
+        return true; /* it was durable, and says nothing that the recovery point does not */
     if (header->base_offset > recovery->expected && gaps_are_damage(recovery->log))
-        return false; /* above the recovery point: what stood between was lost, so this was never
-                         durable */
+        return false; /* what stood between was lost, so this was never durable */
     if (header->leader_epoch >= 0 && header->leader_epoch < recovery->epoch)
         return false;
     const uint8_t *batch = scan_batch(scan, header, status);

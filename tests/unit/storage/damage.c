@@ -378,6 +378,22 @@ void test_damage__of_an_offset_is_told(void)
     store_remove(&bench.store);
 }
 
+/* A batch says where the log ends. It is believed only where the recovery point says so, too, or its checksum and the offset before
+ * it: an end that is too high would make a torn tail of all that follows, and give offsets out that nobody expects. */
+void test_damage__of_the_last_offset_is_refused(void)
+{
+    for (int kind = 0; kind < 4; kind++) {
+        struct bench bench;
+        bench_create(&bench, kind < 2 ? 1 << 30 : 6000);
+        int64_t last = BATCHES - 1, base = kind < 2 ? 0 : last - last % (6000 / bench.batch_size);
+        int64_t byte = kind % 2 == 0 ? BATCH_AT_LAST_OFFSET_DELTA + 2 : BATCH_AT_BASE_OFFSET + 6; /* 256 more */
+        snprintf(bench.path, sizeof(bench.path), "%s/t-0/%020lld.log", bench.store.path, (long long)base);
+        flip_byte(bench.path, (last - base) * bench.batch_size + byte);
+        expect_refused(&bench, true);
+        store_remove(&bench.store);
+    }
+}
+
 /* No segment holds an offset that its index could not tell. One that is damaged so is found when the index is made anew. */
 void test_damage__of_an_offset_beyond_the_index_is_refused(void)
 {
