@@ -56,6 +56,8 @@ static void start_sometimes(struct workload *workload)
         changer_start(&workload->changer, workload);
     for (int i = (int)sim_draw(sim, CONFIGURERS_MOST + 1); i > 0; i--)
         configurer_start(&workload->configurers[i - 1], workload, i - 1);
+    for (int i = (int)sim_draw(sim, LIMITERS_MOST + 1); i > 0; i--)
+        limiter_start(&workload->limiters[i - 1], workload, i - 1);
     if (workload->by_name)
         prober_start(&workload->prober, workload);
     if (sim_draw(sim, 4) == 0)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The clients of a simulated run, on machines of their own: an administrator, producers of every kind of acks, and readers; those who
- * change topics and settings, ask what partitions and the node say of themselves, read many partitions at once, send many requests at
- * once, wish for what cannot be; and strangers that mean no good. Each run draws its own mix. What they learn goes into the history. */
+ * change topics, settings and quotas, ask what partitions and the node say of themselves, read many partitions at once, send many requests
+ * at once, wish for what cannot be; and strangers that mean no good. Each run draws its own mix. What they learn goes into the history. */
 #pragma once
 #include "sim/admin.h"
 #include "sim/changer.h"
 #include "sim/configurer.h"
 #include "sim/hostile.h"
+#include "sim/limiter.h"
 #include "sim/pipeliner.h"
 #include "sim/prober.h"
 #include "sim/producer.h"
@@ -22,7 +23,7 @@ struct loop;
 struct machine;
 struct sim;
 
-enum { PRODUCERS_MOST = 6, READERS_MOST = 3, CONFIGURERS_MOST = 2, SUBSCRIBERS_MOST = 2, STREAMERS_MOST = 2, HOSTILES_MOST = 2, CLIENT_MACHINES = 2 };
+enum { PRODUCERS_MOST = 6, READERS_MOST = 3, CONFIGURERS_MOST = 2, LIMITERS_MOST = 2, SUBSCRIBERS_MOST = 2, STREAMERS_MOST = 2, HOSTILES_MOST = 2, CLIENT_MACHINES = 2 };
 
 struct client_machine {
     struct machine *machine;
@@ -41,6 +42,7 @@ struct workload {
     struct admin admin;
     struct changer changer;
     struct configurer configurers[CONFIGURERS_MOST];
+    struct limiter limiters[LIMITERS_MOST];
     struct prober prober;
     struct wisher wisher;
     struct producer producers[PRODUCERS_MOST];
