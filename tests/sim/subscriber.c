@@ -118,6 +118,18 @@ static bool see_partition(struct subscriber *subscriber, struct uuid topic_id, c
     return slot->position != position;
 }
 
+/* The session may be gone for other reasons; else it is as it was. */
+static void hear_refusal(struct actor *actor)
+{
+    struct subscriber *subscriber = subscriber_of(actor);
+    const struct fetch_response *response = actor->client.response;
+    int16_t error = response->error_code;
+    if (error != ERROR_INVALID_FETCH_SESSION_EPOCH && error != ERROR_FETCH_SESSION_ID_NOT_FOUND)
+        recorder_violate(actor->workload->recorder, "session_takes_what_is_not_its_own", "actor=%s error=%d session=%d epoch=%d", actor->name,
+            error, subscriber->session_id, subscriber->session_epoch);
+    actor_wait(actor, 50000);
+}
+
 static void hear_records(struct actor *actor)
 {
     struct subscriber *subscriber = subscriber_of(actor);
@@ -204,6 +216,28 @@ static void ask_records(struct subscriber *subscriber)
     actor_ask(actor, API_FETCH, FIRST_WITH_IDS, INT16_MAX, &request);
 }
 
+/* In the session's name, with what is not its own: a newer or an older epoch, or the id of no session. */
+static void ask_astray(struct subscriber *subscriber)
+{
+    struct actor *actor = &subscriber->actor;
+    struct fetch_request request;
+    int32_t apart = 1 + (int32_t)actor_draw(actor, 3);
+    message_defaults(&fetch_request_schema, &request);
+    request.replica_id = -1;
+    request.min_bytes = 1;
+    request.max_bytes = 1 << 20;
+    request.session_id = subscriber->session_id;
+    request.session_epoch = subscriber->session_epoch + apart;
+    if (actor_draw(actor, 4) == 0)
+        request.session_id ^= 1 << actor_draw(actor, 30);
+    else if (subscriber->session_epoch > apart && actor_draw(actor, 2) == 0)
+        request.session_epoch = subscriber->session_epoch - apart;
+    request.rack_id = STR("");
+    actor->hear = hear_refusal;
+    actor->lose = lose_answer;
+    actor_ask(actor, API_FETCH, FIRST_WITH_IDS, INT16_MAX, &request);
+}
+
 static void act_as_subscriber(struct actor *actor)
 {
     struct subscriber *subscriber = subscriber_of(actor);
@@ -213,7 +247,9 @@ static void act_as_subscriber(struct actor *actor)
     }
     if (actor->client.socket == NULL || actor_draw(actor, 100) == 0)
         leave_session(subscriber);
-    if (change_slots(subscriber) == 0)
+    if (subscriber->session_epoch > 0 && actor_draw(actor, 30) == 0)
+        ask_astray(subscriber);
+    else if (change_slots(subscriber) == 0)
         actor_set_idle(actor);
     else
         ask_records(subscriber);

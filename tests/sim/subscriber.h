@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A reader of many partitions with a fetch session: it asks for all of them once, then says only what changed, and forgets some and adds
- * others. What others have read it must get too, with as little or as much in an answer as it wishes. */
+ * others. What others have read it must get too, with as little or as much in an answer as it wishes. Now and then it asks with an epoch or an id that its session does not have. */
 #pragma once
 #include "sim/actor.h"
 #include "sim/topics.h"
