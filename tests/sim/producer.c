@@ -66,8 +66,7 @@ static void end_batch(struct producer *producer, const char *phase, int64_t base
 
 static void begin_sequences(struct producer *producer)
 {
-    for (int32_t i = 0; i < PARTITIONS_MOST; i++)
-        producer->sequences[i] = 0;
+    memset(producer->sequences, 0, sizeof(producer->sequences));
 }
 
 /* What is under way over either connection may still be stored, later than what comes: so a new life begins. */
@@ -77,6 +76,7 @@ static void forget_id(struct producer *producer)
     producer->actor.lives++;
     client_hang_up(&producer->other);
     begin_sequences(producer);
+    memset(producer->is_known, 0, sizeof(producer->is_known));
 }
 
 /* No two may get the same. */
@@ -185,13 +185,14 @@ static void violate(struct producer *producer, const char *name, int64_t offset)
         (long long)producer->first_offset);
 }
 
-static void remember(const struct producer *producer)
+static void remember(struct producer *producer)
 {
     struct partition_facts *facts = &producer->topic->facts[producer->partition];
     facts->has_producer = true;
     facts->producer_id = producer->producer_id;
     facts->producer_epoch = producer->epoch;
     facts->last_sequence = producer->sequence + producer->count - 1;
+    producer->is_known[producer->partition] = true;
 }
 
 static void hear_success(struct producer *producer, int64_t base_offset)
@@ -324,11 +325,14 @@ static void send_batch(struct producer *producer)
     buffer_unref(batch);
 }
 
-/* A gap and an old epoch are noticed where something was stored before, and power cannot take that. */
+/* A gap and an old epoch are noticed where something was stored before, and power cannot take that. A new epoch begins with 0 there. */
 static enum batch_kind draw_kind(struct producer *producer)
 {
     struct actor *actor = &producer->actor;
     bool is_known = producer->is_idempotent && producer->sequence > 0 && !producer->topic->is_volatile;
+    bool begins_epoch = producer->is_known[producer->partition] && producer->sequence == 0 && !producer->topic->is_volatile;
+    if (begins_epoch && actor_draw(actor, 4) == 0)
+        return BATCH_SEQUENCE_GAP;
     if (producer->acks == 0 || actor_draw(actor, 12) > 0)
         return BATCH_NORMAL;
     switch (actor_draw(actor, is_known ? 5 : 3)) {
