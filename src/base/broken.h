@@ -48,8 +48,8 @@
     RULE(window_of_four, "T2", "of a producer's last five batches the oldest is not known again")                    \
     RULE(sequence_gap, "T2", "a batch is taken though those before it are missing")                                  \
     RULE(old_producer_epoch, "T2", "a batch of an older epoch of its producer is taken")                             \
-    OPEN(window_short, "T2", "only the last four batches of a producer are known")                                   \
-    OPEN(new_epoch_any_sequence, "T2", "a new epoch of a producer begins with any sequence")                         \
+    RULE(window_short, "T2", "only the last four batches of a producer are known")                                   \
+    RULE(new_epoch_any_sequence, "T2", "a new epoch of a producer begins with any sequence")                         \
     RULE(epochs_not_written, "R10", "leader-epoch-checkpoint is never written")                                      \
     RULE(start_forgotten, "P2", "log starts of the checkpoint file are not read")                                    \
     /* replica */                                                                                                    \
@@ -63,7 +63,7 @@
     RULE(read_beyond_watermark, "R5", "readers get what is written, not what is below the high watermark")           \
     OPEN(list_beyond_watermark, "R5", "ListOffsets tells what is written, not what is below the high watermark")     \
     RULE(deletion_before_kept, "S3", "DeleteRecords is answered before the new log start is durable")                \
-    OPEN(vote_not_saved, "R13", "quorum-state is not written")                                                       \
+    RULE(vote_not_saved, "R13", "quorum-state is not written")                                                       \
     RULE(image_before_commit, "R16", "shards get an image whose records are not durable")                            \
     OPEN(snapshot_directory, "S3", "the directory of a new metadata snapshot is not synced")                         \
     RULE(snapshot_sync, "S3", "a metadata snapshot gets its name before it is durable")                              \
@@ -73,7 +73,7 @@
     RULE(snapshot_misses_topics, "T7", "metadata snapshots hold no topics")                                          \
     RULE(snapshot_misses_settings, "T7", "metadata snapshots hold no settings")                                      \
     RULE(snapshot_misses_producer_ids, "T7", "metadata snapshots do not hold which producer ids are given out")      \
-    OPEN(snapshot_misses_quotas, "T7", "metadata snapshots hold no quotas")                                          \
+    RULE(snapshot_misses_quotas, "T7", "metadata snapshots hold no quotas")                                          \
     OPEN(epoch_not_raised, "R11", "a leader begins in the epoch of the one before")                                  \
     RULE(producer_ids_twice, "P3", "a block of producer ids is given out again")                                     \
     RULE(settings_not_kept, "R16", "a topic is made without the settings that it was to have")                       \
@@ -83,7 +83,7 @@
     OPEN(name_before_free, "R14", "a topic is made while the data of the last one of its name are still there")      \
     RULE(topic_id_unseen, "R14", "a directory of a topic's name is taken though it belongs to another id")           \
     RULE(deleted_data_left, "R14", "a deleted topic's data stay where they are")                                     \
-    OPEN(session_epoch_any, "P2", "a fetch session takes a request of any epoch")                                    \
+    RULE(session_epoch_any, "P2", "a fetch session takes a request of any epoch")                                    \
     OPEN(epoch_end_short, "R10", "OffsetForLeaderEpoch answers one less than the end of the epoch")                  \
     RULE(low_watermark, "P2", "DeleteRecords tells another log start than there is")                                 \
     RULE(session_deaf, "P2", "a fetch session does not hear of new records")                                         \
