@@ -16,6 +16,7 @@
 #include "storage/flusher.h"
 #include "storage/log_state.h"
 #include "storage/scan.h"
+#include "storage/swap.h"
 
 enum { EPOCHS_CHUNK = 8 * 1024 };
 
@@ -134,6 +135,7 @@ struct found_segments {
     int64_t *bases;
     int32_t count, capacity;
     struct log *log;
+    bool has_leftovers; /* of a cleaning: swap.h */
 };
 
 static bool ends_with(const char *name, const char *suffix)
@@ -153,6 +155,8 @@ static int visit_name(void *context, const char *name)
         int status = file_unlink(found->log->io, path);
         return status == -ENOENT ? 0 : status;
     }
+    if (ends_with(name, ".cleaned") || ends_with(name, ".swap"))
+        found->has_leftovers = true;
     if (strspn(name, "0123456789") != 20 || !str_to_int64((struct str){ name, 20 }, &base))
         return 0;
     if (strcmp(name + 20, ".snapshot") == 0 && base > found->log->snapshot_offset)
@@ -177,6 +181,12 @@ static int find_segments(struct log *log)
 {
     struct found_segments found = { .log = log };
     int status = directory_list(log->io, log->path, visit_name, &found);
+    if (status == 0 && found.has_leftovers) {
+        found.count = 0;
+        status = swap_settle(log->io, log->path);
+        if (status == 0)
+            status = directory_list(log->io, log->path, visit_name, &found);
+    }
     if (status == 0 && found.count > 0)
         qsort(found.bases, (size_t)found.count, sizeof(int64_t), compare_bases);
     for (int32_t i = 0; status == 0 && i < found.count; i++)

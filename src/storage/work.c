@@ -64,6 +64,27 @@ static int remove_some(struct io *io, const char *path)
     return status < 0 ? status : 1;
 }
 
+static int take_cleaned_name(void *context, const char *name)
+{
+    static const char suffix[] = ".cleaned";
+    size_t size = strlen(name);
+    return size > sizeof(suffix) && strcmp(name + size - (sizeof(suffix) - 1), suffix) == 0
+               ? take_first_name(context, name)
+               : 0;
+}
+
+/* Removes one file; 1 when there may be more. */
+static int remove_cleaned(struct io *io, const char *path)
+{
+    char name[256] = "", entry[SEGMENT_PATH_SIZE];
+    int status = directory_list(io, path, take_cleaned_name, name);
+    if (status != -ECANCELED)
+        return status;
+    path_in(entry, path, name);
+    status = file_unlink(io, entry);
+    return status < 0 ? status : 1;
+}
+
 /* One piece of what the item says; 1 when there is more to do. */
 static int warm_some(struct work_item *item)
 {
@@ -105,6 +126,9 @@ static int work_do(struct io *io, struct work_item *item)
         break;
     case WORK_REMOVE_TREE:
         status = remove_some(io, item->path);
+        break;
+    case WORK_REMOVE_CLEANED:
+        status = remove_cleaned(io, item->path);
         break;
     default:
         __builtin_unreachable();
@@ -175,6 +199,13 @@ void work_add_path(struct work *work, enum work_kind kind, const char *path)
 void work_submit(struct work *work)
 {
     assert(work->next == 0 && work->status == 0);
+    worker_submit(work->io, work->job.owner, &work->job);
+}
+
+void work_retry(struct work *work)
+{
+    assert(work->next < work->count && work->status < 0);
+    work->status = 0;
     worker_submit(work->io, work->job.owner, &work->job);
 }
 

@@ -22,6 +22,7 @@ enum work_kind {
     WORK_RENAME,      /* path to target; nothing there is fine */
     WORK_UNLINK,      /* path; nothing there is fine */
     WORK_REMOVE_TREE, /* the directory at path and all in it; nothing there is fine */
+    WORK_REMOVE_CLEANED, /* what an aborted cleaning left in the directory at path */
     WORK_WARM,        /* reads size bytes at position of file */
 };
 
@@ -53,4 +54,5 @@ struct work_item *work_add(
     struct work *work, enum work_kind kind); /* the rest is zero; valid until the next add */
 void work_add_path(struct work *work, enum work_kind kind, const char *path); /* copies path */
 void work_submit(struct work *work);
+void work_retry(struct work *work); /* goes on with the one that failed */
 int work_run(struct work *work); /* all of it, here and now: for start and stop */
