@@ -192,7 +192,7 @@ static void add_index(
 
 /* What ends below the recovery point was sealed and saved before. What ends right there was saved, but maybe before it was sealed:
  * without its last time, and not synced. */
-static bool is_kept(const struct log *log, int32_t place)
+bool log_keeps_segment(const struct log *log, int32_t place)
 {
     int64_t end = log->segments[place + 1].base_offset;
     return log->segments[place].is_kept || end < log->recovery_point || (end == log->recovery_point && broken(seal_forgotten));
@@ -203,7 +203,7 @@ static void add_indexes(struct work *work, struct log *log, bool final)
     for (int32_t i = log->segment_count - 1; i >= 0; i--) {
         struct segment *segment = &log->segments[i];
         bool sealed = i < log->segment_count - 1;
-        if (sealed && is_kept(log, i))
+        if (sealed && log_keeps_segment(log, i))
             return;
         segment->is_taken = sealed;
         if (segment->indexes == NULL || segment->is_new)

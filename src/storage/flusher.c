@@ -160,7 +160,8 @@ static int64_t rest_ms_of(const struct flusher *flusher)
 }
 
 /* Lets logs that nobody touched go to rest. The newest time goes into the index first, as Kafka
- * does on closing. */
+ * does on closing. A segment that was sealed since its indexes were written is looked at by one more
+ * checkpoint, which syncs them: at rest it would be passed over. */
 static void rest_due(struct timer *timer)
 {
     struct flusher *flusher = container_of(timer, struct flusher, rest_timer);
@@ -182,8 +183,10 @@ static void rest_due(struct timer *timer)
                 active->max_timestamp_offset);
         }
         bool rested = true;
-        for (int32_t i = 0; i < log->segment_count; i++)
-            rested = segment_rest(&log->segments[i]) && rested;
+        for (int32_t i = 0; i < log->segment_count; i++) {
+            bool may_rest = &log->segments[i] == active || log_keeps_segment(log, i);
+            rested = may_rest && segment_rest(&log->segments[i]) && rested;
+        }
         if (!rested)
             flush_note_dirty(log);
         log->is_awake = !rested;

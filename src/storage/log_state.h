@@ -133,6 +133,9 @@ void log_account(
     struct log *log, const struct batch_header *header, int64_t position, bool index_before);
 void log_begin_tail(struct log *log, int64_t base_offset);
 
+/* checkpoint.c: a sealed segment's indexes are whole in their files, durably */
+bool log_keeps_segment(const struct log *log, int32_t place);
+
 /* recover.c */
 int log_recover(struct log *log, bool clean);
 enum { CLEAN_CHUNK = 8 * 1024, CHECK_CHUNK = 256 * 1024 }; /* read at once */
