@@ -492,6 +492,9 @@ void checkpoint_publish(struct flusher *flusher)
             continue;
         checkpoint_text_add(&mail->texts[CHECKPOINT_HIGH_WATERMARK], log->topic, log->partition,
             log->high_watermark);
+        if (log->clean_end >= 0)
+            checkpoint_text_add(&mail->texts[CHECKPOINT_CLEANER], log->topic, log->partition,
+                log->clean_end);
     }
     add_starts(flusher, mail);
     flusher->has_published = true;

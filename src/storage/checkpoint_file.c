@@ -13,6 +13,7 @@ const char *const checkpoint_file_name[CHECKPOINT_KIND_COUNT] = {
     "recovery-point-offset-checkpoint",
     "replication-offset-checkpoint",
     "log-start-offset-checkpoint",
+    "cleaner-offset-checkpoint",
 };
 
 bool checkpoint_file_read(struct str text,

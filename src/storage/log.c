@@ -113,6 +113,7 @@ static struct log *allocate(struct flusher *flusher, const char *path, const cha
     log->partition = partition;
     log->mark_index[0] = log->mark_index[1] = -1;
     log->snapshot_offset = -1;
+    log->clean_end = -1;
     log->settings = *settings;
     log_forget_boundaries(log);
     return log;
@@ -261,6 +262,7 @@ int log_open(struct flusher *flusher, const struct log_place *place,
     log->recovery_point = log->point_unknown ? 0 : place->recovery_point;
     log->start = place->log_start;
     log->high_watermark = place->high_watermark;
+    log->clean_end = place->clean_end;
     log->must_be_whole = place->stopped;
     int status = find_segments(log);
     if (status == 0 && log->start > 0 && log->start == log->segments[0].base_offset)

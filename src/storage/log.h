@@ -50,6 +50,7 @@ struct log_place {
         recovery_point; /* 0: none yet; -1: its file was lost, so anything may have been durable */
     int64_t log_start;  /* 0 when unknown */
     int64_t high_watermark; /* 0 when unknown */
+    int64_t clean_end;      /* below it the log was compacted; -1: it never was */
     bool clean;             /* the directory was stopped cleanly: nothing to recover */
     bool stopped;           /* the same, also for __cluster_metadata, which is always checked */
     bool is_listed; /* in all checkpoint files; __cluster_metadata has a recovery point only */

@@ -314,6 +314,7 @@ static const char *const checkpoint_loss[CHECKPOINT_KIND_COUNT] = {
     "every log is read from its first segment after an unclean stop",
     "high watermarks begin at what is durable",
     "logs begin at their first segment: what DeleteRecords took away may be seen again",
+    "compacted logs are cleaned from their start",
 };
 
 static int find_log_file(void *context, const char *name)
@@ -355,7 +356,9 @@ static int load_checkpoint(struct log_dir *dir, enum checkpoint_kind kind, const
     if (missing) {
         status = miss_checkpoint(dir, kind, path, &lost);
     } else if (status == 0) {
-        lost = !checkpoint_file_read((struct str){ text, (int32_t)size }, visit_offset, &reader);
+        bool is_new = kind == CHECKPOINT_CLEANER && size == 0; /* Kafka makes it empty */
+        lost = !is_new &&
+               !checkpoint_file_read((struct str){ text, (int32_t)size }, visit_offset, &reader);
         if (!lost)
             dir->written_crc[kind] = crc32c(0, text, size);
         dir->names_gone |= reader.met_unknown;

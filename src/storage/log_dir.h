@@ -3,7 +3,7 @@
  * partitions. It belongs to one loop (the control loop); the flushers of the shards reach it by
  * mail. While it is open nobody else may use it; a file that cannot be read is never taken for an
  * empty one (what is lost with a checkpoint file is told, docs/decisions/0006).
- * cleaner-offset-checkpoint, -future and -stray are left alone; -delete directories are removed. */
+ * -future and -stray are left alone; -delete directories are removed. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

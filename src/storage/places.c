@@ -81,6 +81,7 @@ static int visit(void *context, const char *name)
         .partition = partition,
         .clean = finder->clean && listed,
         .stopped = finder->clean,
+        .clean_end = -1,
         .is_listed = listed,
     };
     return 0;
@@ -188,6 +189,9 @@ void places_set_offset(
     case CHECKPOINT_HIGH_WATERMARK:
         place->high_watermark = offset < 0 ? 0 : offset;
         break;
+    case CHECKPOINT_CLEANER:
+        place->clean_end = offset;
+        break;
     default:
         place->log_start = offset < 0 || broken(start_forgotten) ? 0 : offset;
         break;
@@ -204,6 +208,9 @@ void places_forget_offsets(struct places_reader *reader)
             break;
         case CHECKPOINT_HIGH_WATERMARK:
             place->high_watermark = 0;
+            break;
+        case CHECKPOINT_CLEANER:
+            place->clean_end = -1;
             break;
         default:
             place->log_start = 0;
@@ -235,10 +242,13 @@ void places_add_unclaimed(
         const struct log_place *place = &places->items[i];
         if (places->claimed[i] || (!place->is_listed && kind != CHECKPOINT_RECOVERY))
             continue;
-        int64_t offset = kind == CHECKPOINT_RECOVERY         ? place->recovery_point
-                         : kind == CHECKPOINT_HIGH_WATERMARK ? place->high_watermark
-                                                             : place->log_start;
-        if (kind != CHECKPOINT_START || offset > 0)
+        const int64_t offsets[CHECKPOINT_KIND_COUNT] = { place->recovery_point,
+            place->high_watermark, place->log_start, place->clean_end };
+        int64_t offset = offsets[kind];
+        bool is_said = kind == CHECKPOINT_START     ? offset > 0
+                       : kind == CHECKPOINT_CLEANER ? offset >= 0
+                                                    : true;
+        if (is_said)
             checkpoint_text_add(text, place->topic, place->partition, offset);
     }
 }

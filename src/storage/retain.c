@@ -229,6 +229,8 @@ int log_truncate(struct log *log, int64_t offset)
     int64_t durable_end = log->durable_end;
     log->generation++;
     log->start_wanted = log->start_mailed = 0;
+    if (log->clean_end > offset)
+        log->clean_end = offset;
     log_forget_boundaries(log);
     int status = unlink_segments(log, keep + 1);
     if (status == 0)
@@ -263,6 +265,7 @@ int log_restart(struct log *log, int64_t offset)
         return -EAGAIN;
     log->generation++;
     log->start_wanted = log->start_mailed = 0;
+    log->clean_end = -1;
     log_forget_boundaries(log);
     int status = unlink_segments(log, 0);
     if (status < 0)

@@ -40,8 +40,7 @@ static bool is_there(const struct store *store, const char *name)
     return access(path, F_OK) == 0;
 }
 
-/* What is not a partition is left alone, half-done deletions are finished, the cleaner's checkpoint
- * stays as it is, and a partition that nobody opened keeps its offsets. */
+/* What is not a partition is left alone, half-done deletions are finished, and a partition that nobody opened keeps its offsets. */
 void test_log_dir__keeps_what_it_does_not_know(void)
 {
     static const char future[] = "t-0.0123456789abcdef0123456789abcdef-future";
@@ -55,7 +54,7 @@ void test_log_dir__keeps_what_it_does_not_know(void)
     make_directory(&store, "not-a-partition");
     make_directory(&store, future);
     make_directory(&store, dying);
-    write_text(&store, "cleaner-offset-checkpoint", "0\n1\nt 3 17\n");
+    write_text(&store, "cleaner-offset-checkpoint", "0\n2\nt 3 17\ngone 0 4\n");
     write_text(&store, "recovery-point-offset-checkpoint", "0\n3\nt 3 5\na-b 12 8\ngone 0 4\n");
     write_text(&store, "replication-offset-checkpoint", "0\n1\na-b 12 7\n");
     store_open(&store, store.path);
@@ -64,7 +63,9 @@ void test_log_dir__keeps_what_it_does_not_know(void)
     assert_non_null(place);
     assert_int_equal(place->recovery_point, 8);
     assert_int_equal(place->high_watermark, 7);
+    assert_int_equal(place->clean_end, -1);
     assert_int_equal(log_dir_find(store.dir, "t", 3)->recovery_point, 5);
+    assert_int_equal(log_dir_find(store.dir, "t", 3)->clean_end, 17);
     assert_null(log_dir_find(store.dir, "t", 0));
     assert_true(is_there(&store, future));
     assert_false(is_there(&store, dying));
@@ -77,6 +78,26 @@ void test_log_dir__keeps_what_it_does_not_know(void)
     read_text(&store, "recovery-point-offset-checkpoint", text, sizeof(text));
     assert_string_equal(text, "0\n2\na-b 12 8\nt 3 5\n");
     assert_false(is_there(&store, ".lock"));
+    store_remove(&store);
+}
+
+/* A cleaner's checkpoint that cannot be read costs a cleaning, never a start. */
+void test_log_dir__starts_without_the_cleaners_checkpoint(void)
+{
+    static const char *const texts[] = { "", "0\n2\nt 3 17\n", "0\n1\nt 3 -2\n", "x", "0\n1\nt 3 99999999999999999999\n" };
+    struct store store;
+    char text[256];
+    store_create(&store);
+    make_directory(&store, "t-3");
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        store_stop(&store, NULL, 0);
+        write_text(&store, "cleaner-offset-checkpoint", texts[i]);
+        store_open(&store, store.path);
+        assert_int_equal(log_dir_find(store.dir, "t", 3)->clean_end, -1);
+    }
+    store_stop(&store, NULL, 0);
+    read_text(&store, "cleaner-offset-checkpoint", text, sizeof(text));
+    assert_string_equal(text, "0\n0\n");
     store_remove(&store);
 }
 
