@@ -29,6 +29,18 @@ struct recovery {
 
 /* ---- One segment. ---- */
 
+/* Whether the last of so many entries of the time index tells what its batch does: mostly the one that was just looked at. */
+static bool time_is_true(const struct segment *segment, int32_t count, const struct batch_header *looked_at)
+{
+    int64_t offset;
+    if (count == 0)
+        return true;
+    int64_t timestamp = index_time_at(&segment->indexes[INDEX_TIME], count - 1, segment->base_offset, &offset);
+    if (looked_at->base_offset <= offset && offset <= batch_last_offset(looked_at))
+        return looked_at->max_timestamp == timestamp;
+    return segment_time_is_true(segment, timestamp, offset) == 1;
+}
+
 /* Where to begin in the active (last) segment: behind entries that certainly stand below `from`. */
 static int64_t trusted_position(struct recovery *recovery, struct segment *segment, int64_t size)
 {
@@ -48,7 +60,7 @@ static int64_t trusted_position(struct recovery *recovery, struct segment *segme
         time_count--;
     }
     /* Both indexes get their entries together; a time index that ends early may have lost some. */
-    if (!good || (!recovery->clean && time_offset != last)) {
+    if (!good || (!recovery->clean && time_offset != last) || !time_is_true(segment, time_count, &header)) {
         index_cut(offsets, 0);
         index_cut(times, 0);
         return 0;

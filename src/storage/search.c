@@ -27,6 +27,7 @@ struct log_search {
     struct scan scan;
     int64_t timestamp, start_offset, segment_base;
     int64_t entry_last; /* last offset of the batch that the index led to; -1: nothing to check */
+    int64_t time_entry, time_offset; /* no record up to that offset is newer; -1: nothing to check */
     struct log_search_result result;
     bool running, abandoned;
 };
@@ -57,6 +58,19 @@ static int look_into(
     return status == -EBADMSG || status == -EMSGSIZE ? -EUCLEAN : status;
 }
 
+/* Whether the entries that led here are shown wrong by what stands there: scan_header() says with this status what that is. */
+static bool indexes_lie(const struct log_search *search, int status, const struct batch_header *header)
+{
+    if (search->entry_last >= 0 && (status != 1 || batch_last_offset(header) != search->entry_last))
+        return true;
+    if (search->time_offset < 0)
+        return false;
+    if (status != 1 || header->max_timestamp > search->time_entry)
+        return true;
+    return batch_last_offset(header) >= search->time_offset &&
+           (header->base_offset > search->time_offset || header->max_timestamp < search->time_entry);
+}
+
 static enum job_progress step(struct job *job)
 {
     struct log_search *search = container_of(job, struct log_search, job);
@@ -64,12 +78,13 @@ static enum job_progress step(struct job *job)
     if (search->file == NULL)
         return JOB_DONE;
     int status = scan_header(&search->scan, &header);
-    if (search->entry_last >= 0 &&
-        (status != 1 || batch_last_offset(&header) != search->entry_last)) {
-        search->entry_last = -1; /* the index lies: walk the whole segment */
-        search->scan.position = 0;
+    if (indexes_lie(search, status, &header)) {
+        search->entry_last = search->time_offset = -1;
+        search->scan.position = 0; /* walk the whole segment */
         return JOB_AGAIN;
     }
+    if (status == 1 && batch_last_offset(&header) >= search->time_offset)
+        search->time_offset = -1;
     search->entry_last = -1;
     if (status == 1 && header.max_timestamp >= search->timestamp &&
         batch_last_offset(&header) >= search->start_offset) {
@@ -132,15 +147,17 @@ static int begin(struct log *log, struct log_search *search)
         return status;
     flush_note_awake(log);
     log->touched_ms = loop_now_ms(search->loop);
-    offset = segment->base_offset;
-    int32_t entry = index_find_time(&segment->indexes[INDEX_TIME], search->timestamp);
-    if (entry >= 0 && index_time_at(&segment->indexes[INDEX_TIME], entry, segment->base_offset,
-                          &offset) == search->timestamp)
+    const struct index *times = &segment->indexes[INDEX_TIME];
+    int32_t entry = index_find_time(times, search->timestamp);
+    if (entry >= 0 && index_time_at(times, entry, segment->base_offset, &offset) == search->timestamp)
         entry--; /* the record with this very time may stand in an earlier batch than the one that
                     made the entry */
     offset = segment->base_offset;
-    if (entry >= 0)
-        index_time_at(&segment->indexes[INDEX_TIME], entry, segment->base_offset, &offset);
+    search->time_offset = -1;
+    if (entry >= 0) {
+        search->time_entry = index_time_at(times, entry, segment->base_offset, &offset);
+        search->time_offset = offset;
+    }
     entry = index_find_offset(&segment->indexes[INDEX_OFFSET], segment->base_offset, offset);
     search->entry_last = -1;
     if (entry >= 0)

@@ -7,6 +7,9 @@
 
 #include "base/memory.h"
 #include "io/file.h"
+#include "storage/scan.h"
+
+enum { TIMES_CHUNK = 8 * 1024 }; /* read at once */
 
 void path_in(char *out, const char *path, const char *name)
 {
@@ -112,43 +115,82 @@ int64_t segment_size(struct segment *segment, struct io *io, const char *path)
     return status < 0 ? status : segment->size;
 }
 
+int segment_time_is_true(const struct segment *segment, int64_t timestamp, int64_t offset)
+{
+    const struct index *offsets = &segment->indexes[INDEX_OFFSET];
+    struct batch_header header;
+    struct scan scan;
+    int64_t position = 0;
+    int status;
+    int32_t entry = index_find_offset(offsets, segment->base_offset, offset);
+    if (entry >= 0)
+        index_offset_at(offsets, entry, segment->base_offset, &position);
+    scan_begin(&scan, segment->file, position, segment->size, TIMES_CHUNK);
+    while ((status = scan_header(&scan, &header)) == 1 && batch_last_offset(&header) < offset)
+        scan_skip(&scan, &header);
+    scan_end(&scan);
+    if (status < 0 && status != -EBADMSG)
+        return status;
+    return status == 1 && header.base_offset <= offset && header.max_timestamp == timestamp;
+}
+
+/* Takes the newest time from the batches. Behind damage nothing can tell, so there it is as new as can be. */
+static int walk_times(struct segment *segment)
+{
+    struct batch_header header;
+    struct scan scan;
+    int status;
+    segment->max_timestamp = -1;
+    segment->max_timestamp_offset = segment->base_offset;
+    scan_begin(&scan, segment->file, 0, segment->size, TIMES_CHUNK);
+    while ((status = scan_header(&scan, &header)) == 1) {
+        if (header.max_timestamp > segment->max_timestamp) {
+            segment->max_timestamp = header.max_timestamp;
+            segment->max_timestamp_offset = batch_last_offset(&header);
+        }
+        scan_skip(&scan, &header);
+    }
+    scan_end(&scan);
+    if (status == -EBADMSG)
+        segment->max_timestamp = INT64_MAX;
+    return status == -EBADMSG ? 0 : status;
+}
+
+/* The last entry of the time index says it, and has no checksum: its batch must say the same. */
+static int find_times(struct segment *segment, struct io *io, const char *path)
+{
+    int64_t offset, size = segment_size(segment, io, path);
+    int status = size < 0 ? (int)size : segment_open(segment, io, path);
+    if (status == 0)
+        status = segment_load(segment, io, path);
+    if (status < 0)
+        return status;
+    const struct index *times = &segment->indexes[INDEX_TIME];
+    if (times->count > 0 && !times->cut) {
+        int64_t timestamp = index_time_at(times, times->count - 1, segment->base_offset, &offset);
+        status = segment_time_is_true(segment, timestamp, offset);
+        if (status == 1) {
+            segment->max_timestamp = timestamp;
+            segment->max_timestamp_offset = offset;
+        }
+        if (status != 0)
+            return status < 0 ? status : 0;
+    }
+    status = walk_times(segment);
+    if (status < 0)
+        segment->max_timestamp = SEGMENT_TIME_UNKNOWN;
+    return status;
+}
+
 int segment_find_times(struct segment *segment, struct io *io, const char *path)
 {
-    char name[SEGMENT_PATH_SIZE];
-    uint8_t entry[INDEX_TIME_ENTRY];
-    struct file *file;
     if (segment->max_timestamp != SEGMENT_TIME_UNKNOWN)
         return 0;
-    segment_path(name, path, segment->base_offset, index_suffix[INDEX_TIME]);
-    int status = file_open(io, name, FILE_READ, &file);
-    if (status < 0 && status != -ENOENT)
-        return status;
-    int64_t timestamp = -1, offset = segment->base_offset;
-    if (status == 0) {
-        int64_t size = file_size(file) / INDEX_TIME_ENTRY * INDEX_TIME_ENTRY;
-        int64_t got = size < INDEX_TIME_ENTRY
-                          ? 0
-                          : file_pread(file, entry, sizeof(entry), size - INDEX_TIME_ENTRY);
-        file_unref(file);
-        if (got < 0)
-            return (int)got;
-        if (got == INDEX_TIME_ENTRY) {
-            timestamp = load_i64(entry);
-            offset = segment->base_offset + load_i32(entry + 8);
-        }
-    }
-    if (timestamp <= 0) { /* empty, or zeros behind the entries: look at all of them */
-        status = segment_load(segment, io, path);
-        if (status < 0)
-            return status;
-        const struct index *times = &segment->indexes[INDEX_TIME];
-        timestamp = times->count == 0
-                        ? -1
-                        : index_time_at(times, times->count - 1, segment->base_offset, &offset);
-    }
-    segment->max_timestamp = timestamp;
-    segment->max_timestamp_offset = offset;
-    return 0;
+    bool rests = segment->file == NULL && segment->indexes == NULL;
+    int status = find_times(segment, io, path);
+    if (rests)
+        segment_deinit(segment);
+    return status;
 }
 
 int segment_header(

@@ -44,6 +44,9 @@ bool segment_rest(struct segment *segment); /* back to rest; false when an index
 int64_t segment_size(struct segment *segment, struct io *io, const char *path); /* or -errno */
 int segment_find_times(
     struct segment *segment, struct io *io, const char *path); /* fills max_timestamp */
+/* Whether the batch that holds the offset has that newest time, as an entry of the time index says: 1, 0 or -errno. The segment is
+ * open and loaded, and its size known. */
+int segment_time_is_true(const struct segment *segment, int64_t timestamp, int64_t offset);
 
 /* The batch header at position of an open segment that ends at `end`; whole batches only. */
 int segment_header(

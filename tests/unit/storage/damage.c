@@ -29,9 +29,10 @@ struct bench {
 };
 
 /* One log of 50 batches of one record, durable, and a clean stop. */
-static void bench_create(struct bench *bench, int64_t segment_bytes)
+static void bench_create_indexed(struct bench *bench, int64_t segment_bytes, int32_t index_interval_bytes)
 {
     log_settings_defaults(&bench->settings);
+    bench->settings.index_interval_bytes = index_interval_bytes;
     bench->settings.segment_bytes = segment_bytes;
     store_create(&bench->store);
     snprintf(bench->path, sizeof(bench->path), "%s/t-0/%020d.log", bench->store.path, 0);
@@ -44,6 +45,11 @@ static void bench_create(struct bench *bench, int64_t segment_bytes)
             bench->batch_size = log_size(bench->log);
     }
     store_stop(&bench->store, &bench->log, 1);
+}
+
+static void bench_create(struct bench *bench, int64_t segment_bytes)
+{
+    bench_create_indexed(bench, segment_bytes, 4096);
 }
 
 static void bench_write(const struct bench *bench, const char *name, const char *text)
@@ -70,15 +76,20 @@ static void forget_the_stop(const struct bench *bench)
     assert_true(unlink(path) == 0 || errno == ENOENT); /* as after a crash */
 }
 
-static void flip_byte(const char *path, int64_t position)
+static void flip_bit(const char *path, int64_t position, int bit)
 {
     FILE *file = fopen(path, "r+");
     assert_non_null(file);
     assert_int_equal(fseek(file, position, SEEK_SET), 0);
     int byte = fgetc(file);
     assert_int_equal(fseek(file, position, SEEK_SET), 0);
-    assert_int_equal(fputc(byte ^ 1, file), byte ^ 1);
+    assert_int_equal(fputc(byte ^ 1 << bit, file), byte ^ 1 << bit);
     assert_int_equal(fclose(file), 0);
+}
+
+static void flip_byte(const char *path, int64_t position)
+{
+    flip_bit(path, position, 0);
 }
 
 static int64_t size_of(const struct bench *bench)
@@ -429,5 +440,48 @@ void test_damage__of_the_log_start_is_refused(void)
     assert_int_equal(log_start(bench.log), 60);
     assert_int_equal(log_end(bench.log), 61);
     stop(&bench);
+    store_remove(&bench.store);
+}
+
+static void expect_times(struct bench *bench)
+{
+    for (int i = 0; i < BATCHES; i += 3) {
+        struct log_search *search = log_search_start(bench->log, 1000 + i, &bench->store.task);
+        store_wait(&bench->store);
+        assert_int_equal(log_search_result(search)->status, 0);
+        assert_int_equal(log_search_result(search)->offset, i);
+        log_search_destroy(search);
+    }
+}
+
+/* A time index has no checksum. What it says is compared with the batches, so a flipped bit costs time and no answer, nor a segment
+ * its life: in a sealed segment and in the active one. */
+void test_damage__of_a_time_index_changes_no_answer(void)
+{
+    struct bench bench;
+    int64_t base = 0, size;
+    char path[900];
+    bench_create_indexed(&bench, 6000, 1);
+    for (int which = 0; which < 2; which++, base = BATCHES - 1 - (BATCHES - 1) % (6000 / bench.batch_size)) {
+        snprintf(path, sizeof(path), "%s/t-0/%020lld.timeindex", bench.store.path, (long long)base);
+        for (int64_t position = 0; position == 0 || position < size; position++) {
+            assert_int_equal(try_open(&bench), 0);
+            assert_int_equal(file_stat(bench.store.io, path, &size), 0);
+            stop(&bench);
+            flip_bit(path, position, (int)(position + position / 8) % 8);
+            if (position % 3 == 0)
+                forget_the_stop(&bench);
+            assert_int_equal(try_open(&bench), 0);
+            expect_times(&bench);
+            log_set_high_watermark(bench.log, BATCHES);
+            bench.settings.retention_ms = 1000;
+            log_set_settings(bench.log, &bench.settings);
+            assert_int_equal(log_retain(bench.log, 1900), 0);
+            assert_int_equal(log_start(bench.log), 0);
+            stop(&bench);
+            if (which == 0)
+                flip_bit(path, position, (int)(position + position / 8) % 8); /* nobody writes it again */
+        }
+    }
     store_remove(&bench.store);
 }
