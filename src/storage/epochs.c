@@ -107,6 +107,10 @@ bool epochs_parse(struct epochs *epochs, struct str text)
         }
         push(epochs, (int32_t)epoch, offset);
     }
+    if (text.size > 0) { /* more than it counts */
+        epochs_deinit(epochs);
+        return false;
+    }
     epochs->dirty = false;
     return true;
 }

@@ -18,7 +18,6 @@
 #include "storage/scan.h"
 #include "storage/swap.h"
 
-enum { EPOCHS_CHUNK = 8 * 1024 };
 
 void log_settings_defaults(struct log_settings *settings)
 {
@@ -203,54 +202,6 @@ static int find_segments(struct log *log)
     return status;
 }
 
-/* What leader-epoch-checkpoint keeps, from the headers of all batches. What is damaged ends the
- * walk: recovery judges it. */
-static int rebuild_epochs(struct log *log)
-{
-    int status = 0;
-    for (int32_t i = 0; i < log->segment_count && status >= 0; i++) {
-        struct segment *segment = &log->segments[i];
-        struct batch_header header;
-        struct scan scan;
-        if (segment->is_new)
-            break;
-        int64_t size = segment_size(segment, log->io, log->path);
-        status = size < 0 ? (int)size : segment_open(segment, log->io, log->path);
-        if (status < 0)
-            break;
-        scan_begin(&scan, segment->file, 0, size, EPOCHS_CHUNK);
-        while ((status = scan_header(&scan, &header)) == 1) {
-            epochs_assign(&log->epochs, header.leader_epoch, header.base_offset);
-            scan_skip(&scan, &header);
-        }
-        scan_end(&scan);
-        segment_deinit(segment);
-        segment->size = -1;
-    }
-    log->epochs.dirty = true;
-    return status == -EBADMSG ? 0 : status;
-}
-
-static int load_epochs(struct log *log)
-{
-    char path[SEGMENT_PATH_SIZE], *text;
-    size_t size;
-    path_in(path, log->path, "leader-epoch-checkpoint");
-    int status = file_load(log->io, path, 64 << 20, &text, &size);
-    if (status == -ENOENT)
-        return 0;
-    if (status < 0)
-        return status;
-    bool good = epochs_parse(&log->epochs, (struct str){ text, (int32_t)size });
-    memory_give(text);
-    if (good)
-        return 0;
-    report_warn("leader_epochs_rebuilt",
-        "file=%s reason=\"%s\": its entries are taken from the batches of the log", path,
-        size == 0 ? "it is empty" : "it is not a checkpoint file");
-    return rebuild_epochs(log);
-}
-
 int log_open(struct flusher *flusher, const struct log_place *place,
     const struct log_settings *settings, struct log **out_log)
 {
@@ -268,7 +219,7 @@ int log_open(struct flusher *flusher, const struct log_place *place,
     if (status == 0 && log->start > 0 && log->start == log->segments[0].base_offset)
         status = directory_sync(log->io, log->path); /* the file need not say it any longer */
     if (status == 0)
-        status = load_epochs(log);
+        status = log_load_epochs(log);
     if (status == 0)
         status = log_recover(log, place->clean);
     log->must_be_whole = false;
@@ -434,8 +385,10 @@ struct producers *log_producers(struct log *log)
 {
     return &log->producers;
 }
-const struct epochs *log_epochs(const struct log *log)
+const struct epochs *log_epochs(struct log *log)
 {
+    if (!log->epochs_checked)
+        log_check_epochs(log);
     return &log->epochs;
 }
 

@@ -121,7 +121,7 @@ void log_set_high_watermark(
 /* First offset of the oldest open transaction below the high watermark, else the high watermark. */
 int64_t log_last_stable_offset(const struct log *log);
 struct producers *log_producers(struct log *log);       /* storage/producers.h */
-const struct epochs *log_epochs(const struct log *log); /* storage/epochs.h */
+const struct epochs *log_epochs(struct log *log);       /* storage/epochs.h; may block the first time */
 
 /* ---- Reading. ---- */
 

@@ -103,6 +103,7 @@ struct log {
     bool must_be_whole; /* being opened after a clean stop: nothing can be torn */
     bool point_unknown; /* being opened without knowing what was durable */
     bool tail_dirty;    /* bytes of a failed write may stand behind the end */
+    bool epochs_checked; /* they were compared with the batches */
     bool gap_told;      /* a reader met a hole between two batches, and that was reported */
     struct log_settings settings;
 };
@@ -143,6 +144,10 @@ enum { CLEAN_CHUNK = 8 * 1024, CHECK_CHUNK = 256 * 1024 }; /* read at once */
 
 /* recover_producers.c */
 int log_recover_producers(struct log *log, bool clean); /* when the batches are known */
+
+/* recover_epochs.c */
+int log_load_epochs(struct log *log); /* when the segments are known */
+void log_check_epochs(struct log *log); /* when all is: they are told right from here on */
 
 /* retain.c */
 void log_begin_at(struct log *log, int64_t offset); /* the start that a client wanted is durable */

@@ -14,7 +14,7 @@ enum { PATH_SIZE = 1024, SECTOR = 512, TRIES = 8 };
 /* By the end of their names. What has no checksum, as Kafka reads it, and says how far a log reaches or who wrote it, nobody can
  * tell from the truth when one digit of it is another; so bits do not flip there. */
 static const char *const flipping[] = { ".log", ".log", ".index", ".timeindex", ".snapshot", ".checkpoint",
-    "replication-offset-checkpoint", "quorum-state", "meta.properties" };
+    "replication-offset-checkpoint", "leader-epoch-checkpoint", "quorum-state", "meta.properties" };
 static const char *const unreadable[] = { ".log", ".index", ".timeindex", ".snapshot", ".checkpoint", "leader-epoch-checkpoint",
     "recovery-point-offset-checkpoint", "log-start-offset-checkpoint", "quorum-state", "partition.metadata" };
 
