@@ -134,7 +134,8 @@ static int replay_segment(struct log *log, struct segment *segment, int64_t from
 }
 
 /* Without a snapshot there was no producer at the recovery point; after a clean stop there is none
- * at all. One that is damaged says that there were some. */
+ * at all. One that is damaged says that there were some. Where the active segment begins there is a
+ * snapshot, as when it was begun: the recovery point of a page-cache log moves there. */
 int log_recover_producers(struct log *log, bool clean)
 {
     bool damaged = false;
@@ -144,11 +145,17 @@ int log_recover_producers(struct log *log, bool clean)
         from = clean ? log->tail.end_offset : log->recovery_point;
     if (from < log->segments[0].base_offset)
         from = log->segments[0].base_offset;
-    int32_t first = log_segment_at(log, from);
     if (from >= log->tail.end_offset && clean)
         return status; /* else the index of aborted ones may tell of what was lost behind the end */
-    for (int32_t i = first; i < log->segment_count && status == 0; i++)
-        if (!log->segments[i].is_new)
-            status = replay_segment(log, &log->segments[i], from, clean);
+    int32_t first = log_segment_at(log, from);
+    if (!clean && first > 0 && log->segments[first].base_offset == from)
+        first--; /* was the end of the one before cut there, and then sealed, so is its index of aborted ones */
+    for (int32_t i = first; i < log->segment_count && status == 0; i++) {
+        struct segment *segment = &log->segments[i];
+        if (segment == log_active(log) && segment->base_offset > from)
+            log_take_snapshot(log, &log->roll_snapshot, &log->roll_snapshot_size);
+        if (!segment->is_new)
+            status = replay_segment(log, segment, from, clean);
+    }
     return status;
 }

@@ -507,3 +507,85 @@ void test_crash__brings_back_no_entry_that_was_cut_off_an_index(void)
         sim_destroy(world.sim);
     }
 }
+
+/* The recovery point of a page-cache log is where its active segment begins. The snapshot of the producers there is lost with the
+ * process that rolled; recovery, which read all batches, makes it again before its own recovery point moves there. */
+void test_crash__forgets_no_producer_at_the_base_of_a_page_cache_segment(void)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        create_world(seed);
+        machine_disk_faults(world.machine)->short_write = 0;
+        world.settings.page_cache = true;
+        world.settings.segment_bytes = 4000;
+        world.store.settings.checkpoint_ms = 1 << 30;
+        boot(&world);
+        timer_cancel(world.store.loop, &world.work);
+        while (world.log->segment_count < 3)
+            append_some(&world);
+        machine_kill(world.machine);
+
+        world.store.settings.checkpoint_ms = 10;
+        boot(&world);
+        timer_cancel(world.store.loop, &world.work);
+        sim_run(world.sim, 3 * 1000000LL, is_stopped, &world);
+        assert_int_equal(world.log->recovery_point, world.log->tail.base_offset);
+        machine_kill(world.machine);
+        boot(&world);
+        sim_destroy(world.sim);
+    }
+}
+
+/* A page-cache log whose end is lost down to the last clean stop, though an index of aborted transactions tells of what stood there. */
+static void lose_what_aborted(void)
+{
+    char path[SEGMENT_PATH_SIZE];
+    struct file *file;
+    struct log *log = world.log;
+    struct segment *segment = log_active(log);
+    int64_t size = log->tail.size;
+    append_some(&world);
+    int64_t last = log_end(log) - 1;
+    assert_int_equal(segment_load_aborted(segment, log->io, log->path), 0);
+    struct index *aborted = &segment->indexes[INDEX_ABORTED];
+    index_add_aborted(aborted, &(struct aborted_entry){ 7, last, last, last + 1 });
+    while (aborted->saved == 0)
+        assert_true(sim_step(world.sim));
+    segment_path(path, log->path, segment->base_offset, ".log");
+    assert_int_equal(file_open(log->io, path, FILE_WRITE, &file), 0);
+    assert_int_equal(file_truncate(file, size), 0);
+    file_unref(file);
+    assert_int_equal(directory_sync_all(log->io, "/data"), 0);
+    machine_cut_power(world.machine);
+}
+
+/* The end is cut where a snapshot of the producers stands, and the segment is sealed before a checkpoint has written its indexes. */
+void test_crash__looks_at_the_aborted_of_a_segment_that_was_cut_and_sealed(void)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        create_world(seed);
+        machine_disk_faults(world.machine)->short_write = 0;
+        world.settings.page_cache = true;
+        world.settings.segment_bytes = 1 << 20;
+        boot(&world);
+        timer_cancel(world.store.loop, &world.work);
+        append_some(&world);
+        stop(&world);
+        boot(&world);
+        timer_cancel(world.store.loop, &world.work);
+        lose_what_aborted();
+
+        world.settings.segment_bytes = 100;
+        world.store.settings.checkpoint_ms = 1 << 30;
+        boot(&world);
+        timer_cancel(world.store.loop, &world.work);
+        append_some(&world);
+        assert_true(world.log->segment_count > 1);
+        machine_kill(world.machine);
+
+        boot(&world);
+        struct segment *segment = &world.log->segments[0];
+        assert_int_equal(segment_load_aborted(segment, world.log->io, world.log->path), 0);
+        assert_int_equal(segment->indexes[INDEX_ABORTED].count, 0);
+        sim_destroy(world.sim);
+    }
+}
