@@ -9,6 +9,7 @@
 #include "base/container.h"
 #include "error.h"
 #include "sim/payload.h"
+#include "sim/producer_id.h"
 #include "sim/workload.h"
 #include "wire/gen/init_producer_id.h"
 #include "wire/gen/produce.h"
@@ -79,39 +80,25 @@ static void forget_id(struct producer *producer)
     memset(producer->is_known, 0, sizeof(producer->is_known));
 }
 
-/* No two may get the same. */
-static void note_id(struct producer *producer)
-{
-    char name[ACTOR_NAME_SIZE + 16], key[40];
-    snprintf(name, sizeof(name), "%s/%d", producer->actor.name, producer->id_count++);
-    snprintf(key, sizeof(key), "producer-id/%lld", (long long)producer->producer_id);
-    recorder_note(producer->actor.workload->recorder,
-        &(struct event){ .process = name, .phase = "ok", .name = "own", .key = key, .offset = OFFSET_NONE });
-}
-
 static void hear_id(struct actor *actor)
 {
     struct producer *producer = producer_of(actor);
     const struct init_producer_id_response *response = actor->client.response;
+    char owner[ACTOR_NAME_SIZE + 16];
     if (!actor_succeeded(actor, response->error_code, "init_producer_id"))
         return;
     producer->producer_id = response->producer_id;
     producer->epoch = response->producer_epoch;
-    note_id(producer);
+    snprintf(owner, sizeof(owner), "%s/%d", actor->name, producer->id_count++);
+    producer_id_note(actor, owner, producer->producer_id);
     actor_wait(actor, 1000);
 }
 
 static void ask_id(struct actor *actor)
 {
-    struct init_producer_id_request request;
-    message_defaults(&init_producer_id_request_schema, &request);
-    request.transactional_id = (struct str){ 0 };
-    request.transaction_timeout_ms = 60000;
-    request.producer_id = -1;
-    request.producer_epoch = -1;
     actor->hear = hear_id;
     actor->lose = NULL;
-    actor_ask(actor, API_INIT_PRODUCER_ID, 0, INT16_MAX, &request);
+    producer_id_ask(actor);
 }
 
 static void lose_batch(struct actor *actor)

@@ -8,6 +8,7 @@
 #include "base/container.h"
 #include "error.h"
 #include "sim/payload.h"
+#include "sim/producer_id.h"
 #include "sim/workload.h"
 #include "wire/gen/init_producer_id.h"
 #include "wire/gen/produce.h"
@@ -66,28 +67,19 @@ static void hear_id(struct actor *actor)
 {
     struct streamer *streamer = streamer_of(actor);
     const struct init_producer_id_response *response = actor->client.response;
-    char key[40];
     if (!actor_succeeded(actor, response->error_code, "init_producer_id"))
         return;
     streamer->producer_id = response->producer_id;
     streamer->epoch = response->producer_epoch;
     snprintf(streamer->name, sizeof(streamer->name), "streamer%d/%d", actor->number, streamer->id_count++);
-    snprintf(key, sizeof(key), "producer-id/%lld", (long long)streamer->producer_id);
-    recorder_note(actor->workload->recorder,
-        &(struct event){ .process = streamer->name, .phase = "ok", .name = "own", .key = key, .offset = OFFSET_NONE });
+    producer_id_note(actor, streamer->name, streamer->producer_id);
     actor_wait(actor, 1000);
 }
 
 static void ask_id(struct actor *actor)
 {
-    struct init_producer_id_request request;
-    message_defaults(&init_producer_id_request_schema, &request);
-    request.transactional_id = (struct str){ 0 };
-    request.transaction_timeout_ms = 60000;
-    request.producer_id = -1;
-    request.producer_epoch = -1;
     actor->hear = hear_id;
-    actor_ask(actor, API_INIT_PRODUCER_ID, 0, INT16_MAX, &request);
+    producer_id_ask(actor);
 }
 
 /* ---- Requests ---- */

@@ -13,6 +13,7 @@
 #include "sim/producer.h"
 #include "sim/reader.h"
 #include "sim/recorder.h"
+#include "sim/scholar.h"
 #include "sim/streamer.h"
 #include "sim/subscriber.h"
 #include "sim/topics.h"
@@ -44,6 +45,7 @@ struct workload {
     struct configurer configurers[CONFIGURERS_MOST];
     struct limiter limiters[LIMITERS_MOST];
     struct prober prober;
+    struct scholar scholar;
     struct wisher wisher;
     struct producer producers[PRODUCERS_MOST];
     struct reader readers[READERS_MOST];

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/producer_id.h"
+
+#include <stdio.h>
+
+#include "sim/actor.h"
+#include "sim/workload.h"
+#include "wire/gen/init_producer_id.h"
+
+void producer_id_ask(struct actor *actor)
+{
+    struct init_producer_id_request request;
+    message_defaults(&init_producer_id_request_schema, &request);
+    request.transactional_id = (struct str){ 0 };
+    request.transaction_timeout_ms = 60000;
+    request.producer_id = -1;
+    request.producer_epoch = -1;
+    actor_ask(actor, API_INIT_PRODUCER_ID, 0, INT16_MAX, &request);
+}
+
+void producer_id_note(struct actor *actor, const char *owner, int64_t producer_id)
+{
+    char key[40];
+    snprintf(key, sizeof(key), "producer-id/%lld", (long long)producer_id);
+    recorder_note(actor->workload->recorder,
+        &(struct event){ .process = owner, .phase = "ok", .name = "own", .key = key, .offset = OFFSET_NONE });
+}
