@@ -35,7 +35,7 @@
     OPEN(index_kept, "S4", "recovery keeps the index entries above the place from which it checks")                  \
     OPEN(seal_forgotten, "S4", "a segment that ends at the recovery point keeps the indexes that it had before")     \
     OPEN(failed_write_left, "S4", "what a failed write left behind the end of a log stays there")                    \
-    OPEN(search_skips_segment, "P2", "ListOffsets by time does not look into the first segment")                     \
+    RULE(search_skips_segment, "P2", "ListOffsets by time does not look into the first segment")                     \
     OPEN(recovery_directory, "S3", "recovery removes segments, and does not sync their directory")                   \
     OPEN(clean_file_sync, "S3", "the mark of a clean stop is taken away, and its directory is not synced")           \
     OPEN(snapshot_beyond_end, "T7", "a producer snapshot is believed that speaks of more than the log holds")        \
@@ -57,11 +57,11 @@
     RULE(watermark_falls, "R5", "after a start the high watermark is that of the last checkpoint")                   \
     RULE(watermark_stays, "R5", "the high watermark does not follow what became durable")                            \
     RULE(answer_before_flush, "R1", "acks=all is answered when the batch is written")                                \
-    OPEN(old_epoch_served, "R11", "who asks with an older leader epoch is served")                                   \
-    OPEN(divergence_untold, "R10", "a reader is not told that what it read last belongs to another history")         \
+    RULE(old_epoch_served, "R11", "who asks with an older leader epoch is served")                                   \
+    RULE(divergence_untold, "R10", "a reader is not told that what it read last belongs to another history")         \
     OPEN(duplicate_early, "T2", "a duplicate is answered though its original is not durable")                        \
     RULE(read_beyond_watermark, "R5", "readers get what is written, not what is below the high watermark")           \
-    OPEN(list_beyond_watermark, "R5", "ListOffsets tells what is written, not what is below the high watermark")     \
+    RULE(list_beyond_watermark, "R5", "ListOffsets tells what is written, not what is below the high watermark")     \
     RULE(deletion_before_kept, "S3", "DeleteRecords is answered before the new log start is durable")                \
     RULE(vote_not_saved, "R13", "quorum-state is not written")                                                       \
     RULE(image_before_commit, "R16", "shards get an image whose records are not durable")                            \
@@ -74,7 +74,7 @@
     RULE(snapshot_misses_settings, "T7", "metadata snapshots hold no settings")                                      \
     RULE(snapshot_misses_producer_ids, "T7", "metadata snapshots do not hold which producer ids are given out")      \
     RULE(snapshot_misses_quotas, "T7", "metadata snapshots hold no quotas")                                          \
-    OPEN(epoch_not_raised, "R11", "a leader begins in the epoch of the one before")                                  \
+    RULE(epoch_not_raised, "R11", "a leader begins in the epoch of the one before")                                  \
     RULE(producer_ids_twice, "P3", "a block of producer ids is given out again")                                     \
     RULE(settings_not_kept, "R16", "a topic is made without the settings that it was to have")                       \
     RULE(name_taken_twice, "R16", "a topic is made though there is one of its name")                                 \
@@ -84,7 +84,7 @@
     RULE(topic_id_unseen, "R14", "a directory of a topic's name is taken though it belongs to another id")           \
     RULE(deleted_data_left, "R14", "a deleted topic's data stay where they are")                                     \
     RULE(session_epoch_any, "P2", "a fetch session takes a request of any epoch")                                    \
-    OPEN(epoch_end_short, "R10", "OffsetForLeaderEpoch answers one less than the end of the epoch")                  \
+    RULE(epoch_end_short, "R10", "OffsetForLeaderEpoch answers one less than the end of the epoch")                  \
     RULE(low_watermark, "P2", "DeleteRecords tells another log start than there is")                                 \
     RULE(session_deaf, "P2", "a fetch session does not hear of new records")                                         \
     RULE(read_overtakes, "P5", "a request that reads the image overtakes a change on its connection")                \
