@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "cli/dump.h"
+#include "cli/log_check.h"
 #include "cli/verb.h"
 #include "io/file.h"
 #include "io/io.h"
@@ -173,6 +174,9 @@ static int run(const struct arguments *arguments)
 }
 
 const struct verb log_verbs[] = {
+    { "log check", "DIRECTORY...", 1, 1000,
+        "Verify what a log directory holds, Kafka's or ours, while no node runs on it.",
+        log_check_detail, log_check_options, log_check },
     { "log dump", "FILE|DIRECTORY...", 1, 1000,
         "Print what stands in the files of a log directory, Kafka's or ours.",
         "Segments, offset, time and transaction indexes, producer snapshots, metadata snapshots, "

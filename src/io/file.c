@@ -185,14 +185,14 @@ int file_stat(struct io *io, const char *path, int64_t *out_size)
     return 0;
 }
 
-int file_lock(struct io *io, const char *path, struct file **out_file)
+/* A lock of the open description: it excludes other opens in this process too, and Kafka's tryLock(). */
+static int lock_file(struct io *io, const char *path, enum file_mode mode, short type, struct file **out_file)
 {
     struct file *file;
-    int status = file_open(io, path, FILE_CREATE, &file);
+    int status = file_open(io, path, mode, &file);
     if (status < 0)
         return status;
-    /* A lock of the open description: it excludes other opens in this process too, and Kafka's tryLock(). */
-    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    struct flock lock = { .l_type = type, .l_whence = SEEK_SET };
     if (fcntl(file->descriptor, F_OFD_SETLK, &lock) < 0) {
         status = errno == EACCES ? -EWOULDBLOCK : -errno;
         file_unref(file);
@@ -200,4 +200,14 @@ int file_lock(struct io *io, const char *path, struct file **out_file)
     }
     *out_file = file;
     return 0;
+}
+
+int file_lock(struct io *io, const char *path, struct file **out_file)
+{
+    return lock_file(io, path, FILE_CREATE, F_WRLCK, out_file);
+}
+
+int file_lock_shared(struct io *io, const char *path, struct file **out_file)
+{
+    return lock_file(io, path, FILE_READ, F_RDLCK, out_file);
 }

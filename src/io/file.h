@@ -45,6 +45,8 @@ int directory_list(struct io *io, const char *path, int (*visit)(void *context, 
 
 /* An exclusive lock on a file that is made when missing; released by file_unref. -EWOULDBLOCK: another holds it. */
 int file_lock(struct io *io, const char *path, struct file **out_file);
+/* A shared one, on a file that is there (-ENOENT), for who only reads what it guards: none that is exclusive can be had meanwhile. */
+int file_lock_shared(struct io *io, const char *path, struct file **out_file);
 
 /* The whole file, for small state files; -EFBIG above limit. *out_data is the caller's, with a NUL behind it. */
 int file_load(struct io *io, const char *path, size_t limit, char **out_data, size_t *out_size);

@@ -39,11 +39,10 @@ static bool parse_name(struct str name, struct str *out_topic, int32_t *out_part
     return true;
 }
 
-/* …N.<32 hex digits>-delete */
-static bool is_deleted_name(struct str name)
+/* …N.<32 hex digits>SUFFIX */
+static bool is_marked(struct str name, const char *suffix)
 {
-    static const char suffix[] = "-delete";
-    int32_t suffix_size = (int32_t)sizeof(suffix) - 1;
+    int32_t suffix_size = (int32_t)strlen(suffix);
     if (name.size < suffix_size + 34 ||
         memcmp(name.data + name.size - suffix_size, suffix, (size_t)suffix_size) != 0)
         return false;
@@ -54,6 +53,17 @@ static bool is_deleted_name(struct str name)
     return id[-1] == '.';
 }
 
+enum place_kind place_kind(struct str name, struct str *out_topic, int32_t *out_partition)
+{
+    if (is_marked(name, "-delete"))
+        return PLACE_DELETED;
+    if (is_marked(name, "-future"))
+        return PLACE_FUTURE;
+    if (is_marked(name, "-stray"))
+        return PLACE_STRAY;
+    return parse_name(name, out_topic, out_partition) ? PLACE_LOG : PLACE_OTHER;
+}
+
 static int visit(void *context, const char *name)
 {
     struct finder *finder = context;
@@ -61,14 +71,12 @@ static int visit(void *context, const char *name)
     char path[SEGMENT_PATH_SIZE];
     struct str topic;
     int32_t partition;
-    if (is_deleted_name(str_from(name))) {
-        path_in(path, finder->path, name);
-        work_add_path(&finder->removals, WORK_REMOVE_TREE, path);
-        return 0;
-    }
-    if (!parse_name(str_from(name), &topic, &partition))
-        return 0;
+    enum place_kind kind = place_kind(str_from(name), &topic, &partition);
     path_in(path, finder->path, name);
+    if (kind == PLACE_DELETED)
+        work_add_path(&finder->removals, WORK_REMOVE_TREE, path);
+    if (kind != PLACE_LOG)
+        return 0;
     if (places->count == places->capacity) {
         places->capacity = places->capacity == 0 ? 16 : places->capacity * 2;
         places->items =
@@ -95,26 +103,31 @@ static int compare(const void *a, const void *b)
                       : (left->partition > right->partition) - (left->partition < right->partition);
 }
 
-/* The id of a directory whose partition.metadata never became durable is not known: nothing in it
- * is, either. */
-static int load_topic_id(struct io *io, struct log_place *place)
+int place_topic_id(struct io *io, const char *directory, struct uuid *out_topic_id)
 {
     char path[SEGMENT_PATH_SIZE], *text;
     struct str rest, line, key;
     size_t size;
-    path_in(path, place->path, "partition.metadata");
+    *out_topic_id = UUID_ZERO;
+    path_in(path, directory, "partition.metadata");
     int status = file_load(io, path, SMALL_FILE, &text, &size);
-    if (status == -ENOENT || status == -ENOTDIR)
-        return 0;
     if (status < 0)
         return status;
     rest = (struct str){ text, (int32_t)size };
     while (str_split(&rest, '\n', &line))
         if (str_split(&line, ':', &key) && str_is(key, "topic_id") && !str_is_null(line) &&
-            !uuid_parse(str_trim(line), &place->topic_id))
-            place->topic_id = UUID_ZERO;
+            !uuid_parse(str_trim(line), out_topic_id))
+            *out_topic_id = UUID_ZERO;
     memory_give(text);
     return 0;
+}
+
+/* The id of a directory whose partition.metadata never became durable is not known: nothing in it
+ * is, either. */
+static int load_topic_id(struct io *io, struct log_place *place)
+{
+    int status = place_topic_id(io, place->path, &place->topic_id);
+    return status == -ENOENT || status == -ENOTDIR ? 0 : status;
 }
 
 int places_find(

@@ -11,6 +11,14 @@
 
 struct io;
 
+/* What the name of a directory in a log directory says: TOPIC-N, or with a mark of what it is about to
+ * become, TOPIC-N.ID-delete. */
+enum place_kind { PLACE_OTHER, PLACE_LOG, PLACE_DELETED, PLACE_FUTURE, PLACE_STRAY };
+enum place_kind place_kind(struct str name, struct str *out_topic,
+    int32_t *out_partition); /* out_…: of a PLACE_LOG only; the topic points into name */
+/* From partition.metadata; zero when that does not say it. 0 or -errno; -ENOENT: there is none. */
+int place_topic_id(struct io *io, const char *path, struct uuid *out_topic_id);
+
 struct places {
     struct log_place *items;
     bool *claimed;

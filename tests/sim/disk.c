@@ -329,6 +329,7 @@ static void copy_durable_names(struct disk *disk)
         for (struct name *name = inode->names_durable; name != NULL; name = name->next)
             add_name(&inode->names_seen, name->text, name->inode);
         inode->lock_holder = NULL;
+        inode->shared_lock_count = 0;
     }
     DL_FOREACH(disk->inodes, inode)
         inode->references--;

@@ -43,6 +43,7 @@ struct inode {
     struct decay *decays;
     struct name *names_seen, *names_durable;
     struct file *lock_holder;
+    int shared_lock_count;
 };
 
 struct name_change {

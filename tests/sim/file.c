@@ -16,7 +16,7 @@ struct file {
     struct io *io;
     struct inode *inode;
     enum file_mode mode;
-    bool sync_failed;
+    bool sync_failed, shares_lock;
     char *path;
 };
 
@@ -128,6 +128,8 @@ static void close_file(struct file *file)
 {
     if (file->inode->lock_holder == file)
         file->inode->lock_holder = NULL;
+    if (file->shares_lock)
+        file->inode->shared_lock_count--;
     DL_DELETE(file->io->files, file);
     inode_unref(&file->io->machine->disk, file->inode);
     memory_give(file->path);
@@ -435,11 +437,27 @@ int file_lock(struct io *io, const char *path, struct file **out_file)
     int status = file_open(io, path, FILE_CREATE, &file);
     if (status < 0)
         return status;
-    if (file->inode->lock_holder != NULL) {
+    if (file->inode->lock_holder != NULL || file->inode->shared_lock_count > 0) {
         file_unref(file);
         return -EWOULDBLOCK;
     }
     file->inode->lock_holder = file;
+    *out_file = file;
+    return 0;
+}
+
+int file_lock_shared(struct io *io, const char *path, struct file **out_file)
+{
+    struct file *file;
+    int status = file_open(io, path, FILE_READ, &file);
+    if (status < 0)
+        return status;
+    if (file->inode->lock_holder != NULL) {
+        file_unref(file);
+        return -EWOULDBLOCK;
+    }
+    file->inode->shared_lock_count++;
+    file->shares_lock = true;
     *out_file = file;
     return 0;
 }

@@ -97,6 +97,7 @@ check "a wrong option" 2 "did you mean --partitions" "$strom" topic create a --p
 check "a missing word" 2 "NAME is missing; usage: $strom topic create NAME" "$strom" topic create
 check "a missing topic" 2 "TOPIC is missing; usage: $strom produce TOPIC" "$strom" produce
 check "missing files" 2 "FILE|DIRECTORY is missing" "$strom" log dump
+check "a missing directory" 2 "DIRECTORY is missing" "$strom" log check
 check "a word too many" 2 "b is one word too many" "$strom" topic create a b
 check "examples say what can be typed" 0 "  echo world | $strom produce hello" "$strom" produce --help
 check "a wrong number" 2 "whole number from 1" "$strom" topic create a -p 0
@@ -182,6 +183,8 @@ check "health as json" 0 '"healthy": true' "$strom" health -o json -b "$address"
 kill -HUP "$server"
 check "SIGHUP without a file changes nothing" 0 "started without FILE" timeout 10 grep -m 1 "SIGHUP" <(tail -f -n +1 --pid="$server" "$work/server-err")
 check "and the node goes on" 0 healthy "$strom" health -b "$address"
+check "log check of a busy directory" 2 "a node runs on this directory" "$strom" log check "$work/data"
+check "and of a partition in it" 2 "a node runs on this directory" "$strom" log check "$work/data/t-zstd-0"
 check "a busy directory" 1 "" "$strom" server --override listeners=PLAINTEXT://127.0.0.1:0 --override log.dirs="$work/data"
 stop
 
@@ -189,10 +192,17 @@ stop
 check "log dump" 0 "codec: zstd" "$strom" log dump "$work/data/t-zstd-0"
 check "log dump of records" 0 '"key":"k1"' "$strom" log dump --records "$work/data/t-zstd-0" "$work/data/t-zstd-1"
 check "log dump of metadata" 0 '"type":"topic"' "$strom" log dump -r "$work/data/__cluster_metadata-0"
+check "log check" 0 ": 0 damaged, 0 torn, 9 notes" "$strom" log check "$work/data"
+check "log check of a partition" 0 "1 partition, " "$strom" log check --quick "$work/data/t-zstd-0"
+check "log check shows progress" 0 "partitions, 0 MB" "$strom" log check --progress "$work/data"
+check "log check of nothing" 4 "No such file" "$strom" log check "$work/absent"
+check "log check of something else" 2 "not a directory" "$strom" log check "$work/json"
 check "log dump of nothing" 4 "No such file" "$strom" log dump "$work/absent"
 segment=$(ls "$work"/data/t-gzip-0/*.log)
 printf 'x' | dd of="$segment" bs=1 seek=100 conv=notrunc 2>/dev/null
 check "log dump sees damage" 1 "the CRC is wrong" "$strom" log dump "$segment"
+check "log check sees damage" 1 "damage  $segment at 0: the CRC of the batch is wrong" "$strom" log check "$work/data"
+check "log check as JSON" 1 '"kind":"damage"' "$strom" log check -o json "$work/data/t-gzip-0"
 
 # again, as JSON
 start --override log.dirs="$work/data" --report-format json

@@ -118,6 +118,25 @@ void test_file__locks_exclude_each_other(void)
     end(io);
 }
 
+/* Who only reads shares the lock with others, and with nobody who has it alone; it makes no file. */
+void test_file__a_shared_lock_excludes_an_exclusive_one(void)
+{
+    struct io *io = begin();
+    struct file *first, *second, *third;
+    assert_int_equal(file_lock_shared(io, at(".lock"), &first), -ENOENT);
+    assert_int_equal(file_lock(io, at(".lock"), &first), 0);
+    assert_int_equal(file_lock_shared(io, at(".lock"), &second), -EWOULDBLOCK);
+    file_unref(first);
+    assert_int_equal(file_lock_shared(io, at(".lock"), &first), 0);
+    assert_int_equal(file_lock_shared(io, at(".lock"), &second), 0);
+    assert_int_equal(file_lock(io, at(".lock"), &third), -EWOULDBLOCK);
+    file_unref(first);
+    file_unref(second);
+    assert_int_equal(file_lock(io, at(".lock"), &third), 0);
+    file_unref(third);
+    end(io);
+}
+
 void test_file__directories_come_and_go(void)
 {
     struct io *io = begin();
