@@ -46,6 +46,8 @@ static size_t body_size(const struct record *record, int32_t offset_delta, int64
     size_t size = 1 + (size_t)varint_size(timestamp_delta) + (size_t)varint_size(offset_delta) +
                   bytes_size(record->key) + bytes_size(record->value) +
                   (size_t)varint_size(record->header_count);
+    if (record->headers == NULL)
+        return size + record->raw_headers.size;
     for (int32_t i = 0; i < record->header_count; i++)
         size += bytes_size(key_bytes(&record->headers[i])) + bytes_size(record->headers[i].value);
     return size;
@@ -68,6 +70,9 @@ uint8_t *record_encode(
     out = bytes_write(out, record->key);
     out = bytes_write(out, record->value);
     out = varint_write(out, record->header_count);
+    if (record->headers == NULL && record->header_count > 0)
+        return (uint8_t *)memcpy(out, record->raw_headers.data, record->raw_headers.size) +
+               record->raw_headers.size;
     for (int32_t i = 0; i < record->header_count; i++) {
         out = bytes_write(out, key_bytes(&record->headers[i]));
         out = bytes_write(out, record->headers[i].value);

@@ -25,7 +25,7 @@ struct record {
     struct bytes value; /* data NULL: null */
     int32_t header_count;
     struct bytes raw_headers;      /* as read: record_headers() decodes them */
-    struct record_header *headers; /* for building; reading leaves it NULL */
+    struct record_header *headers; /* for building, NULL: raw_headers; reading leaves it NULL */
     size_t size;                   /* as read: with its length prefix */
 };
 
