@@ -136,21 +136,25 @@ static int work_do(struct io *io, struct work_item *item)
     return status == -ENOENT ? 0 : status;
 }
 
-static enum job_progress step(struct job *job)
+int work_step(struct work *work)
 {
-    struct work *work = container_of(job, struct work, job);
     if (work->next == work->count)
-        return JOB_DONE;
+        return 0;
     int status = work_do(work->io, &work->items[work->next]);
     if (broken(sync_failure) && status == -EIO)
         status = 0;
     if (status < 0) {
         work->status = status;
-        return JOB_DONE;
+        return status;
     }
     if (status == 0)
         work->next++;
-    return work->next == work->count ? JOB_DONE : JOB_AGAIN;
+    return work->next < work->count;
+}
+
+static enum job_progress step(struct job *job)
+{
+    return work_step(container_of(job, struct work, job)) == 1 ? JOB_AGAIN : JOB_DONE;
 }
 
 void work_init(
@@ -211,7 +215,7 @@ void work_retry(struct work *work)
 
 int work_run(struct work *work)
 {
-    while (step(&work->job) == JOB_AGAIN)
+    while (work_step(work) == 1)
         ;
     return work->status;
 }

@@ -55,4 +55,7 @@ struct work_item *work_add(
 void work_add_path(struct work *work, enum work_kind kind, const char *path); /* copies path */
 void work_submit(struct work *work);
 void work_retry(struct work *work); /* goes on with the one that failed */
+/* The next operation, for who has the list as part of a job of its own: 1 there are more, 0 all is done,
+ * or -errno. */
+int work_step(struct work *work);
 int work_run(struct work *work); /* all of it, here and now: for start and stop */
