@@ -392,6 +392,8 @@ int log_recover(struct log *log, bool clean)
         first = log_segment_at(log, recovery.check_from);
         if (first > 0 && log->segments[first].base_offset == recovery.check_from && !broken(seal_forgotten))
             first--; /* sealed after the checkpoint, maybe: then its indexes are not whole */
+        /* The file may speak of a tail that is lost; what came in its place is asked below. */
+        epochs_truncate_from(&log->epochs, recovery.check_from);
     }
     recovery.expected = log->segments[first].base_offset;
     int status = recover_segments(&recovery, first, all);

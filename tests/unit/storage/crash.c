@@ -589,3 +589,36 @@ void test_crash__looks_at_the_aborted_of_a_segment_that_was_cut_and_sealed(void)
         sim_destroy(world.sim);
     }
 }
+
+/* The file of leader epochs tells of a tail that is lost, and so when it is written anew: the batches that have come in its place are
+ * believed, not the file. */
+void test_crash__believes_no_epoch_of_a_tail_that_was_lost(void)
+{
+    char path[SEGMENT_PATH_SIZE];
+    struct file *file;
+    create_world(1);
+    world.settings.page_cache = true;
+    world.settings.segment_bytes = 1000000;
+    boot(&world);
+    timer_cancel(world.store.loop, &world.work);
+    append_some(&world);
+    world.epoch += 2;
+    append_some(&world);
+    while (world.log->epochs.dirty || log_is_busy(world.log))
+        assert_true(sim_step(world.sim));
+    segment_path(path, world.log->path, 0, ".log");
+    assert_int_equal(file_open(world.store.io, path, FILE_WRITE, &file), 0);
+    assert_int_equal(file_truncate(file, 0), 0);
+    file_unref(file);
+    assert_int_equal(directory_sync_all(world.store.io, "/data"), 0);
+    machine_cut_power(world.machine);
+
+    boot(&world);
+    timer_cancel(world.store.loop, &world.work);
+    append_some(&world);
+    machine_kill(world.machine);
+
+    boot(&world); /* compares each batch with what is known of its epoch */
+    assert_int_equal(epochs_at(log_epochs(world.log), 0), world.epoch);
+    sim_destroy(world.sim);
+}
