@@ -179,10 +179,11 @@ static void add_index(
         return;
     }
     index->is_made = true;
-    work_add_path(work, WORK_WRITE, path);
+    /* Written over what is wrong in it, a file could be left with some of both by a cut of power. */
+    work_add_path(work, index->cut ? WORK_REPLACE : WORK_WRITE, path);
     struct work_item *item = &work->items[work->count - 1];
-    item->position = (int64_t)index->saved * size;
-    item->size = (size_t)(index->count - index->saved) * (size_t)size;
+    item->position = index->cut ? 0 : (int64_t)index->saved * size;
+    item->size = (size_t)index->count * (size_t)size - (size_t)item->position;
     item->data = memory_take_raw(item->size);
     if (item->size > 0)
         memcpy(item->data, index->data + item->position, item->size);

@@ -471,8 +471,11 @@ int log_dir_close(struct log_dir *dir, int64_t broker_epoch)
     if (status == 0) {
         note_all_stale(dir);
         build_files(dir);
-        if (places_are_settled(&dir->places))
+        if (places_are_settled(&dir->places)) {
+            /* The next start believes the indexes of active segments, which no checkpoint syncs. */
+            work_add_path(&dir->work, WORK_SYNC_ALL, dir->path);
             build_clean_file(dir, broker_epoch);
+        }
         status = work_run(&dir->work);
     }
     release(dir, status == 0);
