@@ -296,6 +296,7 @@ static void tear(struct prng *prng, struct inode *inode, const struct content_ch
     }
 }
 
+/* Nothing, everything, or each change by itself with a chance: kept, there as a size only, torn, or lost. */
 static void crash_content(struct disk *disk, struct inode *inode, uint32_t keep_chance)
 {
     struct prng *prng = &disk->sim->disk;
@@ -351,24 +352,35 @@ static void free_unnamed(struct disk *disk)
     }
 }
 
+/* What a cut keeps of that which nobody synced, of a million. A file system may write names and contents at times of its own, so
+ * a file can have its new name and none of its bytes, or bytes that stand under a name which is gone again. */
+static const struct cut {
+    uint32_t names, contents;
+} cuts[] = {
+    { 0, 0 }, { 1000000, 1000000 }, { 500000, 500000 }, { 900000, 900000 }, /* both alike */
+    { 0, 500000 }, { 0, 1000000 }, { 1000000, 0 }, { 1000000, 500000 },
+};
+enum { CUT_COUNT = sizeof(cuts) / sizeof(cuts[0]) };
+
+/* Each disk has a habit, so that one harm can come twice in a row. */
 void disk_crash(struct disk *disk)
 {
-    static const uint32_t chances[] = { 0, 1000000, 500000, 900000 };
-    uint32_t keep_chance = chances[prng_below(&disk->sim->disk, 4)];
+    struct prng *prng = &disk->sim->disk;
+    const struct cut *cut = &cuts[prng_below(prng, 2) == 0 ? disk->habit : prng_below(prng, CUT_COUNT)];
     struct directories none = { 0 };
-    keep_names(disk, &none, keep_chance);
+    keep_names(disk, &none, cut->names);
     while (disk->names != NULL)
         forget_name_change(disk, disk->names);
     struct inode *inode;
     DL_FOREACH(disk->inodes, inode)
-        crash_content(disk, inode, keep_chance);
+        crash_content(disk, inode, cut->contents);
     copy_durable_names(disk);
     free_unnamed(disk);
 }
 
 void disk_init(struct disk *disk, struct sim *sim)
 {
-    *disk = (struct disk){ .sim = sim, .faults = { .cold_read = 20000 } };
+    *disk = (struct disk){ .sim = sim, .habit = prng_below(&sim->disk, CUT_COUNT), .faults = { .cold_read = 20000 } };
     disk->root = inode_create(disk, true);
 }
 

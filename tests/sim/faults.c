@@ -10,8 +10,8 @@ enum { SECOND_US = 1000000 };
 
 #define HOURS_MS(hours) (INT64_C(3600000) * (hours))
 
-static const char *const kind_names[FAULT_KIND_COUNT] = { "disk_calls", "bad_sectors", "disk_full", "disk_slow", "disk_short",
-    "disk_dies", "rot", "clock_jumps", "clock_drifts", "pauses", "short_lives" };
+static const char *const kind_names[FAULT_KIND_COUNT] = { "disk_calls", "bad_sectors", "disk_full", "disk_slow", "sync_slow",
+    "disk_short", "disk_dies", "rot", "clock_jumps", "clock_drifts", "pauses", "short_lives" };
 
 static uint64_t draw(struct faults *faults, uint64_t bound) { return sim_draw_fault(faults->sim, bound); }
 
@@ -54,6 +54,13 @@ static void draw_slowness(struct faults *faults, struct disk_faults *disk)
     case 1: disk->slow = 20000, disk->slow_us = SECOND_US; break;
     default: disk->slow = 300, disk->slow_us = 60 * SECOND_US; break;
     }
+}
+
+static void draw_slow_syncs(struct faults *faults, struct disk_faults *disk)
+{
+    static const int64_t most_us[] = { 5000, 50000, 500000 };
+    if (strikes(faults, FAULT_SYNC_SLOW, 2))
+        disk->sync_us = most_us[draw(faults, 3)];
 }
 
 static void decay(struct faults *faults)
@@ -99,6 +106,7 @@ void faults_begin_life(struct faults *faults)
     decay(faults);
     draw_failing_calls(faults, disk);
     draw_slowness(faults, disk);
+    draw_slow_syncs(faults, disk);
     if (strikes(faults, FAULT_DISK_SHORT, 2)) {
         disk->short_write = 3000;
         disk->cold_read = 300000;
@@ -128,6 +136,7 @@ void faults_end_life(struct faults *faults)
         disk->fails[call] = 0;
     disk->is_full = false;
     disk->slow = disk->short_write = 0;
+    disk->sync_us = 0;
     disk->changes_left = 0;
     disk->cold_read = 10000;
     if (draw(faults, 2) == 0)

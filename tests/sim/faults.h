@@ -14,6 +14,7 @@ enum fault_kind {
     FAULT_BAD_SECTORS,  /* a range of a file cannot be read any more */
     FAULT_DISK_FULL,
     FAULT_DISK_SLOW,    /* slow all the time, or stuck for up to a minute */
+    FAULT_SYNC_SLOW,    /* syncs take long, so much is written behind the durable end */
     FAULT_DISK_SHORT,   /* writes take a part only, reads must wait for the disk */
     FAULT_DISK_DIES,    /* between two calls, also of a start: the process is killed or loses power there */
     FAULT_ROT,          /* bits flip in what was durable long ago */

@@ -38,6 +38,8 @@ static int meet_fault(struct io *io, const char *path, enum disk_call call)
         return -EIO;
     if (faults->slow > 0 && prng_chance(&sim->disk, faults->slow))
         sim->held_us += draw_between(&sim->disk, 1, faults->slow_us);
+    if ((call == DISK_SYNC || call == DISK_SYNC_NAMES) && faults->sync_us > 0)
+        sim->held_us += draw_between(&sim->disk, 1, faults->sync_us);
     if (faults->fails[call] == 0 || !prng_chance(&sim->disk, faults->fails[call]) ||
         (faults->fails_below != NULL && !is_below(path, faults->fails_below)))
         return 0;

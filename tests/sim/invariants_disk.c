@@ -93,8 +93,9 @@ static void look_at_paths(struct invariants *invariants, const struct shard *sha
 
 void look_at_directories(struct invariants *invariants, const struct node *node)
 {
-    if (!is_serving(node) || invariants->recorder->expects_damage)
-        return;
+    bool has_failed = machine_disk_faults(invariants->machine)->failures > invariants->failures_before;
+    if (!is_serving(node) || invariants->recorder->expects_damage || has_failed)
+        return; /* what could not be deleted stays */
     for (int i = 0; i < node->directory_count; i++) {
         struct walk walk = { invariants, node,
             node->directories[i].dir == NULL ? NULL : log_dir_path(node->directories[i].dir) };
@@ -147,6 +148,9 @@ static void visit_stopped(void *context, const char *name)
             "partition=%s log_end=%lld recovery_point=%lld high_watermark=%lld", name,
             (long long)past->end, (long long)point, (long long)watermark);
     look_at_snapshot(walk, name, past);
+    char path[PATH_SIZE];
+    snprintf(path, sizeof(path), "%s/%s", walk->directory, name);
+    look_at_index_files(walk->invariants, path, name, past);
 }
 
 void look_at_stopped_directory(struct invariants *invariants, const char *directory)

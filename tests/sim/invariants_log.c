@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One log against the ledger, which read its files from the first byte to the last: its epochs, its
- * indexes, its producers. */
+/* One log against the ledger, which read its files from the first byte to the last: its epochs and its
+ * producers; its indexes are looked at next door. */
 #include <string.h>
 
 #include "sim/invariants_parts.h"
@@ -40,87 +40,6 @@ static void look_at_epochs(
             (long long)header->base_offset, header->leader_epoch, epoch);
         return;
     }
-}
-
-/* ---- Indexes. ---- */
-
-static bool offset_entry_is_right(
-    const struct ledger *ledger, const struct index *index, int32_t entry, int64_t base_offset)
-{
-    int64_t position, offset = index_offset_at(index, entry, base_offset, &position);
-    const struct ledger_batch *batch = ledger_at(ledger, offset);
-    return batch != NULL && batch->segment_base == base_offset && batch->position == position &&
-           batch_last_offset(&batch->header) == offset;
-}
-
-static bool time_entry_is_right(
-    const struct ledger *ledger, const struct index *index, int32_t entry, int64_t base_offset)
-{
-    int64_t offset, timestamp = index_time_at(index, entry, base_offset, &offset);
-    const struct ledger_batch *batch = ledger_at(ledger, offset);
-    return batch != NULL && batch->segment_base == base_offset &&
-           batch_last_offset(&batch->header) == offset &&
-           batch->header.max_timestamp == timestamp && batch->largest_timestamp == timestamp;
-}
-
-static void tell_index(struct invariants *invariants, const struct log *log,
-    const struct ledger *ledger, const struct segment *segment, enum index_kind kind, int32_t entry)
-{
-    const struct index *index = &segment->indexes[kind];
-    int64_t number, offset = kind == INDEX_OFFSET
-                                 ? index_offset_at(index, entry, segment->base_offset, &number)
-                                 : segment->base_offset;
-    if (kind == INDEX_TIME)
-        number = index_time_at(index, entry, segment->base_offset, &offset);
-    const struct ledger_batch *batch = ledger_at(ledger, offset);
-    invariant_fell(invariants, INVARIANT_log_and_index_agree,
-        "partition=%s segment=%lld index=%s entry=%d of=%d offset=%lld %s=%lld last_offset=%lld "
-        "position=%lld max_timestamp=%lld largest_timestamp=%lld segment_of_batch=%lld",
-        log_label(log), (long long)segment->base_offset, index_suffix[kind], entry, index->count,
-        (long long)offset, kind == INDEX_TIME ? "timestamp" : "position", (long long)number,
-        (long long)(batch == NULL ? -1 : batch_last_offset(&batch->header)),
-        (long long)(batch == NULL ? -1 : batch->position),
-        (long long)(batch == NULL ? -1 : batch->header.max_timestamp),
-        (long long)(batch == NULL ? -1 : batch->largest_timestamp),
-        (long long)(batch == NULL ? -1 : batch->segment_base));
-}
-
-static void look_at_index(struct invariants *invariants, const struct log *log,
-    const struct ledger *ledger, const struct segment *segment, enum index_kind kind, int32_t from)
-{
-    const struct index *index = &segment->indexes[kind];
-    for (int32_t entry = from; index->loaded && entry < index->count; entry++) {
-        bool is_right = kind == INDEX_OFFSET
-                            ? offset_entry_is_right(ledger, index, entry, segment->base_offset)
-                            : time_entry_is_right(ledger, index, entry, segment->base_offset);
-        if (is_right)
-            continue;
-        tell_index(invariants, log, ledger, segment, kind, entry);
-        return;
-    }
-}
-
-static void look_at_indexes(
-    struct invariants *invariants, const struct log *log, const struct past *past, bool all)
-{
-    for (int32_t i = all ? 0 : log->segment_count - 1; i < log->segment_count; i++) {
-        const struct segment *segment = &log->segments[i];
-        if (segment->indexes == NULL)
-            continue;
-        for (enum index_kind kind = INDEX_OFFSET; kind <= INDEX_TIME; kind++) {
-            bool goes_on = !all && past->index_base == segment->base_offset;
-            look_at_index(invariants, log, &past->ledger, segment, kind,
-                goes_on ? past->index_count[kind] : 0);
-        }
-    }
-}
-
-static void remember_index(const struct log *log, struct past *past)
-{
-    const struct segment *active = &log->segments[log->segment_count - 1];
-    past->index_base = active->base_offset;
-    for (enum index_kind kind = INDEX_OFFSET; kind <= INDEX_TIME; kind++)
-        past->index_count[kind] = active->indexes == NULL ? 0 : active->indexes[kind].count;
 }
 
 /* ---- Producers. ---- */
@@ -239,7 +158,7 @@ void look_at_log(
         if (!past->missed)
             look_at_new_producers(invariants, log, past, first);
         look_at_indexes(invariants, log, past, false);
-        remember_index(log, past);
+        remember_indexes(log, past);
     }
     if (anew || is_thorough) {
         look_at_epochs(invariants, log, past, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inside of the invariants, shared by the files that look: invariants.c (when, and at what),
  * invariants_partition.c (one partition and what it promised), invariants_log.c (one log and its
- * files), invariants_read.c (reading it), invariants_quorum.c (the metadata), invariants_memory.c
+ * files), invariants_index.c (their indexes), invariants_read.c (reading it), invariants_quorum.c (the metadata), invariants_memory.c
  * (what is held for peers), invariants_disk.c (directories and checkpoint files). */
 #pragma once
 #include <stdbool.h>
@@ -41,7 +41,8 @@
         "a batch that is found after a crash or stop is the one that stood there before")          \
     INVARIANT(epochs_equal_a_scan, "what is known of the leader epochs is what the batches say")   \
     INVARIANT(log_and_index_agree,                                                                 \
-        "each entry of an offset or time index points to the batch that it speaks of")             \
+        "entries of offset and time indexes point to the batches that they speak of, in order, "   \
+        "and a sealed segment's time index ends with its newest time")                             \
     INVARIANT(producers_equal_a_rebuild, "what is known of the producers is what a scan of the "   \
                                          "batches makes of them, unless they have expired")        \
     INVARIANT(                                                                                     \
@@ -141,6 +142,7 @@ struct invariants {
     int cut_life; /* the last one after which power was cut; a partition may have been away since
                      before */
     uint64_t look_count;
+    int64_t failures_before; /* of the disk, this life */
     int64_t budget_used;    /* when it was looked at last */
     int64_t latest_wall_ms; /* that a loop of a node has seen */
     struct past *pasts;     /* map by key */
@@ -167,6 +169,13 @@ void look_at_log(
 
 void look_at_producer_snapshot(struct invariants *invariants, const char *label,
     const struct past *past, struct bytes snapshot);
+
+/* invariants_index.c. all: not only what the active segment got since it was looked at last. */
+void look_at_indexes(
+    struct invariants *invariants, const struct log *log, const struct past *past, bool all);
+void remember_indexes(const struct log *log, struct past *past);
+void look_at_index_files(struct invariants *invariants, const char *directory, const char *label,
+    const struct past *past);
 
 /* invariants_read.c. The node will be killed. */
 void look_up_offsets(struct invariants *invariants, const struct partition *partition);

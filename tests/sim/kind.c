@@ -16,7 +16,6 @@ static const char fixed_settings[] =
     "controller.listener.names=CONTROLLER\n"
     "controller.quorum.bootstrap.servers=node:9093\n"
     "log.segment.bytes=1048576\n"
-    "log.index.interval.bytes=1000\n"
     "log.retention.ms=-1\n"
     "log.message.timestamp.after.max.ms=9223372036854775807\n"
     "socket.request.max.bytes=1048576\n"
@@ -30,7 +29,8 @@ static const struct {
     { "log.dirs", { "/data", "/data,/disk" } },
     { "strom.shards", { "1", "2", "3" } },
     { "strom.dirty.bytes", { "-1", "-1", "20000", "1" } },
-    { "log.roll.ms", { "3000", "500", "100000" } },
+    { "log.roll.ms", { "3000", "500", "100000", "60" } },
+    { "log.index.interval.bytes", { "1000", "1", "4096" } },
     { "log.segment.delete.delay.ms", { "60000", "200" } },
     { "log.retention.check.interval.ms", { "300000", "700" } },
     { "max.incremental.fetch.session.cache.slots", { "1000", "1" } },

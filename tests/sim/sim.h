@@ -31,6 +31,7 @@ struct disk_faults {
     uint32_t cold_read;              /* file_is_cached() says no */
     uint32_t slow;                   /* the caller is held up for 1 to slow_us more */
     int64_t slow_us;
+    int64_t sync_us;             /* a sync takes 1 to so much longer; 0: no longer than else */
     bool is_full;                /* -ENOSPC for what makes a name, or lets a file grow when there is no room left */
     int64_t room_left;           /* bytes by which files can still grow then: a write that does not fit is cut short first */
     int64_t changes_left;        /* with this change the disk dies: it and every later call are -EIO and do nothing; 0: never */

@@ -122,8 +122,11 @@ static void stop(struct run *run)
         if (node_failed(run->node) && !faults_explain_end(&run->faults))
             recorder_violate(&run->recorder, "node_failed", "while=stopping");
         invariants_end(run->invariants, ENDING_STOP);
+        bool is_clean = !node_failed(run->node);
         node_destroy(run->node);
         invariants_look_behind(run->invariants);
+        if (is_clean && sim_draw(run->sim, 2) == 0) /* switched off: nothing may be left that only memory holds */
+            machine_cut_power(run->machine);
     } else {
         recorder_violate(&run->recorder, "node_does_not_stop", "limit_us=%d", LIMIT_US);
     }
@@ -183,7 +186,7 @@ static void draw_network(struct run *run)
 static void live(struct run *run)
 {
     if (faults_life_is_short(&run->faults)) {
-        wait_us(run, 100000);
+        wait_us(run, sim_draw(run->sim, 2) == 0 ? 100000 : 600000);
         return;
     }
     bool is_alive = wait_us(run, 1000000); /* to be elected, a node must write; on a full disk it would say so and stop */

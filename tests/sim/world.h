@@ -81,6 +81,7 @@ struct disk {
     struct inode *inodes;      /* all of them */
     struct name_change *names; /* not yet durable, oldest first */
     uint64_t next_number;
+    uint64_t habit; /* of its power cuts: what they mostly keep */
 };
 
 struct machine {
