@@ -94,11 +94,17 @@ static void begin(struct control_errand *errand)
         quorum_submit(control->quorum, &errand->wish);
 }
 
-/* A new topic may have the name of one that is being deleted, and so the directory: it is made when every shard has let the old one
- * go. Those that come after it wait behind it. */
+/* A new topic may have the name of one that is being deleted, and so the directory and the lines of its checkpoint files: it is made
+ * when every shard has let the old one go, and the files do not speak of it. Those that come after it wait behind it. */
 static bool must_be_held(const struct control *control, const struct control_errand *errand)
 {
-    return errand->wish.type == CONTROLLER_CREATE_TOPICS && control->deletions > 0 && !broken(name_before_free);
+    if (errand->wish.type != CONTROLLER_CREATE_TOPICS || broken(name_before_free))
+        return false;
+    const struct shard *any = control->shards->list[0];
+    for (int i = 0; i < any->log_dir_count; i++)
+        if (log_dir_is_forgetting(any->log_dirs[i]))
+            return true;
+    return control->deletions > 0;
 }
 
 static void deliver_errand(struct mail *mail)

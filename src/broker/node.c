@@ -48,6 +48,7 @@ static int open_directory(struct node *node, const char *path)
     directory->index = node->directory_count - 1;
     directory->failed.run = node_directory_failed;
     log_dir_set_failure_task(directory->dir, &directory->failed);
+    log_dir_set_forgotten_task(directory->dir, &node->control.release_held);
     return node_directory_check(node, directory->index);
 }
 
@@ -328,6 +329,7 @@ fail:
 static void abandon_directory(struct log_dir *dir)
 {
     log_dir_set_failure_task(dir, NULL);
+    log_dir_set_forgotten_task(dir, NULL);
     log_dir_fail(dir, -ECANCELED);
     log_dir_close(dir, -1);
 }

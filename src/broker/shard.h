@@ -58,7 +58,7 @@ struct shard {
     struct partition *partitions; /* map by key */
     struct flusher **flushers;    /* one per log directory */
     struct room *rooms;           /* one per log directory */
-    struct log_dir **log_dirs;    /* read only here: their paths and identities */
+    struct log_dir **log_dirs;    /* the control loop's; here their paths and identities are read */
     int log_dir_count;
     int next_log_dir;
     struct decompressor *decompressor;

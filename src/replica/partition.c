@@ -179,6 +179,7 @@ void partition_destroy(struct partition *partition, enum error error, bool delet
     struct partition_watch *watch, *next;
 
     assert(!partition->write.queued || partition->staged == NULL);
+    assert(!partition->durable.queued);
     fail_everybody(partition, error);
     DL_FOREACH_SAFE(partition->watches, watch, next) {
         DL_DELETE(partition->watches, watch);
@@ -187,9 +188,7 @@ void partition_destroy(struct partition *partition, enum error error, bool delet
     if (partition->log != NULL) {
         log_set_durable_task(partition->log, NULL);
         if (delete_log) {
-            int status = log_delete(partition->log);
-            if (status < 0)
-                report_warn("delete_failed", "path=%s reason=%s", log_path(partition->log), strerror(-status));
+            (void)log_delete(partition->log);
         } else {
             log_close(partition->log);
         }

@@ -515,6 +515,9 @@ void flush_publish_soon(struct flusher *flusher)
 void flush_publish_deleted(struct flusher *flusher)
 {
     int64_t soonest_us = loop_now_us(flusher->loop) + DELETED_SPACING_US;
+    if (flusher->failure != 0 || flusher->final)
+        return;
+    log_dir_mail_deletion(flusher->dir, flusher, flusher->loop);
     publish_at(flusher,
         flusher->publish_not_before_us < soonest_us ? flusher->publish_not_before_us : soonest_us);
 }

@@ -28,10 +28,14 @@
 
 enum { SMALL_FILE = 1 << 16 };
 
+/* How far the lines of deleted logs are on their way out of the checkpoint files. */
+enum forgetting { FORGETTING_NOTHING, FORGETTING_BEGUN, FORGETTING_SENT, FORGETTING_WRITING };
+
 /* The newest offsets that a flusher sent. */
 struct flusher_state {
     const struct flusher *flusher;
-    struct checkpoint_mail *mail;
+    struct checkpoint_mail *mail; /* NULL: none yet */
+    enum forgetting forgetting;
     struct starts_kept *asked, *writing; /* to be answered: not begun, and when the write is over */
     struct flusher_state *next;
 };
@@ -52,7 +56,7 @@ struct log_dir {
     bool is_stale[CHECKPOINT_KIND_COUNT]; /* the file lacks what flushers sent */
     bool names_gone; /* a file speaks of partitions that are not here */
     uint32_t written_crc[CHECKPOINT_KIND_COUNT], writing_crc[CHECKPOINT_KIND_COUNT];
-    struct task *failure_task;
+    struct task *failure_task, *forgotten_task;
     int failure;
 };
 
@@ -75,7 +79,8 @@ static void build_file(struct log_dir *dir, enum checkpoint_kind kind)
     char path[SEGMENT_PATH_SIZE];
     size_t size;
     LL_FOREACH(dir->states, state)
-    checkpoint_text_join(&text, &state->mail->texts[kind]);
+    if (state->mail != NULL)
+        checkpoint_text_join(&text, &state->mail->texts[kind]);
     places_add_unclaimed(&dir->places, kind, &text);
     uint8_t *data = checkpoint_file_print(&text, &size);
     checkpoint_text_deinit(&text);
@@ -120,21 +125,28 @@ static void note_all_stale(struct log_dir *dir)
         dir->is_stale[kind] = true;
 }
 
-static void note_starts(struct log_dir *dir)
+static void note_what_is_written(struct log_dir *dir)
 {
     struct flusher_state *state;
     LL_FOREACH(dir->states, state)
     {
+        if (state->forgetting == FORGETTING_SENT)
+            state->forgetting = FORGETTING_WRITING;
         state->writing = state->asked;
         state->asked = NULL;
     }
 }
 
-static void answer_starts(struct log_dir *dir, int status)
+static void tell_what_was_written(struct log_dir *dir, int status)
 {
     struct flusher_state *state;
     LL_FOREACH(dir->states, state)
     {
+        if (state->forgetting == FORGETTING_WRITING) {
+            state->forgetting = FORGETTING_NOTHING;
+            if (dir->forgotten_task != NULL)
+                loop_enqueue(dir->loop, dir->forgotten_task);
+        }
         if (state->writing == NULL)
             continue;
         state->writing->status = status;
@@ -150,11 +162,11 @@ static void write_files(struct log_dir *dir)
         return;
     }
     dir->write_again = false;
-    note_starts(dir);
+    note_what_is_written(dir);
     if (dir->failure == 0)
         build_files(dir);
     if (dir->failure != 0 || dir->work.count == 0) {
-        answer_starts(dir, dir->failure);
+        tell_what_was_written(dir, dir->failure);
         return;
     }
     dir->writing = true;
@@ -171,7 +183,7 @@ static void files_are_written(struct work *work)
         memcpy(dir->written_crc, dir->writing_crc, sizeof(dir->written_crc));
     else
         note_all_stale(dir);
-    answer_starts(dir, work->status);
+    tell_what_was_written(dir, work->status);
     if (dir->write_again)
         write_files(dir);
 }
@@ -203,6 +215,8 @@ static void take_all(
 {
     mail_destroy(state->mail);
     state->mail = checkpoint;
+    if (state->forgetting == FORGETTING_BEGUN)
+        state->forgetting = FORGETTING_SENT;
     note_all_stale(dir);
 }
 
@@ -238,6 +252,43 @@ void log_dir_mail_checkpoint(struct checkpoint_mail *mail, struct loop *from_loo
     mail_send(from_loop, mail->dir->loop, &mail->mail);
 }
 
+/* ---- Deletions. ---- */
+
+struct deletion_mail {
+    struct mail mail;
+    struct log_dir *dir;
+    const struct flusher *from;
+};
+
+static void take_deletion(struct mail *mail)
+{
+    struct deletion_mail *deletion = container_of(mail, struct deletion_mail, mail);
+    state_of(deletion->dir, deletion->from)->forgetting = FORGETTING_BEGUN;
+    memory_give(deletion);
+}
+
+void log_dir_mail_deletion(struct log_dir *dir, const struct flusher *flusher, struct loop *from_loop)
+{
+    struct deletion_mail *deletion = memory_take(sizeof(*deletion));
+    *deletion =
+        (struct deletion_mail){ .mail.deliver = take_deletion, .dir = dir, .from = flusher };
+    mail_send(from_loop, dir->loop, &deletion->mail);
+}
+
+bool log_dir_is_forgetting(const struct log_dir *dir)
+{
+    const struct flusher_state *state;
+    LL_FOREACH(dir->states, state)
+    if (state->forgetting != FORGETTING_NOTHING)
+        return dir->failure == 0;
+    return false;
+}
+
+void log_dir_set_forgotten_task(struct log_dir *dir, struct task *task)
+{
+    dir->forgotten_task = task;
+}
+
 /* ---- Failure. ---- */
 
 struct failure_mail {
@@ -268,6 +319,8 @@ void log_dir_fail(struct log_dir *dir, int status)
     dir->failure = status;
     if (dir->failure_task != NULL)
         loop_enqueue(dir->loop, dir->failure_task);
+    if (dir->forgotten_task != NULL)
+        loop_enqueue(dir->loop, dir->forgotten_task);
 }
 
 void log_dir_set_failure_task(struct log_dir *dir, struct task *task)

@@ -75,6 +75,12 @@ int log_dir_set_aside(struct log_dir *dir, int32_t place_index, char **out_path)
  * name must not be judged by it after a crash. Blocking, at start, before any log is opened. */
 void log_dir_forget_gone(struct log_dir *dir);
 
+/* While the checkpoint files may still speak of a log that was deleted, a new one of its name would be
+ * judged by that after a crash. The task is enqueued on the owner loop when that is over, or cannot
+ * be helped: the files could not be written. */
+bool log_dir_is_forgetting(const struct log_dir *dir);
+void log_dir_set_forgotten_task(struct log_dir *dir, struct task *task);
+
 /* Failure: enqueued on the owner loop once, when a flusher met an EIO (or the owner calls
  * log_dir_fail). The owner then tells every shard, which calls flusher_fail(). */
 void log_dir_set_failure_task(struct log_dir *dir, struct task *task);

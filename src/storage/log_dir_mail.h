@@ -48,4 +48,6 @@ struct checkpoint_mail {
 
 void log_dir_mail_checkpoint(
     struct checkpoint_mail *mail, struct loop *from_loop); /* takes the mail */
+/* A log of the flusher was deleted. The checkpoint mail that leaves its lines out comes later. */
+void log_dir_mail_deletion(struct log_dir *dir, const struct flusher *flusher, struct loop *from_loop);
 void log_dir_mail_failure(struct log_dir *dir, struct loop *from_loop, int status);

@@ -9,6 +9,8 @@
 
 #include "base/broken.h"
 #include "base/memory.h"
+#include "base/report.h"
+#include "base/status.h"
 #include "io/file.h"
 #include "io/io.h"
 #include "storage/deletion.h"
@@ -314,6 +316,8 @@ int log_delete(struct log *log)
             deletion_create(flusher, log->settings.file_delete_delay_ms);
         work_add_path(&deletion->work, WORK_REMOVE_TREE, target);
         deletion_start(deletion);
+    } else {
+        report_warn("delete_failed", "path=%s reason=\"%s\"", log->path, status_text(status));
     }
     memory_give(target);
     log_close(log);

@@ -122,3 +122,35 @@ void test_log_dir__refuses_what_it_cannot_read(void)
     io_destroy(io);
     store_remove(&store);
 }
+
+/* A new log of the name would be judged after a crash by what the checkpoint files say of the old one: it is told when they say
+ * nothing any more. */
+void test_log_dir__forgets_a_deleted_log(void)
+{
+    struct store store;
+    struct log_settings settings;
+    struct log *log;
+    char text[256];
+    log_settings_defaults(&settings);
+    store_create(&store);
+    log_dir_set_forgotten_task(store.dir, &store.task);
+    assert_int_equal(
+        log_create(store.flusher, store.path, "t", 0, (struct uuid){ { 8 } }, &settings, &log), 0);
+    store_append(log, 3, 100, 1000, 0);
+    store_stop(&store, &log, 1);
+    store_open(&store, store.path);
+    log_dir_set_forgotten_task(store.dir, &store.task);
+    assert_int_equal(log_open(store.flusher, log_dir_find(store.dir, "t", 0), &settings, &log), 0);
+    assert_false(log_dir_is_forgetting(store.dir));
+    assert_int_equal(log_delete(log), 0);
+    while (!log_dir_is_forgetting(store.dir))
+        assert_true(loop_turn(store.loop));
+    read_text(&store, "recovery-point-offset-checkpoint", text, sizeof(text));
+    assert_string_equal(text, "0\n1\nt 0 3\n");
+    store_wait(&store);
+    assert_false(log_dir_is_forgetting(store.dir));
+    read_text(&store, "recovery-point-offset-checkpoint", text, sizeof(text));
+    assert_string_equal(text, "0\n0\n");
+    store_stop(&store, NULL, 0);
+    store_remove(&store);
+}
