@@ -464,7 +464,7 @@ void test_damage__of_a_time_index_changes_no_answer(void)
     bench_create_indexed(&bench, 6000, 1);
     for (int which = 0; which < 2; which++, base = BATCHES - 1 - (BATCHES - 1) % (6000 / bench.batch_size)) {
         snprintf(path, sizeof(path), "%s/t-0/%020lld.timeindex", bench.store.path, (long long)base);
-        for (int64_t position = 0; position == 0 || position < size; position++) {
+        for (int64_t position = 0; position == 0 || position < size; position += 5) {
             assert_int_equal(try_open(&bench), 0);
             assert_int_equal(file_stat(bench.store.io, path, &size), 0);
             stop(&bench);
