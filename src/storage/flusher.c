@@ -93,13 +93,15 @@ static bool lost_a_log(const struct flush_run *run)
     return false;
 }
 
-/* A log under steady load is hardly ever at rest when retention is due: it is now, between two
- * flushes. */
+/* A log under steady load is hardly ever at rest when retention is due, or a new name: it is now,
+ * between two flushes. */
 static void retain_missed(struct flush_run *run, int32_t mark_count)
 {
     int64_t wall_ms = loop_wall_ms(run->flusher->loop);
     for (int32_t i = 0; i < mark_count; i++) {
         struct log *log = run->marks[i].log;
+        if (log != NULL)
+            log_take_final_name(log);
         if (log == NULL || !log->retention_missed)
             continue;
         int status = log_retain(log, wall_ms);

@@ -287,14 +287,11 @@ static int write_metadata_file(struct io *io, const char *path, struct uuid topi
     return status;
 }
 
-int log_create(struct flusher *flusher, const char *directory_path, const char *topic,
+static int create_at(struct flusher *flusher, const char *path, const char *topic,
     int32_t partition, struct uuid topic_id, const struct log_settings *settings,
     struct log **out_log)
 {
-    char path[SEGMENT_PATH_SIZE], name[512];
     struct io *io = loop_io(flusher_loop(flusher));
-    snprintf(name, sizeof(name), "%s-%d", topic, partition);
-    path_in(path, directory_path, name);
     int status = directory_create(io, path);
     if (status < 0)
         return status;
@@ -318,11 +315,35 @@ int log_create(struct flusher *flusher, const char *directory_path, const char *
     return 0;
 }
 
+int log_create(struct flusher *flusher, const char *directory_path, const char *topic,
+    int32_t partition, struct uuid topic_id, const struct log_settings *settings,
+    struct log **out_log)
+{
+    char path[SEGMENT_PATH_SIZE], name[512];
+    snprintf(name, sizeof(name), "%s-%d", topic, partition);
+    path_in(path, directory_path, name);
+    return create_at(flusher, path, topic, partition, topic_id, settings, out_log);
+}
+
+int log_create_future(struct flusher *flusher, const char *directory_path, const char *topic,
+    int32_t partition, struct uuid topic_id, const struct log_settings *settings,
+    struct log **out_log)
+{
+    char beside[SEGMENT_PATH_SIZE];
+    path_in(beside, directory_path, topic);
+    char *path = log_parting_path(
+        loop_io(flusher_loop(flusher)), beside, topic, partition, "future");
+    int status = create_at(flusher, path, topic, partition, topic_id, settings, out_log);
+    memory_give(path);
+    return status;
+}
+
 void log_close(struct log *log)
 {
     if (log == NULL)
         return;
     assert(log->staging == NULL);
+    log_forget_replacement(log);
     flush_detach(log);
     release(log);
 }
@@ -330,6 +351,14 @@ void log_close(struct log *log)
 void log_set_settings(struct log *log, const struct log_settings *settings)
 {
     log->settings = *settings;
+}
+void log_hold(struct log *log, bool hold)
+{
+    log->is_held = hold;
+}
+const struct log_settings *log_settings(const struct log *log)
+{
+    return &log->settings;
 }
 /* The file follows with the first record of the epoch: until then nobody can have learned of it. */
 void log_lead(struct log *log, int32_t leader_epoch)
@@ -360,6 +389,14 @@ int64_t log_durable_end(const struct log *log)
 uint32_t log_generation(const struct log *log)
 {
     return log->generation;
+}
+bool log_names_are_durable(const struct log *log)
+{
+    return !log->directory_new && log->names_synced == log->names_made;
+}
+struct flusher *log_flusher(const struct log *log)
+{
+    return log->flusher;
 }
 const char *log_path(const struct log *log)
 {

@@ -54,6 +54,7 @@ struct log_place {
     bool clean;             /* the directory was stopped cleanly: nothing to recover */
     bool stopped;           /* the same, also for __cluster_metadata, which is always checked */
     bool is_listed; /* in all checkpoint files; __cluster_metadata has a recovery point only */
+    bool is_future; /* the goal of a move that is not finished */
 };
 
 /* ---- Life. Blocking; at start, or for a new (empty) directory cheap enough for a shard. ---- */
@@ -69,6 +70,18 @@ int log_open(struct flusher *flusher, const struct log_place *place,
 int log_create(struct flusher *flusher, const char *directory_path, const char *topic,
     int32_t partition, struct uuid topic_id, const struct log_settings *settings,
     struct log **out_log);
+/* A future log: the copy of a partition that grows in another log directory while it moves there
+ * (KIP-113). Its directory is named TOPIC-N.ID-future until log_replace() has given it its final
+ * name. A future log that is given up is closed or deleted like any other. */
+int log_create_future(struct flusher *flusher, const char *directory_path, const char *topic,
+    int32_t partition, struct uuid topic_id, const struct log_settings *settings,
+    struct log **out_log);
+/* The future log takes the place of the current one, with its producers, and all of it that
+ * somebody was promised must be durable; nothing may be staged. Closes the current log, of whose
+ * directory the files are removed later. At any moment one of them, or both, have a name that a
+ * start understands. The names follow in the background: a start finishes what is left. -EAGAIN:
+ * the current log has itself taken over just now. */
+int log_replace(struct log *current, struct log *future);
 /* For one that was opened without an id, since a power cut took its partition.metadata: writes it,
  * durably. Until then the directory would be taken for that of any topic of its name. */
 int log_adopt_topic_id(struct log *log, struct uuid topic_id);
@@ -77,8 +90,13 @@ void log_close(struct log *log); /* frees; NULL does nothing. What is not flushe
 /* Renames the directory to …-delete, closes the log and removes the files later, on a worker. */
 int log_delete(struct log *log);
 void log_set_settings(struct log *log, const struct log_settings *settings);
+const struct log_settings *log_settings(const struct log *log);
 /* Enqueued on the loop when the durable end moved; NULL for none. */
 void log_set_durable_task(struct log *log, struct task *task);
+
+/* Compaction leaves the log alone while it is held: what was copied from it must go on agreeing with
+ * what is copied later. Not held at first. */
+void log_hold(struct log *log, bool hold);
 
 /* ---- Appending. Stage within the pass, write once in FINISH_WRITE. ---- */
 
@@ -111,6 +129,8 @@ int64_t log_staged_end(const struct log *log);
 int64_t log_durable_end(const struct log *log);
 int64_t log_size(struct log *log); /* bytes of all segments; may stat them the first time */
 uint32_t log_generation(const struct log *log); /* bumped when written offsets were taken away */
+bool log_names_are_durable(const struct log *log); /* of its files, and its own */
+struct flusher *log_flusher(const struct log *log);
 const char *log_path(const struct log *log);
 const char *log_topic(const struct log *log);
 int32_t log_partition(const struct log *log);

@@ -574,6 +574,19 @@ int log_dir_set_aside(struct log_dir *dir, int32_t place_index, char **out_path)
     return directory_sync(dir->io, dir->path);
 }
 
+int log_dir_finish_move(struct log_dir *dir, int32_t place_index)
+{
+    const struct log_place *place = log_dir_place(dir, place_index);
+    char *path = log_final_path(place->path, place->topic, place->partition);
+    int status = file_rename(dir->io, place->path, path);
+    if (status < 0) {
+        memory_give(path);
+        return status;
+    }
+    places_finish_move(&dir->places, place, path);
+    return directory_sync(dir->io, dir->path);
+}
+
 void log_dir_forget_gone(struct log_dir *dir)
 {
     if (!dir->names_gone || dir->failure != 0)
@@ -605,5 +618,11 @@ const struct log_place *log_dir_place(const struct log_dir *dir, int32_t place_i
 const struct log_place *log_dir_find(
     const struct log_dir *dir, const char *topic, int32_t partition)
 {
-    return places_lookup(&dir->places, str_from(topic), partition);
+    return places_lookup(&dir->places, str_from(topic), partition, false);
+}
+
+const struct log_place *log_dir_find_future(
+    const struct log_dir *dir, const char *topic, int32_t partition)
+{
+    return places_lookup(&dir->places, str_from(topic), partition, true);
 }

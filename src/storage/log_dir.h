@@ -3,7 +3,7 @@
  * partitions. It belongs to one loop (the control loop); the flushers of the shards reach it by
  * mail. While it is open nobody else may use it; a file that cannot be read is never taken for an
  * empty one (what is lost with a checkpoint file is told, docs/decisions/0006).
- * -future and -stray are left alone; -delete directories are removed. */
+ * -stray is left alone; -delete directories are removed. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -67,10 +67,16 @@ int32_t log_dir_place_count(const struct log_dir *dir);
 const struct log_place *log_dir_place(const struct log_dir *dir, int32_t place_index);
 const struct log_place *log_dir_find(
     const struct log_dir *dir, const char *topic, int32_t partition); /* NULL: not here */
+/* The goal of a move that was under way, TOPIC-N.ID-future. */
+const struct log_place *log_dir_find_future(
+    const struct log_dir *dir, const char *topic, int32_t partition); /* NULL: not here */
 /* Renames a partition's directory to TOPIC-N.ID-stray and forgets what the checkpoint files say of
  * it. Blocking, at start: no log of it is open. *out_path is the new name, the caller's. 0 or
  * -errno. */
 int log_dir_set_aside(struct log_dir *dir, int32_t place_index, char **out_path);
+/* Gives a future log its final name: no log of that name is in this directory. Blocking, at start.
+ * 0 or -errno. */
+int log_dir_finish_move(struct log_dir *dir, int32_t place_index);
 /* Takes out of the checkpoint files what they say of partitions that are not here: a new log of such a
  * name must not be judged by it after a crash. Blocking, at start, before any log is opened. */
 void log_dir_forget_gone(struct log_dir *dir);

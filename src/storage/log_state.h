@@ -105,6 +105,8 @@ struct log {
     bool tail_dirty;    /* bytes of a failed write may stand behind the end */
     bool epochs_checked; /* they were compared with the batches */
     bool gap_told;      /* a reader met a hole between two batches, and that was reported */
+    bool is_held;       /* compaction leaves it alone */
+    struct replacement *replacement; /* of a future log that has taken over; NULL: none */
     struct log_settings settings;
 };
 
@@ -149,9 +151,15 @@ int log_recover_producers(struct log *log, bool clean); /* when the batches are 
 int log_load_epochs(struct log *log); /* when the segments are known */
 void log_check_epochs(struct log *log); /* when all is: they are told right from here on */
 
+/* replace.c */
+void log_take_final_name(struct log *log); /* if it waits for one, and the flusher is at rest with it */
+void log_forget_replacement(struct log *log); /* it is closed or deleted before it has its name */
+
 /* retain.c */
 void log_begin_at(struct log *log, int64_t offset); /* the start that a client wanted is durable */
 char *log_parting_path(struct io *io, const char *path, const char *topic, int32_t partition,
     const char *suffix); /* beside path: TOPIC-N.ID-suffix; the caller's */
+char *log_final_path(const char *path, const char *topic,
+    int32_t partition); /* beside path: TOPIC-N; the caller's */
 int log_drop_segments(
     struct log *log, int32_t first, int32_t count); /* renamed and unlinked later, on a worker */

@@ -13,7 +13,7 @@
 #include "storage/segment.h"
 #include "storage/work.h"
 
-enum { SMALL_FILE = 1 << 16 };
+enum { SMALL_FILE = 1 << 16, FUTURE_SUFFIX = 1 + 32 + 7 /* .ID-future */ };
 
 struct finder {
     struct places *places;
@@ -57,8 +57,10 @@ enum place_kind place_kind(struct str name, struct str *out_topic, int32_t *out_
 {
     if (is_marked(name, "-delete"))
         return PLACE_DELETED;
-    if (is_marked(name, "-future"))
-        return PLACE_FUTURE;
+    if (is_marked(name, "-future")) {
+        name.size -= FUTURE_SUFFIX;
+        return parse_name(name, out_topic, out_partition) ? PLACE_FUTURE : PLACE_OTHER;
+    }
     if (is_marked(name, "-stray"))
         return PLACE_STRAY;
     return parse_name(name, out_topic, out_partition) ? PLACE_LOG : PLACE_OTHER;
@@ -75,7 +77,7 @@ static int visit(void *context, const char *name)
     path_in(path, finder->path, name);
     if (kind == PLACE_DELETED)
         work_add_path(&finder->removals, WORK_REMOVE_TREE, path);
-    if (kind != PLACE_LOG)
+    if (kind != PLACE_LOG && kind != PLACE_FUTURE)
         return 0;
     if (places->count == places->capacity) {
         places->capacity = places->capacity == 0 ? 16 : places->capacity * 2;
@@ -91,16 +93,23 @@ static int visit(void *context, const char *name)
         .stopped = finder->clean,
         .clean_end = -1,
         .is_listed = listed,
+        .is_future = kind == PLACE_FUTURE,
     };
     return 0;
 }
 
+static int order_of(const struct log_place *place, struct str topic, int32_t partition, bool is_future)
+{
+    int order = str_compare(str_from(place->topic), topic);
+    if (order == 0)
+        order = (place->partition > partition) - (place->partition < partition);
+    return order != 0 ? order : place->is_future - is_future;
+}
+
 static int compare(const void *a, const void *b)
 {
-    const struct log_place *left = a, *right = b;
-    int order = strcmp(left->topic, right->topic);
-    return order != 0 ? order
-                      : (left->partition > right->partition) - (left->partition < right->partition);
+    const struct log_place *right = b;
+    return order_of(a, str_from(right->topic), right->partition, right->is_future);
 }
 
 int place_topic_id(struct io *io, const char *directory, struct uuid *out_topic_id)
@@ -161,15 +170,14 @@ void places_deinit(struct places *places)
     *places = (struct places){ 0 };
 }
 
-static struct log_place *find(const struct places *places, struct str topic, int32_t partition)
+static struct log_place *find(
+    const struct places *places, struct str topic, int32_t partition, bool is_future)
 {
     int32_t low = 0, high = places->count;
     while (low < high) {
         int32_t middle = low + (high - low) / 2;
         struct log_place *place = &places->items[middle];
-        int order = str_compare(str_from(place->topic), topic);
-        if (order == 0)
-            order = (place->partition > partition) - (place->partition < partition);
+        int order = order_of(place, topic, partition, is_future);
         if (order == 0)
             return place;
         if (order < 0)
@@ -181,15 +189,29 @@ static struct log_place *find(const struct places *places, struct str topic, int
 }
 
 const struct log_place *places_lookup(
+    const struct places *places, struct str topic, int32_t partition, bool is_future)
+{
+    return find(places, topic, partition, is_future);
+}
+
+/* Whom the lines of the checkpoint files mean. */
+static struct log_place *find_listed(
     const struct places *places, struct str topic, int32_t partition)
 {
-    return find(places, topic, partition);
+    struct log_place *place = find(places, topic, partition, false);
+    return place != NULL ? place : find(places, topic, partition, true);
+}
+
+static bool is_listed(const struct places *places, const struct log_place *place)
+{
+    return !place->is_future ||
+           find(places, str_from(place->topic), place->partition, false) == NULL;
 }
 
 void places_set_offset(
     struct places_reader *reader, struct str topic, int32_t partition, int64_t offset)
 {
-    struct log_place *place = find(reader->places, topic, partition);
+    struct log_place *place = find_listed(reader->places, topic, partition);
     if (place == NULL) {
         reader->met_unknown = true;
         return;
@@ -232,6 +254,15 @@ void places_forget_offsets(struct places_reader *reader)
     }
 }
 
+void places_finish_move(struct places *places, const struct log_place *place, char *path)
+{
+    struct log_place *mine = &places->items[place - places->items];
+    assert(place->is_future && is_listed(places, place)); /* the order stays as it is */
+    memory_give(mine->path);
+    mine->path = path;
+    mine->is_future = false;
+}
+
 void places_claim(struct places *places, const struct log_place *place)
 {
     assert(place >= places->items && place < places->items + places->count);
@@ -253,7 +284,8 @@ void places_add_unclaimed(
 {
     for (int32_t i = 0; i < places->count; i++) {
         const struct log_place *place = &places->items[i];
-        if (places->claimed[i] || (!place->is_listed && kind != CHECKPOINT_RECOVERY))
+        if (places->claimed[i] || !is_listed(places, place) ||
+            (!place->is_listed && kind != CHECKPOINT_RECOVERY))
             continue;
         const int64_t offsets[CHECKPOINT_KIND_COUNT] = { place->recovery_point,
             place->high_watermark, place->log_start, place->clean_end };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The partition directories that were found when a log directory was opened, in order of topic and
- * partition, with what the checkpoint files said of them. They do not change; only whether a
- * flusher answers for one by now is kept beside. */
+/* The partition directories that were found when a log directory was opened, in order of topic,
+ * partition and whether they are the goal of a move (TOPIC-N.ID-future), with what the checkpoint
+ * files said of them: a line there means the log of that name, else the future one. They do not
+ * change after the start; only whether a flusher answers for one by now is kept beside. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +16,7 @@ struct io;
  * become, TOPIC-N.ID-delete. */
 enum place_kind { PLACE_OTHER, PLACE_LOG, PLACE_DELETED, PLACE_FUTURE, PLACE_STRAY };
 enum place_kind place_kind(struct str name, struct str *out_topic,
-    int32_t *out_partition); /* out_…: of a PLACE_LOG only; the topic points into name */
+    int32_t *out_partition); /* out_…: of a PLACE_LOG and a PLACE_FUTURE; the topic points into name */
 /* From partition.metadata; zero when that does not say it. 0 or -errno; -ENOENT: there is none. */
 int place_topic_id(struct io *io, const char *path, struct uuid *out_topic_id);
 
@@ -36,10 +37,12 @@ int places_find(
     struct places *places, struct io *io, const char *path, bool clean, const char **out_at);
 void places_deinit(struct places *places);
 const struct log_place *places_lookup(
-    const struct places *places, struct str topic, int32_t partition); /* or NULL */
+    const struct places *places, struct str topic, int32_t partition, bool is_future); /* or NULL */
 void places_set_offset(
     struct places_reader *reader, struct str topic, int32_t partition, int64_t offset);
 void places_forget_offsets(struct places_reader *reader); /* of that kind: not known */
+/* The future log has its final name now: path, the places' own from here on. */
+void places_finish_move(struct places *places, const struct log_place *place, char *path);
 void places_claim(struct places *places, const struct log_place *place);
 /* Each log was opened, or is as the last clean stop left it: a stop now is a clean one of them all. */
 bool places_are_settled(const struct places *places);

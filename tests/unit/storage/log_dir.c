@@ -58,7 +58,7 @@ void test_log_dir__keeps_what_it_does_not_know(void)
     write_text(&store, "recovery-point-offset-checkpoint", "0\n3\nt 3 5\na-b 12 8\ngone 0 4\n");
     write_text(&store, "replication-offset-checkpoint", "0\n1\na-b 12 7\n");
     store_open(&store, store.path);
-    assert_int_equal(log_dir_place_count(store.dir), 2);
+    assert_int_equal(log_dir_place_count(store.dir), 3);
     const struct log_place *place = log_dir_find(store.dir, "a-b", 12);
     assert_non_null(place);
     assert_int_equal(place->recovery_point, 8);
@@ -67,6 +67,8 @@ void test_log_dir__keeps_what_it_does_not_know(void)
     assert_int_equal(log_dir_find(store.dir, "t", 3)->recovery_point, 5);
     assert_int_equal(log_dir_find(store.dir, "t", 3)->clean_end, 17);
     assert_null(log_dir_find(store.dir, "t", 0));
+    assert_true(log_dir_find_future(store.dir, "t", 0)->is_future);
+    assert_null(log_dir_find_future(store.dir, "t", 3));
     assert_true(is_there(&store, future));
     assert_false(is_there(&store, dying));
     assert_false(is_there(&store, ".kafka_cleanshutdown"));
@@ -76,7 +78,7 @@ void test_log_dir__keeps_what_it_does_not_know(void)
     read_text(&store, "cleaner-offset-checkpoint", text, sizeof(text));
     assert_string_equal(text, "0\n1\nt 3 17\n");
     read_text(&store, "recovery-point-offset-checkpoint", text, sizeof(text));
-    assert_string_equal(text, "0\n2\na-b 12 8\nt 3 5\n");
+    assert_string_equal(text, "0\n3\na-b 12 8\nt 0 0\nt 3 5\n");
     assert_false(is_there(&store, ".lock"));
     store_remove(&store);
 }
@@ -98,6 +100,36 @@ void test_log_dir__starts_without_the_cleaners_checkpoint(void)
     store_stop(&store, NULL, 0);
     read_text(&store, "cleaner-offset-checkpoint", text, sizeof(text));
     assert_string_equal(text, "0\n0\n");
+    store_remove(&store);
+}
+
+/* The goal of a move that was not finished: the lines of its topic and partition in the checkpoint files are its own, unless the
+ * log of that name lies here, too. When it gets that name it keeps them. */
+void test_log_dir__finishes_a_move(void)
+{
+    static const char alone[] = "t-0.0123456789abcdef0123456789abcdef-future";
+    static const char beside[] = "t-1.0123456789abcdef0123456789abcdef-future";
+    struct store store;
+    char text[256];
+    store_create(&store);
+    store_stop(&store, NULL, 0);
+    make_directory(&store, alone);
+    make_directory(&store, beside);
+    make_directory(&store, "t-1");
+    write_text(&store, "recovery-point-offset-checkpoint", "0\n2\nt 0 5\nt 1 8\n");
+    store_open(&store, store.path);
+    assert_int_equal(log_dir_find_future(store.dir, "t", 0)->recovery_point, 5);
+    assert_int_equal(log_dir_find(store.dir, "t", 1)->recovery_point, 8);
+    assert_int_equal(log_dir_find_future(store.dir, "t", 1)->recovery_point, 0);
+    assert_int_equal(log_dir_finish_move(store.dir, 0), 0);
+    const struct log_place *place = log_dir_find(store.dir, "t", 0);
+    assert_int_equal(place->recovery_point, 5);
+    assert_string_equal(strrchr(place->path, '/'), "/t-0");
+    assert_true(is_there(&store, "t-0"));
+    assert_false(is_there(&store, alone));
+    store_stop(&store, NULL, 0);
+    read_text(&store, "recovery-point-offset-checkpoint", text, sizeof(text));
+    assert_string_equal(text, "0\n2\nt 0 5\nt 1 8\n");
     store_remove(&store);
 }
 

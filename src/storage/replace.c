@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end of a move: the future log takes the place of the current one. Three names change, each
+ * durably before the next, so that a start finds one of these:
+ *   TOPIC-N here, TOPIC-N.ID-future there          as if nothing had begun
+ *   TOPIC-N.ID-delete here, -future there          the future log is the partition's
+ *   (-delete or nothing) here, TOPIC-N there       done
+ * Kafka reads all three as well, when the metadata name the new directory: so that comes first. The
+ * files of the old log stay until its parting name is durable: else they could be missing under the
+ * old one. */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/broken.h"
+#include "base/container.h"
+#include "base/memory.h"
+#include "io/file.h"
+#include "storage/deletion.h"
+#include "storage/flush.h"
+#include "storage/flusher.h"
+#include "storage/log_dir.h"
+#include "storage/log_state.h"
+
+struct replacement {
+    struct work work; /* makes the old log's parting durable */
+    struct flusher *from;
+    struct log *log; /* the new one; NULL: closed meanwhile */
+    char *parted;    /* the old log's directory */
+    int64_t delete_delay_ms;
+    bool is_parted; /* durably */
+};
+
+char *log_final_path(const char *path, const char *topic, int32_t partition)
+{
+    const char *parent_end = strrchr(path, '/');
+    int parent = parent_end == NULL ? 0 : (int)(parent_end - path) + 1;
+    size_t size = (size_t)parent + strlen(topic) + 16;
+    char *final = memory_take(size);
+    snprintf(final, size, "%.*s%s-%d", parent, path, topic, partition);
+    return final;
+}
+
+static void destroy(struct replacement *replacement)
+{
+    if (replacement->log != NULL)
+        replacement->log->replacement = NULL;
+    work_deinit(&replacement->work);
+    memory_give(replacement->parted);
+    memory_give(replacement);
+}
+
+void log_take_final_name(struct log *log)
+{
+    if (log->replacement == NULL || !log->replacement->is_parted || log_is_busy(log))
+        return;
+    char *path = log_final_path(log->path, log->topic, log->partition);
+    int status = file_rename(log->io, log->path, path);
+    if (status == -EIO)
+        flush_note_failure(log->flusher, status);
+    if (status < 0) { /* no room for a name: a start finishes it */
+        memory_give(path);
+        return;
+    }
+    memory_give(log->path);
+    log->path = path;
+    log->names_made++;
+    log->directory_new = true;
+    flush_note_dirty(log);
+    destroy(log->replacement);
+}
+
+static void old_is_parted(struct work *work)
+{
+    struct replacement *replacement = container_of(work, struct replacement, work);
+    struct flusher *from = replacement->from;
+    if (work->status < 0) {
+        flush_note_failure(from, work->status);
+    } else {
+        struct deletion *deletion = deletion_create(from, replacement->delete_delay_ms);
+        work_add_path(&deletion->work, WORK_REMOVE_TREE, replacement->parted);
+        deletion_start(deletion);
+    }
+    replacement->is_parted = true;
+    if (replacement->log == NULL)
+        destroy(replacement);
+    else
+        log_take_final_name(replacement->log);
+}
+
+void log_forget_replacement(struct log *log)
+{
+    struct replacement *replacement = log->replacement;
+    if (replacement == NULL)
+        return;
+    log->replacement = NULL;
+    replacement->log = NULL;
+    if (replacement->is_parted)
+        destroy(replacement);
+}
+
+/* Of a producer whose batches are gone, and of how far it was compacted, only the current log still knows. */
+static void take_knowledge(struct log *future, struct log *current)
+{
+    struct producers own = future->producers;
+    future->producers = current->producers;
+    current->producers = own;
+    future->producers.dirty = true;
+    future->clean_end = current->clean_end;
+}
+
+int log_replace(struct log *current, struct log *future)
+{
+    assert(current->staging == NULL && future->staging == NULL && future->replacement == NULL);
+    assert(current->tail.end_offset == future->tail.end_offset);
+    if (current->replacement != NULL)
+        return -EAGAIN;
+    struct flusher *from = current->flusher;
+    char *parted =
+        log_parting_path(current->io, current->path, current->topic, current->partition, "delete");
+    int status = file_rename(current->io, current->path, parted);
+    if (status < 0) {
+        memory_give(parted);
+        return status;
+    }
+    struct replacement *replacement = memory_take(sizeof(*replacement));
+    work_init(&replacement->work, from->io, from->loop, old_is_parted);
+    work_add_path(&replacement->work, WORK_SYNC_DIRECTORY, log_dir_path(from->dir));
+    replacement->from = from;
+    replacement->log = future;
+    replacement->parted = parted;
+    replacement->delete_delay_ms = current->settings.file_delete_delay_ms;
+    future->replacement = replacement;
+    take_knowledge(future, current);
+    flush_note_dirty(future);
+    log_close(current);
+    flush_publish_deleted(from);
+    work_submit(&replacement->work);
+    return 0;
+}
