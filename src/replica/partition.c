@@ -10,6 +10,7 @@
 #include "base/container.h"
 #include "base/memory.h"
 #include "base/report.h"
+#include "replica/move.h"
 #include "replica/record_deletion.h"
 #include "storage/epochs.h"
 #include "storage/producers.h"
@@ -54,7 +55,10 @@ static void advance_high_watermark(struct partition *partition)
     struct log *log = partition->log;
     bool written_counts = partition->settings.page_cache || broken(watermark_before_durable);
     int64_t offset = written_counts ? log_end(log) : log_durable_end(log);
+    int64_t limit = partition->move == NULL ? INT64_MAX : move_limit(partition->move);
 
+    if (offset > limit)
+        offset = limit;
     if (offset <= partition->high_watermark)
         return;
     partition->high_watermark = offset;
@@ -123,6 +127,8 @@ static void write_staged(struct task *task)
     }
     int status = log_write(log);
     report_write(partition, status);
+    if (partition->move != NULL)
+        move_follow(partition->move);
     DL_FOREACH_SAFE(partition->staged, append, next) {
         DL_DELETE(partition->staged, append);
         append->log_start = log_start(log);
@@ -181,6 +187,7 @@ void partition_destroy(struct partition *partition, enum error error, bool delet
     assert(!partition->write.queued || partition->staged == NULL);
     assert(!partition->durable.queued);
     fail_everybody(partition, error);
+    move_end(partition, delete_log);
     DL_FOREACH_SAFE(partition->watches, watch, next) {
         DL_DELETE(partition->watches, watch);
         watch->partition = NULL;
@@ -217,6 +224,7 @@ void partition_retire(struct partition *partition)
         return;
     log_set_durable_task(partition->log, NULL);
     fail_everybody(partition, ERROR_KAFKA_STORAGE_ERROR);
+    move_end(partition, false);
     log_close(partition->log);
     partition->log = NULL;
 }
@@ -232,6 +240,12 @@ void partition_note_damage(struct partition *partition, int64_t segment_base, in
         "are served\": stop the node and restore the file, or delete the topic",
         log_topic(log), log_partition(log), log_path(log), (long long)segment_base, (long long)position);
     wake_watches(partition);
+}
+
+void partition_note_limit(struct partition *partition)
+{
+    if (partition->log != NULL)
+        advance_high_watermark(partition);
 }
 
 void partition_set_settings(struct partition *partition, const struct partition_settings *settings)

@@ -16,6 +16,7 @@
 #include "wire/validate.h"
 
 struct arena;
+struct move;
 struct partition;
 struct record_deletion;
 
@@ -64,6 +65,7 @@ struct partition {
     struct partition_key key;
     struct loop *loop;
     struct log *log; /* NULL: offline */
+    struct move *move; /* to another log directory (replica/move.h); NULL: none */
     struct partition_settings settings;
     int64_t high_watermark;
     int32_t leader_epoch;
@@ -89,6 +91,8 @@ void partition_lead(struct partition *partition, bool leads, int32_t leader_epoc
 void partition_retire(struct partition *partition); /* its directory failed: offline, for good */
 /* A read met damage at that position of that segment: offline, and told, once. What is in flight goes on. */
 void partition_note_damage(struct partition *partition, int64_t segment_base, int64_t position);
+/* The positions that hold the high watermark back may have moved: of a move, or because it ended. */
+void partition_note_limit(struct partition *partition);
 void partition_set_settings(struct partition *partition, const struct partition_settings *settings);
 
 /* ERROR_NONE when clients may use it: this broker leads it, it is not offline, and the epoch (-1: not told) is right. */

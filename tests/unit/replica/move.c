@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A partition between two log directories, one loop, real files. */
+#include "replica/move.h"
+
+#include "base/pace.h"
+#include "replica/partition.h"
+#include "unit/storage/store.h"
+
+enum { EPOCH = 3 };
+
+struct stage {
+    struct store stores[2]; /* only their directories, flushers and paths; loop and io are one */
+    struct partition *partition;
+    struct move_watch watch;
+    struct pace pace;
+    struct move_pace move_pace;
+    int ready, fell_back, moved;
+};
+
+static void note_ready(struct move_watch *watch, struct partition *partition)
+{
+    (void)partition;
+    container_of(watch, struct stage, watch)->ready++;
+}
+static void note_fall(struct move_watch *watch, struct partition *partition)
+{
+    (void)partition;
+    container_of(watch, struct stage, watch)->fell_back++;
+}
+static void note_moved(struct move_watch *watch, struct partition *partition)
+{
+    assert_null(partition->move);
+    container_of(watch, struct stage, watch)->moved++;
+}
+
+static struct loop *loop_of(struct stage *stage)
+{
+    return stage->stores[0].loop;
+}
+
+static void settings_for(struct log_settings *settings)
+{
+    log_settings_defaults(settings);
+    settings->segment_bytes = 20 * 1000;
+}
+
+static void stage_begin(struct stage *stage)
+{
+    struct partition_settings settings = { .codec = -1, .segment_bytes = 20 * 1000 };
+    struct partition_key key = { { { 9 } }, 0 };
+    struct log_settings log_settings;
+    struct log *log;
+    char reason[256];
+    *stage = (struct stage){ .watch = { note_ready, note_fall, note_moved } };
+    stage->move_pace = (struct move_pace){ &stage->pace, INT64_MAX };
+    settings_for(&log_settings);
+    store_create(&stage->stores[0]);
+    store_create(&stage->stores[1]);
+    /* The second store works on the loop of the first. */
+    struct store *second = &stage->stores[1];
+    flusher_destroy(second->flusher);
+    assert_int_equal(log_dir_close(second->dir, 1), 0);
+    loop_destroy(second->loop);
+    io_destroy(second->io);
+    second->io = stage->stores[0].io;
+    second->loop = stage->stores[0].loop;
+    assert_int_equal(log_dir_open(second->loop, second->path, &second->settings, &second->dir, reason, sizeof(reason)), 0);
+    second->flusher = flusher_create(second->loop, second->dir);
+    assert_int_equal(log_create(stage->stores[0].flusher, stage->stores[0].path, "topic", 0, key.topic_id, &log_settings, &log), 0);
+    stage->partition = partition_create(stage->stores[0].loop, key, log, &settings);
+    partition_lead(stage->partition, true, EPOCH);
+}
+
+static void stage_end(struct stage *stage)
+{
+    struct store *first = &stage->stores[0];
+    for (int i = 0; i < 2; i++) {
+        flusher_stop(stage->stores[i].flusher, &first->task);
+        store_wait(first);
+    }
+    partition_destroy(stage->partition, ERROR_NOT_LEADER_OR_FOLLOWER, false);
+    for (int i = 0; i < 2; i++)
+        flusher_destroy(stage->stores[i].flusher);
+    loop_stop(first->loop);
+    while (loop_turn(first->loop))
+        continue;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(log_dir_close(stage->stores[i].dir, 7), 0);
+        store_remove(&stage->stores[i]);
+    }
+    loop_destroy(first->loop);
+    io_destroy(first->io);
+}
+
+static struct log *make_future(struct stage *stage)
+{
+    struct log_settings settings;
+    struct log *future;
+    settings_for(&settings);
+    assert_int_equal(log_create_future(stage->stores[1].flusher, stage->stores[1].path, "topic", 0,
+                         stage->partition->key.topic_id, &settings, &future),
+        0);
+    return future;
+}
+
+static void begin_move(struct stage *stage, struct log *future)
+{
+    move_begin(stage->partition, future, 1, &stage->watch, &stage->move_pace);
+}
+
+static void turn_until(struct stage *stage, const int *count)
+{
+    while (*count == 0)
+        assert_true(loop_turn(loop_of(stage)));
+}
+
+static void finish(struct stage *stage)
+{
+    turn_until(stage, &stage->ready);
+    move_finish(stage->partition->move);
+    turn_until(stage, &stage->moved);
+}
+
+static void append_batches(struct log *log, int count, int32_t epoch)
+{
+    for (int i = 0; i < count; i++)
+        store_append(log, 10, 300, loop_wall_ms(flusher_loop(log_flusher(log))), epoch);
+}
+
+static bool is_there(const struct stage *stage, int store_index, const char *name)
+{
+    char path[512];
+    int64_t size;
+    snprintf(path, sizeof(path), "%s/%s/partition.metadata", stage->stores[store_index].path, name);
+    return file_stat(stage->stores[0].io, path, &size) == 0;
+}
+
+/* Each batch from the log's start on, in both logs: the same offset, epoch and checksum. */
+static void assert_same(struct log *log, const struct batch_header *wanted, int count)
+{
+    int64_t offset = log_start(log);
+    for (int i = 0; i < count; i++) {
+        struct batch_header found = { 0 };
+        assert_true(store_read(log, offset, &found) >= 0);
+        assert_int_equal(found.base_offset, wanted[i].base_offset);
+        assert_int_equal(found.leader_epoch, wanted[i].leader_epoch);
+        assert_int_equal(found.crc, wanted[i].crc);
+        offset = batch_next_offset(&found);
+    }
+    assert_int_equal(offset, log_end(log));
+}
+
+static int list_batches(struct log *log, struct batch_header *out_headers)
+{
+    int count = 0;
+    for (int64_t offset = log_start(log); offset < log_end(log);
+         offset = batch_next_offset(&out_headers[count - 1]))
+        assert_true(store_read(log, offset, &out_headers[count++]) >= 0);
+    return count;
+}
+
+/* All segments arrive; the new log has the name, the old one is gone; the high watermark stays. */
+void test_move__brings_everything_to_the_other_directory(void)
+{
+    struct batch_header wanted[100];
+    struct stage stage;
+    stage_begin(&stage);
+    append_batches(stage.partition->log, 30, EPOCH);
+    store_flush(&stage.stores[0], stage.partition->log);
+    partition_note_limit(stage.partition);
+    int count = list_batches(stage.partition->log, wanted);
+    assert_int_equal(stage.partition->high_watermark, 300);
+    begin_move(&stage, make_future(&stage));
+    finish(&stage);
+    assert_int_equal(stage.partition->log_dir_index, 1);
+    assert_int_equal(stage.partition->high_watermark, 300);
+    assert_int_equal(log_durable_end(stage.partition->log), 300);
+    assert_int_equal(epochs_latest(log_epochs(stage.partition->log)), EPOCH);
+    assert_same(stage.partition->log, wanted, count);
+    while (!is_there(&stage, 1, "topic-0"))
+        assert_true(loop_turn(loop_of(&stage)));
+    assert_false(is_there(&stage, 0, "topic-0"));
+    append_batches(stage.partition->log, 1, EPOCH);
+    assert_int_equal(log_end(stage.partition->log), 310);
+    stage_end(&stage);
+}
+
+/* What a client deleted stays deleted, also inside a batch. */
+void test_move__begins_where_the_log_begins(void)
+{
+    struct batch_header wanted[100];
+    struct stage stage;
+    stage_begin(&stage);
+    append_batches(stage.partition->log, 20, EPOCH);
+    store_flush(&stage.stores[0], stage.partition->log);
+    assert_int_equal(log_delete_records(stage.partition->log, 75), 0);
+    while (log_start(stage.partition->log) < 75)
+        assert_true(loop_turn(loop_of(&stage)));
+    int count = list_batches(stage.partition->log, wanted);
+    begin_move(&stage, make_future(&stage));
+    finish(&stage);
+    assert_int_equal(log_start(stage.partition->log), 75);
+    assert_same(stage.partition->log, wanted, count);
+    stage_end(&stage);
+}
+
+/* A log without records keeps its offsets. */
+void test_move__moves_an_empty_log(void)
+{
+    struct stage stage;
+    stage_begin(&stage);
+    assert_int_equal(log_restart(stage.partition->log, 42), 0);
+    begin_move(&stage, make_future(&stage));
+    finish(&stage);
+    assert_int_equal(log_start(stage.partition->log), 42);
+    assert_int_equal(log_end(stage.partition->log), 42);
+    stage_end(&stage);
+}
+
+/* A future log of an earlier life holds what the current one has lost since, and other records stand there now: they agree to where
+ * their common epoch ends. */
+void test_move__takes_back_what_the_log_does_not_have(void)
+{
+    struct batch_header wanted[100];
+    struct stage stage;
+    stage_begin(&stage);
+    struct log *future = make_future(&stage);
+    append_batches(stage.partition->log, 5, EPOCH);
+    append_batches(future, 5, EPOCH);
+    append_batches(future, 4, EPOCH + 1); /* lost from the current log */
+    append_batches(stage.partition->log, 6, EPOCH + 2);
+    store_flush(&stage.stores[0], stage.partition->log);
+    store_flush(&stage.stores[1], future);
+    int count = list_batches(stage.partition->log, wanted);
+    begin_move(&stage, future);
+    finish(&stage);
+    assert_same(stage.partition->log, wanted, count);
+    stage_end(&stage);
+}
+
+/* From the pass on in which they are joined no high watermark goes beyond the slower disk. */
+void test_move__holds_the_high_watermark_back_when_joined(void)
+{
+    struct stage stage;
+    stage_begin(&stage);
+    append_batches(stage.partition->log, 3, EPOCH);
+    store_flush(&stage.stores[0], stage.partition->log);
+    partition_note_limit(stage.partition);
+    begin_move(&stage, make_future(&stage));
+    while (stage.partition->move->stage == MOVE_COPYING)
+        assert_true(loop_turn(loop_of(&stage)));
+    struct move *move = stage.partition->move;
+    append_batches(stage.partition->log, 1, EPOCH);
+    move_follow(move);
+    assert_int_equal(log_end(move->future), 40);
+    assert_int_equal(move_lag(move), 0);
+    store_flush(&stage.stores[0], stage.partition->log);
+    log_set_durable_task(stage.partition->log, &stage.partition->durable);
+    partition_note_limit(stage.partition);
+    assert_int_equal(stage.partition->high_watermark,
+        log_durable_end(move->future) < 30 ? 30 : log_durable_end(move->future));
+    finish(&stage);
+    while (stage.partition->high_watermark < 40) /* until the last flush there is over */
+        assert_true(loop_turn(loop_of(&stage)));
+    stage_end(&stage);
+}
+
+/* Slow enough to be given up: the future log goes, the partition stays. */
+void test_move__is_paced_and_can_be_given_up(void)
+{
+    struct stage stage;
+    stage_begin(&stage);
+    append_batches(stage.partition->log, 20, EPOCH);
+    stage.move_pace.bytes_per_second = 1000;
+    begin_move(&stage, make_future(&stage));
+    while (log_end(stage.partition->move->future) == 0)
+        assert_true(loop_turn(loop_of(&stage)));
+    assert_int_equal(log_end(stage.partition->move->future), 10); /* at least a batch at once */
+    assert_true(timer_is_set(&stage.partition->move->timer));
+    move_end(stage.partition, true);
+    assert_null(stage.partition->move);
+    assert_int_equal(log_end(stage.partition->log), 200);
+    assert_true(is_there(&stage, 0, "topic-0"));
+    stage_end(&stage);
+}
