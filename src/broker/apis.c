@@ -5,6 +5,7 @@
 
 #include "wire/gen/alter_client_quotas.h"
 #include "wire/gen/alter_partition_reassignments.h"
+#include "wire/gen/alter_replica_log_dirs.h"
 #include "wire/gen/alter_configs.h"
 #include "wire/gen/api_versions.h"
 #include "wire/gen/create_partitions.h"
@@ -50,6 +51,7 @@ const struct api apis[] = {
     { ROW(API_OFFSET_FOR_LEADER_EPOCH, 2, 4, API_ON_BROKER, offset_for_leader_epoch), .reads_image = true },
     { ROW(API_DESCRIBE_CONFIGS, 1, 4, BOTH, describe_configs), .reads_image = true },
     { ROW(API_ALTER_CONFIGS, 0, 2, BOTH, alter_configs), .changes_image = true },
+    { ROW(API_ALTER_REPLICA_LOG_DIRS, 1, 2, API_ON_BROKER, alter_replica_log_dirs), .reads_image = true },
     { ROW(API_DESCRIBE_LOG_DIRS, 1, 5, API_ON_BROKER, describe_log_dirs), .reads_image = true },
     { ROW(API_CREATE_PARTITIONS, 0, 3, BOTH, create_partitions), .changes_image = true },
     { ROW(API_ELECT_LEADERS, 0, 2, BOTH, elect_leaders), .changes_image = true },

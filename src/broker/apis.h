@@ -26,6 +26,7 @@ const struct api *api_find(int16_t key, unsigned listener); /* NULL: not served 
 
 enum step handle_alter_client_quotas(struct request *request);
 enum step handle_alter_partition_reassignments(struct request *request);
+enum step handle_alter_replica_log_dirs(struct request *request);
 enum step handle_alter_configs(struct request *request);
 enum step handle_api_versions(struct request *request);
 enum step handle_create_partitions(struct request *request);

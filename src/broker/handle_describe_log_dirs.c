@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* DescribeLogDirs (KIP-113, KIP-827): what lies in each log directory, and how much room there is.
  * Every shard lists the partitions that it has there; a directory that failed is told as
- * KAFKA_STORAGE_ERROR, without partitions. A half-done move between directories (-future) that Kafka
- * left is not taken up, and not told. */
-#include <limits.h>
+ * KAFKA_STORAGE_ERROR, without partitions. A partition that moves is told in both: the future log
+ * with how many offsets it is behind (KIP-113). */
 #include <stdlib.h>
 
 #include "broker/apis.h"
+#include "broker/directory_view.h"
 #include "broker/partition_name.h"
-#include "broker/settings.h"
 #include "broker/shard.h"
 #include "io/file.h"
 #include "storage/flusher.h"
@@ -19,6 +18,8 @@ struct found {
     struct partition_name name;
     int log_dir_index;
     int64_t size;
+    bool is_future;
+    int64_t lag;
 };
 
 /* What one shard has. Memory is its own while it is away: the request's arena is the other shard's.
@@ -61,8 +62,8 @@ static void list_there(struct errand *errand)
     struct listing *listing = (struct listing *)errand;
     struct shard *shard = errand->there;
     struct partition *partition, *next;
-    listing->list =
-        arena_take_array(&listing->arena, HASH_COUNT(shard->partitions), sizeof(*listing->list));
+    listing->list = arena_take_array(
+        &listing->arena, 2 * (size_t)HASH_COUNT(shard->partitions), sizeof(*listing->list));
     HASH_ITER(hh, shard->partitions, partition, next)
     {
         if (partition->log == NULL)
@@ -73,7 +74,11 @@ static void list_there(struct errand *errand)
         name.topic =
             str_copy(&listing->arena, name.topic); /* the partition may go before the answer */
         listing->list[listing->count++] =
-            (struct found){ name, partition->log_dir_index, log_size(partition->log) };
+            (struct found){ name, partition->log_dir_index, log_size(partition->log), false, 0 };
+        const struct move *move = partition->move;
+        if (move != NULL)
+            listing->list[listing->count++] = (struct found){ name, move->log_dir_index,
+                log_size(move->future), true, move_lag(move) };
     }
     errand_finish(errand);
 }
@@ -138,16 +143,6 @@ static struct found *gather(struct request *request, int32_t *out_count)
     return all;
 }
 
-static bool is_cordoned(const struct shard *shard, struct uuid directory_id)
-{
-    const struct image_broker *broker =
-        shard->image == NULL ? NULL : image_broker(shard->image, shard->settings->node_id);
-    for (int32_t i = 0; broker != NULL && i < broker->cordoned_count; i++)
-        if (uuid_equal(broker->cordoned[i], directory_id))
-            return true;
-    return false;
-}
-
 static void tell_partitions(struct request *request, const struct found *found, int32_t count,
     struct describe_log_dirs_result *out)
 {
@@ -163,17 +158,10 @@ static void tell_partitions(struct request *request, const struct found *found, 
         }
         partitions[i].partition_index = found[i].name.index;
         partitions[i].partition_size = found[i].size;
+        partitions[i].is_future_key = found[i].is_future;
+        partitions[i].offset_lag = found[i].lag;
         topic->partitions_count++;
     }
-}
-
-/* As Kafka tells it: from the root, without looking for links and dots. */
-static struct str absolute_path(struct request *request, const char *path)
-{
-    char current[PATH_MAX];
-    if (path[0] == '/' || directory_current(loop_io(request->shard->loop), current, sizeof(current)) < 0)
-        return str_from(path);
-    return str_from(arena_format(&request->arena, "%s/%s", current, path));
 }
 
 static void tell_directory(struct request *request, int index, const struct found *found,
@@ -181,8 +169,8 @@ static void tell_directory(struct request *request, int index, const struct foun
 {
     const struct shard *shard = request->shard;
     const char *path = log_dir_path(shard->log_dirs[index]);
-    out->log_dir = absolute_path(request, path);
-    out->is_cordoned = is_cordoned(shard, log_dir_identity(shard->log_dirs[index])->directory_id);
+    out->log_dir = directory_view_path(shard, index, &request->arena);
+    out->is_cordoned = directory_view_is_cordoned(shard, index);
     if (flusher_is_failed(shard->flushers[index])) {
         out->error_code = ERROR_KAFKA_STORAGE_ERROR;
         return;

@@ -88,6 +88,7 @@ static void create_shard(struct node *node, int32_t index, const char *name, str
         .budget = &node->budget,
         .log_dirs = node->log_dirs,
         .log_dir_count = node->data_directory_count,
+        .move_pace = &node->move_pace,
     };
 
     *out_shard = shard_create(&start);

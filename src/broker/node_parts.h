@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/budget.h"
+#include "base/pace.h"
 #include "broker/control.h"
 #include "broker/shard.h"
 #include "net/limits.h"
@@ -58,6 +59,7 @@ struct node {
     const struct node_settings *settings;
     struct arena arena;
     struct budget budget;
+    struct pace move_pace; /* of all moves between directories */
     struct shard_list shards;
     struct node_shard *parts; /* by shard */
     struct shard *control_shard;

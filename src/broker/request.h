@@ -39,6 +39,7 @@ union request_in {
     void *message;
     const struct alter_client_quotas_request *alter_client_quotas;
     const struct alter_partition_reassignments_request *alter_partition_reassignments;
+    const struct alter_replica_log_dirs_request *alter_replica_log_dirs;
     const struct alter_configs_request *alter_configs;
     const struct api_versions_request *api_versions;
     const struct create_partitions_request *create_partitions;
@@ -70,6 +71,7 @@ union request_out {
     void *message;
     struct alter_client_quotas_response *alter_client_quotas;
     struct alter_partition_reassignments_response *alter_partition_reassignments;
+    struct alter_replica_log_dirs_response *alter_replica_log_dirs;
     struct alter_configs_response *alter_configs;
     struct api_versions_response *api_versions;
     struct create_partitions_response *create_partitions;
@@ -101,6 +103,7 @@ union request_out {
 union request_work {
     bool asked; /* of a request with one errand and nothing else to keep */
     struct forwarded *forwarded; /* of a request that the controller decides */
+    struct alter_replica_log_dirs_work *alter_replica_log_dirs;
     struct alter_settings_work *alter_settings;
     struct delete_records_work *delete_records;
     struct describe_log_dirs_work *describe_log_dirs;

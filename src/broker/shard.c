@@ -8,6 +8,7 @@
 #include "base/report.h"
 #include "broker/apis.h"
 #include "broker/assign.h"
+#include "broker/moves.h"
 #include "broker/server.h"
 #include "broker/settings.h"
 #include "storage/flusher.h"
@@ -55,6 +56,7 @@ struct shard *shard_create(const struct shard_start *start)
     shard->log_dir_count = start->log_dir_count;
     if (start->index == SHARD_OF_CONTROL)
         return shard;
+    moves_init(shard, start->move_pace);
     shard->decompressor = decompressor_create();
     fetch_session_cache_init(&shard->sessions, settings->fetch_session_slots / start->shards->count);
     shard->flushers = memory_take((size_t)start->log_dir_count * sizeof(struct flusher *));
@@ -80,6 +82,7 @@ void shard_destroy(struct shard *shard)
     memory_give(shard->flushers);
     memory_give(shard->rooms);
     producer_ids_deinit(&shard->producer_ids);
+    preferences_deinit(&shard->preferences);
     decompressor_destroy(shard->decompressor);
     image_unref(shard->image);
     loop_destroy(shard->loop);
@@ -128,6 +131,7 @@ static void flusher_stopped(struct task *task)
 void shard_stop(struct shard *shard, struct task *stopped)
 {
     shard->stopping = true;
+    moves_stop(shard);
     shard->stopped = stopped;
     shard->flusher_stopped.run = flusher_stopped;
     shard->flushers_running = shard->log_dir_count + 1;
@@ -162,6 +166,7 @@ void shard_directory_failed(struct shard *shard, int log_dir_index, int status)
     HASH_ITER(hh, shard->partitions, partition, next)
         if (partition->log_dir_index == log_dir_index)
             partition_retire(partition);
+    moves_directory_failed(shard, log_dir_index);
     if (!flusher_is_failed(shard->flushers[log_dir_index]))
         flusher_fail(shard->flushers[log_dir_index], status);
 }

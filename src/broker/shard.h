@@ -7,10 +7,12 @@
 #include <stdint.h>
 
 #include "broker/fetch_session.h"
+#include "broker/preference.h"
 #include "broker/producer_ids.h"
 #include "broker/room.h"
 #include "metadata/image.h"
 #include "net/conn.h"
+#include "replica/move.h"
 #include "replica/partition.h"
 #include "storage/log_dir.h"
 
@@ -19,6 +21,7 @@ struct decompressor;
 struct flusher;
 struct node_settings;
 struct io;
+struct pace;
 struct request;
 
 enum { SHARD_OF_CONTROL = -1 };
@@ -61,6 +64,9 @@ struct shard {
     struct log_dir **log_dirs;    /* the control loop's; here their paths and identities are read */
     int log_dir_count;
     int next_log_dir;
+    struct move_watch move_watch; /* broker/moves.h */
+    struct move_pace move_pace;
+    struct preferences preferences; /* of where to make new replicas */
     struct decompressor *decompressor;
     struct fetch_session_cache sessions;
     struct request *requests;      /* utlist, all in work */
@@ -87,6 +93,7 @@ struct shard_start {
     struct budget *budget;
     struct log_dir **log_dirs;
     int log_dir_count;
+    struct pace *move_pace; /* of the node */
 };
 
 /* Makes the loop, too. A shard of the control loop gets no flushers. */

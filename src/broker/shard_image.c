@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "base/str.h"
 #include "broker/assign.h"
+#include "broker/moves.h"
 #include "broker/settings.h"
 #include "broker/shard.h"
 #include "storage/flusher.h"
@@ -90,6 +91,9 @@ static int choose_directory(struct shard *shard, const struct image_partition *p
     }
     if (shard->image == NULL && found >= 0)
         return found;
+    int preferred = preference_take(&shard->preferences, str_from(topic), index);
+    if (preferred >= 0 && !flusher_is_failed(shard->flushers[preferred]))
+        return preferred;
     if (named >= 0)
         return named;
     for (int i = 0; i < shard->log_dir_count; i++) {
@@ -161,6 +165,8 @@ static void add_partition(const struct image_step *step, const struct image_topi
     partition_lead(partition, from->leader == shard->settings->node_id, from->leader_epoch);
     HASH_ADD(hh, shard->partitions, key, sizeof(partition->key), partition);
     tell_directory(shard, from, partition);
+    if (shard->image == NULL)
+        moves_resume(shard, partition, &log_settings);
 }
 
 static void drop_partition(struct shard *shard, struct partition *partition, bool deleted)
@@ -189,6 +195,7 @@ static void topic_changed(struct image_watch *watch, const struct image_topic *o
             add_partition(step, new_topic, i);
         } else {
             partition_lead(partition, now->leader == shard->settings->node_id, now->leader_epoch);
+            moves_see(shard, partition, now);
         }
     }
 }
@@ -206,6 +213,7 @@ static void refresh_topic(const struct image_step *step, const struct image_topi
         partition_set_settings(partition, &settings);
         if (partition->log != NULL)
             log_set_settings(partition->log, &log_settings);
+        moves_set_settings(partition, &log_settings);
     }
 }
 
@@ -236,8 +244,12 @@ void shard_take_image(struct shard *shard, const struct image *image)
     const struct image *old_image = shard->image;
 
     topic_settings_inherit(shard->settings, image, &step.inherited);
+    if (shard->index != SHARD_OF_CONTROL && shard->image == NULL)
+        moves_set_rate(shard, image);
     if (shard->index != SHARD_OF_CONTROL && !shard->stopping) {
         image_difference(old_image, image, &step.watch);
+        if (step.all_settings)
+            moves_set_rate(shard, image);
         if (step.all_settings)
             for (const struct image_topic *topic = image_topic_after(image, (struct str){ 0 }); topic != NULL;
                  topic = image_topic_after(image, topic->name))

@@ -29,6 +29,88 @@ static const char *reason_of(const struct log_place *place, const struct image *
     return NULL;
 }
 
+struct search {
+    struct log_dir *const *dirs;
+    int dir_count;
+    const struct image *image;
+    int32_t node_id;
+};
+
+static bool lies_in(const struct log_dir *dir, const struct log_place *place)
+{
+    return log_dir_find(dir, place->topic, place->partition) != NULL;
+}
+
+static bool lies_anywhere(const struct search *search, const struct log_place *place)
+{
+    for (int i = 0; i < search->dir_count; i++)
+        if (lies_in(search->dirs[i], place))
+            return true;
+    return false;
+}
+
+static struct uuid named_id(const struct search *search, const struct log_place *place)
+{
+    const struct image_topic *topic = image_topic_by_name(search->image, str_from(place->topic));
+    return image_partition_directory(topic->partitions[place->partition], search->node_id);
+}
+
+/* The directory where the metadata have the partition; -1: none of ours, or they name none. */
+static int named_directory(const struct search *search, const struct log_place *place)
+{
+    struct uuid id = named_id(search, place);
+
+    for (int i = 0; i < search->dir_count; i++)
+        if (uuid_equal(log_dir_identity(search->dirs[i])->directory_id, id))
+            return i;
+    return -1;
+}
+
+/* Of two futures of one partition, one is the goal of its move: where the metadata have it, else the first. */
+static bool is_goal(const struct search *search, int own, const struct log_place *place)
+{
+    int named = named_directory(search, place);
+
+    if (lies_in(search->dirs[own], place))
+        return false;
+    if (named >= 0 && log_dir_find_future(search->dirs[named], place->topic, place->partition) != NULL)
+        return named == own;
+    for (int i = 0; i < own; i++)
+        if (log_dir_find_future(search->dirs[i], place->topic, place->partition) != NULL)
+            return false;
+    return true;
+}
+
+/* What is left of a move. It goes on when the log that it is to replace is here; when that is gone and the metadata have the
+ * partition where the future log is, it was about to be finished (KIP-858). NULL: it is neither to be set aside. */
+static const char *judge_future(const struct search *search, int own, int32_t index)
+{
+    const struct log_place *place = log_dir_place(search->dirs[own], index);
+    int named = named_directory(search, place);
+
+    if (!is_goal(search, own, place))
+        return "it is no goal of a move of this partition";
+    if (lies_anywhere(search, place))
+        return NULL;
+    if (named != own && directory_is_real(named_id(search, place)))
+        return "the log that it was to replace is gone, and it may lack some of it";
+    int status = log_dir_finish_move(search->dirs[own], index);
+    if (status < 0)
+        return status_text(status);
+    report_info("move_finished", "directory=%s", place->path);
+    return NULL;
+}
+
+/* Kafka, when it is killed while it replaces a log, may leave both; the metadata name the new one by then. */
+static const char *judge_current(const struct search *search, int own, const struct log_place *place)
+{
+    int named = named_directory(search, place);
+
+    return named >= 0 && named != own && lies_in(search->dirs[named], place)
+               ? "the metadata name another directory, which has it as well"
+               : NULL;
+}
+
 static void set_aside(struct log_dir *dir, int32_t index, const struct image *image, const char *reason)
 {
     const struct log_place *place = log_dir_place(dir, index);
@@ -53,10 +135,16 @@ static void set_aside(struct log_dir *dir, int32_t index, const struct image *im
 
 void stray_set_aside(struct log_dir *const *dirs, int dir_count, const struct image *image, int32_t node_id)
 {
+    const struct search search = { dirs, dir_count, image, node_id };
+
     for (int i = 0; i < dir_count; i++) {
         for (int32_t k = 0; k < log_dir_place_count(dirs[i]); k++) {
             const struct log_place *place = log_dir_place(dirs[i], k);
-            const char *reason = place->is_listed && !broken(topic_id_unseen) ? reason_of(place, image, node_id) : NULL;
+            if (!place->is_listed || broken(topic_id_unseen))
+                continue;
+            const char *reason = reason_of(place, image, node_id);
+            if (reason == NULL)
+                reason = place->is_future ? judge_future(&search, i, k) : judge_current(&search, i, place);
             if (reason != NULL)
                 set_aside(dirs[i], k, image, reason);
         }

@@ -455,6 +455,23 @@ class Connection:
         return {path: (code, {(name, index): size for name, found, _ in topics for index, size, _, future in found if not future}, *room)
                 for code, path, topics, room, _ in r.compact_array(one)}
 
+    def log_dir_replicas(self):
+        """{directory: {(topic, partition): (offset lag, is future)}}, from DescribeLogDirs v4"""
+        return {path: {(name, index): (lag, future) for name, found, _ in topics for index, _, lag, future in found}
+                for path, topics, _ in self.described_log_dirs()}
+
+    def cordoned_log_dirs(self):
+        return sorted(path for path, _, cordoned in self.described_log_dirs() if cordoned)
+
+    def described_log_dirs(self):
+        r = self.call_flexible(35, 5, b"\0\0")
+        r.take("i"), check(r.take("h"))
+        partition = lambda: (r.take("iqqb"), r.tags())[0]
+        topic = lambda: (r.compact_string(), r.compact_array(partition), r.tags())
+        one = lambda: (r.take("h"), r.compact_string(), r.compact_array(topic), r.take("qqb"), r.tags())
+        found = r.compact_array(one)
+        return [(path, topics, bool(room[2])) for _, path, topics, room, _ in found]
+
     @staticmethod
     def produce_body(topic, partition, records, acks=-1, timeout_ms=30000):
         return (text(None) + struct.pack(">hii", acks, timeout_ms, 1) + text(topic) + struct.pack(">iii", 1, partition, len(records)) + records)
