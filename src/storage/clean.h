@@ -45,9 +45,10 @@ struct clean_plan {
      * they stand in their files. */
     const struct clean_segment *segments;
     int32_t segment_count;
-    int64_t first_dirty; /* where the last cleaning ended, or the log's start */
-    int64_t dirty_end;   /* base of the first segment that may not be cleaned; at most the last
-                            stable offset */
+    int64_t first_dirty;    /* where the last cleaning ended, or the log's start */
+    int64_t dirty_end;      /* base of the first segment that may not be cleaned; at most the last
+                               stable offset */
+    int64_t high_watermark; /* the batch that ends there is kept, empty when its records go */
     const struct clean_producer *producers; /* in order of id */
     int32_t producer_count;
     /* Those whose markers stand at or above dirty_end; of the others it reads .txnindex. */

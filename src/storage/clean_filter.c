@@ -19,7 +19,7 @@ struct clean_filter {
     struct decompressor *decompressor;
     struct clean_producer *producers;
     int32_t producer_count;
-    int64_t first_dirty, dirty_end, mapped_end;
+    int64_t first_dirty, dirty_end, high_watermark, mapped_end;
     bool is_full; /* the map: mapped_end is final */
     int64_t wall_ms, delete_retention_ms;
     size_t max_batch_bytes;
@@ -46,6 +46,7 @@ struct clean_filter *clean_filter_create(const struct clean_plan *plan)
         .producer_count = plan->producer_count,
         .first_dirty = plan->first_dirty,
         .dirty_end = plan->dirty_end,
+        .high_watermark = plan->high_watermark,
         .mapped_end = plan->first_dirty,
         .wall_ms = plan->wall_ms,
         .delete_retention_ms = plan->delete_retention_ms,
@@ -435,7 +436,7 @@ int clean_filter_keep(struct clean_filter *filter, const uint8_t *batch,
         is_dropped = clean_transactions_data(filter->transactions, header);
     }
     bool must_stay =
-        ends_producer(filter, header) || batch_next_offset(header) == filter->dirty_end;
+        ends_producer(filter, header) || batch_next_offset(header) == filter->high_watermark;
     filter->statistics.records_read += header->record_count;
     if (!is_dropped)
         return keep_records(filter, batch, header, is_free, must_stay, out, out_kept);

@@ -7,8 +7,8 @@
  * from which on its tombstones go (KIP-534). A marker gets one when no data of its transaction is
  * left.
  *   - Data of aborted transactions go.
- *   - The batch with a producer's last sequence stays, empty at the least, and so does the last one
- *     of the cleaning, so that no offset before it is given again.
+ *   - The batch with a producer's last sequence stays, empty at the least, and so does the one that
+ *     ends at the high watermark, so that whoever reads the log gets there.
  * A batch keeps base offset, last offset, leader epoch, producer, sequence and codec; its records
  * keep offset, timestamp, key, value and headers; the largest timestamp is that of the records
  * left. One whose records all stay is copied as it is. Nothing is trusted: what is not a good

@@ -19,6 +19,7 @@
 struct directory_wish directory_wish_defaults(void)
 {
     return (struct directory_wish){
+        .high_watermark = INT64_MAX,
         .wall_ms = 1760000000000,
         .delete_retention_ms = 86400000,
         .max_segment_bytes = 1 << 30,
@@ -232,6 +233,7 @@ static struct clean_plan plan_of(const struct cleaning *cleaning, const struct d
         .segment_count = count,
         .first_dirty = wish->first_dirty,
         .dirty_end = wish->dirty_end > 0 ? wish->dirty_end : cleaning->segments[count].base_offset,
+        .high_watermark = wish->high_watermark,
         .producers = cleaning->producers,
         .producer_count = cleaning->producer_count,
         .wall_ms = wish->wall_ms,

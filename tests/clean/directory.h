@@ -10,6 +10,7 @@ struct loop;
 struct directory_wish {
     int64_t first_dirty;
     int64_t dirty_end; /* 0: base of the last segment, as of an active one */
+    int64_t high_watermark;
     int64_t wall_ms, delete_retention_ms;
     int64_t max_segment_bytes, max_batch_bytes, map_bytes, bytes_per_second;
     int32_t index_interval_bytes;

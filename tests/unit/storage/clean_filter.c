@@ -59,7 +59,7 @@ static void add(struct bench *bench, struct buffer *batch)
     assert_int_equal(batch_parse((struct bytes){ batch->data, batch->size }, &header), BATCH_OK);
     bench->batches[bench->count++] = batch;
     bench->next_offset = batch_next_offset(&header);
-    bench->plan.dirty_end = bench->next_offset;
+    bench->plan.dirty_end = bench->plan.high_watermark = bench->next_offset;
 }
 
 /* A batch of records "key" -> "value"; a NULL value is a tombstone. */
