@@ -138,8 +138,10 @@ static void end_send(struct log_checker *checker, const struct line *line)
             (long long)line->offset, (long long)send->known_before);
     if (send->promises || send->is_volatile)
         key->known_taken = most(key->known_taken, line->offset);
-    if (send->promises)
+    if (send->promises) {
         make_firm(checker, key, line->offset + 1);
+        key->watermark = most(key->watermark, line->offset + 1);
+    }
 }
 
 static void add_read(struct log_checker *checker, const struct line *line, int32_t key,

@@ -164,6 +164,12 @@ def watermark_back(world):
         world.say("c9", "ok", "watermark", "k1", "-", offset)
 
 
+def promised_beyond(world):
+    _, offset = world.send("c8", "k1")
+    world.say("c9", "invoke", "watermark", "k1")
+    world.say("c9", "ok", "watermark", "k1", "-", offset)
+
+
 def register(world, write, read):
     first, second = world.value(), world.value()
     for value in (first, second):
@@ -350,7 +356,7 @@ PLANTED = {
     "watermark-back": watermark_back, "two-owners": two_owners,
     "not-linearizable": lambda world: register(world, "set", "get"), "commit-back": lambda world: register(world, "commit", "committed"),
     "not-linearizable ": absent_too_early, "not-linearizable  ": present_too_late,
-    "two-owners ": same_producer_id, "watermark-back ": start_back,
+    "two-owners ": same_producer_id, "watermark-back ": start_back, "watermark-back  ": promised_beyond,
     "": none_before_drain,
     " ": lambda world: power_takes(world, "1"), "  ": lambda world: power_takes(world, "0"),
 }

@@ -27,7 +27,7 @@ static const char *acks_text(const struct producer *producer)
     return producer->acks == 0 ? "0" : producer->acks == 1 ? "1" : "all";
 }
 
-static void note(struct producer *producer, const char *phase, int64_t base_offset)
+void producer_note(struct producer *producer, const char *phase, int64_t base_offset)
 {
     const struct topic *topic = producer->topic;
     if (strcmp(phase, "invoke") == 0)
@@ -44,6 +44,13 @@ static void note(struct producer *producer, const char *phase, int64_t base_offs
                 .durability = topic->is_volatile ? "page-cache" : "disk" });
 }
 
+void producer_violate(struct producer *producer, const char *name, int64_t offset)
+{
+    recorder_violate(producer->actor.workload->recorder, name, "actor=%s key=%s value=%lld offset=%lld first_offset=%lld",
+        producer->actor.name, producer->topic->keys[producer->partition], (long long)producer->values[0], (long long)offset,
+        (long long)producer->first_offset);
+}
+
 static enum codec codec_of(const struct producer *producer)
 {
     return (enum codec)(producer->values[0] % CODEC_COUNT);
@@ -57,8 +64,8 @@ static bool is_spoiled(const struct producer *producer)
 /* The batch under way is over. */
 static void end_batch(struct producer *producer, const char *phase, int64_t base_offset)
 {
-    if (producer->kind != BATCH_ECHO)
-        note(producer, is_spoiled(producer) ? "fail" : phase, base_offset);
+    if (producer->kind != BATCH_ECHO && producer->other_offset == OFFSET_NONE)
+        producer_note(producer, is_spoiled(producer) ? "fail" : phase, base_offset);
     producer->count = 0;
     producer->attempts = 0;
     producer->is_doubled = false;
@@ -165,11 +172,23 @@ static void hear_refusal(struct producer *producer, int16_t error)
         producer->topic = NULL;
 }
 
-static void violate(struct producer *producer, const char *name, int64_t offset)
+/* It must be about what was asked for, and nothing else. */
+int16_t producer_read_answer(struct producer *producer, const struct client *client, int64_t *out_base_offset)
 {
-    recorder_violate(producer->actor.workload->recorder, name, "actor=%s key=%s value=%lld offset=%lld first_offset=%lld",
-        producer->actor.name, producer->topic->keys[producer->partition], (long long)producer->values[0], (long long)offset,
-        (long long)producer->first_offset);
+    const struct produce_response *response = client->response;
+    const struct produce_topic_produce_response *topic = response == NULL ? NULL : response->responses;
+    int32_t asked = producer->partition + (producer->kind == BATCH_NO_PARTITION ? NO_PARTITION : 0);
+    *out_base_offset = OFFSET_NONE;
+    if (response == NULL)
+        return ERROR_UNKNOWN_SERVER_ERROR;
+    if (response->responses_count != 1 || topic->partition_responses_count != 1 || topic->partition_responses[0].index != asked ||
+        (client->version >= FIRST_WITH_IDS ? !uuid_equal(topic->topic_id, producer->topic->id)
+                                           : !str_equal(topic->name, str_from(producer->topic->name)))) {
+        producer_violate(producer, "produce_answers_other", response->responses_count);
+        return ERROR_UNKNOWN_SERVER_ERROR;
+    }
+    *out_base_offset = topic->partition_responses[0].base_offset;
+    return topic->partition_responses[0].error_code;
 }
 
 static void remember(struct producer *producer)
@@ -187,15 +206,16 @@ static void hear_success(struct producer *producer, int64_t base_offset)
     struct actor *actor = &producer->actor;
     bool is_repeatable = producer->is_idempotent && !producer->topic->is_volatile && !actor->workload->draining;
     if (is_spoiled(producer))
-        violate(producer, "spoiled_batch_was_stored", base_offset);
+        producer_violate(producer, "spoiled_batch_was_stored", base_offset);
     if (producer->kind == BATCH_NORMAL)
         producer->first_offset = producer->other_offset == OFFSET_NONE ? base_offset : producer->other_offset;
     if (!is_spoiled(producer) && !producer->topic->is_volatile && base_offset != producer->first_offset)
-        violate(producer, "batch_was_answered_with_two_offsets", base_offset);
+        producer_violate(producer, "batch_was_answered_with_two_offsets", base_offset);
     if (producer->kind == BATCH_NORMAL && producer->is_idempotent)
         remember(producer);
     if (producer->kind == BATCH_NORMAL && is_repeatable && actor_draw(actor, 6) == 0) {
-        note(producer, "ok", base_offset);
+        if (producer->other_offset == OFFSET_NONE)
+            producer_note(producer, "ok", base_offset);
         producer->kind = BATCH_ECHO;
         producer->attempts = 0;
         producer->sequences[producer->partition] += producer->count;
@@ -206,21 +226,11 @@ static void hear_success(struct producer *producer, int64_t base_offset)
     end_batch(producer, "ok", base_offset);
 }
 
-static int16_t read_answer(const struct client *client, int64_t *out_base_offset)
-{
-    const struct produce_response *response = client->response;
-    *out_base_offset = OFFSET_NONE;
-    if (response == NULL || response->responses_count != 1 || response->responses[0].partition_responses_count != 1)
-        return ERROR_UNKNOWN_SERVER_ERROR;
-    *out_base_offset = response->responses[0].partition_responses[0].base_offset;
-    return response->responses[0].partition_responses[0].error_code;
-}
-
 static void hear_batch(struct actor *actor)
 {
     struct producer *producer = producer_of(actor);
     int64_t base_offset;
-    int16_t error = read_answer(&actor->client, &base_offset);
+    int16_t error = producer_read_answer(producer, &actor->client, &base_offset);
     if (producer->acks == 0) {
         end_batch(producer, "info", OFFSET_NONE);
     } else if (error != ERROR_NONE) {
@@ -230,19 +240,6 @@ static void hear_batch(struct actor *actor)
         hear_success(producer, base_offset);
     }
     actor_wait(actor, 30000);
-}
-
-/* The one that comes second gets the offset of the first. An answer for a batch that is over is not looked at. */
-static void hear_other(struct client *client)
-{
-    struct producer *producer = container_of(client, struct producer, other);
-    int64_t base_offset;
-    int16_t error = client->status == 0 ? read_answer(client, &base_offset) : ERROR_NETWORK_EXCEPTION;
-    if (error != ERROR_NONE || !producer->is_doubled)
-        return;
-    if (producer->kind == BATCH_ECHO && base_offset != producer->first_offset)
-        violate(producer, "batch_was_answered_with_two_offsets", base_offset);
-    producer->other_offset = base_offset;
 }
 
 /* A CRC that is right, over what is not: more records than there are, a last offset that is none, a record of another length. */
@@ -304,10 +301,9 @@ static void send_batch(struct producer *producer)
     actor->client.expects_nothing = producer->acks == 0;
     producer->attempts++;
     bool by_name = actor->workload->by_name && actor_draw(actor, 2) == 0;
-    if (producer->is_idempotent && !is_spoiled(producer) && !client_is_busy(&producer->other) && actor_draw(actor, 8) == 0) {
-        producer->is_doubled = true;
-        client_ask(&producer->other, API_PRODUCE, FIRST_WITH_IDS, &request, CALL_LIMIT_US);
-    }
+    bool may_double = producer->is_idempotent && !is_spoiled(producer) && !producer->topic->is_volatile;
+    if (may_double && !client_is_busy(&producer->other) && actor_draw(actor, 4) == 0)
+        producer_send_twice(producer, &request);
     actor_ask(actor, API_PRODUCE, !by_name ? FIRST_WITH_IDS : codec_of(producer) == CODEC_ZSTD ? FIRST_WITH_ZSTD : 3, by_name ? LAST_WITH_NAMES : INT16_MAX, &request);
     buffer_unref(batch);
 }
@@ -346,7 +342,7 @@ static void begin_batch(struct producer *producer)
     producer->count = 1 + (int32_t)actor_draw(actor, RECORDS_MOST);
     for (int32_t i = 0; i < producer->count; i++)
         producer->values[i] = recorder_value(actor->workload->recorder);
-    note(producer, "invoke", OFFSET_NONE);
+    producer_note(producer, "invoke", OFFSET_NONE);
 }
 
 static void act_as_producer(struct actor *actor)
@@ -377,7 +373,7 @@ void producer_start(struct producer *producer, struct workload *workload, int nu
     static const int16_t acks[] = { -1, -1, 1, 0 };
     struct actor *actor = &producer->actor;
     actor_start(actor, workload, "producer", number, act_as_producer);
-    client_init(&producer->other, actor->loop, workload->host, workload->port, hear_other);
+    producer_init_other(producer);
     producer->is_idempotent = number % 2 == 0;
     producer->acks = producer->is_idempotent ? -1 : acks[actor_draw(actor, 4)];
     producer->other_offset = OFFSET_NONE;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A producer of a simulated run. An idempotent one sends a batch again until it hears of it, sometimes over two connections at once,
- * and some that were answered once more: the answer must be the first one. The others never do. Some batches are spoiled on purpose, and
- * must never be stored. It stays with a topic until that is gone. */
+ * and some that were answered once more: the answer must be the first one, and hold as that does. The others never do. Some batches are
+ * spoiled on purpose, and must never be stored. It stays with a topic until that is gone. */
 #pragma once
 #include "sim/actor.h"
 #include "sim/topics.h"
@@ -30,9 +30,20 @@ struct producer {
     int32_t count; /* 0: none is under way */
     int attempts;
     int64_t first_offset; /* of an echo: as the first answer said */
-    int64_t other_offset; /* as was answered over the second connection; OFFSET_NONE: not yet */
+    int64_t other_offset; /* as was answered over the second connection; OFFSET_NONE: not yet, and what it promises is not noted */
+    int64_t promised_end; /* how far the partition reaches, as the second connection was told */
     bool is_doubled;      /* it was sent over both connections */
 };
 
 void producer_start(struct producer *producer, struct workload *workload, int number);
 void producer_stop(struct producer *producer); /* its second connection; the first is the actor's */
+
+/* Of the producer's own: of the batch under way. */
+void producer_note(struct producer *producer, const char *phase, int64_t base_offset);
+void producer_violate(struct producer *producer, const char *name, int64_t offset);
+int16_t producer_read_answer(struct producer *producer, const struct client *client, int64_t *out_base_offset); /* its error */
+
+/* producer_other.c: the same batch at the same time over the second connection. */
+struct produce_request;
+void producer_init_other(struct producer *producer);
+void producer_send_twice(struct producer *producer, const struct produce_request *request);
