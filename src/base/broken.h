@@ -59,7 +59,7 @@
     RULE(answer_before_flush, "R1", "acks=all is answered when the batch is written")                                \
     RULE(old_epoch_served, "R11", "who asks with an older leader epoch is served")                                   \
     RULE(divergence_untold, "R10", "a reader is not told that what it read last belongs to another history")         \
-    OPEN(duplicate_early, "T2", "a duplicate is answered though its original is not durable")                        \
+    RULE(duplicate_early, "T2", "a duplicate is answered though its original is not durable")                        \
     RULE(read_beyond_watermark, "R5", "readers get what is written, not what is below the high watermark")           \
     RULE(list_beyond_watermark, "R5", "ListOffsets tells what is written, not what is below the high watermark")     \
     RULE(deletion_before_kept, "S3", "DeleteRecords is answered before the new log start is durable")                \
