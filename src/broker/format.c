@@ -63,6 +63,14 @@ enum format_state format_state_of(
     return FORMAT_FOREIGN;
 }
 
+bool format_was_begun(struct io *io, const char *metadata_directory)
+{
+    char path[PATH_MAX], reason[512];
+    snprintf(path, sizeof(path), "%s/__cluster_metadata-0", metadata_directory);
+    return format_state_of(io, metadata_directory, reason, sizeof(reason)) == FORMAT_NONE &&
+           directory_exists(io, path) == 0;
+}
+
 int format_list_directories(
     const struct node_settings *node, struct arena *arena, const char ***out_paths)
 {
@@ -93,6 +101,7 @@ struct formatting {
     char *reason;
     int reason_size;
     char cluster_id[64];
+    struct uuid metadata_id; /* of the metadata directory */
 };
 
 static int fail(struct formatting *formatting, const char *format, ...)
@@ -106,11 +115,11 @@ static int fail(struct formatting *formatting, const char *format, ...)
     return -1;
 }
 
-static int format_metadata(struct formatting *formatting, struct uuid directory_id)
+static int format_metadata(struct formatting *formatting)
 {
     const struct node_settings *node = formatting->node;
     const struct format_wish *wish = formatting->wish;
-    struct quorum_voter self = own_voter(node, directory_id, &formatting->arena);
+    struct quorum_voter self = own_voter(node, formatting->metadata_id, &formatting->arena);
     struct quorum_format format = {
         .directory = node->metadata_log_dir.data,
         .metadata_version = wish->metadata_version,
@@ -125,7 +134,9 @@ static int format_metadata(struct formatting *formatting, struct uuid directory_
         .scram_count = wish->scram_count,
     };
     const char *reason = NULL;
-    int status = quorum_format(formatting->io, &format, &reason);
+    int status = directory_ensure(formatting->io, format.directory);
+    if (status == 0)
+        status = quorum_format(formatting->io, &format, &reason);
     if (status < 0)
         return fail(formatting, "cannot format %s: %s", format.directory,
             reason != NULL ? reason : status_text(status));
@@ -150,13 +161,9 @@ static int format_one(struct formatting *formatting, const char *path)
 {
     bool holds_metadata = str_is(formatting->node->metadata_log_dir, path);
     struct log_dir_identity identity = { .node_id = formatting->node->node_id };
-    identity.directory_id = directory_id_for(formatting, holds_metadata);
+    identity.directory_id = holds_metadata ? formatting->metadata_id : directory_id_for(formatting, false);
     snprintf(identity.cluster_id, sizeof(identity.cluster_id), "%s", formatting->cluster_id);
-    int status = directory_ensure(formatting->io, path);
-    if (status == 0 && holds_metadata && format_metadata(formatting, identity.directory_id) < 0)
-        return -1;
-    if (status == 0)
-        status = log_dir_format(formatting->io, path, &identity);
+    int status = log_dir_format(formatting->io, path, &identity);
     return status < 0 ? fail(formatting, "cannot format %s: %s", path, status_text(status)) : 0;
 }
 
@@ -204,8 +211,12 @@ int format_directories(struct io *io, const struct node_settings *node,
         status = choose(&formatting, paths[i], &to_format[i]);
     if (formatting.cluster_id[0] == 0)
         format_random_uuid(io, formatting.cluster_id);
-    /* The metadata directory stands first and goes last: only then is the node's format complete.
-     */
+    /* The metadata directory stands first. It says that the format has begun, and gets its identity
+     * last: only then is the node's format complete. */
+    if (status == 0 && to_format[0]) {
+        formatting.metadata_id = directory_id_for(&formatting, true);
+        status = format_metadata(&formatting);
+    }
     for (int i = count - 1; i >= 0 && status == 0; i--) {
         if (to_format[i])
             status = format_one(&formatting, paths[i]);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Giving log directories their identity: meta.properties in each, the bootstrap snapshot of the
- * metadata log in one. meta.properties is written last, so that a directory is formatted or not,
- * whenever the machine stops. */
+ * metadata log in one. That snapshot is written first, and says that a format was begun; the
+ * meta.properties beside it last. So a directory is formatted or not, and a format goes on where it
+ * was, whenever the machine stops. */
 #pragma once
 #include "broker/settings.h"
 #include "replica/quorum.h"
@@ -18,6 +19,10 @@ enum format_state {
 /* reason is set for FORMAT_FOREIGN. */
 enum format_state format_state_of(
     struct io *io, const char *directory, char *reason, int reason_size);
+
+/* Whether a format of this metadata directory was begun and did not end: then it is the right disk,
+ * and no node has used it yet. */
+bool format_was_begun(struct io *io, const char *metadata_directory);
 
 struct format_wish {
     const char *cluster_id;            /* NULL: a new one */

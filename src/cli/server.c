@@ -163,7 +163,7 @@ static int run_loops(struct io *io, const struct node_settings *settings, struct
 }
 
 /* Empty directories are formatted; with some formatted and some not, a person must say whether a
- * disk is missing. */
+ * disk is missing, unless a format was begun and did not end. */
 static bool prepare_directories(
     struct io *io, const struct node_settings *node, const struct arguments *arguments)
 {
@@ -171,7 +171,7 @@ static bool prepare_directories(
     const char **paths, *empty = NULL;
     char reason[1024];
     int formatted = 0;
-    bool fine = true;
+    bool fine = true, begun = format_was_begun(io, node->metadata_log_dir.data);
     arena_init(&arena);
     int count = format_list_directories(node, &arena, &paths);
     for (int i = 0; i < count; i++) {
@@ -184,13 +184,13 @@ static bool prepare_directories(
             fine = false;
         }
     }
-    if (fine && empty != NULL && formatted > 0 && str_is(node->metadata_log_dir, empty)) {
+    if (fine && empty != NULL && formatted > 0 && !begun && str_is(node->metadata_log_dir, empty)) {
         complain(
             "%s is not formatted, but others are, and it is where this node keeps its metadata: "
             "a new one would know no topic. Is a disk not mounted? If it is lost, restore a backup",
             empty);
         fine = false;
-    } else if (fine && empty != NULL && formatted > 0) {
+    } else if (fine && empty != NULL && formatted > 0 && !begun) {
         const char *file = configuration_file(arguments);
         complain(
             "%s is not formatted, but others are. Is a disk not mounted? If it is new: %s storage "
@@ -200,6 +200,7 @@ static bool prepare_directories(
         fine = false;
     } else if (fine && empty != NULL) {
         struct format_wish wish = { .cluster_id = node->cluster_id.data,
+            .ignore_formatted = begun,
             .without_voters = node->quorum_voter_count > 0 };
         fine = format_directories(io, node, &wish, reason, sizeof(reason)) == 0;
         if (fine)

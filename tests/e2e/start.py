@@ -199,6 +199,18 @@ def file_above_it(case):
     case.settings["log.dirs"] = os.path.join(case.one, "data")
 
 
+def format_that_did_not_end(case):
+    """The metadata directory has its first snapshot, the other all, and the machine stopped there."""
+    bootstrap = case.read(BOOTSTRAP)
+    case.drop()
+    os.makedirs(case.path(METADATA))
+    case.write(bootstrap, BOOTSTRAP)
+    for name in os.listdir(case.two):
+        if name != "meta.properties":
+            path = os.path.join(case.two, name)
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+
+
 def other_voter(case, *options):
     """Formatted for a quorum of others."""
     other = os.path.join(case.folder, "other")
@@ -266,6 +278,7 @@ row("other node in one", FAILED, ["/one", "belongs to node 7", "this is node 1"]
 row("same directory id twice", FAILED, ["/two", "directory.id of", "/one", "copy"],
     lambda case: shutil.copy(case.path("meta.properties"), case.two))
 row("first directory lost", FAILED, ["/one is not formatted", "metadata", "disk not mounted"], lambda case: case.drop())
+row("format that did not end", STARTED, ["directories_formatted", "node_serving"], format_that_did_not_end)
 row("second directory lost", FAILED, ["/two is not formatted", "disk not mounted", "--ignore-formatted"],
     lambda case: shutil.rmtree(case.two))
 row("meta.properties lost", FAILED, ["/one holds files but no meta.properties", "restore"], lambda case: case.drop("meta.properties"))
