@@ -101,7 +101,7 @@ bool epochs_parse(struct epochs *epochs, struct str text)
         if (!str_split(&text, '\n', &line) || !str_split(&line, ' ', &word) ||
             !str_to_int64(word, &epoch) || !str_to_int64(line, &offset) ||
             epoch <= epochs_latest(epochs) || epoch > INT32_MAX || offset < 0 ||
-            (epochs->count > 0 && offset < epochs->entries[epochs->count - 1].start_offset)) {
+            (epochs->count > 0 && offset <= epochs->entries[epochs->count - 1].start_offset)) {
             epochs_deinit(epochs);
             return false;
         }

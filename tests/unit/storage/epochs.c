@@ -64,7 +64,7 @@ void test_epochs__follow_the_log_when_it_is_cut(void)
 void test_epochs__are_a_text_file(void)
 {
     static const char *const bad[] = { "", "1\n0\n", "0\n", "0\n1\n", "0\n1\nx 3\n",
-        "0\n2\n1 5\n1 6\n", "0\n1\n1 -4\n", "0\n2\n1 5\n2 4\n", "0\n-1\n", "0\n1\n1 5\n2 6\n" };
+        "0\n2\n1 5\n1 6\n", "0\n1\n1 -4\n", "0\n2\n1 5\n2 4\n", "0\n2\n1 5\n2 5\n", "0\n-1\n", "0\n1\n1 5\n2 6\n" };
     struct epochs epochs = three(), again = { 0 };
     int32_t size;
     char *text = epochs_print(&epochs, &size);
