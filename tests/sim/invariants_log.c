@@ -28,7 +28,7 @@ static void look_at_epochs(
     struct invariants *invariants, const struct log *log, struct past *past, int32_t first)
 {
     const struct ledger *ledger = &past->ledger;
-    if (past->missed && !log->epochs_checked)
+    if (past->was_damaged && !log->epochs_checked)
         return; /* nobody has asked: what a damaged file said may still stand there */
     for (int32_t i = first; i < ledger->count; i++) {
         const struct batch_header *header = &ledger->batches[i].header;
@@ -86,28 +86,36 @@ static bool may_have_expired(
     return producer->last_timestamp < invariants->latest_wall_ms - past->producer_expiry_ms;
 }
 
+/* Either is NULL where it has none. What the ledger never saw proves nothing; and after damage of a snapshot, producers are what the
+ * batches that are still there make of them. */
+static bool producers_agree(const struct invariants *invariants, const struct past *past,
+    const struct producer *known, const struct producer *scanned)
+{
+    if (known != NULL && known->batch_count > 0 && known->batches[0].first_offset < past->hole_end)
+        return true;
+    if (known != NULL)
+        return producer_is_right(known, scanned);
+    const struct producer_batch *last = &scanned->batches[scanned->batch_count - 1];
+    return may_have_expired(invariants, past, scanned) ||
+           (past->was_damaged && last->last_offset < past->latest_start);
+}
+
 /* Both are in order of id. */
 static void compare_producers(struct invariants *invariants, enum invariant invariant,
     const char *label, const struct past *past, const struct producers *known)
 {
     const struct producers *scanned = &past->ledger.producers;
-    int32_t at = 0;
-    if (past->missed)
-        return;
-    for (int32_t i = 0; i < scanned->count; i++) {
-        const struct producer *producer = scanned->entries[i];
-        if (at < known->count && known->entries[at]->id == producer->id) {
-            if (!producer_is_right(known->entries[at], producer))
-                tell_producer(
-                    invariants, invariant, label, producer->id, known->entries[at], producer);
-            at++;
-        } else if (!may_have_expired(invariants, past, producer)) {
-            tell_producer(invariants, invariant, label, producer->id, NULL, producer);
-        }
+    for (int32_t i = 0, at = 0; i < scanned->count || at < known->count;) {
+        const struct producer *mine = i < scanned->count ? scanned->entries[i] : NULL;
+        const struct producer *its = at < known->count ? known->entries[at] : NULL;
+        int64_t id = mine == NULL || (its != NULL && its->id < mine->id) ? its->id : mine->id;
+        mine = mine != NULL && mine->id == id ? mine : NULL;
+        its = its != NULL && its->id == id ? its : NULL;
+        if (!producers_agree(invariants, past, its, mine))
+            tell_producer(invariants, invariant, label, id, its, mine);
+        i += mine != NULL;
+        at += its != NULL;
     }
-    if (at < known->count)
-        tell_producer(
-            invariants, invariant, label, known->entries[at]->id, known->entries[at], NULL);
 }
 
 void look_at_producer_snapshot(struct invariants *invariants, const char *label,
@@ -129,8 +137,7 @@ static void look_at_new_producers(
         int64_t id = ledger->batches[i].header.producer_id;
         const struct producer *known = producers_find(&log->producers, id);
         const struct producer *scanned = producers_find(&ledger->producers, id);
-        if (id >= 0 && (known == NULL ? !may_have_expired(invariants, past, scanned)
-                                      : !producer_is_right(known, scanned)))
+        if (id >= 0 && !producers_agree(invariants, past, known, scanned))
             tell_producer(invariants, INVARIANT_producers_equal_a_rebuild, log_label(log), id,
                 known, scanned);
     }
@@ -148,15 +155,17 @@ void look_at_log(
     if (invariants->recorder->expects_damage) { /* what decayed can be read when it is restored */
         if (anew)
             ledger_forget(ledger, log_end(log));
-        past->missed = true;
+        past->was_damaged = true;
         return;
     }
     if (anew || ledger->end != log_end(log) || ledger->generation != log->generation) {
+        int64_t first_base = log->segments[0].base_offset;
+        if (anew && first_base > ledger->end)
+            past->hole_end = first_base;
         enum ledger_finding finding = ledger_follow(ledger, invariants->machine, log, anew, &first);
         look_at_finding(invariants, log, ledger, finding);
         look_at_epochs(invariants, log, past, first);
-        if (!past->missed)
-            look_at_new_producers(invariants, log, past, first);
+        look_at_new_producers(invariants, log, past, first);
         look_at_indexes(invariants, log, past, false);
         remember_indexes(log, past);
     }

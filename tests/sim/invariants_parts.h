@@ -102,8 +102,8 @@ struct past {
     int32_t leader_epoch;
     int32_t published_leader_epoch, partition_epoch; /* in the image */
     struct ledger ledger;
-    bool missed; /* batches may have come and gone while the ledger could not be kept: its producers
-                    prove nothing */
+    bool was_damaged; /* files of it had decayed once */
+    int64_t hole_end; /* below it batches came and went while the ledger could not be kept; 0: none did */
     int64_t producer_expiry_ms;
     int64_t latest_start; /* the highest */
     int64_t index_base;   /* of the active segment: so many entries of its indexes were looked at */
