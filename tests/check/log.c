@@ -21,7 +21,7 @@ static struct log_key *key_of(struct log_checker *checker, int32_t number)
         checker->keys = memory_resize(checker->keys, (size_t)count * sizeof(*checker->keys));
         for (int32_t i = checker->key_count; i < count; i++)
             checker->keys[i] = (struct log_key){
-                .known_taken = NO_OFFSET, .watermark = NO_OFFSET, .firm = NO_FIRMING
+                .known_taken = NO_OFFSET, .watermark = NO_OFFSET, .firm = NO_FIRMING, .deletion = NO_DELETION
             };
         checker->key_count = count;
     }
@@ -257,6 +257,17 @@ static struct wish *wish_of(struct log_checker *checker, const struct line *line
     return &checker->wishes[number];
 }
 
+void log_add_deletion(struct log_checker *checker, const struct wish *wish)
+{
+    struct log_key *key = &checker->keys[wish->key];
+    checker->deletions = grown(checker->deletions, checker->deletion_count,
+        &checker->deletion_capacity, sizeof(*checker->deletions));
+    checker->deletions[checker->deletion_count] =
+        (struct deletion){ wish->line, wish->offset, key->deletion };
+    key->deletion = (int32_t)checker->deletion_count++;
+    key->deleted_below = most(key->deleted_below, wish->offset);
+}
+
 /* Unless it fails, records may be gone from the invoke on; after an ok they are. One that never
  * ended stays a wish until the end of the history, or until the next. */
 static void take_delete(struct log_checker *checker, const struct line *line)
@@ -265,9 +276,10 @@ static void take_delete(struct log_checker *checker, const struct line *line)
     struct wish *wish = wish_of(checker, line);
     if (line->phase != PHASE_INVOKE && wish->offset != line->offset)
         history_refuse(checker->history, "the end of a delete that its process had not begun");
-    if (line->phase != PHASE_FAIL)
-        key->deleted_below = most(key->deleted_below, wish->offset);
+    if (line->phase != PHASE_FAIL && wish->offset != NO_OFFSET)
+        log_add_deletion(checker, wish);
     wish->offset = line->phase == PHASE_INVOKE ? line->offset : NO_OFFSET;
+    wish->line = line->number;
     if (line->phase == PHASE_OK && line->offset > key->gone_below) {
         key->gone_below = line->offset;
         key->gone_line = line->number;
@@ -361,6 +373,7 @@ void log_deinit(struct log_checker *checker)
     memory_give(checker->asked);
     memory_give(checker->wishes);
     memory_give(checker->firmings);
+    memory_give(checker->deletions);
     pairs_deinit(&checker->by_value);
     pairs_deinit(&checker->watermarks);
     pairs_deinit(&checker->by_wisher);

@@ -21,11 +21,13 @@ struct send {
     enum phase outcome;        /* PHASE_INVOKE: never answered */
     bool promises, is_volatile;
     bool is_read; /* by a poll that ended well */
+    bool is_lost; /* and told */
 };
 
 struct log_key {
     int64_t known_taken;           /* the highest offset that is known to be taken for ever */
-    int64_t deleted_below;         /* what may be gone; not by a delete that failed */
+    int64_t deleted_below;         /* what may be gone in the end; not by a delete that failed */
+    int32_t deletion;              /* the newest of the key's deletions; NO_DELETION: none */
     int64_t gone_below, gone_line; /* as was answered, in that line */
     int64_t watermark;
     int64_t drain_begin, drain_end; /* lines of the last drain that ended; 0: none did */
@@ -42,7 +44,13 @@ struct firming {
     int32_t older; /* the key's one before; NO_FIRMING */
 };
 
-enum { NO_FIRMING = -1, NO_SEND = -1 };
+/* All below that offset of a key may be gone from that line on. */
+struct deletion {
+    int64_t line, below;
+    int32_t older; /* the key's one before; NO_DELETION */
+};
+
+enum { NO_FIRMING = -1, NO_SEND = -1, NO_DELETION = -1 };
 
 /* A record that a poll returned, or a position forgotten (offset NO_OFFSET). */
 struct read {
@@ -74,6 +82,7 @@ struct watermark_asked {
 /* What a process last asked to be deleted from a key, or when it last began to drain it. */
 struct wish {
     int64_t offset;     /* NO_OFFSET: none that has no end */
+    int64_t line;       /* of that delete's invoke */
     int64_t drain_line; /* 0: none */
     int32_t key;
 };
@@ -90,8 +99,10 @@ struct log_checker {
     struct watermark_asked *asked;
     struct wish *wishes;
     struct firming *firmings;
+    struct deletion *deletions;
     size_t send_count, send_capacity, read_count, read_capacity, placing_count, placing_capacity;
-    size_t watermark_capacity, wish_capacity, firming_count, firming_capacity;
+    size_t watermark_capacity, wish_capacity, firming_count, firming_capacity,
+        deletion_count, deletion_capacity;
     int32_t key_count, process_count;
     int32_t power; /* cuts so far */
 };
@@ -100,6 +111,9 @@ bool log_takes(enum operation operation);
 void log_take(struct log_checker *checker, const struct line *line);
 void log_judge(struct log_checker *checker); /* at the end: what only the whole history shows */
 void log_deinit(struct log_checker *checker);
+
+/* That delete is done, or may be done. */
+void log_add_deletion(struct log_checker *checker, const struct wish *wish);
 
 /* Whether what stood at that offset after `power` cuts stands there after all of them. */
 bool log_is_kept(const struct log_checker *checker, int32_t key, int64_t offset, int32_t power);

@@ -113,33 +113,51 @@ static void mark_drained(struct log_checker *checker)
     }
 }
 
+/* What may have been gone in that line. */
+static int64_t deleted_at(const struct log_checker *checker, int32_t key, int64_t line)
+{
+    int64_t below = 0;
+    for (int32_t at = checker->keys[key].deletion; at != NO_DELETION;
+         at = checker->deletions[at].older)
+        if (checker->deletions[at].line < line && checker->deletions[at].below > below)
+            below = checker->deletions[at].below;
+    return below;
+}
+
 /* A promise, or a record that was read and that no power cut can have taken since, is there until a
  * delete was asked for. Where a promised record stands is not always known. */
-static bool must_be_there(const struct log_checker *checker, const struct send *send)
+static bool must_be_there(
+    const struct log_checker *checker, const struct send *send, int64_t deleted_below)
 {
-    const struct log_key *key = &checker->keys[send->key];
     bool is_promised = send->outcome == PHASE_OK;
     int64_t offset = is_promised && send->acked_at != NO_OFFSET ? send->acked_at : send->seen_at;
-    if (offset < key->deleted_below && (offset != NO_OFFSET || key->deleted_below > 0))
+    if (offset < deleted_below && (offset != NO_OFFSET || deleted_below > 0))
         return false;
     return is_promised || (send->is_read && send->outcome != PHASE_FAIL &&
                               (send->power_seen == checker->power ||
                                   log_is_kept(checker, send->key, offset, send->power_seen)));
 }
 
-static void judge_value(struct log_checker *checker, const struct send *send, int64_t bound)
+static void tell_of_loss(struct log_checker *checker, struct send *send)
+{
+    if (!send->is_lost)
+        finding_add(checker->findings, FINDING_LOST_WRITE, send->line,
+            "value %lld, promised at offset %lld of %s, was never read", (long long)send->value,
+            (long long)send->acked_at, name_of(checker, send->key));
+    send->is_lost = true;
+}
+
+static void judge_value(struct log_checker *checker, struct send *send, int64_t bound)
 {
     const struct log_key *key = &checker->keys[send->key];
     if (send->is_read && send->outcome == PHASE_FAIL)
         finding_add(checker->findings, FINDING_ABORTED_READ, send->line,
             "value %lld was read, though its send failed", (long long)send->value);
-    if (!must_be_there(checker, send))
-        return;
-    if (!send->is_read && send->acked_at != NO_OFFSET && send->acked_at <= bound)
-        finding_add(checker->findings, FINDING_LOST_WRITE, send->line,
-            "value %lld, promised at offset %lld of %s, was never read", (long long)send->value,
-            (long long)send->acked_at, name_of(checker, send->key));
-    else if (send->line < key->drain_begin && send->drain != key->drain)
+    if (!send->is_read && send->acked_at != NO_OFFSET && send->acked_at <= bound &&
+        must_be_there(checker, send, key->deleted_below))
+        tell_of_loss(checker, send);
+    else if (send->line < key->drain_begin && send->drain != key->drain &&
+             must_be_there(checker, send, deleted_at(checker, send->key, key->drain_end)))
         finding_add(checker->findings, FINDING_UNSEEN, send->line,
             "value %lld of %s was %s; the drain did not find it", (long long)send->value,
             name_of(checker, send->key), send->is_read ? "read" : "promised");
@@ -184,11 +202,16 @@ static void judge_sends(struct log_checker *checker)
 }
 
 /* Whether a value that others read stands between the two offsets, and no deletion explains that
- * this reader did not get it. (What nobody read is a lost write.) */
-static bool skips(const struct log_checker *checker, int32_t key, int64_t from, int64_t to)
+ * this reader did not get it in that line. What was promised there and nobody read is lost, whatever
+ * was deleted later. */
+static bool skips(
+    struct log_checker *checker, int32_t key, int64_t from, int64_t to, int64_t line)
 {
-    if (from + 1 < checker->keys[key].deleted_below)
-        from = checker->keys[key].deleted_below - 1;
+    if (from + 1 >= to)
+        return false;
+    int64_t deleted_below = deleted_at(checker, key, line);
+    if (from + 1 < deleted_below)
+        from = deleted_below - 1;
     size_t low = 0, high = checker->placing_count;
     while (from + 1 < to && low < high) { /* the first placing behind `from` */
         size_t middle = low + (high - low) / 2;
@@ -202,8 +225,11 @@ static bool skips(const struct log_checker *checker, int32_t key, int64_t from, 
         const struct placing *placing = &checker->placings[low];
         if (placing->key != key || placing->offset >= to)
             return false;
-        if (checker->sends[placing->send].is_read)
+        struct send *send = &checker->sends[placing->send];
+        if (send->is_read)
             return true;
+        if (send->outcome == PHASE_OK && send->acked_at == placing->offset)
+            tell_of_loss(checker, send);
     }
     return false;
 }
@@ -223,7 +249,7 @@ static void judge_reads(struct log_checker *checker)
                     within ? FINDING_POLL_BACK_WITHIN : FINDING_POLL_BACK, read->line,
                     "offset %lld of %s after %lld", (long long)read->offset,
                     name_of(checker, read->key), (long long)before->offset);
-            else if (skips(checker, read->key, before->offset, read->offset))
+            else if (skips(checker, read->key, before->offset, read->offset, read->line))
                 finding_add(checker->findings,
                     within ? FINDING_POLL_SKIP_WITHIN : FINDING_POLL_SKIP, read->line,
                     "offset %lld of %s right after %lld", (long long)read->offset,
@@ -238,8 +264,8 @@ void log_judge(struct log_checker *checker)
 {
     for (int32_t i = 0; i < checker->by_wisher.count; i++) { /* what never ended may be done */
         const struct wish *wish = &checker->wishes[i];
-        if (wish->offset > checker->keys[wish->key].deleted_below)
-            checker->keys[wish->key].deleted_below = wish->offset;
+        if (wish->offset != NO_OFFSET)
+            log_add_deletion(checker, wish);
     }
     mark_drained(checker);
     place_answers(checker);

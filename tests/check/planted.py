@@ -288,6 +288,23 @@ def failed_delete(world):
     lost_write(world)
 
 
+def deleted_later(world, loses):
+    """A reader passes what was lost, or what another reader had; then all is deleted, which does not excuse what was before."""
+    (_, first), (_, middle), _ = world.fill()
+    if loses == "skipped":
+        read_all(world, "k0")
+        world.positions["c8", "k0"] = first
+        world.poll("c8", "k0", 1)
+        world.positions["c8", "k0"] = middle + 1
+        world.poll("c8", "k0", 1)
+    else:
+        world.logs["k0"][middle] = None if loses == "lost" else world.logs["k0"][middle]
+        read_all(world, "k0")
+    for phase in ("invoke", "ok"):
+        world.say("a", phase, "delete", "k0", "-", len(world.logs["k0"]))
+    world.logs["k0"] = []
+
+
 def unknown_deletions(world, count):
     """As many as may have been done once each, later; the name is absent twice after a value."""
     for process in range(count):
@@ -379,6 +396,8 @@ def main():
     cases += [("lost-write", failed_delete, "disk"),
               ("", lambda world: unknown_deletions(world, 2), "disk"),
               ("not-linearizable", lambda world: unknown_deletions(world, 1), "disk")]
+    cases += [(found, lambda world, case=case: deleted_later(world, case), "disk") for found, case in (
+        ("", "nothing"), ("lost-write", "lost"), ("poll-skip", "skipped"))]
     cases += [(found, lambda world, case=case: told_before_it_is_ok(world, *case), "disk") for found, case in (
         ("", ("settings/x", 1)), ("not-linearizable", ("settings/x", 0)), ("not-linearizable", ("name", 1)))]
     disk, cache = "disk", "page-cache"
