@@ -13,6 +13,7 @@
     BRANCH(early_roll, "a batch begins a segment though there is room in the last")                   \
     BRANCH(early_index_entry, "a batch gets an index entry though the last one is near")              \
     BRANCH(early_checkpoint, "a checkpoint is taken as if much had been written")                     \
+    BRANCH(early_trim, "a log gives back all pages that its readers are past")                        \
     BRANCH(early_rest, "logs go to rest after 20 ms")                                                 \
     BRANCH(sync_of_all, "the whole file system is synced for one file")                               \
     BRANCH(many_logs, "a checkpoint writes its files as it would for many logs")                      \

@@ -27,6 +27,7 @@ static void open_settings(const struct node_settings *settings, struct log_dir_s
     log_dir_settings_defaults(out);
     out->retention_first_ms = settings->initial_task_delay_ms;
     out->retention_check_ms = settings->retention_check_interval_ms;
+    out->cache_bytes = settings->cache_bytes;
     out->dirty_bytes = settings->dirty_bytes / settings->shards + 1; /* never none at all */
 }
 

@@ -100,6 +100,7 @@ struct node_settings {
 
     int32_t socket_request_max_bytes;
     int64_t queued_max_request_bytes; /* the memory budget; resolved, at least 1 MiB */
+    int64_t cache_bytes;              /* of a partition; -1: all */
     int64_t dirty_bytes;              /* of a log directory; resolved */
     int32_t max_connections, max_connections_per_ip, max_connection_creation_rate;
     struct str max_connections_per_ip_overrides; /* host:count, with commas */

@@ -122,6 +122,11 @@ const struct setting node_setting_rows[] = {
         .choices = levels },
     { "socket.request.max.bytes", SETTING_INT32, AT(socket_request_max_bytes), "104857600",
         "The largest request.", SETTING_AT_LEAST(1) },
+    { "strom.cache.bytes", SETTING_INT64, AT(cache_bytes), "67108864",
+        "So many bytes at a partition's end stay in the page cache; what is durable before them "
+        "goes once every reader of the last ten seconds is past it. 8 MiB stay always. -1: all "
+        "stays until the system wants the memory.",
+        SETTING_AT_LEAST(-1) },
     { "strom.dirty.bytes", SETTING_INT64, AT(dirty_bytes), "-1",
         "What a log directory may hold that is written and not flushed; beyond it, produce to that "
         "directory waits. -1: a sixteenth of the machine's memory, at least 256 MiB.",

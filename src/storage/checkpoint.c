@@ -9,6 +9,7 @@
 #include "base/odd.h"
 #include "io/file.h"
 #include "io/io.h"
+#include "storage/cache.h"
 #include "storage/flush.h"
 #include "storage/flusher.h"
 #include "storage/log_dir.h"
@@ -410,6 +411,7 @@ static void apply_data(struct flusher *flusher, const struct flush_mark *mark)
     assert(log->durable_end <= log->tail.end_offset);
     if (log->durable_task != NULL)
         loop_enqueue(flusher->loop, log->durable_task);
+    cache_trim(log);
 }
 
 static void apply_checkpoint(const struct flush_mark *mark)
@@ -465,6 +467,7 @@ void checkpoint_apply(struct flush_run *run)
             take_back(run, mark);
     }
     run->mark_count = 0;
+    cache_submit(run->flusher);
 }
 
 /* A log whose start a client moved stays in the file when that is a segment's base: what was below

@@ -64,6 +64,8 @@ struct flusher {
     const struct log_place **claimed; /* opened since the last mail to the directory */
     int32_t claimed_count, claimed_capacity;
     struct deletion *deletions; /* deletion.h */
+    struct work cache_work;     /* cache.h */
+    bool cache_runs;
     struct starts_kept starts_kept;
     struct task starts_task;
     bool starts_asked; /* starts_kept is on its way */

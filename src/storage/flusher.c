@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/odd.h"
 #include "io/io.h"
+#include "storage/cache.h"
 #include "storage/deletion.h"
 #include "storage/flush.h"
 #include "storage/log_dir.h"
@@ -50,7 +51,7 @@ static void start(struct flusher *flusher)
 void flush_look_stopped(struct flusher *flusher)
 {
     if (flusher->stopped == NULL || is_running(flusher) || deletion_is_running(flusher) ||
-        flusher->starts_asked)
+        flusher->starts_asked || flusher->cache_runs)
         return;
     if (flusher->failure == 0 && (flusher->dirty != NULL || flusher->waiting != NULL) && !broken(last_flush)) {
         flusher->wants_checkpoint = true;
@@ -286,6 +287,7 @@ struct flusher *flusher_create(struct loop *loop, struct log_dir *dir)
     flusher->starts_kept.mail.deliver = starts_are_kept;
     flusher->starts_task.run = publish_starts;
     flusher->starts_timer.run = retry_starts;
+    work_init(&flusher->cache_work, flusher->io, loop, cache_work_is_done);
     for (int i = 0; i < RUN_COUNT; i++) {
         flusher->runs[i].flusher = flusher;
         flusher->runs[i].is_checkpoint = i == RUN_CHECKPOINT;
@@ -355,6 +357,7 @@ void flusher_destroy(struct flusher *flusher)
         work_deinit(&flusher->runs[i].work);
         memory_give(flusher->runs[i].marks);
     }
+    work_deinit(&flusher->cache_work);
     memory_give(flusher->claimed);
     memory_give(flusher);
 }

@@ -126,6 +126,7 @@ static void release(struct log *log)
     epochs_deinit(&log->epochs);
     producers_deinit(&log->producers);
     memory_give(log->roll_snapshot);
+    memory_give(log->readers);
     memory_give(log->path);
     memory_give(log->topic);
     memory_give(log);
@@ -229,6 +230,7 @@ int log_open(struct flusher *flusher, const struct log_place *place,
             flush_note_failure(flusher, status);
         return status;
     }
+    log->trimmed.base_offset = log->tail.base_offset;
     flush_attach(log);
     if (log->start > log->segments[0].base_offset)
         flush_note_start(log);

@@ -65,6 +65,7 @@ void log_dir_settings_defaults(struct log_dir_settings *settings)
     *settings = (struct log_dir_settings){ .checkpoint_ms = 1000,
         .checkpoint_bytes = 64 << 20,
         .dirty_bytes = 256 << 20,
+        .cache_bytes = 64 << 20,
         .retention_first_ms = 30 * 1000,
         .retention_check_ms = 5 * 60 * 1000,
         .rest_ms = 10 * 1000 };

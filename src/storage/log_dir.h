@@ -28,6 +28,7 @@ struct log_dir_settings {
     int64_t checkpoint_ms;      /* 1,000 */
     int64_t checkpoint_bytes;   /* 64 MiB, per flusher */
     int64_t dirty_bytes;        /* a flusher is full with so much that is not durable; 256 MiB */
+    int64_t cache_bytes; /* of each log, left in the page cache behind its readers; 64 MiB; -1: all */
     int64_t retention_first_ms; /* log.initial.task.delay.ms: from the first log on */
     int64_t retention_check_ms; /* log.retention.check.interval.ms */
     int64_t rest_ms; /* descriptors of logs that were not touched for so long are closed; 10,000 */

@@ -58,6 +58,20 @@ struct log_boundary {
 };
 enum { LOG_HINTS = 4 };
 
+/* For cache.c. */
+struct log_spot {
+    int64_t base_offset; /* of the segment */
+    int64_t position;
+};
+struct log_reader {
+    struct log_spot from; /* its last read, */
+    int64_t end;          /* up to there */
+    int64_t until_ms;     /* it lives, monotonic; in the past: there is none */
+};
+enum { LOG_READERS = 8 };
+/* So much of the active segment's end is taken to be in the page cache. */
+enum { HOT_TAIL = 8 << 20 };
+
 struct log {
     struct flusher *flusher;
     struct io *io;
@@ -94,6 +108,8 @@ struct log {
     struct staging *staging;
     uint8_t *roll_snapshot; /* of the newest roll, not yet written; for offset tail.base_offset */
     size_t roll_snapshot_size;
+    struct log_reader *readers; /* LOG_READERS of them, owned; NULL: never read */
+    struct log_spot trimmed;    /* pages before it were given back */
     uint8_t hint_next;
     bool is_listed, is_dirty, is_waiting, is_awake;
     bool start_listed; /* among flusher->starts */

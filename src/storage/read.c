@@ -8,6 +8,7 @@
 #include "base/odd.h"
 #include "base/report.h"
 #include "io/file.h"
+#include "storage/cache.h"
 #include "storage/flush.h"
 #include "storage/flusher.h"
 #include "storage/log_state.h"
@@ -16,8 +17,6 @@
 enum {
     LOOK_CHUNK = 4 * 1024, /* read at once while looking for a batch */
     HOT_STEP = 16 * 1024,  /* looked up in the page cache, and warmed, at once */
-    HOT_TAIL =
-        8 * 1024 * 1024, /* so much of the active segment's end is taken to be in the page cache */
 };
 
 /* One lookup: where a batch begins, or what must be warmed first. */
@@ -265,8 +264,10 @@ static int read_from(struct look *look, int64_t offset, int64_t upper_offset, in
         if (position < segment->size) {
             status = fill_slice(
                 look, segment, position, upper_offset, max_bytes, at_least_one, out_slice);
-            if (status == 0 && out_slice->file != NULL)
+            if (status == 0 && out_slice->file != NULL) {
+                cache_note_read(log, i, position, out_slice->size);
                 tell_gap(log, offset, out_slice->first_offset);
+            }
             return status;
         }
         if (i + 1 < log->segment_count && log->segments[i + 1].base_offset < upper_offset)

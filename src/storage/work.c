@@ -98,6 +98,16 @@ static int warm_some(struct work_item *item)
     return item->size > 0;
 }
 
+/* A hint: what cannot be opened any more needs none. */
+static void forget(struct io *io, const struct work_item *item)
+{
+    struct file *file;
+    if (file_open(io, item->path, FILE_READ, &file) < 0)
+        return;
+    file_drop_cache(file, item->position, (int64_t)item->size);
+    file_unref(file);
+}
+
 static int work_do(struct io *io, struct work_item *item)
 {
     int status;
@@ -118,6 +128,9 @@ static int work_do(struct io *io, struct work_item *item)
         return file_truncate(item->file, item->position);
     case WORK_WARM:
         return warm_some(item);
+    case WORK_FORGET:
+        forget(io, item);
+        return 0;
     case WORK_RENAME:
         status = file_rename(io, item->path, item->target);
         break;

@@ -24,6 +24,7 @@ enum work_kind {
     WORK_REMOVE_TREE, /* the directory at path and all in it; nothing there is fine */
     WORK_REMOVE_CLEANED, /* what an aborted cleaning left in the directory at path */
     WORK_WARM,        /* reads size bytes at position of file */
+    WORK_FORGET,      /* gives back what the page cache holds of size bytes at position of the file at path */
 };
 
 struct work_item {

@@ -44,6 +44,7 @@ struct inode {
     struct name *names_seen, *names_durable;
     struct file *lock_holder;
     int shared_lock_count;
+    int64_t forgotten; /* bytes below were given back by the page cache, and not read since */
 };
 
 struct name_change {

@@ -171,6 +171,8 @@ int64_t file_pread(struct file *file, void *data, size_t size, int64_t position)
         return 0;
     if (size > image->size - (size_t)position)
         size = image->size - (size_t)position;
+    if (position < file->inode->forgotten)
+        file->inode->forgotten = 0; /* what was read is there again */
     if (!inode_is_readable(file->inode, (size_t)position, size)) {
         file->io->machine->disk.faults.failures++;
         return -EIO;
@@ -278,16 +280,15 @@ int file_reserve(struct file *file, int64_t position, int64_t size)
 
 bool file_is_cached(struct file *file, int64_t position, int64_t size)
 {
-    (void)position;
-    (void)size;
+    if (size > 0 && position < file->inode->forgotten)
+        return false;
     return !prng_chance(&file->io->sim->disk, file->io->machine->disk.faults.cold_read);
 }
 
 void file_drop_cache(struct file *file, int64_t position, int64_t size)
 {
-    (void)file;
-    (void)position;
-    (void)size; /* reading costs no time here */
+    if (position + size > file->inode->forgotten)
+        file->inode->forgotten = position + size;
 }
 
 int file_rename(struct io *io, const char *from, const char *to)

@@ -28,6 +28,7 @@ static const struct {
 } drawn_settings[] = {
     { "log.dirs", { "/data", "/data,/disk" } },
     { "strom.shards", { "1", "2", "3" } },
+    { "strom.cache.bytes", { "67108864", "-1" } },
     { "strom.dirty.bytes", { "-1", "-1", "20000", "1" } },
     { "log.roll.ms", { "3000", "500", "100000", "60" } },
     { "log.index.interval.bytes", { "1000", "1", "4096" } },
