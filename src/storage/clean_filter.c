@@ -9,7 +9,7 @@
 #include "io/io.h"
 #include "storage/clean_map.h"
 #include "storage/clean_transactions.h"
-#include "wire/record.h"
+#include "storage/clean_walk.h"
 
 #define MARKER_DISAGREES "the transaction's marker and .txnindex disagree"
 
@@ -17,6 +17,7 @@ struct clean_filter {
     struct clean_map *map;
     struct clean_transactions *transactions;
     struct decompressor *decompressor;
+    struct clean_walk walk;
     struct clean_producer *producers;
     int32_t producer_count;
     int64_t first_dirty, dirty_end, high_watermark, mapped_end;
@@ -119,44 +120,23 @@ static int check_batch(
     return 0;
 }
 
-/* The records of one batch, in order. */
-struct walk {
-    struct record_reader reader;
-    struct bytes records;
-    struct buffer *owner; /* of the records, when they were compressed */
-    int64_t next_offset, end_offset;
-};
-
-/* 0, -EUCLEAN, or -EMSGSIZE: it is too large. */
-static int walk_open(struct clean_filter *filter, const uint8_t *batch,
-    const struct batch_header *header, struct walk *walk)
+static int open_walk(
+    struct clean_filter *filter, const uint8_t *batch, const struct batch_header *header)
 {
-    int status = batch_records(
-        filter->decompressor, batch, header, filter->max_batch_bytes, &walk->records, &walk->owner);
-    if (status == -EMSGSIZE)
-        return status;
-    return status < 0 ? damaged(filter, "the batch cannot be decompressed") : 0;
+    int status = clean_walk_open(
+        &filter->walk, filter->decompressor, batch, header, filter->max_batch_bytes);
+    filter->reason = filter->walk.reason;
+    return status;
 }
 
-static void walk_begin(struct walk *walk, const struct batch_header *header)
+/* The next window of records, and what is needed to look their keys up. */
+static int next_window(struct clean_filter *filter, struct clean_key keys[CLEAN_WINDOW])
 {
-    records_begin(&walk->reader, header, walk->records);
-    walk->next_offset = header->base_offset;
-    walk->end_offset = batch_next_offset(header);
-}
-
-/* 1, 0 behind the last, or -EUCLEAN. */
-static int walk_next(struct clean_filter *filter, struct walk *walk, struct record *out_record)
-{
-    enum record_status status = records_next(&walk->reader, out_record);
-    if (status == RECORD_END)
-        return 0;
-    if (status == RECORD_CORRUPT)
-        return damaged(filter, "a record of the batch is malformed");
-    if (out_record->offset < walk->next_offset || out_record->offset >= walk->end_offset)
-        return damaged(filter, "a record's offset is not one of its batch in order");
-    walk->next_offset = out_record->offset + 1;
-    return 1;
+    int count = clean_walk_next(&filter->walk);
+    filter->reason = filter->walk.reason;
+    for (int i = 0; i < count; i++)
+        keys[i] = clean_map_key(filter->map, filter->walk.window[i].key);
+    return count;
 }
 
 /* ---- Learning. ---- */
@@ -166,24 +146,33 @@ void clean_filter_begin_learning(struct clean_filter *filter)
     clean_transactions_begin(filter->transactions, filter->first_dirty);
 }
 
+/* False: the map is full. */
+static bool learn_window(struct clean_filter *filter, const struct clean_key *keys, const int count)
+{
+    for (int i = 0; i < count; i++) {
+        const struct record *record = &filter->walk.window[i];
+        if (record->key.data != NULL && record->offset >= filter->first_dirty &&
+            !clean_map_put(filter->map, keys[i], record->offset)) {
+            filter->mapped_end = record->offset;
+            filter->is_full = true;
+            return false;
+        }
+    }
+    return true;
+}
+
 static int learn_keys(
     struct clean_filter *filter, const uint8_t *batch, const struct batch_header *header)
 {
-    struct walk walk;
-    struct record record;
-    int status = walk_open(filter, batch, header, &walk);
-    if (status < 0)
-        return status == -EMSGSIZE ? 0 : status;
-    walk_begin(&walk, header);
-    while ((status = walk_next(filter, &walk, &record)) == 1)
-        if (record.key.data != NULL && record.offset >= filter->first_dirty &&
-            !clean_map_put(filter->map, record.key, record.offset)) {
-            filter->mapped_end = record.offset;
-            filter->is_full = true;
-            break;
-        }
-    buffer_unref(walk.owner);
-    return status;
+    struct clean_key keys[CLEAN_WINDOW];
+    int count = open_walk(filter, batch, header);
+    if (count == 0) {
+        clean_walk_begin(&filter->walk, header);
+        while ((count = next_window(filter, keys)) > 0 && learn_window(filter, keys, count))
+            continue;
+    }
+    clean_walk_close(&filter->walk);
+    return count > 0 ? 1 : count == -EMSGSIZE ? 0 : count;
 }
 
 int clean_filter_learn(
@@ -255,8 +244,8 @@ static bool ends_producer(const struct clean_filter *filter, const struct batch_
                : batch_is_control(header) && producer->epoch == header->producer_epoch;
 }
 
-static bool record_stays(
-    struct clean_filter *filter, const struct batch_header *header, const struct record *record)
+static bool record_stays(struct clean_filter *filter, const struct batch_header *header,
+    const struct record *record, struct clean_key key)
 {
     if (record->offset >= filter->mapped_end || batch_is_control(header))
         return true;
@@ -266,7 +255,7 @@ static bool record_stays(
     }
     if (record->value.data == NULL && horizon_has_passed(filter, header))
         return false;
-    return record->offset >= clean_map_find(filter->map, record->key);
+    return record->offset >= clean_map_find(filter->map, key);
 }
 
 struct choice {
@@ -275,31 +264,37 @@ struct choice {
     int64_t first_timestamp, max_timestamp;
 };
 
-/* Fills filter->stays. */
-static int choose_records(struct clean_filter *filter, const struct batch_header *header,
-    struct walk *walk, struct choice *out_choice)
+static void choose(struct choice *choice, const struct record *record)
 {
-    struct record record;
-    int status;
+    if (choice->count++ == 0)
+        choice->first_timestamp = record->timestamp;
+    if (record->timestamp > choice->max_timestamp)
+        choice->max_timestamp = record->timestamp;
+    choice->has_tombstone = choice->has_tombstone || record->value.data == NULL;
+}
+
+/* Fills filter->stays. */
+static int choose_records(
+    struct clean_filter *filter, const struct batch_header *header, struct choice *out_choice)
+{
+    struct clean_key keys[CLEAN_WINDOW];
+    uint8_t *stays;
+    int count;
     *out_choice = (struct choice){ .max_timestamp = -1 };
-    if ((size_t)header->record_count > walk->records.size)
-        return damaged(filter, "the batch is too short for its count of records");
     if ((size_t)header->record_count > filter->stays_capacity) {
         filter->stays_capacity = (size_t)header->record_count;
         filter->stays = memory_resize(filter->stays, filter->stays_capacity);
     }
-    walk_begin(walk, header);
-    for (int32_t i = 0; (status = walk_next(filter, walk, &record)) == 1; i++) {
-        filter->stays[i] = record_stays(filter, header, &record);
-        if (!filter->stays[i])
-            continue;
-        if (out_choice->count++ == 0)
-            out_choice->first_timestamp = record.timestamp;
-        if (record.timestamp > out_choice->max_timestamp)
-            out_choice->max_timestamp = record.timestamp;
-        out_choice->has_tombstone = out_choice->has_tombstone || record.value.data == NULL;
-    }
-    return status;
+    stays = filter->stays;
+    clean_walk_begin(&filter->walk, header);
+    while ((count = next_window(filter, keys)) > 0)
+        for (int i = 0; i < count; i++) {
+            const struct record *record = &filter->walk.window[i];
+            *stays = record_stays(filter, header, record, keys[i]);
+            if (*stays++)
+                choose(out_choice, record);
+        }
+    return count;
 }
 
 /* Puts the header in front of what was appended behind it. */
@@ -333,28 +328,30 @@ static void keep_empty(
     finish_batch(*out, start, &kept->header);
 }
 
-/* The records that stay, under the base timestamp of kept->header. */
-static int append_records(struct clean_filter *filter, const struct batch_header *header,
-    struct walk *walk, int64_t base_timestamp, struct buffer **out)
+/* The records that stay. choose_records() saw that all of them are good. */
+static void append_records(struct clean_filter *filter, const struct batch_header *header,
+    int64_t base_timestamp, struct buffer **out)
 {
-    struct record record;
-    int status;
-    walk_begin(walk, header);
-    for (int32_t i = 0; (status = walk_next(filter, walk, &record)) == 1; i++) {
-        if (!filter->stays[i])
-            continue;
-        int32_t offset_delta = (int32_t)(record.offset - header->base_offset);
-        int64_t timestamp_delta = (int64_t)((uint64_t)record.timestamp - (uint64_t)base_timestamp);
-        size_t size = record_encoded_size(&record, offset_delta, timestamp_delta);
-        record_encode(room(out, size), &record, offset_delta, timestamp_delta);
-        (*out)->size += size;
-    }
-    return status;
+    const uint8_t *stays = filter->stays;
+    int count;
+    clean_walk_begin(&filter->walk, header);
+    while ((count = clean_walk_next(&filter->walk)) > 0)
+        for (int i = 0; i < count; i++) {
+            const struct record *record = &filter->walk.window[i];
+            if (!*stays++)
+                continue;
+            int32_t offset_delta = (int32_t)(record->offset - header->base_offset);
+            int64_t timestamp_delta =
+                (int64_t)((uint64_t)record->timestamp - (uint64_t)base_timestamp);
+            size_t size = record_encoded_size(record, offset_delta, timestamp_delta);
+            record_encode(room(out, size), record, offset_delta, timestamp_delta);
+            (*out)->size += size;
+        }
+    assert(count == 0);
 }
 
 static int keep_some(struct clean_filter *filter, const struct batch_header *header,
-    struct walk *walk, const struct choice *choice, bool set_horizon, struct buffer **out,
-    struct clean_kept *kept)
+    const struct choice *choice, bool set_horizon, struct buffer **out, struct clean_kept *kept)
 {
     size_t start = (*out)->size;
     struct batch_header changed = *header;
@@ -369,20 +366,19 @@ static int keep_some(struct clean_filter *filter, const struct batch_header *hea
         changed.max_timestamp = choice->max_timestamp;
     room(out, BATCH_HEADER_SIZE);
     (*out)->size += BATCH_HEADER_SIZE;
-    int status;
     if (batch_codec(header) == CODEC_NONE) {
-        status = append_records(filter, header, walk, changed.base_timestamp, out);
+        append_records(filter, header, changed.base_timestamp, out);
     } else {
         filter->plain->size = 0;
-        status = append_records(filter, header, walk, changed.base_timestamp, &filter->plain);
+        append_records(filter, header, changed.base_timestamp, &filter->plain);
         compress_append((enum codec)batch_codec(header), CODEC_LEVEL_DEFAULT,
             (struct bytes){ filter->plain->data, filter->plain->size }, out);
     }
-    if (status == 0 && (*out)->size - start > INT32_MAX)
+    if ((*out)->size - start > INT32_MAX)
         return damaged(filter, "the batch would grow beyond 2 GiB");
     finish_batch(*out, start, &changed);
     kept->header = changed;
-    return status;
+    return 0;
 }
 
 /* A batch that is not dropped as a whole; is_free: a marker that nothing needs. */
@@ -390,30 +386,27 @@ static int keep_records(struct clean_filter *filter, const uint8_t *batch,
     const struct batch_header *header, bool is_free, bool must_stay, struct buffer **out,
     struct clean_kept *kept)
 {
-    struct walk walk;
     struct choice choice;
-    int status = walk_open(filter, batch, header, &walk);
+    int status = open_walk(filter, batch, header);
+    if (status == 0)
+        status = choose_records(filter, header, &choice);
     if (status == -EMSGSIZE) {
         filter->statistics.batches_left++;
         keep_whole(batch, header, out, kept);
-        return 0;
-    }
-    if (status == 0)
-        status = choose_records(filter, header, &walk, &choice);
-    if (status == 0 && choice.count > 0) {
+        status = 0;
+    } else if (status == 0 && choice.count > 0) {
         bool expires = choice.has_tombstone || is_free;
         if (choice.count == header->record_count && (!expires || has_horizon(header)))
             keep_whole(batch, header, out, kept);
         else
-            status = keep_some(
-                filter, header, &walk, &choice, expires && !has_horizon(header), out, kept);
+            status = keep_some(filter, header, &choice, expires && !has_horizon(header), out, kept);
         if (expires && kept->header.base_timestamp < filter->statistics.next_horizon_ms)
             filter->statistics.next_horizon_ms = kept->header.base_timestamp;
         filter->statistics.records_kept += choice.count;
     } else if (status == 0 && must_stay) {
         keep_empty(header, out, kept);
     }
-    buffer_unref(walk.owner);
+    clean_walk_close(&filter->walk);
     return status;
 }
 

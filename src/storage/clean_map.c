@@ -5,12 +5,8 @@
 
 #include "base/memory.h"
 
-struct digest {
-    uint64_t low, high;
-};
-
 struct slot {
-    struct digest digest;
+    struct clean_key key;
     int64_t offset_above; /* offset + 1, so that zeroed memory is free slots */
 };
 
@@ -85,7 +81,7 @@ static inline void sip_take(struct sip *sip, uint64_t word)
 
 /* SipHash-2-4 with 128 bits of output. Words are taken as the machine has them: digests stay here.
  */
-static struct digest digest_of(const uint64_t secret[2], struct bytes key)
+static struct clean_key digest_of(const uint64_t secret[2], struct bytes key)
 {
     struct sip sip = { secret[0] ^ 0x736f6d6570736575u, secret[1] ^ 0x646f72616e646f6du ^ 0xee,
         secret[0] ^ 0x6c7967656e657261u, secret[1] ^ 0x7465646279746573u };
@@ -102,44 +98,54 @@ static struct digest digest_of(const uint64_t secret[2], struct bytes key)
     sip_take(&sip, word | (uint64_t)key.size << 56);
     sip.v2 ^= 0xee;
     sip_rounds(&sip, 4);
-    struct digest digest = { .low = sip.v0 ^ sip.v1 ^ sip.v2 ^ sip.v3 };
+    struct clean_key digest = { .low = sip.v0 ^ sip.v1 ^ sip.v2 ^ sip.v3 };
     sip.v1 ^= 0xdd;
     sip_rounds(&sip, 4);
     digest.high = sip.v0 ^ sip.v1 ^ sip.v2 ^ sip.v3;
     return digest;
 }
 
-/* The slot of the digest, or the free one where it would stand. */
-static struct slot *slot_of(const struct clean_map *map, struct digest digest)
+static inline uint64_t place_of(const struct clean_map *map, struct clean_key key)
 {
-    uint64_t place = (uint64_t)(((unsigned __int128)digest.high * map->slot_count) >> 64);
+    return (uint64_t)(((unsigned __int128)key.high * map->slot_count) >> 64);
+}
+
+struct clean_key clean_map_key(const struct clean_map *map, struct bytes key)
+{
+    struct clean_key digest = digest_of(map->secret, key);
+    __builtin_prefetch(&map->slots[place_of(map, digest)]);
+    return digest;
+}
+
+/* The slot of the key, or the free one where it would stand. */
+static struct slot *slot_of(const struct clean_map *map, struct clean_key key)
+{
+    uint64_t place = place_of(map, key);
     for (;;) {
         struct slot *slot = &map->slots[place];
-        if (slot->offset_above == 0 ||
-            (slot->digest.low == digest.low && slot->digest.high == digest.high))
+        if (slot->offset_above == 0 || (slot->key.low == key.low && slot->key.high == key.high))
             return slot;
         place = place + 1 == map->slot_count ? 0 : place + 1;
     }
 }
 
-bool clean_map_put(struct clean_map *map, struct bytes key, int64_t offset)
+bool clean_map_put(struct clean_map *map, struct clean_key key, int64_t offset)
 {
-    struct digest digest = digest_of(map->secret, key);
-    struct slot *slot = slot_of(map, digest);
+    struct slot *slot = slot_of(map, key);
     if (slot->offset_above == 0) {
         if (map->count == map->capacity)
             return false;
         map->count++;
-        slot->digest = digest;
+        slot->key = key;
     }
     assert(offset >= slot->offset_above);
     slot->offset_above = offset + 1;
     return true;
 }
 
-int64_t clean_map_find(const struct clean_map *map, struct bytes key)
+int64_t clean_map_find(const struct clean_map *map, struct clean_key key)
 {
-    return slot_of(map, digest_of(map->secret, key))->offset_above - 1;
+    return slot_of(map, key)->offset_above - 1;
 }
 
 int64_t clean_map_count(const struct clean_map *map)

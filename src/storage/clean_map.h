@@ -20,7 +20,14 @@ struct clean_map *clean_map_create(
     int64_t bytes, double load_factor, int64_t keys_most, const uint64_t secret[2]);
 void clean_map_destroy(struct clean_map *map); /* NULL does nothing */
 
+/* What stands for a key. Its slot is fetched into the cache meanwhile, so ask for some of them
+ * before the first is put or found: with many keys a miss costs more than all else. */
+struct clean_key {
+    uint64_t low, high;
+};
+struct clean_key clean_map_key(const struct clean_map *map, struct bytes key);
+
 /* False when the key is new and the map full: nothing was changed. Offsets only grow. */
-bool clean_map_put(struct clean_map *map, struct bytes key, int64_t offset);
-int64_t clean_map_find(const struct clean_map *map, struct bytes key); /* -1: not there */
+bool clean_map_put(struct clean_map *map, struct clean_key key, int64_t offset);
+int64_t clean_map_find(const struct clean_map *map, struct clean_key key); /* -1: not there */
 int64_t clean_map_count(const struct clean_map *map);
