@@ -12,8 +12,8 @@ enum { REST_CHUNK = 64 * 1024 };
 static const char *const consequence[INDEX_KIND_COUNT] = {
     "a reader that comes in by this entry may miss records",
     "searches by time and retention by time may be wrong",
-    "readers at read_committed may be given records of an aborted transaction, or refused good "
-    "ones",
+    ("readers at read_committed may be given records of an aborted transaction, or refused good "
+     "ones"),
 };
 static const char wrong_offset[] = "the entry's offset is not that of the batch to which it points";
 static const char without_it[] = "with the node stopped, remove the file: Kafka makes it anew, and "
