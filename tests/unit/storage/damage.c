@@ -454,16 +454,16 @@ static void expect_times(struct bench *bench)
     }
 }
 
-/* A time index has no checksum. What it says is compared with the batches, so a flipped bit costs time and no answer, nor a segment
- * its life: in a sealed segment and in the active one. */
-void test_damage__of_a_time_index_changes_no_answer(void)
+/* An index has no checksum. What it says is compared with the batches, so a flipped bit costs time and no answer, nor a segment its
+ * life: in a sealed segment and in the active one. */
+static void flip_bits_of_an_index(const char *suffix)
 {
     struct bench bench;
     int64_t base = 0, size;
     char path[900];
     bench_create_indexed(&bench, 6000, 1);
     for (int which = 0; which < 2; which++, base = BATCHES - 1 - (BATCHES - 1) % (6000 / bench.batch_size)) {
-        snprintf(path, sizeof(path), "%s/t-0/%020lld.timeindex", bench.store.path, (long long)base);
+        snprintf(path, sizeof(path), "%s/t-0/%020lld%s", bench.store.path, (long long)base, suffix);
         for (int64_t position = 0; position == 0 || position < size; position += 5) {
             assert_int_equal(try_open(&bench), 0);
             assert_int_equal(file_stat(bench.store.io, path, &size), 0);
@@ -473,6 +473,8 @@ void test_damage__of_a_time_index_changes_no_answer(void)
                 forget_the_stop(&bench);
             assert_int_equal(try_open(&bench), 0);
             expect_times(&bench);
+            for (int i = 0; i < BATCHES; i++)
+                assert_int_equal(store_read(bench.log, i, NULL), i);
             log_set_high_watermark(bench.log, BATCHES);
             bench.settings.retention_ms = 1000;
             log_set_settings(bench.log, &bench.settings);
@@ -484,6 +486,16 @@ void test_damage__of_a_time_index_changes_no_answer(void)
         }
     }
     store_remove(&bench.store);
+}
+
+void test_damage__of_a_time_index_changes_no_answer(void)
+{
+    flip_bits_of_an_index(".timeindex");
+}
+
+void test_damage__of_an_offset_index_changes_no_answer(void)
+{
+    flip_bits_of_an_index(".index");
 }
 
 /* leader-epoch-checkpoint has no checksum, either: one digit is another there, and no answer is. */
