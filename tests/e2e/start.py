@@ -211,6 +211,15 @@ def format_that_did_not_end(case):
             shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
 
 
+def id_that_power_took(case):
+    """Nothing says that the directory of a partition was ever durable."""
+    folder = next(path for path in (case.one, case.two) if os.path.isdir(os.path.join(path, "hello-0")))
+    os.unlink(os.path.join(folder, "hello-0", "partition.metadata"))
+    os.unlink(os.path.join(folder, ".kafka_cleanshutdown"))
+    with open(os.path.join(folder, "recovery-point-offset-checkpoint"), "w", encoding="utf-8") as file:
+        file.write("0\n1\n__cluster_metadata 0 0\n")
+
+
 def other_voter(case, *options):
     """Formatted for a quorum of others."""
     other = os.path.join(case.folder, "other")
@@ -279,6 +288,7 @@ row("same directory id twice", FAILED, ["/two", "directory.id of", "/one", "copy
     lambda case: shutil.copy(case.path("meta.properties"), case.two))
 row("first directory lost", FAILED, ["/one is not formatted", "metadata", "disk not mounted"], lambda case: case.drop())
 row("format that did not end", STARTED, ["directories_formatted", "node_serving"], format_that_did_not_end)
+row("id of a partition that power took", STARTED, ["partition_is_stray", "no partition.metadata"], id_that_power_took)
 row("second directory lost", FAILED, ["/two is not formatted", "disk not mounted", "--ignore-formatted"],
     lambda case: shutil.rmtree(case.two))
 row("meta.properties lost", FAILED, ["/one holds files but no meta.properties", "restore"], lambda case: case.drop("meta.properties"))
