@@ -63,9 +63,9 @@ int log_load_epochs(struct log *log)
     return good ? 0 : rebuild(log, path, size == 0 ? "it is empty" : "it is not a checkpoint file");
 }
 
-/* Whether the batch at or behind the offset has the epoch that is known for it. One that cannot be
- * read says nothing, nor one from before there were epochs. */
-static bool is_right_at(struct log *log, int64_t offset)
+/* Whether the batch at or behind the offset has the epoch that is known for it, and begins there where
+ * an epoch does. One that cannot be read says nothing, nor one from before there were epochs. */
+static bool is_right_at(struct log *log, int64_t offset, bool begins)
 {
     struct log_slice slice;
     struct batch_header header;
@@ -79,17 +79,17 @@ static bool is_right_at(struct log *log, int64_t offset)
         batch_parse_header(bytes, sizeof(bytes), INT64_MAX, &header) != BATCH_OK || header.leader_epoch < 0)
         return true;
     int64_t first = header.base_offset < log->start ? log->start : header.base_offset;
-    return epochs_at(&log->epochs, first) == header.leader_epoch;
+    return (!begins || first >= offset) && epochs_at(&log->epochs, first) == header.leader_epoch;
 }
 
 void log_check_epochs(struct log *log)
 {
     char path[SEGMENT_PATH_SIZE];
     const struct epochs *epochs = &log->epochs;
-    bool right = is_right_at(log, log->tail.end_offset - 1);
+    bool right = is_right_at(log, log->tail.end_offset - 1, false);
     for (int32_t i = 0; i < epochs->count && right; i++) {
         int64_t begin = epochs->entries[i].start_offset;
-        right = is_right_at(log, begin) && is_right_at(log, begin - 1);
+        right = is_right_at(log, begin, true) && is_right_at(log, begin - 1, false);
     }
     log->epochs_checked = true;
     if (right)

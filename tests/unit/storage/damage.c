@@ -517,3 +517,20 @@ void test_damage__of_the_leader_epochs_changes_no_answer(void)
     }
     store_remove(&bench.store);
 }
+
+/* An epoch that is told to begin inside a batch is found, too, though that batch has the epoch before it. */
+void test_damage__of_a_leader_epoch_inside_a_batch_changes_no_answer(void)
+{
+    struct bench bench;
+    bench_create(&bench, 1 << 30);
+    assert_int_equal(try_open(&bench), 0);
+    for (int64_t i = 0; i < 3; i++)
+        store_append(bench.log, 8, 100, 2000 + i, 5 + (int32_t)i / 2);
+    stop(&bench);
+    bench_write(&bench, "t-0/leader-epoch-checkpoint", "0\n7\n0 0\n1 10\n2 20\n3 30\n4 40\n5 50\n6 55\n");
+    assert_int_equal(try_open(&bench), 0);
+    assert_int_equal(epochs_at(log_epochs(bench.log), BATCHES + 8), 5);
+    assert_int_equal(epochs_at(log_epochs(bench.log), BATCHES + 16), 6);
+    stop(&bench);
+    store_remove(&bench.store);
+}
