@@ -28,7 +28,7 @@ static void look_at_epochs(
     struct invariants *invariants, const struct log *log, struct past *past, int32_t first)
 {
     const struct ledger *ledger = &past->ledger;
-    if (past->was_damaged && !log->epochs_checked)
+    if (invariants->recorder->had_damage && !log->epochs_checked)
         return; /* nobody has asked: what a damaged file said may still stand there */
     for (int32_t i = first; i < ledger->count; i++) {
         const struct batch_header *header = &ledger->batches[i].header;

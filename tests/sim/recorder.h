@@ -23,6 +23,7 @@ struct recorder {
     int violation_count;
     int lives; /* of the node, so far */
     bool expects_damage; /* the node's disk decayed: a client may meet a batch that its checksum tells apart */
+    bool had_damage;     /* or did once: the node may remember what a file said then */
     const char *fallen; /* the first invariant that fell; NULL: none */
 };
 
@@ -36,6 +37,7 @@ struct event {
 
 void recorder_init(struct recorder *recorder, struct sim *sim);
 void recorder_deinit(struct recorder *recorder);
+void recorder_expect_damage(struct recorder *recorder, bool expects);
 
 int64_t recorder_value(struct recorder *recorder);                      /* a number that was never used */
 size_t recorder_bytes(int64_t value, uint8_t bytes[VALUE_MOST]);        /* their size */

@@ -93,7 +93,7 @@ static void boot(struct run *run)
     run->recorder.lives++;
     faults_begin_life(&run->faults);
     int status = begin_node(run);
-    run->recorder.expects_damage = faults_explain_damage(&run->faults);
+    recorder_expect_damage(&run->recorder, faults_explain_damage(&run->faults));
     if (status == 0) {
         invariants_begin(run->invariants, run->node);
         return;
@@ -192,7 +192,7 @@ static void live(struct run *run)
     bool is_alive = wait_us(run, 1000000); /* to be elected, a node must write; on a full disk it would say so and stop */
     for (uint64_t left = sim_draw(run->sim, 6); left > 0 && is_alive; left--) {
         faults_strike(&run->faults);
-        run->recorder.expects_damage = faults_explain_damage(&run->faults);
+        recorder_expect_damage(&run->recorder, faults_explain_damage(&run->faults));
         is_alive = wait_us(run, 1000000);
     }
 }
