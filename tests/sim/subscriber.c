@@ -5,6 +5,7 @@
 #include "error.h"
 #include "sim/seen.h"
 #include "sim/workload.h"
+#include "wire/batch.h"
 #include "wire/gen/fetch.h"
 
 enum { FIRST_WITH_IDS = 13 };
@@ -118,6 +119,26 @@ static bool see_partition(struct subscriber *subscriber, struct uuid topic_id, c
     return slot->position != position;
 }
 
+/* All partitions together bring no more than was asked for, or else the one batch that each answer may bring. */
+static void see_size(struct subscriber *subscriber, const struct fetch_response *response)
+{
+    struct batch_header header;
+    int64_t size = 0, most = subscriber->max_bytes;
+    for (int32_t i = 0; i < response->responses_count; i++)
+        for (int32_t k = 0; k < response->responses[i].partitions_count; k++) {
+            const struct records *records = &response->responses[i].partitions[k].records;
+            if (records->size <= 0)
+                continue;
+            bool is_first = size == 0 && batch_parse((struct bytes){ records->data, (size_t)records->size }, &header) == BATCH_OK;
+            if (is_first && (int64_t)header.size > most)
+                most = (int64_t)header.size;
+            size += records->size;
+        }
+    if (size > most)
+        recorder_violate(subscriber->actor.workload->recorder, "fetch_brings_more_than_asked_for", "actor=%s bytes=%lld most=%lld asked=%d",
+            subscriber->actor.name, (long long)size, (long long)most, subscriber->max_bytes);
+}
+
 /* The session may be gone for other reasons; else it is as it was. */
 static void hear_refusal(struct actor *actor)
 {
@@ -143,6 +164,7 @@ static void hear_records(struct actor *actor)
     subscriber->session_id = response->session_id;
     subscriber->session_epoch = response->session_id == 0 ? 0 : subscriber->session_epoch + 1;
     subscriber->forgotten.topic = NULL;
+    see_size(subscriber, response);
     for (int32_t i = 0; i < response->responses_count; i++)
         for (int32_t k = 0; k < response->responses[i].partitions_count; k++)
             is_served |= see_partition(subscriber, response->responses[i].topic_id, &response->responses[i].partitions[k]);
@@ -204,7 +226,7 @@ static void ask_records(struct subscriber *subscriber)
     request.replica_id = -1;
     request.max_wait_ms = (int32_t)actor_draw(actor, actor_draw(actor, 10) == 0 ? 5000 : 300);
     request.min_bytes = least[actor_draw(actor, 5)];
-    request.max_bytes = sizes[actor_draw(actor, 4)];
+    request.max_bytes = subscriber->max_bytes = sizes[actor_draw(actor, 4)];
     request.isolation_level = (int8_t)actor_draw(actor, 2);
     request.session_id = subscriber->session_id;
     request.session_epoch = subscriber->session_epoch;

@@ -20,6 +20,7 @@ struct subscriber {
     struct actor actor;
     struct slot slots[SLOTS], forgotten;
     int32_t session_id, session_epoch; /* the next; 0: all is told anew */
+    int32_t max_bytes;                 /* of all records in the answer under way */
 };
 
 void subscriber_start(struct subscriber *subscriber, struct workload *workload, int number);
