@@ -53,7 +53,8 @@ class Side:
     # what the steps of a case do
     def run(self, case, version):
         """[(api, version, answer)] of every step that is compared"""
-        self.variables = {"$t": f"{case.topic}-v{version}", "$port": self.node.port, **case.variables}
+        directories = {f"$directory{number}": os.path.realpath(path) for number, path in enumerate(self.node.directories)}
+        self.variables = {"$t": f"{case.topic}-v{version}", "$port": self.node.port, **directories, **case.variables}
         self.connection = wire.Connection(self.node.controller_port if case.listener == "controller" else self.node.port, PATIENCE)
         try:
             return [found for step in case.steps for found in self.step(step, version)]
@@ -87,7 +88,7 @@ class Side:
     def exchange_until(self, api, version, step):
         """asks again until the answer has the values that the step waits for"""
         deadline, answer = time.monotonic() + UNTIL, self.exchange(api, version, step)
-        while any(at_path(answer, path) != self.fill(value) for path, value in step.get("until", {}).items()) and time.monotonic() < deadline:
+        while any(self.fill(value) not in values_at(answer, path) for path, value in step.get("until", {}).items()) and time.monotonic() < deadline:
             time.sleep(0.1)
             answer = self.exchange(api, version, step)
         return answer
@@ -206,6 +207,14 @@ class Side:
                     for record in batch["records"]:
                         record[0] = self.normal_value("", record[0], [])
         return shown
+
+
+def values_at(answer, path):
+    """the value at a path; with * in it, those of all elements"""
+    values = [answer]
+    for word in path.split("."):
+        values = [found for value in values for found in (value if word == "*" else [at_path(value, word)])]
+    return values
 
 
 def at_path(answer, path):
