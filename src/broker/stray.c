@@ -91,6 +91,8 @@ static const char *judge_future(const struct search *search, int own, int32_t in
     const struct log_place *place = log_dir_place(search->dirs[own], index);
     int named = named_directory(search, place);
 
+    if (uuid_is_zero(place->topic_id))
+        return "it does not say whose copy it is"; /* begun right before a power cut; or of an older topic of that name */
     if (!is_goal(search, own, place))
         return "it is no goal of a move of this partition";
     if (lies_anywhere(search, place))
