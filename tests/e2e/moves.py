@@ -84,10 +84,11 @@ class Moves:
     def on_disk(self, topic, path):
         return sorted(name for name in os.listdir(path) if name.startswith(topic + "-0") and not name.endswith("-delete"))
 
-    def restart(self, end):
+    def restart(self, end, topic):
         end()
-        self.broker.start()
+        self.broker.start(timeout=120)
         self.again()
+        wire.wait_for(lambda: self.connection.list_offset(topic, 0, -1), 30, f"{topic} is served")
 
     def check_errors(self):
         self.create("errors")
@@ -108,7 +109,7 @@ class Moves:
         assert self.numbers("plain") == list(range(100))
         assert self.produce("plain", 100) == 100
         wire.wait_for(lambda: self.on_disk("plain", path) == ["plain-0"], 10, self.on_disk("plain", path))
-        self.restart(self.broker.stop)
+        self.restart(self.broker.stop, "plain")
         assert self.numbers("plain") == list(range(101)) and self.place("plain") == {path: (0, False)}
 
     def check_preference(self):
@@ -141,7 +142,7 @@ class Moves:
             done.set()
             thread.join()
         assert self.numbers("busy") == list(range(sent[0])), sent[0]
-        self.restart(self.broker.kill)
+        self.restart(self.broker.kill, "busy")
         assert self.numbers("busy") == list(range(sent[0])), sent[0]
 
     def check_throttled_and_told(self):
@@ -188,8 +189,7 @@ class Moves:
             end()
             future = self.on_disk(name, path)
             assert len(future) == 1 and future[0].endswith("-future"), future
-            self.broker.start()
-            self.again()
+            self.restart(lambda: None, name)
             wire.wait_for(lambda: self.place(name).get(path, (0, False))[1], 10, "it goes on")
             assert self.on_disk(name, path) == future
             self.throttle(None)
@@ -205,7 +205,7 @@ class Moves:
             path = self.other(name)
             self.move(name, path)
             self.wait_moved(name, path)
-            self.restart(self.broker.kill)
+            self.restart(self.broker.kill, name)
             assert self.connection.list_offset(name, 0, -2)[1] == start
             assert self.connection.list_offset(name, 0, -1)[1] == 200
             assert self.produce(name, 200) == 200

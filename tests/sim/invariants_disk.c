@@ -7,6 +7,7 @@
 
 #include "base/uuid.h"
 #include "broker/node_parts.h"
+#include "replica/move.h"
 #include "sim/invariants_parts.h"
 #include "sim/recorder.h"
 #include "sim/see.h"
@@ -21,11 +22,20 @@ struct walk {
     bool is_unopened; /* the node stopped before it had opened all that is here */
 };
 
-/* TOPIC-N, and the topic id in it. False: no such directory, or none that says whose it is. */
+static size_t size_without_id(const char *name)
+{
+    static const char suffix[] = "-future";
+    size_t size = strlen(name), marked = sizeof(suffix) - 1 + 33;
+    bool is_future = size > marked && strcmp(name + size - sizeof(suffix) + 1, suffix) == 0;
+    return is_future ? size - marked : size;
+}
+
+/* TOPIC-N, or TOPIC-N.ID-future, and the topic id in it. False: no such directory, or none that says whose it is. */
 static bool find_key(const struct walk *walk, const char *name, struct partition_key *out_key)
 {
-    char path[PATH_SIZE];
-    const char *dash = strrchr(name, '-');
+    char path[PATH_SIZE], base[PATH_SIZE];
+    snprintf(base, sizeof(base), "%.*s", (int)size_without_id(name), name);
+    const char *dash = strrchr(base, '-');
     if (dash == NULL || dash[1] < '0' || dash[1] > '9')
         return false;
     snprintf(path, sizeof(path), "%s/%s/partition.metadata", walk->directory, name);
@@ -46,6 +56,13 @@ static const struct partition *find_partition(const struct node *node, struct pa
     return shard_partition(owner, key.topic_id, key.index);
 }
 
+/* Of its log, or of the one that it moves to. */
+static bool is_path_of(const struct partition *partition, const char *path)
+{
+    return strcmp(log_path(partition->log), path) == 0 ||
+           (partition->move != NULL && strcmp(log_path(partition->move->future), path) == 0);
+}
+
 static void visit_living(void *context, const char *name)
 {
     struct walk *walk = context;
@@ -56,8 +73,7 @@ static void visit_living(void *context, const char *name)
         return;
     snprintf(path, sizeof(path), "%s/%s", walk->directory, name);
     const struct partition *partition = find_partition(walk->node, key);
-    bool is_its_own = partition != NULL &&
-                      (partition->log == NULL || strcmp(log_path(partition->log), path) == 0);
+    bool is_its_own = partition != NULL && (partition->log == NULL || is_path_of(partition, path));
     if (!is_its_own)
         invariant_fell(walk->invariants, INVARIANT_disk_matches_shards,
             "directory=%s partition=%s log=%s", path, partition == NULL ? "none" : "some",
@@ -134,7 +150,7 @@ static void visit_stopped(void *context, const char *name)
     struct walk *walk = context;
     struct partition_key key;
     struct past *past;
-    if (!find_key(walk, name, &key))
+    if (!find_key(walk, name, &key) || name[size_without_id(name)] != 0)
         return;
     HASH_FIND(hh, walk->invariants->pasts, &key, sizeof(key), past);
     if (past == NULL || past->life != walk->invariants->life) {

@@ -147,7 +147,7 @@ void look_at_log(
     struct invariants *invariants, const struct log *log, struct past *past, bool is_thorough)
 {
     struct ledger *ledger = &past->ledger;
-    bool anew = past->life != invariants->life;
+    bool anew = past->life != invariants->life || past->has_moved;
     int32_t first;
     if (log->start > past->latest_start)
         past->latest_start = log->start;

@@ -2,7 +2,9 @@
 /* One partition: its positions now, and what it promised before. */
 #include <stdio.h>
 
+#include "replica/move.h"
 #include "sim/invariants_parts.h"
+#include "sim/recorder.h"
 #include "storage/log_state.h"
 
 enum { LABEL_SIZE = 300 };
@@ -54,6 +56,8 @@ static void look_at_positions(struct invariants *invariants, const struct partit
             (long long)log->durable_end, (long long)log_end(log), (long long)stable,
             (long long)watermark, (long long)log->high_watermark);
     int64_t safe = partition->settings.page_cache ? log_end(log) : log->durable_end;
+    if (partition->move != NULL && move_limit(partition->move) < safe)
+        safe = move_limit(partition->move);
     if (watermark < safe)
         invariant_fell(invariants, INVARIANT_high_watermark_follows,
             "partition=%s high_watermark=%lld could_be=%lld page_cache=%d",
@@ -116,6 +120,9 @@ static void remember(
             log_label(partition->log), (long long)watermark, (long long)log->durable_end,
             (long long)log_end(log));
     int64_t promised = is_durable && watermark > log->durable_end ? watermark : log->durable_end;
+    if (partition->move != NULL && partition->move->stage != MOVE_COPYING &&
+        partition->move->future->durable_end < promised)
+        promised = partition->move->future->durable_end; /* it may be the one that is left */
     if (promised > past->promised || past->life != invariants->life)
         past->promised = promised;
     past->end = log_end(log);
@@ -149,7 +156,11 @@ void look_at_partition(
     look_at_positions(invariants, partition);
     look_at_falls(invariants, partition, past);
     look_at_waiting(invariants, partition);
+    past->has_moved = past->log_dir_index != partition->log_dir_index;
+    past->log_dir_index = partition->log_dir_index;
     if (!partition->damaged)
         look_at_log(invariants, partition->log, past, is_thorough);
+    if (partition->move != NULL && !partition->damaged && !invariants->recorder->expects_damage)
+        look_at_move(invariants, partition, past, is_thorough);
     remember(invariants, partition, past);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inside of the invariants, shared by the files that look: invariants.c (when, and at what),
  * invariants_partition.c (one partition and what it promised), invariants_log.c (one log and its
- * files), invariants_index.c (their indexes), invariants_read.c (reading it), invariants_quorum.c (the metadata), invariants_memory.c
+ * files), invariants_move.c (the two logs of a move), invariants_index.c (their indexes), invariants_read.c (reading it), invariants_quorum.c (the metadata), invariants_memory.c
  * (what is held for peers), invariants_disk.c (directories and checkpoint files). */
 #pragma once
 #include <stdbool.h>
@@ -68,6 +68,11 @@
         "after a clean stop the process has given back every block of memory that it took")        \
     INVARIANT(disk_matches_shards, "each partition's directory is that of a log which a shard "    \
                                    "has open, and the other way round")                            \
+    INVARIANT(moves_copy_what_is_there,                                                            \
+        "a future log holds the batches that the current one does, up to its own end, and all of " \
+        "them once the two are joined")                                                            \
+    INVARIANT(moves_bound_the_high_watermark,                                                      \
+        "no high watermark goes beyond what both logs of a move that is joined keep")              \
     INVARIANT(checkpoints_say_what_was, "after a clean stop the checkpoint files say durably "     \
                                         "where each log ended, and that it was clean")             \
     INVARIANT(producer_snapshots_equal_a_rebuild,                                                  \
@@ -106,6 +111,8 @@ struct past {
     int64_t hole_end; /* below it batches came and went while the ledger could not be kept; 0: none did */
     int64_t producer_expiry_ms;
     int64_t latest_start; /* the highest */
+    int log_dir_index;    /* where it was seen last */
+    bool has_moved;       /* since it was looked at last: its files are others */
     int64_t index_base;   /* of the active segment: so many entries of its indexes were looked at */
     int32_t index_count[2];
 };
@@ -162,6 +169,10 @@ void look_at_partition(
 struct past *past_of(struct invariants *invariants, struct partition_key key);
 const char *log_label(const struct log *log); /* good until the next call */
 void pasts_deinit(struct invariants *invariants);
+
+/* invariants_move.c. What the files hold is compared when is_thorough. */
+void look_at_move(struct invariants *invariants, const struct partition *partition,
+    const struct past *past, bool is_thorough);
 
 /* invariants_log.c */
 void look_at_log(

@@ -58,6 +58,8 @@ static void start_sometimes(struct workload *workload)
         configurer_start(&workload->configurers[i - 1], workload, i - 1);
     for (int i = (int)sim_draw(sim, LIMITERS_MOST + 1); i > 0; i--)
         limiter_start(&workload->limiters[i - 1], workload, i - 1);
+    if (sim_draw(sim, 2) == 0)
+        mover_start(&workload->mover, workload);
     if (workload->by_name)
         prober_start(&workload->prober, workload);
     if (sim_draw(sim, 4) == 0)

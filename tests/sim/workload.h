@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The clients of a simulated run, on machines of their own: an administrator, producers of every kind of acks, and readers; those who
- * change topics, settings and quotas, ask what partitions and the node say of themselves, read many partitions at once, send many requests
+ * change topics, settings and quotas, move partitions, ask what partitions and the node say of themselves, read many partitions at once, send many requests
  * at once, wish for what cannot be; and strangers that mean no good. Each run draws its own mix. What they learn goes into the history. */
 #pragma once
 #include "sim/admin.h"
@@ -8,6 +8,7 @@
 #include "sim/configurer.h"
 #include "sim/hostile.h"
 #include "sim/limiter.h"
+#include "sim/mover.h"
 #include "sim/pipeliner.h"
 #include "sim/prober.h"
 #include "sim/producer.h"
@@ -44,6 +45,7 @@ struct workload {
     struct changer changer;
     struct configurer configurers[CONFIGURERS_MOST];
     struct limiter limiters[LIMITERS_MOST];
+    struct mover mover;
     struct prober prober;
     struct scholar scholar;
     struct wisher wisher;

@@ -6,6 +6,7 @@
 
 #include "base/container.h"
 #include "base/memory.h"
+#include "base/pace.h"
 #include "base/report.h"
 #include "broker/apis.h"
 #include "broker/fetch_work.h"
@@ -16,6 +17,7 @@
 #include "broker/settings_input.h"
 #include "io/file.h"
 #include "net/conn_parts.h"
+#include "replica/move.h"
 #include "replica/quorum_parts.h"
 #include "sim/invariants_parts.h"
 #include "sim/recorder.h"
@@ -352,6 +354,41 @@ static void spoil_directory(struct partition *partition)
         file_replace(io, "/data/forgotten-0/partition.metadata", text, sizeof(text) - 1), 0);
 }
 
+/* A move that has come to where both logs should be alike; its directory is the same one, which no look minds. */
+static struct move *plant_move(struct partition *partition)
+{
+    static struct move_watch watch;
+    static struct pace pace;
+    static const struct move_pace move_pace = { &pace, INT64_MAX };
+    struct log *log = partition->log, *future;
+    machine_enter(world.machine);
+    assert_int_equal(log_create_future(log_flusher(log), "/data", log_topic(log), log_partition(log), log_topic_id(log),
+                         log_settings(log), &future),
+        0);
+    move_begin(partition, future, partition->log_dir_index, &watch, &move_pace);
+    machine_leave();
+    partition->move->generation = log_generation(log);
+    partition->move->stage = MOVE_JOINED;
+    return partition->move;
+}
+
+static void spoil_copy(struct partition *partition)
+{
+    plant_move(partition);
+}
+
+static void spoil_limit_of_move(struct partition *partition)
+{
+    struct move *move = plant_move(partition);
+    struct log_slice cold;
+    int64_t size;
+    machine_enter(world.machine);
+    while (move_lag(move) > 0)
+        assert_int_equal(move_copy(move, true, &size, &cold), 0);
+    machine_leave();
+    move->promised_end = 0; /* and nothing of it is durable there */
+}
+
 static const struct {
     const char *invariant;
     void (*spoil)(struct partition *partition);
@@ -384,6 +421,8 @@ static const struct {
     { "dirty_bytes_are_what_is_not_flushed", spoil_dirty },
     { "answers_stand_in_order", spoil_replies },
     { "disk_matches_shards", spoil_directory },
+    { "moves_copy_what_is_there", spoil_copy },
+    { "moves_bound_the_high_watermark", spoil_limit_of_move },
 };
 
 void test_invariants__fall_for_what_is_wrong_in_a_running_node(void)
