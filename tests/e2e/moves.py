@@ -4,6 +4,7 @@
 producers, throttled, cancelled, replaced, over restarts and kills, and what DescribeLogDirs tells meanwhile. BROKER=kafka: against Kafka."""
 import os
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -234,6 +235,23 @@ class Moves:
             assert self.connection.produce("sequence", 0, batch(n)) == n
         assert self.connection.produce("sequence", 0, batch(5)) == 5
         assert self.numbers("sequence") == list(range(6))
+
+    def check_new_directory(self):
+        """A directory that is new in log.dirs fills: what is made goes where the fewest partitions are."""
+        new = os.path.join(self.broker.folder, "four")
+        self.broker.directories.append(new)
+        self.broker.stop()
+        if self.broker.kind == "strom":  # an empty one could be a disk that is not there
+            os.makedirs(new)
+            subprocess.run([node.STROM, "storage", "format", "--ignore-formatted", "-c", self.broker.configuration()], check=True,
+                           stdout=subprocess.DEVNULL)
+        self.restart(lambda: None, "plain")
+        for n in range(5):
+            counts = {path: len(rows) for path, rows in self.connection.log_dir_replicas().items()}
+            self.create(f"filling-{n}")
+            assert counts[self.served_from(f"filling-{n}")] == min(counts.values()), (counts, self.place(f"filling-{n}"))
+        assert self.connection.log_dir_replicas()[new]
+        assert self.numbers("plain")
 
     def check_cordoned(self):
         self.create("inside")

@@ -116,7 +116,7 @@ def words_of(command, content, broker, folder):
     if content is not None:
         path = os.path.join(folder, "given.json")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(content)
+            file.write(content.replace("$data", broker.directories[0]))
         words = [path if word == "$file" else word for word in words]
     if "--bootstrap-controller" not in words:
         at = 1 if words[0] in SERVER_FIRST else len(words)
