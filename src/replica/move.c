@@ -121,7 +121,9 @@ void move_follow(struct move *move)
 static bool keeps_all(struct move *move)
 {
     struct log *current = move->partition->log, *future = move->future;
-    if (log_durable_end(future) < move->promised_end && !broken(move_before_durable))
+    if (broken(move_before_durable))
+        return true;
+    if (log_durable_end(future) < move->promised_end)
         return false;
     if (log_start(future) < log_start(current)) {
         (void)log_delete_records(future, log_start(current)); /* told by a durable checkpoint file */

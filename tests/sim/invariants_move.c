@@ -36,9 +36,10 @@ void look_at_move(struct invariants *invariants, const struct partition *partiti
     if (lag < 0 || (is_joined && lag > 0))
         invariant_fell(invariants, INVARIANT_moves_copy_what_is_there, "partition=%s stage=%d lag=%lld", log_label(partition->log),
             move->stage, (long long)lag);
-    if (is_joined && partition->high_watermark > move->promised_end && partition->high_watermark > move_limit(move))
+    int64_t limit = partition->settings.page_cache ? log_end(move->future) : log_durable_end(move->future);
+    if (is_joined && partition->high_watermark > move->promised_end && partition->high_watermark > limit)
         invariant_fell(invariants, INVARIANT_moves_bound_the_high_watermark, "partition=%s high_watermark=%lld limit=%lld",
-            log_label(partition->log), (long long)partition->high_watermark, (long long)move_limit(move));
+            log_label(partition->log), (long long)partition->high_watermark, (long long)limit);
     if (is_thorough && past->ledger.end == log_end(partition->log) && !past->was_damaged)
         compare_batches(invariants, move, past);
 }
