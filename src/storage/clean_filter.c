@@ -103,15 +103,21 @@ static int damaged(struct clean_filter *filter, const char *reason)
     return -EUCLEAN;
 }
 
+static int check_offsets(struct clean_filter *filter, const struct batch_header *header)
+{
+    if (header->last_offset_delta < 0 || header->record_count < 0 ||
+        header->record_count - 1 > header->last_offset_delta || header->base_offset < 0 ||
+        header->base_offset > INT64_MAX - 1 - header->last_offset_delta)
+        return damaged(filter, "the batch's offsets and its count of records cannot be");
+    return 0;
+}
+
+/* One whose offsets can be. */
 static int check_batch(
     struct clean_filter *filter, const uint8_t *batch, const struct batch_header *header)
 {
     if (!batch_crc_is_right(batch, header))
         return damaged(filter, "the CRC of the batch does not match");
-    if (header->last_offset_delta < 0 || header->record_count < 0 ||
-        header->record_count - 1 > header->last_offset_delta ||
-        header->base_offset > INT64_MAX - 1 - header->last_offset_delta)
-        return damaged(filter, "the batch's offsets and its count of records disagree");
     if (header->base_offset < filter->next_offset)
         return damaged(filter, "the batch's offsets do not follow those before it");
     if (batch_codec(header) >= (batch_is_control(header) ? CODEC_NONE + 1 : CODEC_COUNT))
@@ -180,9 +186,11 @@ int clean_filter_learn(
 {
     struct aborted_entry aborted;
     assert(!filter->is_full);
-    if (batch_next_offset(header) <= filter->first_dirty)
-        return 0; /* damage in it is found when it is kept */
-    int status = check_batch(filter, batch, header);
+    int status = check_offsets(filter, header);
+    if (status == 0 && batch_next_offset(header) <= filter->first_dirty)
+        return 0; /* other damage in it is found when it is kept */
+    if (status == 0)
+        status = check_batch(filter, batch, header);
     if (status < 0)
         return status;
     if (batch_is_control(header)) {
@@ -358,7 +366,9 @@ static int keep_some(struct clean_filter *filter, const struct batch_header *hea
     changed.record_count = choice->count;
     if (set_horizon) {
         changed.attributes |= BATCH_DELETE_HORIZON;
-        changed.base_timestamp = filter->wall_ms + filter->delete_retention_ms;
+        changed.base_timestamp = filter->delete_retention_ms < INT64_MAX - filter->wall_ms
+                                     ? filter->wall_ms + filter->delete_retention_ms
+                                     : INT64_MAX;
     } else if (!has_horizon(header)) {
         changed.base_timestamp = choice->first_timestamp;
     }
@@ -415,7 +425,9 @@ int clean_filter_keep(struct clean_filter *filter, const uint8_t *batch,
 {
     bool is_free = false, is_dropped;
     *out_kept = (struct clean_kept){ .aborted.producer_id = -1 };
-    int status = check_batch(filter, batch, header);
+    int status = check_offsets(filter, header);
+    if (status == 0)
+        status = check_batch(filter, batch, header);
     if (status < 0)
         return status;
     if (batch_is_control(header)) {

@@ -267,6 +267,21 @@ void test_clean_filter__lets_a_tombstone_go_after_its_horizon(void)
     bench_deinit(&bench);
 }
 
+/* As long as delete.retention.ms may be, the horizon lies ahead. */
+void test_clean_filter__keeps_tombstones_for_ever_when_told_to(void)
+{
+    struct bench bench;
+    bench_init(&bench);
+    append_one(&bench, batch_options_plain(), "a", NULL);
+    append_one(&bench, batch_options_plain(), "z", "1");
+    bench.plan.delete_retention_ms = INT64_MAX;
+    assert_int_equal(clean(&bench), 0);
+    assert_int_equal(bench.kept[0].header.base_timestamp, INT64_MAX);
+    clean_again(&bench);
+    assert_string_equal(left(&bench, 0), "a");
+    bench_deinit(&bench);
+}
+
 /* Only a key that is learned can be superseded: a full map leaves what lies behind as it is. */
 void test_clean_filter__leaves_what_the_map_had_no_room_for(void)
 {
@@ -412,6 +427,31 @@ void test_clean_filter__leaves_a_batch_that_is_too_large(void)
     assert_string_equal(left(&bench, 0), "-");
     memory_give(large);
     bench_deinit(&bench);
+}
+
+/* Offsets that no batch can have are damage before anything is reckoned with them. */
+void test_clean_filter__refuses_impossible_offsets(void)
+{
+    static const struct {
+        int64_t base_offset;
+        int32_t last_offset_delta;
+    } cases[] = { { INT64_MIN, 0 }, { -1, 0 }, { INT64_MAX, 0 }, { INT64_MAX - 4, INT32_MAX },
+        { 0, -1 }, { 0, INT32_MIN } };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct bench bench;
+        struct batch_header header;
+        bench_init(&bench);
+        append_one(&bench, batch_options_plain(), "a", "1");
+        struct bytes batch = { bench.batches[0]->data, bench.batches[0]->size };
+        batch_parse(batch, &header);
+        header.base_offset = cases[i].base_offset;
+        header.last_offset_delta = cases[i].last_offset_delta;
+        batch_write_header(bench.batches[0]->data, &header);
+        batch_renew_crc(bench.batches[0]->data, &header);
+        bench.plan.first_dirty = i % 2;
+        assert_int_equal(clean(&bench), -EUCLEAN);
+        bench_deinit(&bench);
+    }
 }
 
 /* Bytes bent anywhere, with the CRC made right, are refused or give good batches again, in order;
