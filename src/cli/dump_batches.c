@@ -28,14 +28,18 @@ static json_t *batch_line(const struct batch_header *header, int64_t position, b
         codec < CODEC_COUNT ? json_string(codec_name((enum codec)codec)) : json_integer(codec));
     json_object_set_new(line, "timestamp_type",
         json_string(batch_is_log_append_time(header) ? "LogAppendTime" : "CreateTime"));
-    json_object_set_new(line, "base_timestamp", json_integer(header->base_timestamp));
+    bool has_horizon = (header->attributes & BATCH_DELETE_HORIZON) != 0;
+    json_object_set_new(line, has_horizon ? "delete_horizon" : "base_timestamp",
+        json_integer(header->base_timestamp));
     json_object_set_new(line, "max_timestamp", json_integer(header->max_timestamp));
     json_object_set_new(line, "producer_id", json_integer(header->producer_id));
     json_object_set_new(line, "producer_epoch", json_integer(header->producer_epoch));
     json_object_set_new(line, "base_sequence", json_integer(header->base_sequence));
+    json_object_set_new(line, "last_sequence", json_integer(batch_last_sequence(header)));
     json_object_set_new(line, "transactional", json_boolean(batch_is_transactional(header)));
     json_object_set_new(line, "control", json_boolean(batch_is_control(header)));
-    json_object_set_new(line, "crc", json_string(crc_is_right ? "right" : "WRONG"));
+    json_object_set_new(line, "crc", json_integer(header->crc));
+    json_object_set_new(line, "crc_is_right", json_boolean(crc_is_right));
     return line;
 }
 

@@ -74,11 +74,22 @@ static char *topic_of(const char *path)
     return str_copy_owned(directory);
 }
 
+/* The name as it was, or is to be, of a file that is on its way: deleted, cleaned, being swapped in
+ * or replaced. */
+static char *settled_name(const char *path)
+{
+    static const char *const marks[] = { ".deleted", ".cleaned", ".swap", ".part", ".tmp" };
+    char *name = memory_copy_text(last_part(path));
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+        if (ends_with(name, marks[i]))
+            name[strlen(name) - strlen(marks[i])] = 0;
+    return name;
+}
+
 /* -ENOENT: a file that says nothing to us. */
 static int dump_file(struct dump *dump, const char *path)
 {
-    const char *name = last_part(path);
-    char *topic = topic_of(path);
+    char *name = settled_name(path), *topic = topic_of(path);
     int status = -ENOENT;
     dump->topic = str_from(topic);
     dump->path = path;
@@ -91,13 +102,14 @@ static int dump_file(struct dump *dump, const char *path)
         status = dump_offset_index(dump, path);
     else if (ends_with(name, ".snapshot"))
         status = dump_producers(dump, path);
-    else if (ends_with(name, ".log") || ends_with(name, ".checkpoint") ||
-             ends_with(name, ".log.deleted"))
+    else if (ends_with(name, ".log") || ends_with(name, ".checkpoint"))
         status = dump_batches(dump, path);
     else if (ends_with(name, "-checkpoint") || strcmp(name, "meta.properties") == 0 ||
              strcmp(name, "quorum-state") == 0 || strcmp(name, "partition.metadata") == 0 ||
              strcmp(name, ".kafka_cleanshutdown") == 0)
         status = dump_text(dump, path);
+    dump->file = NULL;
+    memory_give(name);
     memory_give(topic);
     return status;
 }
