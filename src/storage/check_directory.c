@@ -69,7 +69,7 @@ static int visit_name(void *context, const char *name)
             directory->entries, (size_t)directory->capacity * sizeof(*directory->entries));
     }
     directory->entries[directory->count++] =
-        (struct entry){ memory_copy_text(name), kind, { -1, -1, -1, -1, false } };
+        (struct entry){ memory_copy_text(name), kind, { 0, -1, -1, -1, false } };
     return 0;
 }
 
@@ -118,6 +118,32 @@ static void note_offset(void *context, struct str topic, int32_t partition, int6
         note_absent(directory, name);
 }
 
+/* Until then 0: of a partition that a whole file does not name, nothing is known to be durable. */
+static void forget_recovery_points(struct directory_check *directory)
+{
+    for (int32_t i = 0; i < directory->count; i++)
+        directory->entries[i].place.recovery_point = -1;
+}
+
+static int find_log_file(void *context, const char *name)
+{
+    size_t size = strlen(name);
+    *(bool *)context |= size > 4 && strcmp(name + size - 4, ".log") == 0;
+    return 0;
+}
+
+/* False for a directory that was only formatted. */
+static bool holds_logs(const struct directory_check *directory)
+{
+    char path[SEGMENT_PATH_SIZE];
+    bool found = false;
+    for (int32_t i = 0; i < directory->count && !found; i++) {
+        path_in(path, directory->path, directory->entries[i].name);
+        (void)directory_list(directory->check->io, path, find_log_file, &found);
+    }
+    return found;
+}
+
 static int load_offsets(struct directory_check *directory, const struct offset_file *file)
 {
     char path[SEGMENT_PATH_SIZE], *text;
@@ -125,7 +151,7 @@ static int load_offsets(struct directory_check *directory, const struct offset_f
     path_in(path, directory->path, checkpoint_file_name[file->kind]);
     directory->reading = file;
     int status = file_load(directory->check->io, path, FILE_LIMIT, &text, &size);
-    if (status == -ENOENT && (file != &offset_files[0] || directory->count == 0))
+    if (status == -ENOENT && (file->kind != CHECKPOINT_RECOVERY || !holds_logs(directory)))
         return 0;
     if (status < 0 && status != -ENOENT)
         return status;
@@ -137,6 +163,8 @@ static int load_offsets(struct directory_check *directory, const struct offset_f
             : NULL;
     if (status == 0)
         memory_give(text);
+    if (fault != NULL && file->kind == CHECKPOINT_RECOVERY)
+        forget_recovery_points(directory);
     if (fault != NULL)
         check_say(directory->check,
             &(struct finding){ FINDING_DAMAGE, path, -1, .follows = file->follows }, "%s", fault);
@@ -162,7 +190,7 @@ static int load(struct directory_check *directory)
     path_in(path, directory->path, ".kafka_cleanshutdown");
     bool clean = file_stat(io, path, &size) == 0;
     for (int32_t i = 0; i < directory->count; i++)
-        directory->entries[i].place.clean = clean;
+        directory->entries[i].place.clean = clean && directory->entries[i].kind == PLACE_LOG;
     return status;
 }
 

@@ -58,12 +58,15 @@ static int64_t find_rest(struct io *io, const char *path, int64_t position)
     return found != 0 ? found : got < 0 ? got : 0;
 }
 
-/* An unclean stop left it; a start makes anew what the index lacks or has too much. */
+/* An unclean stop left it; a start makes anew what the index lacks or has too much: also of a
+ * segment that ends at the recovery point, which may have been sealed since, and of all the
+ * metadata log. */
 static bool is_made_anew(const struct segment_check *segment)
 {
     const struct check_place *place = &segment->log->place;
-    return !place->clean && place->recovery_point >= 0 &&
-           segment->next_base > place->recovery_point;
+    return !place->clean &&
+           (segment->log->is_metadata ||
+               (place->recovery_point >= 0 && segment->next_base >= place->recovery_point));
 }
 
 static int load_index(struct segment_check *segment, enum index_kind kind, int64_t segment_size)
@@ -79,8 +82,9 @@ static int load_index(struct segment_check *segment, enum index_kind kind, int64
     int status = index_load(index, io, path);
     if (status < 0 || is_made_anew(segment))
         return status;
-    if (!index->is_made) {
-        if (kind != INDEX_ABORTED && segment_size > 0)
+    if (!index->is_made) { /* the last segment's is made when it is written next; Kafka recovers the
+                              segment */
+        if (kind != INDEX_ABORTED && segment_size > 0 && segment->next_base != INT64_MAX)
             say_entry(segment, kind, 0, "the index is not there");
         return 0;
     }
@@ -228,7 +232,7 @@ void check_indexes_end(struct segment_check *segment)
     if (segment->cursors[INDEX_TIME] < times->count)
         say_entry(segment, INDEX_TIME, segment->cursors[INDEX_TIME],
             "the entry speaks of an offset behind the last batch");
-    else if (is_sealed && segment->max_timestamp > 0 &&
+    else if (is_sealed && !log->is_metadata && segment->max_timestamp > 0 &&
              (times->count == 0 || index_time_at(times, times->count - 1, segment->base_offset,
                                        &offset) < segment->max_timestamp))
         say_entry(segment, INDEX_TIME, times->count,

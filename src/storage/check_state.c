@@ -187,8 +187,10 @@ int check_topic_id(struct log_check *log)
     if (status == -ENOENT)
         check_say(log->check, &(struct finding){ FINDING_NOTE, path, -1, .follows = follows },
             "the file is not there");
-    else if (status == 0 && uuid_is_zero(topic_id))
-        check_say(log->check, &(struct finding){ FINDING_DAMAGE, path, -1, .follows = follows },
+    else if (status == 0 && uuid_is_zero(topic_id)) /* a power cut may take what was in it */
+        check_say(log->check,
+            &(struct finding){
+                log->place.clean ? FINDING_DAMAGE : FINDING_NOTE, path, -1, .follows = follows },
             "it names no topic id");
     return status == -ENOENT ? 0 : status;
 }

@@ -201,6 +201,42 @@ void test_check__judges_what_the_checkpoint_files_say(void)
     store_remove(&bench.store);
 }
 
+/* What an unclean stop leaves of the indexes of a segment that was sealed at the recovery point, of
+ * a partition that no checkpoint names yet, and of one that was set aside before a clean stop. */
+void test_check__takes_no_unfinished_work_for_damage(void)
+{
+    struct bench bench;
+    char command[1000];
+    bench_create(&bench);
+    assert_int_equal(unlink(at(&bench, "t-0/00000000000000000030.timeindex")), 0);
+    expect_damage(bench.store.path, "t-0/00000000000000000030.timeindex", 0);
+    forget_the_stop(&bench);
+    expect_damage(bench.store.path, "t-0/00000000000000000030.timeindex", 0);
+    write_text(at(&bench, "recovery-point-offset-checkpoint"), "0\n1\nt 0 40\n");
+    expect(bench.store.path, 0, 0, 0);
+    write_text(at(&bench, "recovery-point-offset-checkpoint"), "0\n0\n");
+    expect(bench.store.path, 0, 0, 0);
+    write_text(at(&bench, ".kafka_cleanshutdown"), "");
+    snprintf(command, sizeof(command),
+        "mv %s/t-0 %s/t-0.0123456789abcdef0123456789abcdef-stray && rm %s/rep*", bench.store.path,
+        bench.store.path, bench.store.path);
+    assert_int_equal(system(command), 0);
+    expect(bench.store.path, 1, 0, 0);
+    store_remove(&bench.store);
+}
+
+/* Formatted, and never started. */
+void test_check__misses_nothing_in_a_new_directory(void)
+{
+    struct bench bench;
+    store_create(&bench.store);
+    store_stop(&bench.store, NULL, 0);
+    assert_int_equal(unlink(at(&bench, "recovery-point-offset-checkpoint")), 0);
+    assert_int_equal(mkdir(at(&bench, "__cluster_metadata-0"), 0755), 0);
+    expect(bench.store.path, 1, 0, 0); /* no partition.metadata */
+    store_remove(&bench.store);
+}
+
 /* A segment that is gone leaves a gap, which compaction may have made as well; all of them gone, it
  * was no compaction. */
 void test_check__tells_of_segments_that_are_gone(void)
