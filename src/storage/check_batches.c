@@ -47,7 +47,7 @@ static const char *find_fault(
 /* Whether a start would take it for the end of an unclean stop (docs/decisions/0006). */
 static bool can_be_torn(const struct log_check *log)
 {
-    return !log->place.clean && (log->end_offset >= log->place.recovery_point || log->is_metadata);
+    return !log->place.clean && log->end_offset >= log->place.recovery_point;
 }
 
 static int64_t bytes_behind(const struct log_check *log, int32_t segment_index)
@@ -90,7 +90,7 @@ static int pass_damage(
     struct log_check *log = segment->log;
     struct batch_header next;
     int64_t position = scan->position, end = scan->end;
-    bool point_known = log->place.recovery_point >= 0 && !log->is_metadata;
+    bool point_known = log->place.recovery_point >= 0;
     if (can_be_torn(log) && point_known) {
         say_torn(segment, scan, segment_index);
         return 0;

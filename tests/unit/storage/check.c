@@ -225,6 +225,29 @@ void test_check__takes_no_unfinished_work_for_damage(void)
     store_remove(&bench.store);
 }
 
+/* Kafka keeps no recovery point of the metadata log: after an unclean stop it is cut at the first
+ * batch that is not whole. */
+void test_check__takes_the_metadata_log_as_a_start_does(void)
+{
+    struct bench bench;
+    char command[1000];
+    bench_create(&bench);
+    snprintf(command, sizeof(command), "mv %s/t-0 %s/__cluster_metadata-0", bench.store.path,
+        bench.store.path);
+    assert_int_equal(system(command), 0);
+    write_text(at(&bench, "recovery-point-offset-checkpoint"), "0\n0\n");
+    flip_bit(
+        at(&bench, "__cluster_metadata-0/00000000000000000020.log"), 3 * bench.batch_size + 100, 0);
+    assert_int_equal(run_check(bench.store.path, check_log_dir), 0);
+    assert_int_equal(counts[FINDING_TORN], 0);
+    assert_true(counts[FINDING_DAMAGE] > 0);
+    forget_the_stop(&bench);
+    assert_int_equal(run_check(bench.store.path, check_log_dir), 0);
+    assert_int_equal(counts[FINDING_TORN], 1);
+    assert_int_equal(counts[FINDING_DAMAGE], 0);
+    store_remove(&bench.store);
+}
+
 /* Formatted, and never started. */
 void test_check__misses_nothing_in_a_new_directory(void)
 {
