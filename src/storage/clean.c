@@ -58,6 +58,7 @@ struct clean {
     enum clean_state state, last; /* the second: what it is to be behind STAGE_REMOVE */
     enum stage stage;
     bool is_stopping;
+    bool is_working; /* a worker has it, and may be at another state already */
     int32_t source; /* the one that is looked at or read */
     enum index_kind kind;
     struct clean_filter *filter;
@@ -401,6 +402,7 @@ static void submit(struct clean *clean)
     clean->allowance = share < SLICE_BYTES ? share : SLICE_BYTES;
     clean->slice_moved = 0;
     clean->slice_started_us = loop_now_us(clean->loop);
+    clean->is_working = true;
     worker_submit(clean->io, clean->loop, &clean->job);
 }
 
@@ -421,6 +423,7 @@ static void pause_is_over(struct timer *timer)
 static void slice_done(struct job *job)
 {
     struct clean *clean = container_of(job, struct clean, job);
+    clean->is_working = false;
     bool is_undone = clean->state == CLEAN_RUNNING || clean->state == CLEAN_GROUP;
     if (clean->is_stopping && is_undone && clean->stage != STAGE_REMOVE)
         begin_removal(clean, CLEAN_STOPPED);
@@ -468,7 +471,7 @@ void clean_destroy(struct clean *clean)
 {
     if (clean == NULL)
         return;
-    assert(clean->state != CLEAN_RUNNING);
+    assert(clean_state(clean) != CLEAN_RUNNING);
     clean_filter_destroy(clean->filter);
     clean_reader_deinit(&clean->reader);
     work_deinit(&clean->work);
@@ -486,10 +489,9 @@ void clean_next(struct clean *clean)
 
 void clean_stop(struct clean *clean)
 {
-    assert(clean->state == CLEAN_RUNNING || clean->state == CLEAN_GROUP);
-    bool is_idle = clean->state == CLEAN_GROUP || timer_is_set(&clean->pause);
+    assert(clean_state(clean) == CLEAN_RUNNING || clean_state(clean) == CLEAN_GROUP);
     clean->is_stopping = true;
-    if (!is_idle)
+    if (clean->is_working)
         return; /* slice_done() sees it */
     timer_cancel(clean->loop, &clean->pause);
     begin_removal(clean, CLEAN_STOPPED);
@@ -498,7 +500,7 @@ void clean_stop(struct clean *clean)
 
 enum clean_state clean_state(const struct clean *clean)
 {
-    return clean->state;
+    return clean->is_working ? CLEAN_RUNNING : clean->state;
 }
 
 const struct clean_group *clean_group(const struct clean *clean)

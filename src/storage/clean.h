@@ -83,7 +83,9 @@ struct clean_group {
 const struct clean_group *clean_group(const struct clean *clean);
 void clean_next(struct clean *clean);
 
-/* While CLEAN_RUNNING or CLEAN_GROUP: ends it soon; `resume` comes when it is CLEAN_STOPPED. */
+/* While CLEAN_RUNNING or CLEAN_GROUP: ends it soon; `resume` comes when it is CLEAN_STOPPED, or
+ * when it was over before. One that was on its way already finds it CLEAN_RUNNING, and comes again.
+ */
 void clean_stop(struct clean *clean);
 
 /* CLEAN_FAILED: -EUCLEAN damage, the partition cannot be cleaned until it is mended; -EIO the

@@ -188,6 +188,8 @@ static void resume(struct task *task)
 {
     struct cleaning *cleaning = container_of(task, struct cleaning, resumed);
     struct directory_outcome *outcome = cleaning->outcome;
+    if (clean_state(cleaning->clean) == CLEAN_RUNNING)
+        return; /* it was told to stop before this was called */
     if (clean_state(cleaning->clean) == CLEAN_GROUP) {
         outcome->group_count++;
         replace(cleaning, ".log", true);
