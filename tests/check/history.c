@@ -83,8 +83,13 @@ bool history_next(struct history *history, struct line *out_line)
 {
     char *columns[COLUMNS];
     do {
-        if (getline(&history->text, &history->capacity, history->file) < 0)
+        if (getline(&history->text, &history->capacity, history->file) < 0) {
+            if (ferror(history->file))
+                history_refuse(history, "what follows cannot be read");
+            if (history->line_count == 0)
+                history_refuse(history, "there is nothing in it");
             return false;
+        }
         history->line_count++;
     } while (history->text[0] == '#');
     split(history, history->text, columns);

@@ -129,6 +129,11 @@ static void end_send(struct log_checker *checker, const struct line *line)
     bool is_kept = send->promises || send->power == checker->power;
     send->outcome = line->phase == PHASE_OK && !is_kept ? PHASE_INFO : line->phase;
     send->acked_at = line->offset;
+    if (send->outcome == PHASE_OK && !send->promises) {
+        checker->unkept = grown(checker->unkept, checker->unkept_count, &checker->unkept_capacity,
+            sizeof(*checker->unkept));
+        checker->unkept[checker->unkept_count++] = (size_t)(send - checker->sends);
+    }
     if (send->outcome != PHASE_OK || line->offset == NO_OFFSET)
         return;
     struct log_key *key = key_of(checker, send->key);
@@ -305,16 +310,15 @@ static void take_drain(struct log_checker *checker, const struct line *line)
 static void take_power(struct log_checker *checker)
 {
     checker->power++;
-    for (size_t i = 0; i < checker->send_count; i++) {
-        struct send *send = &checker->sends[i];
-        bool is_firm = send->promises ||
-                       (send->acked_at != NO_OFFSET &&
-                           send->acked_at < firm_below(checker, &checker->keys[send->key]));
-        if (!is_firm && send->outcome == PHASE_OK) {
+    for (size_t i = 0; i < checker->unkept_count; i++) {
+        struct send *send = &checker->sends[checker->unkept[i]];
+        if (send->acked_at == NO_OFFSET ||
+            send->acked_at >= firm_below(checker, &checker->keys[send->key])) {
             send->outcome = PHASE_INFO;
             send->acked_at = NO_OFFSET;
         }
     }
+    checker->unkept_count = 0; /* those that are kept now are kept for ever */
     for (int32_t i = 0; i < checker->key_count; i++) {
         struct log_key *key = &checker->keys[i];
         int64_t firm = firm_below(checker, key);
@@ -374,6 +378,7 @@ void log_deinit(struct log_checker *checker)
     memory_give(checker->wishes);
     memory_give(checker->firmings);
     memory_give(checker->deletions);
+    memory_give(checker->unkept);
     pairs_deinit(&checker->by_value);
     pairs_deinit(&checker->watermarks);
     pairs_deinit(&checker->by_wisher);

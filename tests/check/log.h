@@ -100,9 +100,10 @@ struct log_checker {
     struct wish *wishes;
     struct firming *firmings;
     struct deletion *deletions;
+    size_t *unkept; /* sends that are ok and promise nothing, since the last power cut */
     size_t send_count, send_capacity, read_count, read_capacity, placing_count, placing_capacity;
     size_t watermark_capacity, wish_capacity, firming_count, firming_capacity,
-        deletion_count, deletion_capacity;
+        deletion_count, deletion_capacity, unkept_count, unkept_capacity;
     int32_t key_count, process_count;
     int32_t power; /* cuts so far */
 };

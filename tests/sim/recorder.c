@@ -34,7 +34,9 @@ void recorder_deinit(struct recorder *recorder)
 static void tell(struct recorder *recorder, const char *head, const char *name, const char *separator, const char *format,
     va_list arguments)
 {
-    if (recorder->violation_count++ >= MOST_TOLD)
+    if (recorder->fallen == NULL)
+        recorder->fallen = name;
+    if (recorder->told_count++ >= MOST_TOLD)
         return;
     fprintf(stderr, "%s%s%s ", head, name, separator);
     vfprintf(stderr, format, arguments);
@@ -51,8 +53,6 @@ void recorder_violate(struct recorder *recorder, const char *name, const char *f
 
 void recorder_fall(struct recorder *recorder, const char *name, const char *format, va_list arguments)
 {
-    if (recorder->fallen == NULL)
-        recorder->fallen = name;
     tell(recorder, "invariant ", name, ":", format, arguments);
 }
 
@@ -121,7 +121,8 @@ void recorder_judge(struct recorder *recorder, const char *path)
     FILE *lines = fmemopen(recorder->text, recorder->size, "r");
     assert(lines != NULL);
     history_open(&history, lines);
-    recorder->violation_count += (int)judge(&history, &operation_count);
+    if (judge(&history, &operation_count) > 0 && recorder->fallen == NULL)
+        recorder->fallen = "the judgement of its history";
     history_close(&history);
     fclose(lines);
 }

@@ -20,11 +20,11 @@ struct recorder {
     size_t size;
     int64_t value_count;
     int64_t acked_count, seen_count;
-    int violation_count;
+    int told_count;
     int lives; /* of the node, so far */
     bool expects_damage; /* the node's disk decayed: a client may meet a batch that its checksum tells apart */
     bool had_damage;     /* or did once: the node may remember what a file said then */
-    const char *fallen; /* the first invariant that fell; NULL: none */
+    const char *fallen; /* what fell first; NULL: nothing did */
 };
 
 enum { VALUE_MOST = 700, VALUE_NONE = 0, VALUE_DAMAGED = -1, OFFSET_NONE = -1 };
