@@ -56,6 +56,10 @@
     RULE(window_short, "T2", "only the last four batches of a producer are known")                                   \
     RULE(new_epoch_any_sequence, "T2", "a new epoch of a producer begins with any sequence")                         \
     RULE(epochs_not_written, "R10", "leader-epoch-checkpoint is never written")                                      \
+    OPEN(cleaned_unchecked, "S5", "a log is cleaned before the checkpoint file has its recovery point")              \
+    OPEN(swap_not_durable, "S5", "the old segments go before the name of the cleaned one is durable")                \
+    OPEN(boundaries_kept, "S5", "positions in the old segment are looked up in the cleaned one")                     \
+    OPEN(swap_forgotten, "S5", "a swap that a crash cut short is not finished")                                      \
     RULE(start_forgotten, "P2", "log starts of the checkpoint file are not read")                                    \
     /* replica */                                                                                                    \
     RULE(watermark_before_durable, "S1", "the high watermark follows what is written, not what is durable")          \

@@ -508,6 +508,7 @@ void checkpoint_publish(struct flusher *flusher)
     mail->claimed_count = flusher->claimed_count;
     flusher->claimed = NULL;
     flusher->claimed_count = flusher->claimed_capacity = 0;
+    cleaner_ask_points(flusher, mail);
     log_dir_mail_checkpoint(mail, flusher->loop);
     /* Spaced so that it costs less than a half percent of a core, here and at the directory's
      * owner. */
@@ -524,7 +525,8 @@ void checkpoint_publish_starts(struct flusher *flusher)
     struct checkpoint_mail *mail = memory_take(sizeof(*mail));
     mail->dir = flusher->dir;
     mail->from = flusher;
-    mail->starts_kept = &flusher->starts_kept;
+    mail->kept = &flusher->starts_kept;
+    mail->starts_only = true;
     add_starts(flusher, mail);
     LL_FOREACH2(flusher->starts, log, starts_next)
     if (log->start_wanted > log->start)

@@ -74,6 +74,8 @@ static void deletion_is_over(struct work *work)
 static void time_is_up(struct timer *timer)
 {
     struct deletion *deletion = container_of(timer, struct deletion, timer);
+    if (deletion->flusher->is_stopped)
+        return; /* nothing may run any more: the next start does it */
     if (!deletion->renamed) {
         rename_next(deletion->flusher);
         return;
@@ -129,7 +131,7 @@ struct deletion *deletion_create(struct flusher *flusher, int64_t delay_ms)
 
 void deletion_start(struct deletion *deletion)
 {
-    if (deletion->work.count > 0 && deletion->work.items[0].kind == WORK_REMOVE_TREE) {
+    if (deletion->work.count > 0 && deletion->work.items[0].kind != WORK_RENAME) {
         deletion->work.done = deletion_is_over;
         deletion->renamed = true;
         wait_for(deletion, deletion->delay_ms);

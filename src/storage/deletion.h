@@ -22,8 +22,7 @@ struct deletion {
     bool renamed; /* what it removes has its parting name */
 };
 
-/* The caller adds renames to its work, or one WORK_REMOVE_TREE of what is renamed already, then
- * starts it. */
+/* The caller adds renames to its work, or removals of what is renamed already, then starts it. */
 struct deletion *deletion_create(struct flusher *flusher, int64_t delay_ms);
 void deletion_start(struct deletion *deletion);
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "io/loop.h"
+#include "storage/cleaner.h"
 #include "storage/log.h"
 #include "storage/log_dir_mail.h"
 #include "storage/work.h"
@@ -66,10 +67,11 @@ struct flusher {
     struct deletion *deletions; /* deletion.h */
     struct work cache_work;     /* cache.h */
     bool cache_runs;
-    struct starts_kept starts_kept;
+    struct checkpoint_kept starts_kept;
     struct task starts_task;
     bool starts_asked; /* starts_kept is on its way */
     bool has_published;
+    struct cleaner cleaner;
 };
 
 void flush_attach(struct log *log); /* the log exists from here on */

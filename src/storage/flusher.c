@@ -11,6 +11,8 @@
 #include "base/odd.h"
 #include "io/io.h"
 #include "storage/cache.h"
+#include "storage/cleaner.h"
+#include "storage/cleaning.h"
 #include "storage/deletion.h"
 #include "storage/flush.h"
 #include "storage/log_dir.h"
@@ -51,7 +53,7 @@ static void start(struct flusher *flusher)
 void flush_look_stopped(struct flusher *flusher)
 {
     if (flusher->stopped == NULL || is_running(flusher) || deletion_is_running(flusher) ||
-        flusher->starts_asked || flusher->cache_runs)
+        flusher->starts_asked || flusher->cache_runs || cleaner_is_running(flusher))
         return;
     if (flusher->failure == 0 && (flusher->dirty != NULL || flusher->waiting != NULL) && !broken(last_flush)) {
         flusher->wants_checkpoint = true;
@@ -98,16 +100,12 @@ static bool lost_a_log(const struct flush_run *run)
  * between two flushes. */
 static void retain_missed(struct flush_run *run, int32_t mark_count)
 {
-    int64_t wall_ms = loop_wall_ms(run->flusher->loop);
     for (int32_t i = 0; i < mark_count; i++) {
         struct log *log = run->marks[i].log;
-        if (log != NULL)
+        if (log != NULL) {
             log_take_final_name(log);
-        if (log == NULL || !log->retention_missed)
-            continue;
-        int status = log_retain(log, wall_ms);
-        if (status == -EIO)
-            flush_note_failure(run->flusher, status);
+            log_retain_if_missed(log);
+        }
     }
 }
 
@@ -128,6 +126,7 @@ static void work_is_done(struct work *work)
     work_reset(work);
     if (flusher->failure == 0 && flusher->stopped == NULL)
         retain_missed(run, mark_count);
+    cleaner_note_run(flusher, (int)(run - flusher->runs));
     if (run->is_checkpoint && status == 0)
         flush_publish_soon(flusher);
     if (flusher->stopped != NULL)
@@ -293,6 +292,7 @@ struct flusher *flusher_create(struct loop *loop, struct log_dir *dir)
         flusher->runs[i].is_checkpoint = i == RUN_CHECKPOINT;
         work_init(&flusher->runs[i].work, flusher->io, loop, work_is_done);
     }
+    cleaner_init(flusher);
     return flusher;
 }
 
@@ -330,6 +330,7 @@ void flusher_stop(struct flusher *flusher, struct task *stopped)
     stop_timers(flusher);
     flusher->stopped = stopped;
     flusher->final = true;
+    cleaner_stop(flusher);
     tell_of_room(flusher);
     DL_FOREACH(flusher->logs, log)
     if (log->is_awake || log->producers.dirty ||
@@ -346,6 +347,7 @@ void flusher_destroy(struct flusher *flusher)
     assert(flusher->logs == NULL && !is_running(flusher));
     stop_timers(flusher);
     deletions_destroy(flusher);
+    cleaner_deinit(flusher);
     while (flusher->free_staging != NULL) {
         struct staging *staging = flusher->free_staging;
         flusher->free_staging = staging->next;
@@ -381,6 +383,7 @@ void flusher_fail(struct flusher *flusher, int status)
         return;
     flusher->failure = status;
     stop_timers(flusher);
+    cleaner_stop(flusher);
     tell_of_room(flusher);
     if (flusher->stopped != NULL)
         flush_look_stopped(flusher);
@@ -424,6 +427,7 @@ void flush_detach(struct log *log)
     if (log->start_listed)
         LL_DELETE2(flusher->starts, log, starts_next);
     flush_forget_waiting(log);
+    cleaning_forget(log);
     for (int i = 0; i < RUN_COUNT; i++)
         if (log->mark_index[i] >= 0)
             flusher->runs[i].marks[log->mark_index[i]].log = NULL;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct budget;
 struct flusher;
 struct log_dir;
 struct loop;
@@ -29,6 +30,20 @@ void flusher_stop(struct flusher *flusher, struct task *stopped);
  * room; set before the first log. */
 int64_t flusher_room(const struct flusher *flusher);
 void flusher_set_room_task(struct flusher *flusher, struct task *task); /* NULL: nobody waits */
+
+/* How compacted logs are cleaned; log.cleaner.* of the node. */
+struct cleaner_settings {
+    bool enabled;
+    int32_t threads; /* of the node: so many cleanings at a time */
+    int64_t backoff_ms;
+    int64_t dedupe_bytes, io_buffer_bytes; /* of all of them together */
+    int64_t bytes_per_second;              /* the same; INT64_MAX: no bound */
+    double load_factor;
+};
+/* May be called again. `memory`, of all flushers of the node, has no limit of its own. Before the
+ * first call nothing is cleaned. */
+void flusher_set_cleaner(
+    struct flusher *flusher, const struct cleaner_settings *settings, struct budget *memory);
 
 bool flusher_is_failed(const struct flusher *flusher);
 void flusher_fail(struct flusher *flusher,

@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/broken.h"
 #include "base/memory.h"
 #include "base/report.h"
 #include "base/str.h"
 #include "io/file.h"
 #include "io/io.h"
+#include "storage/cleaning.h"
 #include "storage/flush.h"
 #include "storage/flusher.h"
 #include "storage/log_state.h"
@@ -29,6 +31,10 @@ void log_settings_defaults(struct log_settings *settings)
         .retention_ms = 7LL * 24 * 3600 * 1000,
         .retention_bytes = -1,
         .deletes = true,
+        .min_cleanable_ratio = 0.5,
+        .max_compaction_lag_ms = INT64_MAX,
+        .delete_retention_ms = 24LL * 3600 * 1000,
+        .max_message_bytes = 1 << 20,
         .flush_messages = INT64_MAX,
         .flush_ms = INT64_MAX,
         .file_delete_delay_ms = 60 * 1000,
@@ -93,6 +99,16 @@ void log_forget_boundaries(struct log *log)
     log->durable_boundary.offset = -1;
 }
 
+void log_forget_boundaries_in(struct log *log, int64_t from_base, int64_t to_base)
+{
+    for (int i = 0; i < LOG_HINTS; i++)
+        if (log->hints[i].base_offset >= from_base && log->hints[i].base_offset < to_base)
+            log->hints[i].offset = -1;
+    if (log->durable_boundary.base_offset >= from_base &&
+        log->durable_boundary.base_offset < to_base)
+        log->durable_boundary.offset = -1;
+}
+
 void log_take_snapshot(struct log *log, uint8_t **out_data, size_t *out_size)
 {
     *out_data = producers_print(&log->producers, out_size);
@@ -113,6 +129,7 @@ static struct log *allocate(struct flusher *flusher, const char *path, const cha
     log->mark_index[0] = log->mark_index[1] = -1;
     log->snapshot_offset = -1;
     log->clean_end = -1;
+    log->horizon_ms = INT64_MAX;
     log->settings = *settings;
     log_forget_boundaries(log);
     return log;
@@ -182,7 +199,7 @@ static int find_segments(struct log *log)
 {
     struct found_segments found = { .log = log };
     int status = directory_list(log->io, log->path, visit_name, &found);
-    if (status == 0 && found.has_leftovers) {
+    if (status == 0 && found.has_leftovers && !broken(swap_forgotten)) {
         found.count = 0;
         status = swap_settle(log->io, log->path);
         if (status == 0)
@@ -357,6 +374,8 @@ void log_set_settings(struct log *log, const struct log_settings *settings)
 void log_hold(struct log *log, bool hold)
 {
     log->is_held = hold;
+    if (hold && log->cleaning != NULL)
+        cleaning_stop(log->cleaning);
 }
 const struct log_settings *log_settings(const struct log *log)
 {

@@ -32,6 +32,10 @@ struct log_settings {
     int64_t retention_bytes; /* -1: no bound */
     bool deletes;            /* cleanup.policy contains delete */
     bool compacts;           /* cleanup.policy contains compact: offsets may have gaps */
+    double min_cleanable_ratio;
+    int64_t min_compaction_lag_ms, max_compaction_lag_ms;
+    int64_t delete_retention_ms; /* of tombstones and markers */
+    int32_t max_message_bytes;
     int64_t flush_messages;
     int64_t flush_ms;
     int64_t file_delete_delay_ms;

@@ -36,7 +36,7 @@ struct flusher_state {
     const struct flusher *flusher;
     struct checkpoint_mail *mail; /* NULL: none yet */
     enum forgetting forgetting;
-    struct starts_kept *asked, *writing; /* to be answered: not begun, and when the write is over */
+    struct checkpoint_kept *asked, *writing; /* to be answered: not begun, and when the write is over */
     struct flusher_state *next;
 };
 
@@ -148,11 +148,12 @@ static void tell_what_was_written(struct log_dir *dir, int status)
             if (dir->forgotten_task != NULL)
                 loop_enqueue(dir->loop, dir->forgotten_task);
         }
-        if (state->writing == NULL)
-            continue;
-        state->writing->status = status;
-        mail_send(dir->loop, flusher_loop(state->flusher), &state->writing->mail);
-        state->writing = NULL;
+        while (state->writing != NULL) {
+            struct checkpoint_kept *kept = state->writing;
+            LL_DELETE(state->writing, kept);
+            kept->status = status;
+            mail_send(dir->loop, flusher_loop(state->flusher), &kept->mail);
+        }
     }
 }
 
@@ -228,7 +229,6 @@ static void take_starts(
     struct checkpoint_text before = state->mail->texts[CHECKPOINT_START];
     state->mail->texts[CHECKPOINT_START] = checkpoint->texts[CHECKPOINT_START];
     checkpoint->texts[CHECKPOINT_START] = before;
-    state->asked = checkpoint->starts_kept;
     dir->is_stale[CHECKPOINT_START] = true;
     mail_destroy(checkpoint);
 }
@@ -240,7 +240,9 @@ static void take_checkpoint(struct mail *mail)
     struct flusher_state *state = state_of(dir, checkpoint->from);
     for (int32_t i = 0; i < checkpoint->claimed_count; i++)
         places_claim(&dir->places, checkpoint->claimed[i]);
-    if (checkpoint->starts_kept != NULL)
+    if (checkpoint->kept != NULL)
+        LL_PREPEND(state->asked, checkpoint->kept);
+    if (checkpoint->starts_only)
         take_starts(dir, state, checkpoint);
     else
         take_all(dir, state, checkpoint);

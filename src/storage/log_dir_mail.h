@@ -2,6 +2,7 @@
 /* What flushers send to the owner of a log directory: the offsets for its checkpoint files, and
  * failure. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,19 +29,21 @@ struct checkpoint_text {
 void checkpoint_text_add(
     struct checkpoint_text *text, const char *topic, int32_t partition, int64_t offset);
 
-/* Goes back to a flusher when the log starts that it sent are durable, or cannot be made so. Embedded
- * there; one at a time. */
-struct starts_kept {
+/* Goes back to a flusher when what it sent is durable, or cannot be made so. Embedded there; each
+ * one at a time. */
+struct checkpoint_kept {
     struct mail mail; /* deliver is set by the flusher */
     int status;       /* 0 or -errno */
+    struct checkpoint_kept *next;
 };
 
 struct checkpoint_mail {
     struct mail mail;
     struct log_dir *dir;
     const struct flusher *from;
-    struct starts_kept *starts_kept; /* NULL: not asked for */
-    /* Of all logs of the flusher. With starts_kept the starts only: the others stay as they were. */
+    struct checkpoint_kept *kept; /* NULL: not asked for */
+    bool starts_only;             /* the others stay as they were */
+    /* Of all logs of the flusher. */
     struct checkpoint_text texts[CHECKPOINT_KIND_COUNT];
     const struct log_place **claimed; /* places that the flusher answers for from now on; owned */
     int32_t claimed_count;

@@ -123,6 +123,11 @@ struct log {
     bool gap_told;      /* a reader met a hole between two batches, and that was reported */
     bool is_held;       /* compaction leaves it alone */
     struct replacement *replacement; /* of a future log that has taken over; NULL: none */
+    struct cleaning *cleaning; /* that runs; NULL */
+    int64_t horizon_ms; /* something may be cleaned away then, also when nothing is dirty */
+    bool is_uncleanable; /* a cleaning met damage, and that was reported */
+    bool cleaning_told;  /* that it failed, and is tried again */
+    bool is_swapping;    /* the files of a cleaned segment are being renamed, on a worker */
     struct log_settings settings;
 };
 
@@ -131,10 +136,10 @@ static inline struct segment *log_active(struct log *log)
     return &log->segments[log->segment_count - 1];
 }
 
-/* A run of the flusher works with its files by path: they must keep their names. */
+/* A run of the flusher, or a swap, works with its files by path: they must keep their names. */
 static inline bool log_is_busy(const struct log *log)
 {
-    return log->mark_index[0] >= 0 || log->mark_index[1] >= 0;
+    return log->mark_index[0] >= 0 || log->mark_index[1] >= 0 || log->is_swapping;
 }
 
 /* log.c */
@@ -144,6 +149,7 @@ struct segment *log_push_segment(struct log *log); /* uninitialised, behind the 
 int log_wake(struct log *log);                     /* opens the active segment with its indexes */
 void log_note_boundary(struct log *log, int64_t offset, int64_t base_offset, int64_t position);
 void log_forget_boundaries(struct log *log);
+void log_forget_boundaries_in(struct log *log, int64_t from_base, int64_t to_base);
 void log_take_snapshot(struct log *log, uint8_t **out_data, size_t *out_size);
 
 /* append.c: keeping the books for a batch that stands at `position` of the active segment */
@@ -177,5 +183,6 @@ char *log_parting_path(struct io *io, const char *path, const char *topic, int32
     const char *suffix); /* beside path: TOPIC-N.ID-suffix; the caller's */
 char *log_final_path(const char *path, const char *topic,
     int32_t partition); /* beside path: TOPIC-N; the caller's */
+void log_retain_if_missed(struct log *log); /* it was due while the log was busy */
 int log_drop_segments(
     struct log *log, int32_t first, int32_t count); /* renamed and unlinked later, on a worker */

@@ -178,6 +178,15 @@ int log_retain(struct log *log, int64_t wall_ms)
     return log_drop_segments(log, 0, count);
 }
 
+void log_retain_if_missed(struct log *log)
+{
+    if (!log->retention_missed)
+        return;
+    int status = log_retain(log, loop_wall_ms(log->flusher->loop));
+    if (status == -EIO)
+        flush_note_failure(log->flusher, status);
+}
+
 /* ---- Truncation. ---- */
 
 static int unlink_segments(struct log *log, int32_t first)

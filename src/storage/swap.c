@@ -39,7 +39,8 @@ void swap_add_claim(struct work *work, const char *path, int64_t base_offset)
 {
     add_index_renames(work, path, base_offset, ".cleaned", ".swap");
     add_rename(work, path, base_offset, ".log", ".cleaned", ".swap");
-    work_add_path(work, WORK_SYNC_DIRECTORY, path);
+    if (!broken(swap_not_durable))
+        work_add_path(work, WORK_SYNC_DIRECTORY, path);
 }
 
 void swap_add_finish(
