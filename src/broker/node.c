@@ -87,6 +87,7 @@ static void create_shard(struct node *node, int32_t index, const char *name, str
         .control = &node->control,
         .cluster_id = node->directory_count > 0 ? log_dir_identity(node->log_dirs[0])->cluster_id : "",
         .budget = &node->budget,
+        .cleaning_memory = &node->cleaning_memory,
         .log_dirs = node->log_dirs,
         .log_dir_count = node->data_directory_count,
         .move_pace = &node->move_pace,
@@ -294,6 +295,7 @@ int node_create(struct io *io, const struct node_settings *settings, struct node
     node->settings = settings;
     arena_init(&node->arena);
     budget_init(&node->budget, settings->queued_max_request_bytes);
+    budget_init(&node->cleaning_memory, INT64_MAX); /* each cleaning looks at the setting */
     node->shards.count = settings->shards;
     node->shards.list = memory_take((size_t)settings->shards * sizeof(struct shard *));
     node->parts = memory_take((size_t)settings->shards * sizeof(*node->parts));

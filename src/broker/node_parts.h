@@ -59,6 +59,7 @@ struct node {
     const struct node_settings *settings;
     struct arena arena;
     struct budget budget;
+    struct budget cleaning_memory;
     struct pace move_pace; /* of all moves between directories */
     struct shard_list shards;
     struct node_shard *parts; /* by shard */

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "error.h"
 
+struct cleaner_settings;
 struct image;
 struct log_settings;
 struct settings_input;
@@ -114,6 +115,10 @@ struct node_settings {
     int32_t broker_heartbeat_interval_ms;
     int32_t producer_id_expiration_ms;
     int64_t initial_task_delay_ms, retention_check_interval_ms;
+    bool cleaner_enable;
+    int32_t cleaner_threads, cleaner_io_buffer_bytes;
+    int64_t cleaner_backoff_ms, cleaner_dedupe_bytes;
+    double cleaner_load_factor, cleaner_max_bytes_per_second;
 
     int32_t report_format, report_level; /* enum report_format of cli, enum report_level */
     struct topic_settings
@@ -153,5 +158,8 @@ bool connection_override_next(struct str *list, struct str *out_host, int32_t *o
 
 /* What holds now of producer.id.expiration.ms, which is no topic's. */
 int64_t producer_expiry_resolve(const struct node_settings *node, const struct image *image);
+/* The same of log.cleaner.*. */
+void cleaner_settings_resolve(const struct node_settings *node, const struct image *image,
+    struct cleaner_settings *out_settings);
 void topic_settings_to_log(
     const struct topic_settings *topic, int64_t producer_expiry_ms, struct log_settings *out_log);

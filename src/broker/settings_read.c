@@ -73,7 +73,7 @@ static bool is_security(struct str key)
 static bool is_without_meaning(struct str key)
 {
     static const char *const prefixes[] = { "num.", "background.threads", "queued.max.requests",
-        "metric", "kafka.metrics.", "log.cleaner.threads", "log.cleaner.io.", "log.cleaner.dedupe.",
+        "metric", "kafka.metrics.", 
         "auto.include.jmx.reporter", "group.coordinator.",
         "share.coordinator.", "transaction.state.log.", "offsets.", "auto.leader.rebalance.enable",
         "controlled.shutdown.", NULL };

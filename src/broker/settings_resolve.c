@@ -4,6 +4,7 @@
 #include "broker/settings.h"
 #include "broker/stored_setting.h"
 #include "metadata/image.h"
+#include "storage/flusher.h"
 #include "storage/log.h"
 
 /* Below zero there is no bound, but a topic's row knows only -1. */
@@ -66,32 +67,72 @@ void topic_settings_resolve(const struct node_settings *node, const struct image
         topic_settings_override(image, topic, out_settings);
 }
 
-int64_t producer_expiry_resolve(const struct node_settings *node, const struct image *image)
+/* What holds now of settings of the node, into the fields of `now`. */
+static void resolve_live(const struct node_settings *node, const struct image *image,
+    const struct str *keys, int key_count, struct node_settings *now)
 {
-    struct str key = STR("producer.id.expiration.ms"), message;
-    struct node_settings now = { .producer_id_expiration_ms = node->producer_id_expiration_ms };
     struct setting_view view;
     struct arena arena;
+    struct str message;
     arena_init(&arena);
     setting_view_init(&view, node, image, &arena);
-    setting_parse(node_setting_find(key), broker_setting_value(&view, key), &arena, &now, &message);
+    for (int i = 0; i < key_count; i++)
+        setting_parse(node_setting_find(keys[i]), broker_setting_value(&view, keys[i]), &arena, now,
+            &message);
     arena_deinit(&arena);
+}
+
+int64_t producer_expiry_resolve(const struct node_settings *node, const struct image *image)
+{
+    struct str key = STR("producer.id.expiration.ms");
+    struct node_settings now = { .producer_id_expiration_ms = node->producer_id_expiration_ms };
+    resolve_live(node, image, &key, 1, &now);
     return now.producer_id_expiration_ms;
+}
+
+void cleaner_settings_resolve(const struct node_settings *node, const struct image *image,
+    struct cleaner_settings *out_settings)
+{
+    const struct str keys[] = { STR("log.cleaner.backoff.ms"), STR("log.cleaner.dedupe.buffer.size"),
+        STR("log.cleaner.io.buffer.load.factor"), STR("log.cleaner.io.buffer.size"),
+        STR("log.cleaner.io.max.bytes.per.second"), STR("log.cleaner.threads") };
+    struct node_settings now = { .cleaner_threads = node->cleaner_threads,
+        .cleaner_io_buffer_bytes = node->cleaner_io_buffer_bytes,
+        .cleaner_backoff_ms = node->cleaner_backoff_ms,
+        .cleaner_dedupe_bytes = node->cleaner_dedupe_bytes,
+        .cleaner_load_factor = node->cleaner_load_factor,
+        .cleaner_max_bytes_per_second = node->cleaner_max_bytes_per_second };
+    resolve_live(node, image, keys, (int)(sizeof(keys) / sizeof(keys[0])), &now);
+    double pace = now.cleaner_max_bytes_per_second;
+    *out_settings = (struct cleaner_settings){ .enabled = node->cleaner_enable,
+        .threads = now.cleaner_threads,
+        .backoff_ms = now.cleaner_backoff_ms,
+        .dedupe_bytes = now.cleaner_dedupe_bytes,
+        .io_buffer_bytes = now.cleaner_io_buffer_bytes,
+        .bytes_per_second = pace < 1e18 ? (int64_t)pace : INT64_MAX,
+        .load_factor = now.cleaner_load_factor };
 }
 
 void topic_settings_to_log(
     const struct topic_settings *topic, int64_t producer_expiry_ms, struct log_settings *out_log)
 {
+    bool compacts = (topic->cleanup_policy & CLEANUP_COMPACT) != 0;
+    bool rolls_sooner = compacts && topic->max_compaction_lag_ms < topic->segment_ms;
     *out_log = (struct log_settings){
         .segment_bytes = topic->segment_bytes,
-        .segment_ms = topic->segment_ms,
+        .segment_ms = rolls_sooner ? topic->max_compaction_lag_ms : topic->segment_ms,
         .segment_jitter_ms = topic->segment_jitter_ms,
         .index_bytes = topic->segment_index_bytes,
         .index_interval_bytes = topic->index_interval_bytes,
         .retention_ms = topic->retention_ms,
         .retention_bytes = topic->retention_bytes,
         .deletes = (topic->cleanup_policy & CLEANUP_DELETE) != 0,
-        .compacts = (topic->cleanup_policy & CLEANUP_COMPACT) != 0,
+        .compacts = compacts,
+        .min_cleanable_ratio = topic->min_cleanable_dirty_ratio,
+        .min_compaction_lag_ms = topic->min_compaction_lag_ms,
+        .max_compaction_lag_ms = topic->max_compaction_lag_ms,
+        .delete_retention_ms = topic->delete_retention_ms,
+        .max_message_bytes = topic->max_message_bytes,
         .flush_messages = topic->flush_messages,
         .flush_ms = topic->flush_ms,
         .file_delete_delay_ms = topic->file_delete_delay_ms,

@@ -52,6 +52,7 @@ struct shard *shard_create(const struct shard_start *start)
     shard->cluster_id = start->cluster_id;
     net_init(&shard->net, shard->loop, start->budget, &net);
     make_desks(shard);
+    shard->cleaning_memory = start->cleaning_memory;
     shard->log_dirs = start->log_dirs;
     shard->log_dir_count = start->log_dir_count;
     if (start->index == SHARD_OF_CONTROL)

@@ -64,6 +64,7 @@ struct shard {
     struct log_dir **log_dirs;    /* the control loop's; here their paths and identities are read */
     int log_dir_count;
     int next_log_dir;
+    struct budget *cleaning_memory; /* of the node: for the keys of compacted logs */
     struct move_watch move_watch; /* broker/moves.h */
     struct move_pace move_pace;
     struct preferences preferences; /* of where to make new replicas */
@@ -91,6 +92,7 @@ struct shard_start {
     struct control *control;
     const char *cluster_id; /* lives as long as the shard */
     struct budget *budget;
+    struct budget *cleaning_memory; /* of the node: for the keys of compacted logs */
     struct log_dir **log_dirs;
     int log_dir_count;
     struct pace *move_pace; /* of the node */

@@ -233,6 +233,15 @@ static void setting_changed(struct image_watch *watch, enum setting_scope scope,
         refresh_topic(step, topic);
 }
 
+static void set_cleaners(struct shard *shard, const struct image *image)
+{
+    struct cleaner_settings settings;
+
+    cleaner_settings_resolve(shard->settings, image, &settings);
+    for (int i = 0; i < shard->log_dir_count; i++)
+        flusher_set_cleaner(shard->flushers[i], &settings, shard->cleaning_memory);
+}
+
 void shard_take_image(struct shard *shard, const struct image *image)
 {
     struct image_step step = {
@@ -248,6 +257,8 @@ void shard_take_image(struct shard *shard, const struct image *image)
         moves_set_rate(shard, image);
     if (shard->index != SHARD_OF_CONTROL && !shard->stopping) {
         image_difference(old_image, image, &step.watch);
+        if (old_image == NULL || step.all_settings)
+            set_cleaners(shard, image);
         if (step.all_settings)
             moves_set_rate(shard, image);
         if (step.all_settings)
