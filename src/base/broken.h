@@ -72,8 +72,8 @@
     RULE(read_beyond_watermark, "R5", "readers get what is written, not what is below the high watermark")           \
     RULE(list_beyond_watermark, "R5", "ListOffsets tells what is written, not what is below the high watermark")     \
     RULE(deletion_before_kept, "S3", "DeleteRecords is answered before the new log start is durable")                \
-    OPEN(move_before_durable, "S1", "a partition moves before all that was promised is durable in its new directory")\
-    OPEN(move_limits_nothing, "S1", "the high watermark does not wait for the directory that a partition moves to")  \
+    RULE(move_before_durable, "S1", "a partition moves before all that was promised is durable in its new directory")\
+    RULE(move_limits_nothing, "S1", "the high watermark does not wait for the directory that a partition moves to")  \
     OPEN(future_keeps_more, "R10", "a move keeps what the log that is moved has lost in a crash")                    \
     RULE(vote_not_saved, "R13", "quorum-state is not written")                                                       \
     RULE(image_before_commit, "R16", "shards get an image whose records are not durable")                            \

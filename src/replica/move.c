@@ -7,6 +7,7 @@
 #include "base/broken.h"
 #include "base/container.h"
 #include "base/memory.h"
+#include "base/odd.h"
 #include "base/pace.h"
 #include "base/report.h"
 #include "base/status.h"
@@ -134,7 +135,7 @@ static bool keeps_all(struct move *move)
 
 static void look_whether_ready(struct move *move)
 {
-    if (!keeps_all(move)) {
+    if (!keeps_all(move) || odd(move_lingers)) {
         step_in(move, LOOK_MS);
         return;
     }
