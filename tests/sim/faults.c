@@ -137,7 +137,6 @@ void faults_end_life(struct faults *faults)
     disk->is_full = false;
     disk->slow = disk->short_write = 0;
     disk->sync_us = 0;
-    disk->changes_left = 0;
     disk->cold_read = 10000;
     if (draw(faults, 2) == 0)
         restore(faults);

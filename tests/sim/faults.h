@@ -16,7 +16,7 @@ enum fault_kind {
     FAULT_DISK_SLOW,    /* slow all the time, or stuck for up to a minute */
     FAULT_SYNC_SLOW,    /* syncs take long, so much is written behind the durable end */
     FAULT_DISK_SHORT,   /* writes take a part only, reads must wait for the disk */
-    FAULT_DISK_DIES,    /* between two calls, also of a start: the process is killed or loses power there */
+    FAULT_DISK_DIES,    /* between two calls, also of a start or a stop: the process is killed or loses power there */
     FAULT_ROT,          /* bits flip in what was durable long ago */
     FAULT_CLOCK_JUMPS,
     FAULT_CLOCK_DRIFTS,
@@ -41,7 +41,7 @@ void faults_init(struct faults *faults, struct sim *sim, struct machine *machine
 void faults_begin_life(struct faults *faults); /* before the process starts, but after machine_boot() */
 bool faults_life_is_short(struct faults *faults);
 void faults_strike(struct faults *faults);     /* at some moment of a life */
-void faults_end_life(struct faults *faults);   /* the disk works again; sometimes an operator brings back what decayed from a copy */
+void faults_end_life(struct faults *faults);   /* the disk works again, until it dies; sometimes an operator brings back what decayed from a copy */
 void faults_calm(struct faults *faults);       /* so it does, and nothing goes wrong any more */
 
 /* What this life's faults explain. */

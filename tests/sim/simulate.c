@@ -115,13 +115,21 @@ static bool has_stopped(void *context)
     return true;
 }
 
-static void stop(struct run *run)
+static bool disk_is_dead(void *context) { return faults_disk_is_dead(&((struct run *)context)->faults); }
+
+static bool stop_is_over(void *context) { return disk_is_dead(context) || has_stopped(context); }
+
+/* False: the disk died meanwhile. explained: the node may have failed by then. */
+static bool stop(struct run *run, bool explained)
 {
     machine_enter(run->machine);
     node_stop(run->node);
     machine_leave();
-    if (sim_run(run->sim, LIMIT_US, has_stopped, run)) {
-        if (node_failed(run->node) && !faults_explain_end(&run->faults))
+    bool is_over = sim_run(run->sim, LIMIT_US, stop_is_over, run);
+    if (disk_is_dead(run))
+        return false;
+    if (is_over) {
+        if (node_failed(run->node) && !explained)
             recorder_violate(&run->recorder, "node_failed", "while=stopping");
         invariants_end(run->invariants, ENDING_STOP);
         bool is_clean = !node_failed(run->node);
@@ -133,6 +141,7 @@ static void stop(struct run *run)
         recorder_violate(&run->recorder, "node_does_not_stop", "limit_us=%d", LIMIT_US);
     }
     machine_kill(run->machine);
+    return true;
 }
 
 /* How the life must end, when it cannot as drawn. What a failed sync left in memory no process can save, so power goes then;
@@ -149,25 +158,28 @@ static enum ending settle_ending(struct run *run, enum ending drawn)
     return drawn == ENDING_STOP && is_gone ? ENDING_KILL : drawn;
 }
 
+static void cut_power(struct run *run)
+{
+    machine_cut_power(run->machine);
+    recorder_note(&run->recorder, &(struct event){ .process = "node", .phase = "info", .name = "power", .offset = OFFSET_NONE });
+}
+
 static void end_node(struct run *run, enum ending drawn)
 {
     enum ending ending = settle_ending(run, drawn);
+    bool explained = faults_explain_end(&run->faults);
     faults_end_life(&run->faults);
+    if (ending == ENDING_STOP && !stop(run, explained))
+        ending = sim_draw(run->sim, 2) == 0 ? ENDING_KILL : ENDING_POWER_CUT;
     if (ending != ENDING_STOP)
         invariants_end(run->invariants, ending);
-    switch (ending) {
-    case ENDING_KILL: machine_kill(run->machine); break;
-    case ENDING_POWER_CUT:
-        machine_cut_power(run->machine);
-        recorder_note(&run->recorder, &(struct event){ .process = "node", .phase = "info", .name = "power", .offset = OFFSET_NONE });
-        break;
-    case ENDING_STOP: stop(run); break;
-    }
+    if (ending == ENDING_KILL)
+        machine_kill(run->machine);
+    else if (ending == ENDING_POWER_CUT)
+        cut_power(run);
     run->node = NULL;
     run->endings[ending]++;
 }
-
-static bool disk_is_dead(void *context) { return faults_disk_is_dead(&((struct run *)context)->faults); }
 
 /* False: the disk died meanwhile. */
 static bool wait_us(struct run *run, uint64_t most_us)
