@@ -7,7 +7,7 @@
 
 static const char *const phase_names[] = { "invoke", "ok", "fail", "info", NULL };
 static const char *const operation_names[] = { "send", "poll", "assign", "subscribe", "seek",
-    "delete", "drain", "watermark", "power", "set", "get", "commit", "committed", "own", "disown",
+    "delete", "drain", "watermark", "power", "rot", "set", "get", "commit", "committed", "own", "disown",
     NULL };
 static const char *const acks_names[] = { "-", "0", "1", "all", NULL };
 static const char *const durability_names[] = { "-", "disk", "page-cache", NULL };
@@ -73,7 +73,7 @@ static void demand(const struct history *history, const struct line *line, bool 
     if (line->key == NO_KEY ? !is_poll && !is_list && line->operation != OPERATION_POWER
                             : is_poll && line->offset == NO_OFFSET)
         history_refuse(history, "the key or the offset is missing");
-    if (line->operation == OPERATION_DELETE && line->offset == NO_OFFSET)
+    if ((line->operation == OPERATION_DELETE || line->operation == OPERATION_ROT) && line->offset == NO_OFFSET)
         history_refuse(history, "the offset is missing");
     if (line->operation == OPERATION_SEND && line->value == NO_VALUE)
         history_refuse(history, "the value is missing");

@@ -329,9 +329,36 @@ static void take_power(struct log_checker *checker)
     }
 }
 
+/* Beyond the budget: from the offset on even promises may be gone. What stands below it was found on the disk. */
+static void take_rot(struct log_checker *checker, const struct line *line)
+{
+    struct log_key *key = key_of(checker, line->key);
+    for (size_t i = 0; i < checker->send_count; i++) {
+        struct send *send = &checker->sends[i];
+        int64_t offset = send->acked_at != NO_OFFSET ? send->acked_at : send->seen_at;
+        if (send->key != line->key || (offset != NO_OFFSET && offset < line->offset))
+            continue;
+        send->promises = false;
+        send->acked_at = NO_OFFSET;
+        if (send->outcome == PHASE_OK)
+            send->outcome = PHASE_INFO;
+    }
+    for (int32_t at = key->firm; at != NO_FIRMING; at = checker->firmings[at].older)
+        if (checker->firmings[at].below > line->offset)
+            checker->firmings[at].below = line->offset;
+    if (!key->is_volatile) {
+        key->is_volatile = true;
+        key->firm = NO_FIRMING;
+        make_firm(checker, key, line->offset);
+        checker->firmings[key->firm].power = 0;
+    }
+    key->known_taken = key->known_taken < line->offset ? key->known_taken : line->offset - 1;
+    key->watermark = key->watermark < line->offset ? key->watermark : line->offset;
+}
+
 bool log_takes(enum operation operation)
 {
-    return operation <= OPERATION_POWER;
+    return operation <= OPERATION_ROT;
 }
 
 void log_take(struct log_checker *checker, const struct line *line)
@@ -358,6 +385,9 @@ void log_take(struct log_checker *checker, const struct line *line)
         break;
     case OPERATION_WATERMARK:
         take_watermark(checker, line);
+        break;
+    case OPERATION_ROT:
+        take_rot(checker, line);
         break;
     default:
         take_power(checker);

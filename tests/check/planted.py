@@ -266,6 +266,19 @@ def power_takes(world, acks):
     world.send("p8", "k0")
 
 
+def rot_takes(world, first, at):
+    """Records up to the end of the log were promised and read, and are gone; the rot is told from another one on, or of another key."""
+    world.fill()
+    read_all(world, "k0")
+    end = len(world.logs["k0"])
+    world.say("node", "info", "power")
+    world.say("node", "info", "rot", "k1" if at is None else "k0", "-", end + (at or 0))
+    del world.logs["k0"][end + first:]
+    world.send("p8", "k0")
+    world.positions["c7", "k0"] = end + first
+    world.poll("c7", "k0")
+
+
 def read_all(world, key):
     while world.positions.get(("c9", key), 0) < len(world.logs[key]):
         world.poll("c9", key)
@@ -343,6 +356,7 @@ REFUSED = {  # what is wrong, the lines, the number of the one that shows it
     "a value sent twice": ("0 p invoke send k 1 - all disk\n1 q invoke send k 1 - all disk", 2),
     "a record without a poll": ("0 p ok poll k 1 0 - -", 1),
     "a delete that nobody began": ("0 p ok delete k - 3 - -", 1),
+    "a rot without its place": ("0 n info rot k - - - -", 1),
     "another delete than began": ("0 p invoke delete k - 2 - -\n1 p ok delete k - 3 - -", 2),
     "a watermark that nobody asked for": ("0 p ok watermark k - 3 - -", 1),
     "a get that nobody began": ("0 p ok get n 1 - - -", 1),
@@ -400,6 +414,8 @@ def main():
         ("", "nothing"), ("lost-write", "lost"), ("poll-skip", "skipped"))]
     cases += [(found, lambda world, case=case: told_before_it_is_ok(world, *case), "disk") for found, case in (
         ("", ("settings/x", 1)), ("not-linearizable", ("settings/x", 0)), ("not-linearizable", ("name", 1)))]
+    cases += [(found, lambda world, case=case: rot_takes(world, *case), "disk") for found, case in (
+        ("", (-1, -1)), ("", (-2, -2)), ("", (-1, -3)), ("inconsistent-offset unseen stale-offset", (-2, -1)), ("inconsistent-offset unseen stale-offset", (-1, None)))]
     disk, cache = "disk", "page-cache"
     cases += [(found, lambda world, case=case: mixed_durability(world, *case), "disk") for found, case in (
         ("", ((disk, cache), 1, 0)), ("", ((disk, cache), 1, 2)), ("", ((disk, cache, cache), 2, 2)), ("", ((cache, disk), 2, 1)),
