@@ -86,16 +86,20 @@ int directory_ensure(struct io *io, const char *path)
         length--;
     char *trimmed = memory_take(length + 1);
     memcpy(trimmed, path, length);
+    char *parent = parent_of(trimmed);
     int status = directory_exists(io, trimmed);
-    if (status == -ENOENT && length > 0) {
-        char *parent = parent_of(trimmed);
+    if (status == 0) {
+        /* Who made it may have been killed before its name was durable. Where that cannot be done it was made by somebody else. */
+        if (directory_sync(io, parent) == -EIO)
+            status = -EIO;
+    } else if (status == -ENOENT && length > 0) {
         status = directory_ensure(io, parent);
         if (status == 0)
             status = directory_create(io, trimmed);
         if (status == 0 || status == -EEXIST)
             status = directory_sync(io, parent);
-        memory_give(parent);
     }
+    memory_give(parent);
     memory_give(trimmed);
     return status;
 }

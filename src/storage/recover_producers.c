@@ -133,8 +133,8 @@ static int replay_segment(struct log *log, struct segment *segment, int64_t from
     return status == -EBADMSG ? 0 : status;
 }
 
-/* Without a snapshot there was no producer at the recovery point; after a clean stop there is none
- * at all. One that is damaged says that there were some. Where the active segment begins there is a
+/* Without a snapshot there was no producer at the recovery point, unless that only follows the log's
+ * start: then what stands below it tells. After a clean stop there is none at all. One that is damaged says that there were some. Where the active segment begins there is a
  * snapshot, as when it was begun: the recovery point of a page-cache log moves there. */
 int log_recover_producers(struct log *log, bool clean)
 {
@@ -142,7 +142,9 @@ int log_recover_producers(struct log *log, bool clean)
     int status = broken(producer_snapshot) ? 0 : find_snapshot(log, &damaged);
     int64_t from = log->snapshot_offset;
     if (from < 0 && !damaged)
-        from = clean ? log->tail.end_offset : log->recovery_point;
+        from = clean                                  ? log->tail.end_offset
+               : log->recovery_point <= log->start ? log->segments[0].base_offset
+                                                   : log->recovery_point;
     if (from < log->segments[0].base_offset)
         from = log->segments[0].base_offset;
     if (from >= log->tail.end_offset && clean)

@@ -366,6 +366,21 @@ void test_sim__directories_survive_any_cut(void)
 }
 
 /* The liar that the end-to-end run must catch: a sync that does nothing loses synced data. */
+/* One that somebody made, who was killed before its name was durable, is made durable by the next who needs it. */
+void test_sim__makes_directories_durable_that_others_made(void)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct sim *sim = sim_create(seed);
+        struct machine *machine = machine_create(sim, "node");
+        assert_int_equal(directory_create(machine_boot(machine, 1), "/data"), 0);
+        machine_kill(machine);
+        assert_int_equal(directory_ensure(machine_boot(machine, 1), "/data"), 0);
+        machine_cut_power(machine);
+        assert_int_equal(directory_exists(machine_boot(machine, 1), "/data"), 0);
+        sim_destroy(sim);
+    }
+}
+
 void test_sim__can_lie_about_syncs(void)
 {
     int lost = 0;

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "sim/sim.h"
+#include "storage/flush.h"
 #include "storage/log_state.h"
 #include "storage/scan.h"
 #include "store.h"
@@ -679,4 +680,37 @@ void test_crash__finds_an_index_that_is_whole(void)
     check_durable_index(entries, count);
     memory_give(entries);
     sim_destroy(world.sim);
+}
+
+static bool is_begun_behind_the_first(void *context)
+{
+    (void)context;
+    return world.start > 0;
+}
+
+/* Records are deleted before any snapshot of the producers. The start raises the recovery point, and that is told before there is a
+ * snapshot, too; what stands below it still tells of its producers. */
+void test_crash__forgets_no_producer_whose_records_were_deleted(void)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        create_world(seed);
+        world.store.settings.checkpoint_ms = 1 << 30;
+        boot(&world);
+        timer_cancel(world.store.loop, &world.work);
+        while (log_end(world.log) < 20)
+            append_some(&world);
+        log_want_flush(world.log);
+        assert_true(sim_run(world.sim, 60 * 1000000LL, something_is_durable, &world));
+        assert_int_equal(log_delete_records(world.log, world.durable), 0);
+        assert_true(sim_run(world.sim, 60 * 1000000LL, is_begun_behind_the_first, &world));
+        machine_kill(world.machine);
+
+        boot(&world);
+        timer_cancel(world.store.loop, &world.work);
+        flush_publish_soon(world.store.flusher);
+        sim_run(world.sim, 3 * 1000000LL, is_stopped, &world);
+        machine_kill(world.machine);
+        boot(&world);
+        sim_destroy(world.sim);
+    }
 }
