@@ -66,6 +66,7 @@
     RULE(watermark_falls, "R5", "after a start the high watermark is that of the last checkpoint")                   \
     RULE(watermark_stays, "R5", "the high watermark does not follow what became durable")                            \
     RULE(answer_before_flush, "R1", "acks=all is answered when the batch is written")                                \
+    RULE(answer_short, "R1", "acks=all is answered while the last record of the batch is not durable")               \
     RULE(old_epoch_served, "R11", "who asks with an older leader epoch is served")                                   \
     RULE(divergence_untold, "R10", "a reader is not told that what it read last belongs to another history")         \
     RULE(duplicate_early, "T2", "a duplicate is answered though its original is not durable")                        \

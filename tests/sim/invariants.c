@@ -80,10 +80,11 @@ struct invariants *invariants_create(
 {
     struct invariants *invariants = memory_take(sizeof(*invariants));
     *invariants = (struct invariants){
-        .watch.looked = looked, .sim = sim, .machine = machine, .recorder = recorder
+        .watch.looked = looked, .recorder_watch.noted = look_at_line, .sim = sim, .machine = machine, .recorder = recorder
     };
     metadata_past_init(&invariants->metadata);
     sim_watch(sim, &invariants->watch);
+    recorder->watch = &invariants->recorder_watch;
     return invariants;
 }
 

@@ -169,6 +169,8 @@ void look_at_log(
         look_at_indexes(invariants, log, past, false);
         remember_indexes(log, past);
     }
+    if (!log->settings.compacts)
+        look_at_durable_end(invariants, log, past, anew);
     if (anew || is_thorough) {
         look_at_epochs(invariants, log, past, 0);
         look_at_indexes(invariants, log, past, true);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inside of the invariants, shared by the files that look: invariants.c (when, and at what),
  * invariants_partition.c (one partition and what it promised), invariants_log.c (one log and its
- * files), invariants_move.c (the two logs of a move), invariants_index.c (their indexes), invariants_read.c (reading it), invariants_quorum.c (the metadata), invariants_memory.c
+ * files), invariants_move.c (the two logs of a move), invariants_durable.c (what is promised to be durable), invariants_index.c
+ * (their indexes), invariants_read.c (reading it), invariants_quorum.c (the metadata), invariants_memory.c
  * (what is held for peers), invariants_disk.c (directories and checkpoint files). */
 #pragma once
 #include <stdbool.h>
@@ -13,6 +14,7 @@
 #include "replica/partition.h"
 #include "sim/invariants.h"
 #include "sim/ledger.h"
+#include "sim/recorder.h"
 #include "sim/sim.h"
 
 #define INVARIANTS(INVARIANT)                                                                      \
@@ -21,6 +23,10 @@
         "last stable offset <= high watermark <= log end")                                         \
     INVARIANT(high_watermark_is_durable,                                                           \
         "but for a page-cache topic, what is below the high watermark survives a power cut")       \
+    INVARIANT(durable_is_durable,                                                                  \
+        "what a log counts as durable stands on the disk as a power cut would leave it")           \
+    INVARIANT(answered_is_durable,                                                                 \
+        "a record whose acks=all answer a client hears is durable, but for a page-cache topic")    \
     INVARIANT(high_watermark_follows,                                                              \
         "after an event the high watermark is as far as what is durable (page-cache: written)")    \
     INVARIANT(high_watermark_never_falls,                                                          \
@@ -107,6 +113,8 @@ struct past {
     int32_t leader_epoch;
     int32_t published_leader_epoch, partition_epoch; /* in the image */
     struct ledger ledger;
+    int64_t on_disk;  /* below it, what this life has was found on the disk */
+    bool may_be_gone; /* deletion of its topic was asked for */
     bool was_damaged; /* files of it had decayed once */
     int64_t hole_end; /* below it batches came and went while the ledger could not be kept; 0: none did */
     int64_t producer_expiry_ms;
@@ -140,6 +148,7 @@ struct producer_id_block_seen {
 
 struct invariants {
     struct sim_watch watch; /* first */
+    struct recorder_watch recorder_watch;
     struct sim *sim;
     struct machine *machine;
     struct recorder *recorder;
@@ -180,6 +189,11 @@ void look_at_log(
 
 void look_at_producer_snapshot(struct invariants *invariants, const char *label,
     const struct past *past, struct bytes snapshot);
+
+/* invariants_durable.c */
+void look_at_durable_end(
+    struct invariants *invariants, const struct log *log, struct past *past, bool anew);
+void look_at_line(struct recorder_watch *watch, const struct event *event);
 
 /* invariants_index.c. all: not only what the active segment got since it was looked at last. */
 void look_at_indexes(

@@ -14,8 +14,7 @@ void ledger_deinit(struct ledger *ledger)
     *ledger = (struct ledger){ 0 };
 }
 
-/* The first whose last offset is not below. */
-static int32_t place_of(const struct ledger *ledger, int64_t offset)
+int32_t ledger_place(const struct ledger *ledger, int64_t offset)
 {
     int32_t low = 0, high = ledger->count;
     while (low < high) {
@@ -30,7 +29,7 @@ static int32_t place_of(const struct ledger *ledger, int64_t offset)
 
 const struct ledger_batch *ledger_at(const struct ledger *ledger, int64_t offset)
 {
-    int32_t place = place_of(ledger, offset);
+    int32_t place = ledger_place(ledger, offset);
     return place < ledger->count && ledger->batches[place].header.base_offset <= offset
                ? &ledger->batches[place]
                : NULL;
@@ -125,7 +124,7 @@ static struct ledger begin_anew(struct ledger *ledger, const struct log *log)
 {
     struct ledger known = *ledger;
     int64_t first = log->segments[0].base_offset;
-    int32_t kept = place_of(&known, first);
+    int32_t kept = ledger_place(&known, first);
     *ledger = (struct ledger){ 0 };
     for (int32_t i = 0; i < kept; i++)
         add(ledger, &known.batches[i]);

@@ -44,6 +44,9 @@ enum ledger_finding ledger_follow(struct ledger *ledger, const struct machine *m
 /* What stood from the offset on is gone, and others may come in its place before the ledger goes on. */
 void ledger_forget(struct ledger *ledger, int64_t from);
 
+/* The place of the first batch whose last offset is not below. */
+int32_t ledger_place(const struct ledger *ledger, int64_t offset);
+
 /* The batch that holds the offset; NULL: none does. */
 const struct ledger_batch *ledger_at(const struct ledger *ledger, int64_t offset);
 

@@ -104,6 +104,8 @@ void recorder_note(struct recorder *recorder, const struct event *event)
     print_number(lines, event->offset, 0);
     fprintf(lines, " %s %s\n", event->acks == NULL ? "-" : event->acks,
         event->durability == NULL ? "-" : event->durability);
+    if (recorder->watch != NULL)
+        recorder->watch->noted(recorder->watch, event);
 }
 
 void recorder_judge(struct recorder *recorder, const char *path)

@@ -13,8 +13,20 @@
 
 struct sim;
 
+struct event {
+    const char *process, *phase, *name, *key;
+    int64_t value, offset;
+    const char *acks, *durability; /* NULL, as the key: nothing */
+};
+
+/* Somebody who hears of each line when it is written. */
+struct recorder_watch {
+    void (*noted)(struct recorder_watch *watch, const struct event *event);
+};
+
 struct recorder {
     struct sim *sim;
+    struct recorder_watch *watch; /* NULL: none */
     FILE *lines;
     char *text;
     size_t size;
@@ -28,12 +40,6 @@ struct recorder {
 };
 
 enum { VALUE_MOST = 700, VALUE_NONE = 0, VALUE_DAMAGED = -1, OFFSET_NONE = -1 };
-
-struct event {
-    const char *process, *phase, *name, *key;
-    int64_t value, offset;
-    const char *acks, *durability; /* NULL, as the key: nothing */
-};
 
 void recorder_init(struct recorder *recorder, struct sim *sim);
 void recorder_deinit(struct recorder *recorder);

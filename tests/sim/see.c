@@ -37,6 +37,12 @@ struct bytes see_durable_file(const struct machine *machine, const char *path)
     return bytes_of(inode, inode == NULL ? NULL : &inode->durable);
 }
 
+struct bytes see_synced_file(const struct machine *machine, const char *path)
+{
+    const struct inode *inode = find(machine, path, false);
+    return bytes_of(inode, inode == NULL ? NULL : &inode->durable);
+}
+
 bool see_names(const struct machine *machine, const char *path,
     void (*visit)(void *context, const char *name), void *context)
 {

@@ -8,10 +8,11 @@
 
 struct machine;
 
-/* The bytes of a file as the system sees them, or as they are durable under a durable name; data
- * NULL: there is none. */
+/* The bytes of a file as the system sees them, or as they are durable, under a durable name
+ * or (synced) the one that the system sees; data NULL: there is none. */
 struct bytes see_file(const struct machine *machine, const char *path);
 struct bytes see_durable_file(const struct machine *machine, const char *path);
+struct bytes see_synced_file(const struct machine *machine, const char *path);
 
 /* Calls for each name in a directory, as the system sees it. False: there is no such directory. */
 bool see_names(const struct machine *machine, const char *path,

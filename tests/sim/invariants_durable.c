@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What counts as durable against the disk, and what clients were promised against what counts as durable. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/container.h"
+#include "sim/invariants_parts.h"
+#include "sim/recorder.h"
+#include "sim/see.h"
+#include "storage/log_state.h"
+
+/* A log that has moved stands under its last name, or durably still under the one before: recovery finds both. */
+static bool is_on_disk(
+    const struct machine *machine, const struct log *log, const struct ledger_batch *batch)
+{
+    char path[SEGMENT_PATH_SIZE];
+    segment_path(path, log->path, batch->segment_base, ".log");
+    struct bytes seen = see_file(machine, path);
+    struct bytes durable =
+        log->directory_new ? see_synced_file(machine, path) : see_durable_file(machine, path);
+    size_t position = (size_t)batch->position, size = batch->header.size;
+    return position + size <= seen.size && position + size <= durable.size &&
+           memcmp(seen.data + position, durable.data + position, size) == 0;
+}
+
+void look_at_durable_end(
+    struct invariants *invariants, const struct log *log, struct past *past, bool anew)
+{
+    const struct ledger *ledger = &past->ledger;
+    if (anew || past->on_disk < log->start)
+        past->on_disk = log->start;
+    for (int32_t i = ledger_place(ledger, past->on_disk); i < ledger->count; i++) {
+        const struct ledger_batch *batch = &ledger->batches[i];
+        if (batch_next_offset(&batch->header) > log->durable_end)
+            return;
+        if (!is_on_disk(invariants->machine, log, batch))
+            invariant_fell(invariants, INVARIANT_durable_is_durable,
+                "partition=%s path=%s segment=%lld position=%lld offset=%lld durable_end=%lld",
+                log_label(log), log->path, (long long)batch->segment_base, (long long)batch->position,
+                (long long)batch->header.base_offset, (long long)log->durable_end);
+        past->on_disk = batch_next_offset(&batch->header);
+    }
+}
+
+/* The key of a partition in the history is NAME-ID/INDEX. */
+static struct past *find_past(const struct invariants *invariants, const char *text)
+{
+    const char *slash = strrchr(text, '/');
+    struct partition_key key = { 0 };
+    struct past *past = NULL;
+    if (slash == NULL || slash - text < UUID_TEXT_SIZE ||
+        !uuid_parse((struct str){ slash - UUID_TEXT_SIZE, UUID_TEXT_SIZE }, &key.topic_id))
+        return NULL;
+    key.index = (int32_t)strtol(slash + 1, NULL, 10);
+    HASH_FIND(hh, invariants->pasts, &key, sizeof(key), past);
+    return past;
+}
+
+static bool is_promise(const struct event *event)
+{
+    return strcmp(event->phase, "ok") == 0 && strcmp(event->name, "send") == 0 &&
+           strcmp(event->acks, "all") == 0 && strcmp(event->durability, "disk") == 0 &&
+           event->offset != OFFSET_NONE;
+}
+
+/* A topic that is deleted may be gone in the very pass in which a record became durable: nobody sees that it was. */
+void look_at_line(struct recorder_watch *watch, const struct event *event)
+{
+    struct invariants *invariants = container_of(watch, struct invariants, recorder_watch);
+    bool deletes = strcmp(event->name, "delete") == 0 && event->offset == INT64_MAX;
+    if (!deletes && !is_promise(event))
+        return;
+    struct past *past = find_past(invariants, event->key);
+    if (past != NULL)
+        past->may_be_gone = past->may_be_gone || deletes;
+    if (deletes || (past != NULL && past->may_be_gone))
+        return;
+    if (past == NULL || event->offset >= past->promised)
+        invariant_fell(invariants, INVARIANT_answered_is_durable,
+            "key=%s value=%lld offset=%lld promised=%lld", event->key, (long long)event->value,
+            (long long)event->offset, past == NULL ? -1LL : (long long)past->promised);
+}
