@@ -66,6 +66,13 @@ void machine_decay(struct machine *machine, const char *path, int64_t position, 
         flip(inode, decay);
 }
 
+void machine_flip(struct machine *machine, const char *path, int64_t position, uint8_t bits)
+{
+    struct inode *inode = find_durable(machine, path);
+    assert(inode != NULL && position >= 0 && (size_t)position < inode->durable.size);
+    flip(inode, &(struct decay){ .position = (size_t)position, .size = 1, .flipped = bits });
+}
+
 int machine_restore(struct machine *machine)
 {
     int count = 0;

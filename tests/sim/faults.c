@@ -11,7 +11,7 @@ enum { SECOND_US = 1000000 };
 #define HOURS_MS(hours) (INT64_C(3600000) * (hours))
 
 static const char *const kind_names[FAULT_KIND_COUNT] = { "disk_calls", "bad_sectors", "disk_full", "disk_slow", "sync_slow",
-    "disk_short", "disk_dies", "rot", "clock_jumps", "clock_drifts", "pauses", "short_lives" };
+    "disk_short", "disk_dies", "rot", "clock_jumps", "clock_drifts", "pauses", "short_lives", "rots_above" };
 
 static uint64_t draw(struct faults *faults, uint64_t bound) { return sim_draw_fault(faults->sim, bound); }
 
@@ -24,11 +24,12 @@ static bool strikes(struct faults *faults, enum fault_kind kind, uint64_t in)
     return true;
 }
 
-void faults_init(struct faults *faults, struct sim *sim, struct machine *machine, bool has_two_directories)
+void faults_init(struct faults *faults, struct sim *sim, struct machine *machine, bool has_two_directories, bool goes_beyond)
 {
     *faults = (struct faults){ .sim = sim, .machine = machine, .has_two_directories = has_two_directories };
-    for (int kind = 0; kind < FAULT_KIND_COUNT; kind++)
+    for (int kind = 0; kind < FAULT_ROTS_ABOVE; kind++)
         faults->is_on[kind] = draw(faults, 2) == 0;
+    faults->is_on[FAULT_ROTS_ABOVE] = goes_beyond;
     if (strikes(faults, FAULT_CLOCK_DRIFTS, 1))
         machine_set_drift(machine, (int32_t)draw(faults, 100001) - 50000);
 }
@@ -151,6 +152,20 @@ void faults_calm(struct faults *faults)
     faults->is_calm = true;
     faults->was_full_at_start = false;
     faults->failures_before = machine_disk_faults(faults->machine)->failures;
+}
+
+bool faults_find_rot_above(struct faults *faults, struct rot_place *out_place)
+{
+    for (int try = 0; faults->is_on[FAULT_ROTS_ABOVE] && try < 4; try++)
+        if (rot_find_above(faults->sim, faults->machine, out_place))
+            return true;
+    return false;
+}
+
+void faults_rot_above(struct faults *faults, const struct rot_place *place)
+{
+    rot_flip(faults->sim, faults->machine, place);
+    faults->count[FAULT_ROTS_ABOVE]++;
 }
 
 bool faults_disk_is_dead(const struct faults *faults) { return machine_disk_faults(faults->machine)->is_dead; }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What goes wrong with a simulated node but for its network: drawn life by life, from a stream of its own, each run from its
  * own subset of the kinds. A life is from a boot to the next. Whatever happens is within what the node must survive: after
- * faults_calm() it starts, serves, and has all that it acknowledged. */
+ * faults_calm() it starts, serves, and has all that it acknowledged; but for what rots above a recovery point, in runs that go
+ * beyond that. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 
 struct machine;
+struct rot_place;
 struct sim;
 
 enum fault_kind {
@@ -22,6 +24,7 @@ enum fault_kind {
     FAULT_CLOCK_DRIFTS,
     FAULT_PAUSES,
     FAULT_SHORT_LIVES,  /* ended during start and recovery */
+    FAULT_ROTS_ABOVE,   /* after a power cut a bit flips in what a log has not confirmed yet: it is cut there */
     FAULT_KIND_COUNT
 };
 
@@ -37,12 +40,16 @@ struct faults {
     bool was_full_at_start, is_calm;
 };
 
-void faults_init(struct faults *faults, struct sim *sim, struct machine *machine, bool has_two_directories);
+void faults_init(struct faults *faults, struct sim *sim, struct machine *machine, bool has_two_directories, bool goes_beyond);
 void faults_begin_life(struct faults *faults); /* before the process starts, but after machine_boot() */
 bool faults_life_is_short(struct faults *faults);
 void faults_strike(struct faults *faults);     /* at some moment of a life */
 void faults_end_life(struct faults *faults);   /* the disk works again, until it dies; sometimes an operator brings back what decayed from a copy */
 void faults_calm(struct faults *faults);       /* so it does, and nothing goes wrong any more */
+
+/* While the node is down, its power cut. Found is not struck yet: others must agree to the loss first. */
+bool faults_find_rot_above(struct faults *faults, struct rot_place *out_place);
+void faults_rot_above(struct faults *faults, const struct rot_place *place);
 
 /* What this life's faults explain. */
 bool faults_disk_is_dead(const struct faults *faults);

@@ -133,6 +133,23 @@ static void remember(
     past->life = invariants->life;
 }
 
+static void lower(int64_t *offset, int64_t to)
+{
+    if (*offset > to)
+        *offset = to;
+}
+
+void invariants_lose(
+    struct invariants *invariants, struct uuid topic_id, int32_t partition, int64_t from)
+{
+    struct past *past = past_of(invariants, (struct partition_key){ topic_id, partition });
+    lower(&past->promised, from);
+    lower(&past->end, from);
+    lower(&past->durable_end, from);
+    lower(&past->high_watermark, from);
+    ledger_forget(&past->ledger, from);
+}
+
 static void look_at_waiting(struct invariants *invariants, const struct partition *partition)
 {
     const struct append *first = partition->waiting;

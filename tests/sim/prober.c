@@ -36,7 +36,7 @@ static void violate(const struct prober *prober, const char *name, int64_t answe
 /* What was known when it was asked still holds: power takes nothing of it, and no deletion was asked for. */
 static bool holds(const struct prober *prober, int64_t offset)
 {
-    return !prober->topic->is_volatile && prober->topic->state == TOPIC_THERE &&
+    return !prober->topic->may_lose && prober->topic->state == TOPIC_THERE &&
            offset >= prober->topic->deleted_below[prober->partition];
 }
 
@@ -229,7 +229,7 @@ static void act_as_prober(struct actor *actor)
         ask_epoch(prober);
     else if (drawn == 2 && prober->facts.is_read)
         ask_offset(prober, prober->facts.timestamp);
-    else if (drawn == 3 && !prober->topic->is_volatile)
+    else if (drawn == 3 && !prober->topic->may_lose)
         ask_offset(prober, EARLIEST);
     else
         ask_offset(prober, LATEST);

@@ -124,7 +124,7 @@ static void lose_batch(struct actor *actor)
 /* The broker lost what it knew of the producer: right only where power may take what was written. */
 static bool is_forgotten(const struct producer *producer, int16_t error)
 {
-    return producer->topic->is_volatile &&
+    return producer->topic->may_lose &&
            (error == ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER || error == ERROR_UNKNOWN_PRODUCER_ID);
 }
 
@@ -204,12 +204,12 @@ static void remember(struct producer *producer)
 static void hear_success(struct producer *producer, int64_t base_offset)
 {
     struct actor *actor = &producer->actor;
-    bool is_repeatable = producer->is_idempotent && !producer->topic->is_volatile && !actor->workload->draining;
+    bool is_repeatable = producer->is_idempotent && !producer->topic->may_lose && !actor->workload->draining;
     if (is_spoiled(producer))
         producer_violate(producer, "spoiled_batch_was_stored", base_offset);
     if (producer->kind == BATCH_NORMAL)
         producer->first_offset = producer->other_offset == OFFSET_NONE ? base_offset : producer->other_offset;
-    if (!is_spoiled(producer) && !producer->topic->is_volatile && base_offset != producer->first_offset)
+    if (!is_spoiled(producer) && !producer->topic->may_lose && base_offset != producer->first_offset)
         producer_violate(producer, "batch_was_answered_with_two_offsets", base_offset);
     if (producer->kind == BATCH_NORMAL && producer->is_idempotent)
         remember(producer);
@@ -301,7 +301,7 @@ static void send_batch(struct producer *producer)
     actor->client.expects_nothing = producer->acks == 0;
     producer->attempts++;
     bool by_name = actor->workload->by_name && actor_draw(actor, 2) == 0;
-    bool may_double = producer->is_idempotent && !is_spoiled(producer) && !producer->topic->is_volatile;
+    bool may_double = producer->is_idempotent && !is_spoiled(producer) && !producer->topic->may_lose;
     if (may_double && !client_is_busy(&producer->other) && actor_draw(actor, 4) == 0)
         producer_send_twice(producer, &request);
     actor_ask(actor, API_PRODUCE, !by_name ? FIRST_WITH_IDS : codec_of(producer) == CODEC_ZSTD ? FIRST_WITH_ZSTD : 3, by_name ? LAST_WITH_NAMES : INT16_MAX, &request);
@@ -312,8 +312,8 @@ static void send_batch(struct producer *producer)
 static enum batch_kind draw_kind(struct producer *producer)
 {
     struct actor *actor = &producer->actor;
-    bool is_known = producer->is_idempotent && producer->sequence > 0 && !producer->topic->is_volatile;
-    bool begins_epoch = producer->is_known[producer->partition] && producer->sequence == 0 && !producer->topic->is_volatile;
+    bool is_known = producer->is_idempotent && producer->sequence > 0 && !producer->topic->may_lose;
+    bool begins_epoch = producer->is_known[producer->partition] && producer->sequence == 0 && !producer->topic->may_lose;
     if (begins_epoch && actor_draw(actor, 4) == 0)
         return BATCH_SEQUENCE_GAP;
     if (producer->acks == 0 || actor_draw(actor, 12) > 0)

@@ -62,7 +62,7 @@ int64_t position_after_loss(struct actor *actor, struct topic *topic, int32_t pa
 {
     int64_t deleted_below = topic->deleted_below[partition];
     bool is_deleted = position < deleted_below;
-    if (!is_deleted && !topic->is_volatile && topic->state == TOPIC_THERE)
+    if (!is_deleted && !topic->may_lose && topic->state == TOPIC_THERE)
         recorder_violate(actor->workload->recorder, "seen_records_are_gone", "key=%s offset=%lld", topic->keys[partition],
             (long long)position);
     actor_note(actor, "ok", "seek", topic->keys[partition], VALUE_NONE, OFFSET_NONE);

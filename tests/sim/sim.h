@@ -89,6 +89,7 @@ void machine_visit_files(struct machine *machine, void (*visit)(void *context, c
 int64_t machine_read_file(struct machine *machine, const char *path, void *data, size_t size, int64_t position); /* its bytes */
 /* Bits of one byte flip, or (flipped 0) a range cannot be read any more, until it is written again or restored. */
 void machine_decay(struct machine *machine, const char *path, int64_t position, size_t size, uint8_t flipped);
+void machine_flip(struct machine *machine, const char *path, int64_t position, uint8_t bits); /* for good: nobody has a copy */
 int machine_restore(struct machine *machine); /* as from a copy: what decayed is as it was; returns in how many places */
 
 /* ---- Time. ---- */

@@ -23,10 +23,11 @@
 #include "sim/kind.h"
 #include "sim/odd_sums.h"
 #include "sim/recorder.h"
+#include "sim/rot.h"
 #include "sim/sim.h"
 #include "sim/workload.h"
 
-enum { PROCESSES_MOST = 64, PORT = 9092, WORKERS = 2, LIMIT_US = 120000000, BREAKING_SEEDS = 48 };
+enum { PROCESSES_MOST = 64, PORT = 9092, WORKERS = 2, LIMIT_US = 120000000, BREAKING_SEEDS = 48, BEYOND_EVERY = 8 /* seeds: one goes beyond what must be survived */ };
 
 struct options {
     int64_t first, last; /* seeds */
@@ -158,10 +159,25 @@ static enum ending settle_ending(struct run *run, enum ending drawn)
     return drawn == ENDING_STOP && is_gone ? ENDING_KILL : drawn;
 }
 
+/* Beyond what a node must survive: of one partition all from there on may be gone, whatever was promised. Nothing else may. */
+static void rot_above(struct run *run)
+{
+    struct rot_place place;
+    if (!faults_find_rot_above(&run->faults, &place))
+        return;
+    const char *key = workload_lose(run->workload, place.topic_id, place.partition, place.offset);
+    if (key == NULL)
+        return;
+    faults_rot_above(&run->faults, &place);
+    invariants_lose(run->invariants, place.topic_id, place.partition, place.offset);
+    recorder_note(&run->recorder, &(struct event){ .process = "node", .phase = "info", .name = "rot", .key = key, .offset = place.offset });
+}
+
 static void cut_power(struct run *run)
 {
     machine_cut_power(run->machine);
     recorder_note(&run->recorder, &(struct event){ .process = "node", .phase = "info", .name = "power", .offset = OFFSET_NONE });
+    rot_above(run);
 }
 
 static void end_node(struct run *run, enum ending drawn)
@@ -246,7 +262,7 @@ static const char *simulate(const struct options *options, int64_t seed, uint64_
     run.machine = machine_create(run.sim, "node");
     if (!kind_draw(&run.kind, run.sim))
         exit(2);
-    faults_init(&run.faults, run.sim, run.machine, run.kind.has_two_directories);
+    faults_init(&run.faults, run.sim, run.machine, run.kind.has_two_directories, seed % BEYOND_EVERY == 0);
     recorder_init(&run.recorder, run.sim);
     run.invariants = invariants_create(run.sim, run.machine, &run.recorder);
     run.workload = workload_create(run.sim, "node", PORT, &run.recorder);

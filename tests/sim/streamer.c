@@ -262,7 +262,7 @@ static void choose(struct streamer *streamer)
     struct actor *actor = &streamer->actor;
     const struct topics *topics = &actor->workload->topics;
     streamer->topic = topics_there(topics, actor_draw(actor, topics_count_there(topics) + 1));
-    if (streamer->topic != NULL && streamer->topic->is_volatile)
+    if (streamer->topic != NULL && streamer->topic->may_lose)
         streamer->topic = NULL; /* power would take what the sequences go on from */
     if (streamer->topic != NULL)
         streamer->partition_count = streamer->topic->partition_count;

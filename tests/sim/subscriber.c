@@ -170,7 +170,7 @@ static void hear_records(struct actor *actor)
             is_served |= see_partition(subscriber, response->responses[i].topic_id, &response->responses[i].partitions[k]);
     for (int i = 0; i < SLOTS; i++) {
         const struct slot *slot = &subscriber->slots[i];
-        if (slot->topic != NULL && slot->is_behind && slot->topic->state == TOPIC_THERE && !slot->topic->is_volatile)
+        if (slot->topic != NULL && slot->is_behind && slot->topic->state == TOPIC_THERE && !slot->topic->may_lose)
             behind = slot;
     }
     if (behind != NULL && !is_served && !actor->workload->recorder->expects_damage)

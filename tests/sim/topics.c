@@ -11,7 +11,7 @@ struct topic *topics_add(struct topics *topics, const char *name)
 {
     struct topic *topic = memory_take(sizeof(*topic));
     snprintf(topic->name, sizeof(topic->name), "%s", name);
-    topic->is_volatile = name[strlen(name) - 1] % 4 == 3;
+    topic->may_lose = topic->is_volatile = name[strlen(name) - 1] % 4 == 3;
     snprintf(topic->name_key, sizeof(topic->name_key), "topic/%s", name);
     DL_APPEND(topics->list, topic);
     return topic;
@@ -37,6 +37,14 @@ void topic_set_id(struct topic *topic, struct uuid id)
     uuid_print(id, text);
     for (int32_t i = 0; i < PARTITIONS_MOST; i++)
         snprintf(topic->keys[i], sizeof(topic->keys[i]), "%s-%s/%d", topic->name, text, i);
+}
+
+void topic_lose(struct topic *topic, int32_t partition, int64_t from)
+{
+    topic->may_lose = true;
+    topic->facts[partition] = (struct partition_facts){ .gone_below = topic->facts[partition].gone_below };
+    if (topic->read_to[partition] > from)
+        topic->read_to[partition] = from;
 }
 
 bool topic_is_absent(const struct topic *topic)

@@ -40,6 +40,7 @@ struct topic {
     int64_t deleted_below[PARTITIONS_MOST]; /* as was asked for */
     struct partition_facts facts[PARTITIONS_MOST];
     bool is_volatile; /* ack.durability=page-cache; follows from the name, whichever creation was done */
+    bool may_lose;    /* power takes what was promised: it is volatile, or its files rot beyond what a node must survive */
     bool is_unsure;   /* nobody knows whether its creation was done, or will be */
     char keys[PARTITIONS_MOST][TOPIC_KEY_SIZE]; /* of its partitions in the history, once the id is known */
 };
@@ -52,6 +53,8 @@ struct topic *topics_add(struct topics *topics, const char *name);
 void topics_deinit(struct topics *topics);
 void topics_remove(struct topics *topics, struct topic *topic); /* nobody has heard of it */
 void topic_set_id(struct topic *topic, struct uuid id);
+/* What stood in the partition from that offset on may be gone. */
+void topic_lose(struct topic *topic, int32_t partition, int64_t from);
 bool topic_is_absent(const struct topic *topic);
 /* The newest that is not absent, else the newest; NULL: nobody asked for one. */
 struct topic *topics_named(const struct topics *topics, const char *name);

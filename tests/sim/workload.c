@@ -125,6 +125,31 @@ void workload_destroy(struct workload *workload)
     memory_give(workload);
 }
 
+/* What it has under way, the node judges by what it knows of it. */
+static bool depends_on(const struct workload *workload, const struct topic *topic)
+{
+    for (int i = 0; i < workload->producer_count; i++) {
+        const struct producer *producer = &workload->producers[i];
+        if (producer->topic == topic && producer->count > 0 && producer->kind != BATCH_NORMAL)
+            return true;
+    }
+    for (int i = 0; i < workload->streamer_count; i++)
+        if (workload->streamers[i].topic == topic)
+            return true;
+    return false;
+}
+
+const char *workload_lose(struct workload *workload, struct uuid topic_id, int32_t partition, int64_t from)
+{
+    struct topic *topic;
+    DL_FOREACH (workload->topics.list, topic)
+        if (uuid_equal(topic->id, topic_id) && partition < PARTITIONS_MOST && !depends_on(workload, topic)) {
+            topic_lose(topic, partition, from);
+            return topic->keys[partition];
+        }
+    return NULL;
+}
+
 void workload_drain(struct workload *workload)
 {
     workload->draining = true;

@@ -66,6 +66,10 @@ struct workload {
 struct workload *workload_create(struct sim *sim, const char *host, int port, struct recorder *recorder);
 void workload_destroy(struct workload *workload);
 
+/* A partition's files rot from the offset on, beyond what must be survived: the clients no longer count on what they know of it. Its
+ * key in the history; NULL: somebody is in the middle of what the loss would upset, or its id is not known, so it must not be. */
+const char *workload_lose(struct workload *workload, struct uuid topic_id, int32_t partition, int64_t from);
+
 void workload_drain(struct workload *workload);           /* finish what is under way, then read all from the beginning */
 bool workload_is_drained(const struct workload *workload);
 void workload_tell(const struct workload *workload);      /* on standard error: who still waits, for a run that hangs */
