@@ -203,6 +203,8 @@ static bool wait_us(struct run *run, uint64_t most_us)
     return !sim_run(run->sim, 1000 + (int64_t)sim_draw(run->sim, most_us), disk_is_dead, run);
 }
 
+static bool has_acknowledged(void *context) { return ((struct run *)context)->recorder.acked_count > 0; }
+
 static bool is_drained(void *context) { return workload_is_drained(((struct run *)context)->workload); }
 
 static void draw_network(struct run *run)
@@ -245,6 +247,8 @@ static void run_to_the_end(struct run *run, const struct options *options)
         return;
     sim_faults(run->sim)->connection_reset = 0;
     sim_calm_network(run->sim);
+    if (run->recorder.acked_count == 0 && !sim_run(run->sim, LIMIT_US, has_acknowledged, run)) /* it was all trouble until now */
+        recorder_violate(&run->recorder, "nothing_was_acknowledged", "limit_us=%d", LIMIT_US);
     workload_drain(run->workload);
     if (!sim_run(run->sim, LIMIT_US, is_drained, run)) {
         recorder_violate(&run->recorder, "run_does_not_end", "limit_us=%d", LIMIT_US);
@@ -268,8 +272,6 @@ static const char *simulate(const struct options *options, int64_t seed, uint64_
     run.workload = workload_create(run.sim, "node", PORT, &run.recorder);
     run_to_the_end(&run, options);
     recorder_judge(&run.recorder, options->history);
-    if (run.recorder.acked_count == 0 && options->seconds >= 20)
-        recorder_violate(&run.recorder, "nothing_was_acknowledged", "seconds=%lld", (long long)options->seconds);
     odd_sums_add();
     const char *fallen = run.recorder.fallen;
     *out_trace = sim_trace(run.sim);
