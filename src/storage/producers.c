@@ -15,6 +15,7 @@ void producers_deinit(struct producers *producers)
 {
     producers_forget(producers);
     memory_give(producers->entries);
+    memory_give(producers->refused);
     *producers = (struct producers){ 0 };
 }
 
@@ -24,6 +25,7 @@ void producers_forget(struct producers *producers)
         memory_give(producers->entries[i]);
     producers->dirty = producers->dirty || producers->count > 0;
     producers->count = 0;
+    producers->refused_count = 0;
 }
 
 /* The place of id, or where it would stand. */
@@ -85,6 +87,54 @@ static void erase(struct producers *producers, int64_t id)
         (size_t)(producers->count - place) * sizeof(*producers->entries));
 }
 
+/* ---- Producers whose first batch was taken back. ---- */
+
+static int32_t place_of_refused(const struct producers *producers, int64_t id)
+{
+    int32_t place = 0;
+    while (place < producers->refused_count && producers->refused[place].id != id)
+        place++;
+    return place;
+}
+
+static void forget_refused(struct producers *producers, int32_t place)
+{
+    if (place >= producers->refused_count)
+        return;
+    producers->refused_count--;
+    memmove(producers->refused + place, producers->refused + place + 1,
+        (size_t)(producers->refused_count - place) * sizeof(*producers->refused));
+}
+
+/* first: all that was known of the producer. */
+static void remember_refused(struct producers *producers, const struct producer *first)
+{
+    if (first->batch_count == 0)
+        return; /* it was a marker */
+    if (producers->refused == NULL)
+        producers->refused = memory_take(REFUSED_STARTS * sizeof(*producers->refused));
+    if (producers->refused_count == REFUSED_STARTS)
+        forget_refused(producers, 0);
+    producers->refused[producers->refused_count++] = (struct refused_start){
+        .id = first->id, .epoch = first->epoch, .first_sequence = first->batches[0].first_sequence
+    };
+}
+
+/* Whatever its sequence: we may have forgotten it (expiry, deleted records). But when the batch that
+ * we would have begun with was refused, as by a full disk, those behind it must not go before it. */
+static enum producer_verdict check_unknown(
+    const struct producers *producers, const struct batch_header *header)
+{
+    int32_t place = place_of_refused(producers, header->producer_id);
+    if (place == producers->refused_count)
+        return PRODUCER_NEW;
+    const struct refused_start *refused = &producers->refused[place];
+    int32_t expected = header->producer_epoch == refused->epoch ? refused->first_sequence : 0;
+    return header->base_sequence == expected ? PRODUCER_NEW : PRODUCER_OUT_OF_ORDER;
+}
+
+/* ---- Batches. ---- */
+
 enum producer_verdict producers_check(const struct producers *producers,
     const struct batch_header *header, const struct producer_batch **out_original)
 {
@@ -93,8 +143,7 @@ enum producer_verdict producers_check(const struct producers *producers,
     if (batch_is_transactional(header))
         return PRODUCER_NO_TRANSACTION;
     if (producer == NULL)
-        return PRODUCER_NEW; /* whatever its sequence: we may have forgotten it (expiry, deleted
-                                records) */
+        return check_unknown(producers, header);
     if (header->producer_epoch < producer->epoch && !broken(old_producer_epoch))
         return PRODUCER_FENCED;
     if (header->producer_epoch > producer->epoch) {
@@ -186,6 +235,7 @@ void producers_take(struct producers *producers, const struct batch_header *head
     struct producer *producer = find(producers, header->producer_id);
     if (producer == NULL) {
         producer = insert(producers, header->producer_id);
+        forget_refused(producers, place_of_refused(producers, header->producer_id));
         *out_before = (struct producer){ .id = header->producer_id, .batch_count = -1 };
     } else {
         *out_before = *producer;
@@ -210,10 +260,12 @@ void producers_restore(struct producers *producers, const struct producer *befor
     if (before->id < 0)
         return;
     assert(before->id == id);
-    if (before->batch_count < 0)
+    if (before->batch_count < 0) {
+        remember_refused(producers, find(producers, id));
         erase(producers, id);
-    else
+    } else {
         *find(producers, id) = *before;
+    }
     producers->dirty = true;
 }
 

@@ -2,7 +2,9 @@
 /* What a log knows of its idempotent and transactional producers: the last five batches of each,
  * its epoch, its open transaction. Sequences of one (producer, epoch) have no gap. The state
  * follows staged batches; a failed write takes them back (producers_restore). In snapshots, as in
- * Kafka, only the newest batch of a producer survives. */
+ * Kafka, only the newest batch of a producer survives. Of a producer that is not known any sequence
+ * is taken, unless its first batch was taken back: then that one must come again before those that
+ * were sent behind it. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,7 +13,10 @@
 #include "base/bytes.h"
 #include "wire/batch.h"
 
-enum { PRODUCER_WINDOW = 5 };
+enum {
+    PRODUCER_WINDOW = 5,
+    REFUSED_STARTS = 64 /* peers can make more of them: the oldest are forgotten */
+};
 
 struct producer_batch {
     int32_t first_sequence, last_sequence;
@@ -28,9 +33,17 @@ struct producer {
     int32_t batch_count;       /* the newest are batches[0 .. batch_count-1], oldest first */
     struct producer_batch batches[PRODUCER_WINDOW];
 };
+/* The first batch of a producer that is not known; its write failed. */
+struct refused_start {
+    int64_t id;
+    int16_t epoch;
+    int32_t first_sequence;
+};
 struct producers {
     struct producer **entries; /* owned, in order of id */
     int32_t count, capacity;
+    struct refused_start *refused; /* owned, oldest first; in memory only, at most REFUSED_STARTS */
+    int32_t refused_count;
     bool dirty; /* changed since the last snapshot */
 };
 

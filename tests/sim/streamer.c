@@ -167,13 +167,11 @@ static bool is_too_old(const struct stream_call *call)
     return call->newest - call->number >= STREAM_WINDOW;
 }
 
-/* A batch of this life of the node's is known as long as it is one of the last five. But when one was refused, those behind it may
- * have found room: nobody knew the producer, so they were taken, and the older one comes too late. */
+/* A batch of this life of the node's is known as long as it is one of the last five. */
 static int16_t right_error(struct streamer *streamer, const struct stream_call *call, int16_t error)
 {
     bool is_known = call->newest_ever - call->number < STREAM_WINDOW &&
-                    batch_of(streamer, call->number)->life == streamer->actor.workload->recorder->lives &&
-                    streamer->refused_life != streamer->actor.workload->recorder->lives;
+                    batch_of(streamer, call->number)->life == streamer->actor.workload->recorder->lives;
     if (is_too_old(call))
         return ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER;
     return error == ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER && !is_known ? error : ERROR_NONE;
@@ -204,8 +202,6 @@ static bool see_partition(struct streamer *streamer, const struct stream_call *c
         violate(streamer, "repeated_batch_is_judged_wrong", answer->index, error, right);
     else if (error != right && !error_is_passing(error))
         violate(streamer, "unexpected_error", answer->index, error, right);
-    if (error == ERROR_KAFKA_STORAGE_ERROR)
-        streamer->refused_life = streamer->actor.workload->recorder->lives;
     return error == ERROR_NONE || (error == right && is_too_old(call));
 }
 

@@ -39,7 +39,6 @@ struct streamer {
     struct stream_call calls[CALLS_MOST];               /* as the pipe's */
     bool is_broken;                                     /* what the connection still brings does not count */
     int64_t heard_us;                                   /* when the last answer came */
-    int32_t refused_life;                               /* the node's, in which a batch was refused, as by a full disk */
 };
 
 void streamer_start(struct streamer *streamer, struct workload *workload, int number);

@@ -80,6 +80,43 @@ void test_producers__take_back_what_was_not_written(void)
     producers_deinit(&producers);
 }
 
+/* Of a producer that is not known, and whose first batch was refused, that batch comes next, not one
+ * that was sent behind it; or the first of another epoch. */
+void test_producers__begin_again_with_the_batch_that_was_refused(void)
+{
+    struct producers producers = { 0 };
+    assert_int_equal(check(&producers, batch(3, 1, 40, 2, 0)), PRODUCER_NEW);
+    struct producer first = take(&producers, batch(3, 1, 40, 2, 0));
+    struct producer second = take(&producers, batch(3, 1, 42, 2, 2));
+    producers_restore(&producers, &second, 3);
+    producers_restore(&producers, &first, 3);
+    assert_null(producers_find(&producers, 3));
+    assert_int_equal(check(&producers, batch(3, 1, 42, 2, 0)), PRODUCER_OUT_OF_ORDER);
+    assert_int_equal(check(&producers, batch(3, 2, 42, 2, 0)), PRODUCER_OUT_OF_ORDER);
+    assert_int_equal(check(&producers, batch(3, 2, 0, 2, 0)), PRODUCER_NEW);
+    assert_int_equal(check(&producers, batch(4, 1, 42, 2, 0)), PRODUCER_NEW);
+    assert_int_equal(check(&producers, batch(3, 1, 40, 2, 0)), PRODUCER_NEW);
+    take(&producers, batch(3, 1, 40, 2, 0));
+    assert_int_equal(check(&producers, batch(3, 1, 42, 2, 2)), PRODUCER_NEW);
+    assert_int_equal(producers.refused_count, 0);
+    producers_deinit(&producers);
+}
+
+/* Refused ones cost memory and no disk, so their number has an end: the oldest are forgotten. */
+void test_producers__remember_so_many_that_were_refused(void)
+{
+    struct producers producers = { 0 };
+    for (int id = 0; id <= REFUSED_STARTS; id++) {
+        struct producer before = take(&producers, batch(id, 0, 0, 1, 0));
+        producers_restore(&producers, &before, id);
+    }
+    assert_int_equal(producers.refused_count, REFUSED_STARTS);
+    assert_int_equal(check(&producers, batch(0, 0, 1, 1, 0)), PRODUCER_NEW);
+    assert_int_equal(check(&producers, batch(1, 0, 1, 1, 0)), PRODUCER_OUT_OF_ORDER);
+    assert_int_equal(check(&producers, batch(REFUSED_STARTS, 0, 1, 1, 0)), PRODUCER_OUT_OF_ORDER);
+    producers_deinit(&producers);
+}
+
 /* Silent ones go, unless a transaction of theirs is open, whatever the times of their batches say; damaged snapshots are refused. */
 void test_producers__expire_and_refuse_damage(void)
 {
