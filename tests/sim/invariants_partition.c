@@ -148,6 +148,7 @@ void invariants_lose(
     lower(&past->durable_end, from);
     lower(&past->high_watermark, from);
     ledger_forget(&past->ledger, from);
+    past->was_damaged = true; /* snapshots of producers above it go, too */
 }
 
 static void look_at_waiting(struct invariants *invariants, const struct partition *partition)
