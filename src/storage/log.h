@@ -59,6 +59,7 @@ struct log_place {
     bool stopped;           /* the same, also for __cluster_metadata, which is always checked */
     bool is_listed; /* in all checkpoint files; __cluster_metadata has a recovery point only */
     bool is_future; /* the goal of a move that is not finished */
+    bool is_aside;  /* has another name since the start: nobody finds it any more */
 };
 
 /* ---- Life. Blocking; at start, or for a new (empty) directory cheap enough for a shard. ---- */

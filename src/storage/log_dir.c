@@ -572,7 +572,7 @@ int log_dir_set_aside(struct log_dir *dir, int32_t place_index, char **out_path)
     int status = file_rename(dir->io, place->path, *out_path);
     if (status < 0)
         return status;
-    places_claim(&dir->places, place);
+    places_set_aside(&dir->places, place_index);
     dir->names_gone = true;
     return directory_sync(dir->io, dir->path);
 }

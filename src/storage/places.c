@@ -179,7 +179,7 @@ static struct log_place *find(
         struct log_place *place = &places->items[middle];
         int order = order_of(place, topic, partition, is_future);
         if (order == 0)
-            return place;
+            return place->is_aside ? NULL : place;
         if (order < 0)
             low = middle + 1;
         else
@@ -261,6 +261,12 @@ void places_finish_move(struct places *places, const struct log_place *place, ch
     memory_give(mine->path);
     mine->path = path;
     mine->is_future = false;
+}
+
+void places_set_aside(struct places *places, int32_t index)
+{
+    places->items[index].is_aside = true;
+    places->claimed[index] = true;
 }
 
 void places_claim(struct places *places, const struct log_place *place)

@@ -44,6 +44,7 @@ void places_forget_offsets(struct places_reader *reader); /* of that kind: not k
 /* The future log has its final name now: path, the places' own from here on. */
 void places_finish_move(struct places *places, const struct log_place *place, char *path);
 void places_claim(struct places *places, const struct log_place *place);
+void places_set_aside(struct places *places, int32_t index); /* it was renamed */
 /* Each log was opened, or is as the last clean stop left it: a stop now is a clean one of them all. */
 bool places_are_settled(const struct places *places);
 void places_add_unclaimed(

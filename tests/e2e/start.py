@@ -288,7 +288,7 @@ row("same directory id twice", FAILED, ["/two", "directory.id of", "/one", "copy
     lambda case: shutil.copy(case.path("meta.properties"), case.two))
 row("first directory lost", FAILED, ["/one is not formatted", "metadata", "disk not mounted"], lambda case: case.drop())
 row("format that did not end", STARTED, ["directories_formatted", "node_serving"], format_that_did_not_end)
-row("id of a partition that power took", STARTED, ["partition_is_stray", "no partition.metadata"], id_that_power_took)
+row("id of a partition that power took", STARTED, ["partition_is_stray", "no partition.metadata", "partitions_begin_empty"], id_that_power_took)
 row("second directory lost", FAILED, ["/two is not formatted", "disk not mounted", "--ignore-formatted"],
     lambda case: shutil.rmtree(case.two))
 row("meta.properties lost", FAILED, ["/one holds files but no meta.properties", "restore"], lambda case: case.drop("meta.properties"))
