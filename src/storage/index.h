@@ -20,7 +20,8 @@ struct index {
     bool loaded;
     bool is_made; /* its file is there */
     bool cut; /* the file may hold more than `saved` good entries: cut it when it is written next */
-    bool stale; /* and some of them would be believed: not to be forgotten before that */
+    bool stale; /* and not to be forgotten before that: some of them would be believed, or a kill came
+                   before the file was made */
 };
 
 extern const char *const index_suffix[INDEX_KIND_COUNT];

@@ -173,6 +173,10 @@ static int recover_last(struct recovery *recovery, bool *out_cut)
         status = segment_load(segment, log->io, log->path);
     if (status < 0)
         return status;
+    for (int kind = 0; kind < INDEX_KIND_COUNT; kind++) {
+        struct index *index = &segment->indexes[kind];
+        index->stale |= index->cut && !index->is_made; /* also one that stays empty is to be made */
+    }
     if (recovery->expected > segment->base_offset || is_behind_a_hole(recovery, segment)) {
         *out_cut = true;
         segment->size = 0;

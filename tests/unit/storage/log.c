@@ -2,6 +2,7 @@
 #include "storage/log.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "store.h"
 
@@ -95,6 +96,50 @@ void test_log__rolls_and_lets_old_segments_go(void)
     assert_int_equal(log_start(log), start);
     assert_int_equal(log_end(log), 100);
     store_stop(&store, &log, 1);
+    store_remove(&store);
+}
+
+/* Removes the index files of three segments of twelve records, or looks for them. */
+static void expect_indexes(const struct store *store, bool remove)
+{
+    static const char *const suffixes[] = { ".index", ".timeindex" };
+    char path[400];
+    int64_t size;
+    for (int i = 0; i < 6; i++) {
+        snprintf(path, sizeof(path), "%s/topic-0/%020d%s", store->path, i / 2 * 12, suffixes[i % 2]);
+        assert_int_equal(remove ? file_unlink(store->io, path) : file_stat(store->io, path, &size), 0);
+    }
+}
+
+/* A kill comes before the first checkpoint. Records without a time in small segments leave nothing
+ * that would stand in an index; its file is made nevertheless. */
+void test_log__makes_the_indexes_that_a_kill_left_unmade(void)
+{
+    struct store store;
+    struct log_settings settings;
+    char path[400];
+    log_settings_defaults(&settings);
+    settings.segment_bytes = 1000;
+    store_create(&store);
+    struct log *log = create(&store, &settings);
+    for (int i = 0; i < 30; i++)
+        store_append(log, 1, 10, -1, 0);
+    store_stop(&store, &log, 1);
+
+    store_open(&store, store.path);
+    expect_indexes(&store, true);
+    store_stop(&store, NULL, 0);
+    snprintf(path, sizeof(path), "%s/.kafka_cleanshutdown", store.path);
+    assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof(path), "%s/recovery-point-offset-checkpoint", store.path);
+    assert_int_equal(unlink(path), 0);
+    store_open(&store, store.path);
+    log = reopen(&store, &settings);
+    assert_int_equal(log_end(log), 30);
+    store_stop(&store, &log, 1);
+    store_open(&store, store.path);
+    expect_indexes(&store, false);
+    store_stop(&store, NULL, 0);
     store_remove(&store);
 }
 
