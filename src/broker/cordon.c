@@ -27,8 +27,10 @@ int32_t cordon_list(const struct control *control, struct arena *arena, struct u
     struct str list = broker_setting_value(&view, STR("cordoned.log.dirs"));
     *out_ids = arena_take_array(arena, (size_t)shard->log_dir_count, sizeof(**out_ids));
     for (int i = 0; i < shard->log_dir_count; i++) {
-        if (names_directory(list, log_dir_path(shard->log_dirs[i])))
-            (*out_ids)[count++] = log_dir_identity(shard->log_dirs[i])->directory_id;
+        struct uuid id = log_dir_identity(shard->log_dirs[i])->directory_id;
+        bool is_known = !uuid_is_zero(id); /* one that was offline at the start is not */
+        if (is_known && names_directory(list, log_dir_path(shard->log_dirs[i])))
+            (*out_ids)[count++] = id;
     }
     return count;
 }

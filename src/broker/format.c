@@ -47,9 +47,8 @@ enum format_state format_state_of(
     int status = log_dir_identify(io, directory, &identity, reason, reason_size);
     if (status == 0)
         return FORMAT_DONE;
-    if (status != -ENOENT) {
-        return FORMAT_FOREIGN;
-    }
+    if (status != -ENOENT)
+        return log_dir_is_offline(status) ? FORMAT_UNREADABLE : FORMAT_FOREIGN;
     struct emptiness emptiness = { io, directory };
     status = directory_list(io, directory, refuse_content, &emptiness);
     if (status == 0 || status == -ENOENT)
@@ -60,7 +59,7 @@ enum format_state format_state_of(
                                "name an empty directory"
                              : "%s: %s",
         directory, status_text(status));
-    return FORMAT_FOREIGN;
+    return log_dir_is_offline(status) ? FORMAT_UNREADABLE : FORMAT_FOREIGN;
 }
 
 bool format_was_begun(struct io *io, const char *metadata_directory)
@@ -175,7 +174,7 @@ static int choose(struct formatting *formatting, const char *path, bool *out_to_
     struct log_dir_identity identity;
     enum format_state state = format_state_of(formatting->io, path, reason, sizeof(reason));
     *out_to_format = state == FORMAT_NONE;
-    if (state == FORMAT_FOREIGN)
+    if (state == FORMAT_FOREIGN || state == FORMAT_UNREADABLE)
         return fail(formatting, "will not format: %s", reason);
     if (state == FORMAT_NONE)
         return 0;

@@ -14,9 +14,10 @@ enum format_state {
     FORMAT_DONE,
     FORMAT_FOREIGN, /* not ours to write into: files without meta.properties, or one that cannot be
                        read */
+    FORMAT_UNREADABLE, /* its disk or rights keep us out: a node may go on without it */
 };
 
-/* reason is set for FORMAT_FOREIGN. */
+/* reason is set for the last two. */
 enum format_state format_state_of(
     struct io *io, const char *directory, char *reason, int reason_size);
 

@@ -49,6 +49,20 @@ static bool lies_somewhere(const struct search *search, struct str topic, int32_
     return false;
 }
 
+/* It may lie in a directory that is offline, and is not begun anew in another. */
+static bool may_come_back(const struct search *search, struct uuid id)
+{
+    const struct log_dir *dir = directory_of(search, id);
+
+    if (dir != NULL && log_dir_failure(dir) == 0)
+        return false;
+    for (int i = 0; i < search->dir_count; i++) {
+        if (log_dir_failure(search->dirs[i]) != 0)
+            return true;
+    }
+    return false;
+}
+
 /* A stop takes the last replica out of the ISR and keeps it eligible, or known (KIP-966). */
 static bool was_in_sync(const struct image_partition *partition, int32_t node_id)
 {
@@ -102,8 +116,10 @@ void missing_report(
     for (; topic != NULL; topic = image_topic_after(image, topic->name)) {
         for (int32_t i = 0; i < topic->partition_count; i++) {
             const struct image_partition *partition = topic->partitions[i];
-            if (was_here(&search, partition) && !lies_somewhere(&search, topic->name, i))
-                count(&search, image_partition_directory(partition, node_id), topic->name, i);
+            struct uuid id = image_partition_directory(partition, node_id);
+            if (was_here(&search, partition) && !lies_somewhere(&search, topic->name, i) &&
+                !may_come_back(&search, id))
+                count(&search, id, topic->name, i);
         }
     }
     for (int32_t i = 0; i < search.group_count; i++)

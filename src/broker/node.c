@@ -31,6 +31,12 @@ static void open_settings(const struct node_settings *settings, struct log_dir_s
     out->dirty_bytes = settings->dirty_bytes / settings->shards + 1; /* never none at all */
 }
 
+static bool holds_metadata(const struct node *node, const char *path)
+{
+    return str_is(node->settings->metadata_log_dir, path);
+}
+
+/* A directory that its disk keeps from us is offline from the start, as one that fails later is. */
 static int open_directory(struct node *node, const char *path)
 {
     struct log_dir_settings settings;
@@ -39,7 +45,11 @@ static int open_directory(struct node *node, const char *path)
 
     open_settings(node->settings, &settings);
     int status = log_dir_open(node->control_shard->loop, path, &settings, &directory->dir, reason, sizeof(reason));
-    if (status < 0) {
+    bool is_offline = log_dir_is_offline(status) && !holds_metadata(node, path);
+    if (is_offline) {
+        report_error("log_directory_failed", "path=%s reason=\"%s\" consequence=\"its partitions are offline\"", path, reason);
+        directory->dir = log_dir_open_offline(node->control_shard->loop, path, &settings, status);
+    } else if (status < 0) {
         report_error("log_directory_refused", "path=%s reason=\"%s\"", path, reason);
         return status;
     }
@@ -50,7 +60,21 @@ static int open_directory(struct node *node, const char *path)
     directory->failed.run = node_directory_failed;
     log_dir_set_failure_task(directory->dir, &directory->failed);
     log_dir_set_forgotten_task(directory->dir, &node->control.release_held);
-    return node_directory_check(node, directory->index);
+    return is_offline ? 0 : node_directory_check(node, directory->index);
+}
+
+static int require_one(const struct node *node)
+{
+    int status = 0;
+
+    for (int i = 0; i < node->data_directory_count; i++) {
+        status = log_dir_failure(node->log_dirs[i]);
+        if (status == 0)
+            return 0;
+    }
+    report_error("log_directories_refused", "directories=%d reason=\"none of them can be used\": the node does not start",
+        node->data_directory_count);
+    return status;
 }
 
 /* The directories of partitions come first; one for metadata alone is behind them. */
@@ -73,7 +97,7 @@ static int open_directories(struct node *node)
         node->metadata_index = node->directory_count;
         status = open_directory(node, settings->metadata_log_dir.data);
     }
-    return status;
+    return status < 0 ? status : require_one(node);
 }
 
 static void create_shard(struct node *node, int32_t index, const char *name, struct shard **out_shard)
@@ -85,7 +109,7 @@ static void create_shard(struct node *node, int32_t index, const char *name, str
         .settings = node->settings,
         .shards = &node->shards,
         .control = &node->control,
-        .cluster_id = node->directory_count > 0 ? log_dir_identity(node->log_dirs[0])->cluster_id : "",
+        .cluster_id = node_cluster_id(node),
         .budget = &node->budget,
         .cleaning_memory = &node->cleaning_memory,
         .log_dirs = node->log_dirs,
@@ -105,28 +129,34 @@ static void create_shards(struct node *node)
         part->node = node;
         part->shard = node->shards.list[i];
     }
-    node->control_shard->cluster_id = log_dir_identity(node->log_dirs[0])->cluster_id;
+    node->control_shard->cluster_id = node_cluster_id(node);
 }
 
-static struct uuid *list_directory_ids(struct node *node)
+/* What the node registers with: to the controller a directory that is not named is offline. */
+static void list_directory_ids(struct node *node)
 {
     struct uuid *ids = arena_take_array(&node->arena, (size_t)node->data_directory_count, sizeof(*ids));
+    int32_t count = 0;
 
     for (int i = 0; i < node->data_directory_count; i++)
-        ids[i] = log_dir_identity(node->log_dirs[i])->directory_id;
-    return ids;
+        if (log_dir_failure(node->log_dirs[i]) == 0)
+            ids[count++] = log_dir_identity(node->log_dirs[i])->directory_id;
+    node->identity.directories = ids;
+    node->identity.directory_count = count;
 }
 
-/* The epoch that every directory's clean stop names; -1 when one of them did not end cleanly. */
+/* The epoch that the clean stop of every directory that is not offline names; -1 when one of them did not end cleanly. */
 static int64_t previous_epoch(const struct node *node)
 {
-    int64_t epoch = -1;
+    int64_t epoch = INT64_MAX;
 
     for (int i = 0; i < node->data_directory_count; i++) {
+        if (log_dir_failure(node->log_dirs[i]) != 0)
+            continue;
         if (!log_dir_was_clean(node->log_dirs[i]))
             return -1;
         int64_t here = log_dir_broker_epoch(node->log_dirs[i]);
-        epoch = i == 0 || here < epoch ? here : epoch;
+        epoch = here < epoch ? here : epoch;
     }
     return epoch;
 }
@@ -268,7 +298,7 @@ static void quorum_settings_fill(struct node *node, struct quorum_settings *out)
             .hooks = { .context = node, .validate_settings = check_settings, .list_setting = list_setting,
                 .validate_topic = check_topic,
                 .describe_topic = describe_topic },
-            .cluster_id = str_from(log_dir_identity(node->log_dirs[0])->cluster_id),
+            .cluster_id = str_from(node_cluster_id(node)),
             .default_partition_count = settings->num_partitions,
             .default_replication_factor = (int16_t)settings->default_replication_factor,
             .min_insync_replicas = settings->topic.min_insync_replicas,
@@ -311,7 +341,7 @@ int node_create(struct io *io, const struct node_settings *settings, struct node
         goto fail;
     uint8_t random[16];
     io_random(io, random, sizeof(random));
-    node->identity.cluster_id = log_dir_identity(node->log_dirs[0])->cluster_id;
+    node->identity.cluster_id = node_cluster_id(node);
     node->identity.incarnation_id = uuid_from_random(random);
     node->identity.previous_epoch = previous_epoch(node);
     status = open_metadata(node);
@@ -319,8 +349,7 @@ int node_create(struct io *io, const struct node_settings *settings, struct node
         status = node_directories_name(node);
     if (status < 0)
         goto fail;
-    node->identity.directories = list_directory_ids(node);
-    node->identity.directory_count = node->data_directory_count;
+    list_directory_ids(node);
     *out_node = node;
     return 0;
 

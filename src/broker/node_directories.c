@@ -12,11 +12,27 @@
 #include "metadata/image.h"
 #include "replica/quorum.h"
 
+/* The first that could be opened; NULL: none yet. */
+static const struct log_dir *first_directory(const struct node *node)
+{
+    for (int i = 0; i < node->directory_count; i++)
+        if (log_dir_failure(node->log_dirs[i]) == 0)
+            return node->log_dirs[i];
+    return NULL;
+}
+
+const char *node_cluster_id(const struct node *node)
+{
+    const struct log_dir *first = first_directory(node);
+
+    return first == NULL ? "" : log_dir_identity(first)->cluster_id;
+}
+
 int node_directory_check(const struct node *node, int index)
 {
     const char *path = log_dir_path(node->log_dirs[index]);
     const struct log_dir_identity *own = log_dir_identity(node->log_dirs[index]);
-    const struct log_dir_identity *first = log_dir_identity(node->log_dirs[0]);
+    const struct log_dir *first = first_directory(node);
 
     if (own->node_id != node->settings->node_id) {
         report_error("log_directory_refused",
@@ -25,10 +41,10 @@ int node_directory_check(const struct node *node, int index)
             path, own->node_id, node->settings->node_id, own->node_id);
         return -EINVAL;
     }
-    if (strcmp(own->cluster_id, first->cluster_id) != 0) {
+    if (strcmp(own->cluster_id, node_cluster_id(node)) != 0) {
         report_error("log_directory_refused",
             "path=%s reason=\"it belongs to cluster %s, but %s to %s\": name directories of one cluster in log.dirs", path,
-            own->cluster_id, log_dir_path(node->log_dirs[0]), first->cluster_id);
+            own->cluster_id, log_dir_path(first), node_cluster_id(node));
         return -EINVAL;
     }
     for (int i = 0; i < index; i++)
@@ -87,7 +103,7 @@ int node_directories_name(struct node *node)
     int status = 0;
 
     for (int i = 0; i < node->directory_count && status == 0; i++)
-        if (uuid_is_zero(log_dir_identity(node->log_dirs[i])->directory_id))
+        if (log_dir_failure(node->log_dirs[i]) == 0 && uuid_is_zero(log_dir_identity(node->log_dirs[i])->directory_id))
             status = name_directory(node, node->log_dirs[i]);
     return status;
 }

@@ -78,6 +78,8 @@ struct node {
     bool failed;
 };
 
+/* Of the directories that could be opened. */
+const char *node_cluster_id(const struct node *node);
 /* 0, or -EINVAL after a report: the directory is of another node, of another cluster than those before it, or a copy of one of
  * them. */
 int node_directory_check(const struct node *node, int index);

@@ -75,6 +75,18 @@ static const struct log_place *find_place(const struct log_dir *dir, const char 
     return place;
 }
 
+/* A directory that is offline, and may hold a partition whose directory is none of the others: -1 when there is none. An empty log
+ * in another directory would take the place of the one that comes back with its disk; so Kafka makes none. */
+static int find_offline(const struct shard *shard, const struct image_partition *partition, struct uuid id)
+{
+    bool is_new = uuid_equal(id, DIRECTORY_UNASSIGNED) && (shard->image != NULL || partition->leader_epoch == 0);
+
+    for (int i = 0; i < shard->log_dir_count && !is_new; i++)
+        if (flusher_is_failed(shard->flushers[i]))
+            return i;
+    return -1;
+}
+
 /* At the start the directory where the partition lies, wherever that is; else the one that the metadata name, or the next in turn. */
 static int choose_directory(struct shard *shard, const struct image_partition *partition, const char *topic, int32_t index,
     struct uuid topic_id)
@@ -94,6 +106,8 @@ static int choose_directory(struct shard *shard, const struct image_partition *p
     int preferred = preference_take(&shard->preferences, str_from(topic), index);
     if (preferred >= 0 && !flusher_is_failed(shard->flushers[preferred]))
         return preferred;
+    if (named < 0)
+        named = find_offline(shard, partition, id);
     if (named >= 0)
         return named;
     for (int i = 0; i < shard->log_dir_count; i++) {

@@ -69,6 +69,14 @@ static int named_directory(const struct search *search, const struct log_place *
     return -1;
 }
 
+static bool some_are_offline(const struct search *search)
+{
+    for (int i = 0; i < search->dir_count; i++)
+        if (log_dir_failure(search->dirs[i]) != 0)
+            return true;
+    return false;
+}
+
 /* Of two futures of one partition, one is the goal of its move: where the metadata have it, else the first. */
 static bool is_goal(const struct search *search, int own, const struct log_place *place)
 {
@@ -97,6 +105,8 @@ static const char *judge_future(const struct search *search, int own, int32_t in
         return "it is no goal of a move of this partition";
     if (lies_anywhere(search, place))
         return NULL;
+    if (named != own && some_are_offline(search))
+        return NULL; /* that log may be there */
     if (named != own && directory_is_real(named_id(search, place)))
         return "the log that it was to replace is gone, and it may lack some of it";
     int status = log_dir_finish_move(search->dirs[own], index);

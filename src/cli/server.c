@@ -163,7 +163,8 @@ static int run_loops(struct io *io, const struct node_settings *settings, struct
 }
 
 /* Empty directories are formatted; with some formatted and some not, a person must say whether a
- * disk is missing, unless a format was begun and did not end. */
+ * disk is missing, unless a format was begun and did not end. One that cannot be read is offline,
+ * which the node tells (docs/decisions/0012). */
 static bool prepare_directories(
     struct io *io, const struct node_settings *node, const struct arguments *arguments)
 {
@@ -179,7 +180,8 @@ static bool prepare_directories(
         formatted += state == FORMAT_DONE;
         if (state == FORMAT_NONE)
             empty = paths[i];
-        if (state == FORMAT_FOREIGN) {
+        bool holds_metadata = i == 0;
+        if (state == FORMAT_FOREIGN || (state == FORMAT_UNREADABLE && holds_metadata)) {
             complain("cannot use a log directory: %s", reason);
             fine = false;
         }

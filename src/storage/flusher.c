@@ -276,6 +276,7 @@ struct flusher *flusher_create(struct loop *loop, struct log_dir *dir)
     flusher->loop = loop;
     flusher->io = loop_io(loop);
     flusher->dir = dir;
+    flusher->failure = log_dir_failure(dir);
     flusher->sync_one_us = SYNC_ONE_US;
     flusher->sync_all_us = SYNC_ALL_US;
     flusher->start_task.run = run_start;

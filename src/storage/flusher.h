@@ -16,6 +16,7 @@ struct loop;
 struct task;
 
 /* For the logs of `loop` in `dir`; both outlive it. */
+/* Failed from the beginning when its directory is. */
 struct flusher *flusher_create(struct loop *loop, struct log_dir *dir);
 void flusher_destroy(
     struct flusher *flusher); /* stopped or failed, and no log open; NULL does nothing */

@@ -451,7 +451,6 @@ static int take_clean_file(struct log_dir *dir)
 {
     char path[SEGMENT_PATH_SIZE], *text;
     size_t size;
-    dir->broker_epoch = -1;
     path_in(path, dir->path, CLEAN_FILE);
     int status = file_load(dir->io, path, SMALL_FILE, &text, &size);
     if (status == -ENOENT)
@@ -500,15 +499,23 @@ static int open_steps(struct log_dir *dir, char *reason, int reason_size)
     return load_checkpoints(dir, reason, reason_size);
 }
 
-int log_dir_open(struct loop *owner, const char *path, const struct log_dir_settings *settings,
-    struct log_dir **out_dir, char *reason, int reason_size)
+static struct log_dir *create(
+    struct loop *owner, const char *path, const struct log_dir_settings *settings)
 {
     struct log_dir *dir = memory_take(sizeof(*dir));
     dir->loop = owner;
     dir->io = loop_io(owner);
     dir->path = memory_copy_text(path);
     dir->settings = *settings;
+    dir->broker_epoch = -1;
     work_init(&dir->work, dir->io, owner, files_are_written);
+    return dir;
+}
+
+int log_dir_open(struct loop *owner, const char *path, const struct log_dir_settings *settings,
+    struct log_dir **out_dir, char *reason, int reason_size)
+{
+    struct log_dir *dir = create(owner, path, settings);
     int status = open_steps(dir, reason, reason_size);
     if (status < 0) {
         release(dir, false);
@@ -516,6 +523,27 @@ int log_dir_open(struct loop *owner, const char *path, const struct log_dir_sett
     }
     *out_dir = dir;
     return 0;
+}
+
+bool log_dir_is_offline(int status)
+{
+    switch (-status) {
+    case EIO:
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case ENODEV:
+    case ENXIO: return true;
+    default: return false;
+    }
+}
+
+struct log_dir *log_dir_open_offline(
+    struct loop *owner, const char *path, const struct log_dir_settings *settings, int status)
+{
+    struct log_dir *dir = create(owner, path, settings);
+    log_dir_fail(dir, status);
+    return dir;
 }
 
 /* ---- Closing. ---- */

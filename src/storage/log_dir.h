@@ -47,6 +47,11 @@ int log_dir_format(struct io *io, const char *path, const struct log_dir_identit
  * says what and where; -EWOULDBLOCK: another process has it. */
 int log_dir_open(struct loop *owner, const char *path, const struct log_dir_settings *settings,
     struct log_dir **out_dir, char *reason, int reason_size);
+/* What the disk or its rights, not a person's mistake, may bring: the other directories can go on. */
+bool log_dir_is_offline(int status);
+/* Stands for a directory that could not be opened: failed, without identity and partitions. */
+struct log_dir *log_dir_open_offline(
+    struct loop *owner, const char *path, const struct log_dir_settings *settings, int status);
 /* Clean stop, when the flushers have stopped and the owner loop has run out of mail: checkpoint
  * files, clean-shutdown file, lock removed. Without the clean-shutdown file when a log that an
  * unclean stop left was not opened since: it is still to be checked. Blocking. A failed directory

@@ -241,10 +241,13 @@ class Moves:
         new = os.path.join(self.broker.folder, "four")
         self.broker.directories.append(new)
         self.broker.stop()
-        if self.broker.kind == "strom":  # an empty one could be a disk that is not there
-            os.makedirs(new)
-            subprocess.run([node.STROM, "storage", "format", "--ignore-formatted", "-c", self.broker.configuration()], check=True,
-                           stdout=subprocess.DEVNULL)
+        os.makedirs(new)
+        try:
+            self.broker.start()
+            raise AssertionError("started with an empty directory, which could be a disk that is not there")
+        except RuntimeError as error:
+            assert "the broker ended with 1" in str(error), error
+        self.broker.format(self.broker.configuration(), "--ignore-formatted")
         self.restart(lambda: None, "plain")
         for n in range(5):
             counts = {path: len(rows) for path, rows in self.connection.log_dir_replicas().items()}
@@ -252,6 +255,54 @@ class Moves:
             assert counts[self.served_from(f"filling-{n}")] == min(counts.values()), (counts, self.place(f"filling-{n}"))
         assert self.connection.log_dir_replicas()[new]
         assert self.numbers("plain")
+
+    def check_directory_offline_at_the_start(self):
+        """What cannot be opened is offline with its partitions, which are not begun anew elsewhere; it comes back as it was."""
+        assert os.geteuid() == 0, "mounts need root"
+        lost = self.two
+        self.connection.create_topic("spread", 8)
+        wire.wait_for(lambda: sum(p["leader"] == 1 for p in self.partitions("spread")) == 8, 20, "all are served")
+        for p in range(8):
+            assert self.connection.produce("spread", p, wire.batch([(b"k", b"%d:" % p, [], AT)])) == 0
+        away = [p for p in range(8) if ("spread", p) in self.connection.log_dir_replicas()[lost]]
+        assert 0 < len(away) < 8
+        self.broker.stop()
+        subprocess.run(["mount", "--bind", lost, lost], check=True)
+        try:
+            subprocess.run(["mount", "-o", "remount,ro,bind", lost], check=True)
+            self.broker.start(timeout=120)
+            self.again()
+            self.without(lost, away)
+        finally:
+            self.broker.stop()
+            subprocess.run(["umount", lost], check=True)
+        self.broker.start(timeout=120)
+        self.again()
+        wire.wait_for(lambda: sum(p["leader"] == 1 for p in self.partitions("spread")) == 8, 20, "all are served again")
+        for p in range(8):
+            assert self.connection.produce("spread", p, wire.batch([(b"k", b"%d:" % p, [], AT)])) == 1, p
+        assert [p for p in range(8) if ("spread", p) in self.connection.log_dir_replicas()[lost]] == away
+
+    def partitions(self, topic):
+        return self.connection.metadata([topic])["topics"][topic]["partitions"]
+
+    def without(self, lost, away):
+        served = lambda: sorted(p["index"] for p in self.partitions("spread") if p["leader"] == 1)
+        wire.wait_for(lambda: served() == [p for p in range(8) if p not in away], 20, "the others are served")
+        for p in away:
+            try:
+                self.connection.produce("spread", p, wire.batch([(b"k", b"v", [], AT)]))
+                raise AssertionError(f"spread-{p}: acknowledged without its disk")
+            except wire.KafkaError as error:
+                assert error.code in (STORAGE, 6), error
+        assert {path: code for path, (code, *_) in self.connection.log_dirs().items()} == \
+            {path: STORAGE if path == lost else NONE for path in self.broker.directories}
+        self.create("meanwhile", 10)
+        assert self.served_from("meanwhile") != lost
+        if self.broker.kind == "strom":
+            said = self.broker.said(1000)
+            assert f"log_directory_failed path={lost}" in said and "partitions_begin_empty" not in said, said
+            self.move("meanwhile", lost, STORAGE)
 
     def check_cordoned(self):
         self.create("inside")

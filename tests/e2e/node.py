@@ -94,7 +94,8 @@ class Node:
         for directory in self.directories:
             os.makedirs(directory, exist_ok=True)
         if self.kind == "kafka":
-            self.format(path)
+            if not os.path.exists(os.path.join(self.directories[0], "meta.properties")):
+                self.format(path)
             log4j = os.path.join(self.folder, "log4j2.xml")
             with open(log4j, "w", encoding="utf-8") as file:
                 file.write(LOG4J)
@@ -109,13 +110,16 @@ class Node:
             self.wait_ready(timeout or (60 if self.kind == "kafka" else 20))
         return self
 
-    def format(self, path):
-        if not os.path.exists(os.path.join(self.directories[0], "meta.properties")):
+    def format(self, path, *options):
+        if self.kind == "kafka":
             voters = [] if "controller.quorum.voters" in self.settings else ["--standalone"]
-            code, out = kafka_tool("kafka.tools.StorageTool", "format", *voters, "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", path,
+            code, out = kafka_tool("kafka.tools.StorageTool", "format", *voters, *options, "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", path,
                                    path=kafka_classpath())
-            if code:
-                raise RuntimeError(out)
+        else:
+            done = subprocess.run([STROM, "storage", "format", *options, "-c", path], capture_output=True, text=True, check=False)
+            code, out = done.returncode, done.stdout + done.stderr
+        if code:
+            raise RuntimeError(out)
 
     def wait_ready(self, timeout):
         def ready():

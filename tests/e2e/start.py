@@ -291,6 +291,11 @@ row("format that did not end", STARTED, ["directories_formatted", "node_serving"
 row("id of a partition that power took", STARTED, ["partition_is_stray", "no partition.metadata", "partitions_begin_empty"], id_that_power_took)
 row("second directory lost", FAILED, ["/two is not formatted", "disk not mounted", "--ignore-formatted"],
     lambda case: shutil.rmtree(case.two))
+OFFLINE = ["log_directory_failed", "/two", "its partitions are offline", "permission denied"]
+row("no permission: second directory", STARTED, OFFLINE, lambda case: no_permission(case, case.two))
+row("no permission: write second directory", STARTED, OFFLINE, lambda case: no_writing(case, case.two))
+row("no permission: all but the metadata", FAILED, ["/two", "none of them can be used"],
+    lambda case: (case.settings.update({"log.dirs": case.two, "metadata.log.dir": case.one}), no_permission(case, case.two)))
 row("meta.properties lost", FAILED, ["/one holds files but no meta.properties", "restore"], lambda case: case.drop("meta.properties"))
 row("meta.properties empty", FAILED, ["/one/meta.properties", "no version", "restore"], lambda case: case.write("", "meta.properties"))
 row("meta.properties garbage", FAILED, ["/one/meta.properties", "malformed", "restore"],

@@ -155,6 +155,26 @@ void test_log_dir__refuses_what_it_cannot_read(void)
     store_remove(&store);
 }
 
+/* What stands for a directory that could not be opened takes no log, and writes nothing when it is closed. */
+void test_log_dir__stands_for_one_that_is_offline(void)
+{
+    struct io *io = io_create(1);
+    struct loop *loop = loop_create(io, "owner");
+    struct log_dir_settings settings;
+    log_dir_settings_defaults(&settings);
+    assert_true(log_dir_is_offline(-EIO) && !log_dir_is_offline(-ENOENT) && !log_dir_is_offline(0));
+    struct log_dir *dir = log_dir_open_offline(loop, "/not/there", &settings, -EIO);
+    struct flusher *flusher = flusher_create(loop, dir);
+    assert_int_equal(log_dir_failure(dir), -EIO);
+    assert_true(flusher_is_failed(flusher));
+    assert_true(uuid_is_zero(log_dir_identity(dir)->directory_id) && !log_dir_was_clean(dir));
+    assert_int_equal(log_dir_place_count(dir), 0);
+    flusher_destroy(flusher);
+    assert_int_equal(log_dir_close(dir, 1), -EIO);
+    loop_destroy(loop);
+    io_destroy(io);
+}
+
 /* A new log of the name would be judged after a crash by what the checkpoint files say of the old one: it is told when they say
  * nothing any more. */
 void test_log_dir__forgets_a_deleted_log(void)
