@@ -152,7 +152,8 @@ void invariants_look_behind(struct invariants *invariants)
             "file=%s sockets=%d loops=%d life=%d", holdings.file == NULL ? "none" : holdings.file,
             holdings.sockets, holdings.loops, invariants->life);
     look_at_leaks(invariants);
-    bool may_be_damaged = invariants->recorder->expects_damage;
+    bool has_died = machine_disk_faults(invariants->machine)->is_dead; /* while the last files were written */
+    bool may_be_damaged = invariants->recorder->expects_damage || has_died;
     for (int i = 0; !may_be_damaged && i < DIRECTORIES_MOST && invariants->directories[i][0] != 0;
          i++)
         look_at_stopped_directory(invariants, invariants->directories[i]);
