@@ -166,7 +166,8 @@ static void visit_stopped(void *context, const char *name)
     look_at_snapshot(walk, name, past);
     char path[PATH_SIZE];
     snprintf(path, sizeof(path), "%s/%s", walk->directory, name);
-    look_at_index_files(walk->invariants, path, name, past);
+    if (!past->was_swapped) /* a swap that could not end is done by the next start */
+        look_at_index_files(walk->invariants, path, name, past);
 }
 
 void look_at_stopped_directory(struct invariants *invariants, const char *directory)

@@ -6,6 +6,7 @@
 #include "sim/invariants_parts.h"
 #include "sim/recorder.h"
 #include "sim/see.h"
+#include "storage/flusher.h"
 #include "storage/log_state.h"
 
 static void look_at_finding(struct invariants *invariants, const struct log *log,
@@ -147,11 +148,16 @@ void look_at_log(
     struct invariants *invariants, const struct log *log, struct past *past, bool is_thorough)
 {
     struct ledger *ledger = &past->ledger;
-    bool anew = past->life != invariants->life || past->has_moved;
+    bool anew = past->life != invariants->life || past->has_moved || past->was_swapped;
     int32_t first;
     if (log->start > past->latest_start)
         past->latest_start = log->start;
     past->producer_expiry_ms = log->settings.producer_expiry_ms;
+    bool is_cleaned = log->settings.compacts && (log->is_swapping || flusher_is_failed(log->flusher));
+    if (is_cleaned) { /* names of its files change */
+        past->was_swapped = true;
+        return;
+    }
     if (invariants->recorder->expects_damage) { /* what decayed can be read when it is restored */
         if (anew)
             ledger_forget(ledger, log_end(log));
@@ -162,6 +168,7 @@ void look_at_log(
         int64_t first_base = log->segments[0].base_offset;
         if (anew && first_base > ledger->end)
             past->hole_end = first_base;
+        past->was_swapped = false;
         enum ledger_finding finding = ledger_follow(ledger, invariants->machine, log, anew, &first);
         look_at_finding(invariants, log, ledger, finding);
         look_at_epochs(invariants, log, past, first);

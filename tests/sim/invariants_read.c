@@ -23,7 +23,10 @@ static void look_up(struct invariants *invariants, const struct partition *parti
     const struct ledger *ledger, int64_t offset)
 {
     struct log_slice slice;
-    const struct ledger_batch *batch = ledger_at(ledger, offset);
+    int32_t place = ledger_place(ledger, offset);
+    bool may_be_behind = partition->log->settings.compacts && place < ledger->count; /* the offset was cleaned away */
+    const struct ledger_batch *batch =
+        may_be_behind ? &ledger->batches[place] : ledger_at(ledger, offset);
     int64_t watermark = partition->high_watermark;
     int status = log_read(partition->log, offset, watermark, INT64_MAX / 2, true, true, &slice);
     if (status == -EIO || batch == NULL)
@@ -49,7 +52,7 @@ static void look_up(struct invariants *invariants, const struct partition *parti
 void look_up_offsets(struct invariants *invariants, const struct partition *partition)
 {
     const struct log *log = partition->log;
-    if (log == NULL || partition->damaged || flusher_is_failed(log->flusher))
+    if (log == NULL || log->is_swapping || partition->damaged || flusher_is_failed(log->flusher))
         return;
     const struct past *past = past_of(invariants, partition->key);
     int64_t count = partition->high_watermark - log->start;

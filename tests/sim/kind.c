@@ -15,6 +15,7 @@ static const char fixed_settings[] =
     "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
     "controller.listener.names=CONTROLLER\n"
     "controller.quorum.bootstrap.servers=node:9093\n"
+    "log.cleaner.backoff.ms=100\n"
     "log.segment.bytes=1048576\n"
     "log.retention.ms=-1\n"
     "log.message.timestamp.after.max.ms=9223372036854775807\n"

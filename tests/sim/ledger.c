@@ -58,10 +58,13 @@ static void add(struct ledger *ledger, const struct ledger_batch *batch)
         producers_take(&ledger->producers, &batch->header, NULL, &before);
 }
 
-static bool is_same(const struct batch_header *a, const struct batch_header *b)
+/* A cleaning takes records out of a batch; its place among the offsets stays. */
+static bool is_same(const struct batch_header *a, const struct batch_header *b, bool compacts)
 {
-    return a->base_offset == b->base_offset && a->size == b->size && a->crc == b->crc &&
-           a->leader_epoch == b->leader_epoch;
+    bool is_its_place = a->base_offset == b->base_offset &&
+                        a->last_offset_delta == b->last_offset_delta &&
+                        a->leader_epoch == b->leader_epoch && a->producer_id == b->producer_id;
+    return is_its_place && (compacts || (a->size == b->size && a->crc == b->crc));
 }
 
 /* One batch of a segment. known: those of lives before; what is beyond them may be new. */
@@ -79,7 +82,7 @@ static enum ledger_finding read_batch(struct ledger *ledger, const struct ledger
         return LEDGER_GAP;
     if (known != NULL && header->base_offset < known->end) {
         const struct ledger_batch *before = ledger_at(known, header->base_offset);
-        if (before != NULL && !is_same(&before->header, header))
+        if (before != NULL && !is_same(&before->header, header, log->settings.compacts))
             return LEDGER_OTHER_BATCH;
     }
     batch->largest_timestamp = header->max_timestamp;
@@ -90,7 +93,8 @@ static enum ledger_finding read_batch(struct ledger *ledger, const struct ledger
     return LEDGER_RIGHT;
 }
 
-/* From where the ledger is in it, to the log's end or the end of the segment. */
+/* From where the ledger is in it, to the log's end or the end of the segment. Of a compacted log the last offsets of a sealed one may be
+ * gone. */
 static enum ledger_finding read_segment(struct ledger *ledger, const struct ledger *known,
     const struct machine *machine, const struct log *log, int32_t place)
 {
@@ -108,13 +112,17 @@ static enum ledger_finding read_segment(struct ledger *ledger, const struct ledg
     segment_path(path, log->path, segment->base_offset, ".log");
     struct bytes bytes = see_file(machine, path);
     enum ledger_finding finding = LEDGER_RIGHT;
-    while (finding == LEDGER_RIGHT && ledger->end < until) {
+    bool is_cleaned = log->settings.compacts && place + 1 < log->segment_count;
+    while (finding == LEDGER_RIGHT &&
+           (is_cleaned ? batch.position < (int64_t)bytes.size : ledger->end < until)) {
         if (bytes.data == NULL || batch.position > (int64_t)bytes.size)
             return LEDGER_NO_BATCH;
         struct bytes rest = { bytes.data + batch.position, bytes.size - (size_t)batch.position };
         finding = read_batch(ledger, known, log, rest, &batch);
         batch.position += (int64_t)batch.header.size;
     }
+    if (is_cleaned && finding == LEDGER_RIGHT)
+        ledger->end = until;
     return finding;
 }
 

@@ -101,6 +101,7 @@ struct workload *workload_create(struct sim *sim, const char *host, int port, st
     for (int i = 0; i < workload->reader_count; i++)
         reader_start(&workload->readers[i], workload, i);
     start_sometimes(workload);
+    keeper_start(&workload->keeper, workload);
     return workload;
 }
 
@@ -109,6 +110,7 @@ void workload_destroy(struct workload *workload)
     struct actor *actor;
     LL_FOREACH (workload->actors, actor)
         actor_stop(actor);
+    keeper_stop(&workload->keeper);
     for (int i = 0; i < workload->producer_count; i++)
         producer_stop(&workload->producers[i]);
     for (int i = 0; i < workload->streamer_count; i++)
@@ -168,7 +170,7 @@ bool workload_has_producers_under_way(const struct workload *workload)
 
 bool workload_is_drained(const struct workload *workload)
 {
-    bool drained = workload->draining && workload->admin.is_done && !workload_has_producers_under_way(workload);
+    bool drained = workload->draining && workload->admin.is_done && workload->keeper.is_done && !workload_has_producers_under_way(workload);
     for (int i = 0; i < workload->reader_count; i++)
         drained = drained && workload->readers[i].is_done;
     return drained;
