@@ -66,7 +66,8 @@ const struct setting node_setting_rows[] = {
     { "log.cleaner.enable", SETTING_BOOL, AT(cleaner_enable), "true",
         "Whether compacted topics are cleaned." },
     { "log.cleaner.io.buffer.load.factor", SETTING_DOUBLE, AT(cleaner_load_factor), "0.9",
-        "How full the table of keys may become; what does not fit is left for another cleaning.",
+        "How full the table of keys may become; what does not fit is left for another cleaning. "
+        "Below 0.01 it counts as 0.01, above 0.99 as 0.99.",
         .flags = SETTING_LIVE },
     { "log.cleaner.io.buffer.size", SETTING_INT32, AT(cleaner_io_buffer_bytes), "524288",
         "Memory for reading and writing of all cleanings together.", SETTING_AT_LEAST(0),

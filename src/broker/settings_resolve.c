@@ -90,6 +90,12 @@ int64_t producer_expiry_resolve(const struct node_settings *node, const struct i
     return now.producer_id_expiration_ms;
 }
 
+/* Through a controller anything can be stored. */
+static int64_t clamp(int64_t value, int64_t least, int64_t most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
 void cleaner_settings_resolve(const struct node_settings *node, const struct image *image,
     struct cleaner_settings *out_settings)
 {
@@ -107,9 +113,9 @@ void cleaner_settings_resolve(const struct node_settings *node, const struct ima
     *out_settings = (struct cleaner_settings){ .enabled = node->cleaner_enable,
         .threads = now.cleaner_threads,
         .backoff_ms = now.cleaner_backoff_ms,
-        .dedupe_bytes = now.cleaner_dedupe_bytes,
+        .dedupe_bytes = clamp(now.cleaner_dedupe_bytes, 0, 1LL << 40),
         .io_buffer_bytes = now.cleaner_io_buffer_bytes,
-        .bytes_per_second = pace < 1e18 ? (int64_t)pace : INT64_MAX,
+        .bytes_per_second = pace >= 0 && pace < 1e18 ? (int64_t)pace : INT64_MAX, /* as in Kafka: below 0, no bound */
         .load_factor = now.cleaner_load_factor };
 }
 

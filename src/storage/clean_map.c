@@ -23,8 +23,9 @@ struct clean_map *clean_map_create(
     int64_t bytes, double load_factor, int64_t keys_most, const uint64_t secret[2])
 {
     struct clean_map *map = memory_take(sizeof(*map));
-    assert(load_factor > 0 && keys_most >= 0);
+    assert(keys_most >= 0);
     double load = load_factor < 0.99 ? load_factor : 0.99; /* one slot stays free: probing ends */
+    load = load_factor >= 0.01 ? load : 0.01;              /* also when it is no number */
     int64_t slot_count = bytes / (int64_t)sizeof(struct slot);
     map->capacity = (int64_t)((double)slot_count * load);
     if (map->capacity > keys_most)

@@ -15,7 +15,7 @@
 struct clean_map;
 
 /* Holds at most keys_most keys, and as many as fit into `bytes` when load_factor of its slots are
- * taken, but at least one. */
+ * taken, but at least one. A load_factor below 0.01, or that is no number, counts as 0.01. */
 struct clean_map *clean_map_create(
     int64_t bytes, double load_factor, int64_t keys_most, const uint64_t secret[2]);
 void clean_map_destroy(struct clean_map *map); /* NULL does nothing */

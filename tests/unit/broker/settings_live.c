@@ -6,6 +6,7 @@
 #include "broker/topic_check.h"
 #include "broker/topic_describe.h"
 #include "metadata/apply.h"
+#include "storage/flusher.h"
 #include "test.h"
 #include "wire/gen/config_record.h"
 #include "wire/gen/create_topics.h"
@@ -119,6 +120,27 @@ void test_settings_live__forget_producers_after_the_time_said_last(void)
     assert_int_equal(producer_expiry_resolve(&node, image), 60);
     set(SCOPE_BROKER, "7", "producer.id.expiration.ms", "70");
     assert_int_equal(producer_expiry_resolve(&node, image), 70);
+    end();
+}
+
+/* What no cleaning can work with does not reach it: Kafka, too, takes a pace below zero for none. */
+void test_settings_live__let_cleanings_have_what_they_can_use(void)
+{
+    struct cleaner_settings cleaner;
+    begin("node.id=7\n");
+    set(SCOPE_BROKER, "", "log.cleaner.dedupe.buffer.size", "-1");
+    set(SCOPE_BROKER, "", "log.cleaner.io.max.bytes.per.second", "-1e300");
+    cleaner_settings_resolve(&node, image, &cleaner);
+    assert_int_equal(cleaner.dedupe_bytes, 0);
+    assert_int_equal(cleaner.bytes_per_second, INT64_MAX);
+    set(SCOPE_BROKER, "", "log.cleaner.dedupe.buffer.size", "9223372036854775807");
+    set(SCOPE_BROKER, "", "log.cleaner.io.max.bytes.per.second", "NaN");
+    cleaner_settings_resolve(&node, image, &cleaner);
+    assert_int_equal(cleaner.dedupe_bytes, 1LL << 40);
+    assert_int_equal(cleaner.bytes_per_second, INT64_MAX);
+    set(SCOPE_BROKER, "", "log.cleaner.io.max.bytes.per.second", "0.5");
+    cleaner_settings_resolve(&node, image, &cleaner);
+    assert_int_equal(cleaner.bytes_per_second, 0);
     end();
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storage/clean_map.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -72,6 +73,21 @@ void test_clean_map__holds_one_key_at_the_least(void)
         assert_true(clean_map_put(map, clean_map_key(map, key_of(key, text)), (int64_t)key));
     assert_false(clean_map_put(map, clean_map_key(map, key_of(10, text)), 10));
     clean_map_destroy(map);
+}
+
+/* Any number may be set for the load: one that is none, or none at all, still lets a cleaning get on, in the memory given. */
+void test_clean_map__takes_any_load_factor(void)
+{
+    const double loads[] = { 0, -1, NAN, -INFINITY, 1e-300, INFINITY };
+    char text[32];
+    for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
+        struct clean_map *map = clean_map_create(24 * 1000, loads[i], INT64_MAX, secret);
+        int64_t count = 0;
+        while (clean_map_put(map, clean_map_key(map, key_of((uint64_t)count, text)), count))
+            count++;
+        assert_in_range(count, 10, 990);
+        clean_map_destroy(map);
+    }
 }
 
 /* Keys of every length are told apart, also where one begins like the other or ends with zeros. */
