@@ -416,7 +416,8 @@ static void note_over(struct cleaning *cleaning)
     if (log == NULL || log->generation != cleaning->generation)
         return;
     log->cleaning_told = false;
-    log->clean_end = clean_end(cleaning->clean);
+    if (log->clean_end < clean_end(cleaning->clean)) /* the range may have ended before */
+        log->clean_end = clean_end(cleaning->clean);
     log->horizon_ms = statistics->next_horizon_ms > cleaning->began_ms
                           ? statistics->next_horizon_ms
                           : INT64_MAX;
@@ -497,7 +498,7 @@ void cleaning_start(struct log *log, const struct dirty_range *range, int64_t me
                 "is cleaned from its start",
                 log->path, (long long)log->clean_end, (long long)log->start,
                 (long long)log->tail.end_offset);
-        log->clean_end = range->first_dirty;
+        log->clean_end = log->start;
     }
     log->cleaning = cleaning;
     DL_APPEND(flusher->cleaner.cleanings, cleaning);

@@ -56,6 +56,8 @@ void dirty_measure(const struct dirty_log *log, struct dirty_range *out_range)
     *range = (struct dirty_range){ 0 };
     range->first_dirty = find_first_dirty(log, &range->was_reset);
     range->dirty_end = find_dirty_end(log, range->first_dirty);
+    if (range->first_dirty > range->dirty_end) /* the last cleaning ended inside of a segment that has to stay now */
+        range->first_dirty = range->dirty_end;
     int64_t from = base_of(log, range->first_dirty);
     for (int32_t i = 0; i < log->segment_count; i++) {
         const struct dirty_segment *segment = &log->segments[i];

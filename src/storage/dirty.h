@@ -25,7 +25,7 @@ struct dirty_log {
     double min_ratio;
 };
 struct dirty_range {
-    int64_t first_dirty;
+    int64_t first_dirty; /* at most dirty_end */
     int64_t dirty_end; /* base of the first segment that may not be cleaned */
     int64_t clean_bytes, dirty_bytes;
     bool was_reset; /* the last cleaning's end lies outside of the log, so all is dirty */

@@ -114,6 +114,23 @@ void test_dirty__is_due_when_a_record_is_old(void)
     expect(&log, 300, 300, 3000, 0, false);
 }
 
+/* The last cleaning ended inside a segment which may not be cleaned any more, since the lag was raised or a checkpoint works
+ * with it. What stands before it may have a tombstone that has to go: a range of nothing, that ends where a segment begins. */
+void test_dirty__begins_no_later_than_it_ends(void)
+{
+    struct dirty_log log = plain();
+    log.clean_end = 250;
+    log.horizon_ms = 2000;
+    log.min_lag_ms = 2000 - 1250;
+    expect(&log, 200, 200, 2000, 0, true);
+    log.min_lag_ms = 0;
+    log.limit = 200;
+    expect(&log, 200, 200, 2000, 0, true);
+    log = plain();
+    log.clean_end = 550; /* in the active one: not ours, maybe */
+    expect(&log, 500, 500, 5000, 0, false);
+}
+
 /* A tombstone that only waits for its time is no dirt, but it has to go. */
 void test_dirty__is_due_at_a_horizon(void)
 {
