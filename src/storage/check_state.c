@@ -54,8 +54,8 @@ void check_epochs_take(struct log_check *log, const struct checked_batch *batch)
         return; /* below the log's start */
     if (said == epoch)
         return;
-    if (epoch > epochs_latest(epochs) && !log->place.clean && offset >= log->place.recovery_point)
-        return; /* not flushed before an unclean stop, like the batch itself */
+    if (!log->place.clean && (log->is_metadata || offset >= log->place.recovery_point))
+        return; /* a start asks the batches there: the file may be older, or speak of a lost tail */
     log->epochs_told = true;
     path_in(path, log->path, "leader-epoch-checkpoint");
     check_say(log->check,

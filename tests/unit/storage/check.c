@@ -202,7 +202,8 @@ void test_check__judges_what_the_checkpoint_files_say(void)
 }
 
 /* What an unclean stop leaves of the indexes of a segment that was sealed at the recovery point, of
- * a partition that no checkpoint names yet, and of one that was set aside before a clean stop. */
+ * an epoch whose first records were lost above it, of a partition that no checkpoint names yet, and
+ * of one that was set aside before a clean stop. */
 void test_check__takes_no_unfinished_work_for_damage(void)
 {
     struct bench bench;
@@ -214,8 +215,14 @@ void test_check__takes_no_unfinished_work_for_damage(void)
     expect_damage(bench.store.path, "t-0/00000000000000000030.timeindex", 0);
     write_text(at(&bench, "recovery-point-offset-checkpoint"), "0\n1\nt 0 40\n");
     expect(bench.store.path, 0, 0, 0);
+    write_text(at(&bench, "t-0/leader-epoch-checkpoint"), "0\n5\n0 0\n1 10\n2 20\n3 30\n5 40\n");
+    expect(bench.store.path, 0, 0, 0);
+    write_text(at(&bench, "t-0/leader-epoch-checkpoint"), "0\n5\n0 0\n1 10\n2 20\n3 31\n5 40\n");
+    expect_damage(bench.store.path, "leader-epoch-checkpoint", -1);
+    write_text(at(&bench, "t-0/leader-epoch-checkpoint"), "0\n5\n0 0\n1 10\n2 20\n3 30\n5 40\n");
     write_text(at(&bench, "recovery-point-offset-checkpoint"), "0\n0\n");
     expect(bench.store.path, 0, 0, 0);
+    write_text(at(&bench, "t-0/leader-epoch-checkpoint"), "0\n5\n0 0\n1 10\n2 20\n3 30\n4 40\n");
     write_text(at(&bench, ".kafka_cleanshutdown"), "");
     snprintf(command, sizeof(command),
         "mv %s/t-0 %s/t-0.0123456789abcdef0123456789abcdef-stray && rm %s/rep*", bench.store.path,
