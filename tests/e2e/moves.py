@@ -261,8 +261,8 @@ class Moves:
         assert os.geteuid() == 0, "mounts need root"
         lost = self.two
         self.connection.create_topic("spread", 8)
-        wire.wait_for(lambda: sum(p["leader"] == 1 for p in self.partitions("spread")) == 8, 20, "all are served")
         for p in range(8):
+            wire.wait_for(lambda p=p: self.connection.list_offset("spread", p, -1), 20, "it is served")
             assert self.connection.produce("spread", p, wire.batch([(b"k", b"%d:" % p, [], AT)])) == 0
         away = [p for p in range(8) if ("spread", p) in self.connection.log_dir_replicas()[lost]]
         assert 0 < len(away) < 8
@@ -278,8 +278,8 @@ class Moves:
             subprocess.run(["umount", lost], check=True)
         self.broker.start(timeout=120)
         self.again()
-        wire.wait_for(lambda: sum(p["leader"] == 1 for p in self.partitions("spread")) == 8, 20, "all are served again")
         for p in range(8):
+            wire.wait_for(lambda p=p: self.connection.list_offset("spread", p, -1), 30, "it is served again")
             assert self.connection.produce("spread", p, wire.batch([(b"k", b"%d:" % p, [], AT)])) == 1, p
         assert [p for p in range(8) if ("spread", p) in self.connection.log_dir_replicas()[lost]] == away
 
