@@ -27,37 +27,37 @@ static int load_snapshot(struct log *log, int64_t offset)
     return good ? 0 : -EBADMSG;
 }
 
+/* Of the snapshots up to a limit the newest, and whether there are any beyond it. */
 struct newest_snapshot {
     int64_t limit, offset;
+    bool has_beyond;
 };
 
 static int visit_snapshot(void *context, const char *name)
 {
     struct newest_snapshot *newest = context;
     int64_t offset;
-    if (strspn(name, "0123456789") == 20 && strcmp(name + 20, ".snapshot") == 0 &&
-        str_to_int64((struct str){ name, 20 }, &offset) && offset <= newest->limit &&
-        offset > newest->offset)
+    if (strspn(name, "0123456789") != 20 || strcmp(name + 20, ".snapshot") != 0 ||
+        !str_to_int64((struct str){ name, 20 }, &offset))
+        return 0;
+    if (offset > newest->limit)
+        newest->has_beyond = true;
+    else if (offset > newest->offset)
         newest->offset = offset;
     return 0;
 }
 
-/* The newest readable snapshot at or below the end; those above speak of what was cut. */
-static int find_snapshot(struct log *log, bool *out_damaged)
+/* The newest readable snapshot at or below the end; those beyond speak of what was cut. */
+static int find_snapshot(struct log *log, bool *out_damaged, bool *out_beyond)
 {
-    char path[SEGMENT_PATH_SIZE];
-    int64_t above = log->snapshot_offset;
-    while (above > log->tail.end_offset && !broken(snapshot_beyond_end)) {
-        segment_path(path, log->path, above, ".snapshot");
-        int status = file_unlink(log->io, path);
-        struct newest_snapshot newest = { above - 1, -1 };
-        if (status == 0 || status == -ENOENT)
-            status = directory_list(log->io, log->path, visit_snapshot, &newest);
+    if (log->snapshot_offset > log->tail.end_offset && !broken(snapshot_beyond_end)) {
+        struct newest_snapshot newest = { .limit = log->tail.end_offset, .offset = -1 };
+        int status = directory_list(log->io, log->path, visit_snapshot, &newest);
         if (status < 0)
             return status;
-        above = newest.offset;
+        log->snapshot_offset = newest.offset;
+        *out_beyond = newest.has_beyond;
     }
-    log->snapshot_offset = above;
     while (log->snapshot_offset >= 0) {
         int status = load_snapshot(log, log->snapshot_offset);
         if (status != -EBADMSG)
@@ -67,13 +67,41 @@ static int find_snapshot(struct log *log, bool *out_damaged)
             "file=%s/%020lld.snapshot reason=\"it is damaged\": the producers are taken from the one "
             "before it, or from all batches",
             log->path, (long long)log->snapshot_offset);
-        struct newest_snapshot newest = { log->snapshot_offset - 1, -1 };
+        struct newest_snapshot newest = { .limit = log->snapshot_offset - 1, .offset = -1 };
         status = directory_list(log->io, log->path, visit_snapshot, &newest);
         if (status < 0)
             return status;
         log->snapshot_offset = newest.offset;
     }
     return 0;
+}
+
+/* They are gone for good before the log grows to where they stand. The last one that says that there were producers is not removed
+ * before another does. */
+static int remove_beyond(struct log *log)
+{
+    char path[SEGMENT_PATH_SIZE];
+    struct newest_snapshot newest = { .limit = INT64_MAX, .offset = -1 };
+    int status = 0;
+    if (log->snapshot_offset < 0) {
+        uint8_t *data;
+        size_t size;
+        log->snapshot_offset = log->tail.end_offset;
+        log_take_snapshot(log, &data, &size);
+        segment_path(path, log->path, log->snapshot_offset, ".snapshot");
+        status = file_replace(log->io, path, data, size);
+        memory_give(data);
+    }
+    if (status == 0)
+        status = directory_list(log->io, log->path, visit_snapshot, &newest);
+    while (status == 0 && newest.offset > log->tail.end_offset) {
+        segment_path(path, log->path, newest.offset, ".snapshot");
+        status = file_unlink(log->io, path);
+        newest = (struct newest_snapshot){ .limit = newest.offset - 1, .offset = -1 };
+        if (status == 0)
+            status = directory_list(log->io, log->path, visit_snapshot, &newest);
+    }
+    return status < 0 ? status : directory_sync(log->io, log->path);
 }
 
 static int replay_batch(
@@ -133,22 +161,9 @@ static int replay_segment(struct log *log, struct segment *segment, int64_t from
     return status == -EBADMSG ? 0 : status;
 }
 
-/* Without a snapshot there was no producer at the recovery point, unless that only follows the log's
- * start: then what stands below it tells. After a clean stop there is none at all. One that is damaged says that there were some. Where the active segment begins there is a
- * snapshot, as when it was begun: the recovery point of a page-cache log moves there. */
-int log_recover_producers(struct log *log, bool clean)
+static int replay(struct log *log, int64_t from, bool clean)
 {
-    bool damaged = false;
-    int status = broken(producer_snapshot) ? 0 : find_snapshot(log, &damaged);
-    int64_t from = log->snapshot_offset;
-    if (from < 0 && !damaged)
-        from = clean                                  ? log->tail.end_offset
-               : log->recovery_point <= log->start ? log->segments[0].base_offset
-                                                   : log->recovery_point;
-    if (from < log->segments[0].base_offset)
-        from = log->segments[0].base_offset;
-    if (from >= log->tail.end_offset && clean)
-        return status; /* else the index of aborted ones may tell of what was lost behind the end */
+    int status = 0;
     int32_t first = log_segment_at(log, from);
     if (!clean && first > 0 && log->segments[first].base_offset == from)
         first--; /* was the end of the one before cut there, and then sealed, so is its index of aborted ones */
@@ -160,4 +175,25 @@ int log_recover_producers(struct log *log, bool clean)
             status = replay_segment(log, segment, from, clean);
     }
     return status;
+}
+
+/* Without a snapshot there was no producer at the recovery point, unless that only follows the log's
+ * start: then what stands below it tells. After a clean stop there is none at all. One that is damaged
+ * or beyond the end says that there were some, and had taken the place of those before it. Where the
+ * active segment begins there is a snapshot, as when it was begun: the recovery point of a page-cache
+ * log moves there. */
+int log_recover_producers(struct log *log, bool clean)
+{
+    bool damaged = false, beyond = false;
+    int status = broken(producer_snapshot) ? 0 : find_snapshot(log, &damaged, &beyond);
+    int64_t from = log->snapshot_offset;
+    if (from < 0 && !damaged && !beyond)
+        from = clean                               ? log->tail.end_offset
+               : log->recovery_point <= log->start ? log->segments[0].base_offset
+                                                   : log->recovery_point;
+    if (from < log->segments[0].base_offset)
+        from = log->segments[0].base_offset;
+    if (status == 0 && (from < log->tail.end_offset || !clean)) /* the index of aborted ones may tell of what was lost behind the end */
+        status = replay(log, from, clean);
+    return status < 0 || !beyond ? status : remove_beyond(log);
 }

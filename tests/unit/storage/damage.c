@@ -367,6 +367,42 @@ void test_damage__of_a_snapshot_forgets_no_producer(void)
     store_remove(&bench.store);
 }
 
+/* A snapshot of producers beyond the end of a log that is cut had taken the place of the one before: they are taken from the batches,
+ * and a snapshot of that stands before the one beyond is gone. */
+void test_damage__of_the_end_forgets_no_producer(void)
+{
+    struct bench bench;
+    struct batch_options options = batch_options_plain();
+    char name[64], path[900];
+    bench_create(&bench, 1 << 30);
+    assert_int_equal(try_open(&bench), 0);
+    options.producer_id = 7;
+    options.producer_epoch = 0;
+    options.base_sequence = 0;
+    store_stage(bench.log, 3, 100, 2000, 5, &options);
+    assert_int_equal(log_write(bench.log), 0);
+    stop(&bench);
+    assert_int_equal(try_open(&bench), 0);
+    store_append(bench.log, 1, 300, 2001, 5);
+    stop(&bench);
+    flip_byte(bench.path, size_of(&bench) - 1);
+    snprintf(name, sizeof(name), "0\n1\nt 0 %d\n", BATCHES + 3);
+    bench_write(&bench, "recovery-point-offset-checkpoint", name);
+    forget_the_stop(&bench);
+
+    assert_int_equal(try_open(&bench), 0);
+    assert_int_equal(log_end(bench.log), BATCHES + 3);
+    const struct producer *producer = producers_find(log_producers(bench.log), 7);
+    assert_non_null(producer);
+    assert_int_equal(producer->batches[0].last_sequence, 2);
+    for (int beyond = 0; beyond < 2; beyond++) {
+        snprintf(path, sizeof(path), "%s/t-0/%020d.snapshot", bench.store.path, BATCHES + 3 + beyond);
+        assert_int_equal(access(path, F_OK), beyond == 0 ? 0 : -1);
+    }
+    stop(&bench);
+    store_remove(&bench.store);
+}
+
 /* A header whose offsets are wrong hides its batch from who looks for it: told as a gap, or damage
  * when they cannot be. */
 void test_damage__of_an_offset_is_told(void)
