@@ -16,6 +16,7 @@
 #define BROKEN_RULES(RULE, OPEN)                                                                                     \
     /* wire */                                                                                                       \
     RULE(append_crc, "S4", "the CRC of a batch is not looked at when it is appended")                                \
+    RULE(sequence_wrap, "T2", "a producer's sequence INT32_MAX counts as 0")                                         \
     RULE(crc_not_renewed, "S4", "a batch gets another time, and keeps its CRC")                                      \
     RULE(records_unseen, "C3", "the records inside of a batch are not looked at when it is appended")                \
     /* io */                                                                                                         \

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/broken.h"
 #include "base/bytes.h"
 
 enum {
@@ -93,7 +94,7 @@ static inline int64_t batch_next_offset(const struct batch_header *header)
 /* Sequence numbers wrap from INT32_MAX to 0. */
 static inline int32_t sequence_add(int32_t sequence, int32_t increment)
 {
-    return (int32_t)(((int64_t)sequence + increment) % ((int64_t)INT32_MAX + 1));
+    return (int32_t)(((int64_t)sequence + increment) % ((int64_t)INT32_MAX + !broken(sequence_wrap)));
 }
 static inline int32_t batch_last_sequence(const struct batch_header *header)
 {

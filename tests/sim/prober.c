@@ -5,6 +5,7 @@
 
 #include "base/container.h"
 #include "error.h"
+#include "sim/producer_id.h"
 #include "sim/workload.h"
 #include "wire/gen/describe_producers.h"
 #include "wire/gen/list_offsets.h"
@@ -170,7 +171,7 @@ static void see_producers(struct prober *prober, const struct describe_producers
         if (state->producer_id != facts->producer_id)
             continue;
         bool is_newer = state->producer_epoch > facts->producer_epoch;
-        if (!is_newer && (state->producer_epoch < facts->producer_epoch || state->last_sequence < facts->last_sequence))
+        if (!is_newer && (state->producer_epoch < facts->producer_epoch || sequence_is_before(state->last_sequence, facts->last_sequence)))
             violate(prober, "producer_was_set_back", state->last_sequence, facts->last_sequence);
         return;
     }

@@ -72,9 +72,11 @@ static void end_batch(struct producer *producer, const char *phase, int64_t base
     producer->other_offset = OFFSET_NONE;
 }
 
-static void begin_sequences(struct producer *producer)
+static void begin_sequences(struct producer *producer, int32_t first)
 {
-    memset(producer->sequences, 0, sizeof(producer->sequences));
+    producer->first_sequence = first;
+    for (int32_t i = 0; i < PARTITIONS_MOST; i++)
+        producer->sequences[i] = first;
 }
 
 /* What is under way over either connection may still be stored, later than what comes: so a new life begins. */
@@ -83,7 +85,7 @@ static void forget_id(struct producer *producer)
     producer->producer_id = -1;
     producer->actor.lives++;
     client_hang_up(&producer->other);
-    begin_sequences(producer);
+    begin_sequences(producer, 0);
     memset(producer->is_known, 0, sizeof(producer->is_known));
 }
 
@@ -96,6 +98,7 @@ static void hear_id(struct actor *actor)
         return;
     producer->producer_id = response->producer_id;
     producer->epoch = response->producer_epoch;
+    begin_sequences(producer, producer_id_draw_sequence(actor));
     snprintf(owner, sizeof(owner), "%s/%d", actor->name, producer->id_count++);
     producer_id_note(actor, owner, producer->producer_id);
     actor_wait(actor, 1000);
@@ -197,8 +200,14 @@ static void remember(struct producer *producer)
     facts->has_producer = true;
     facts->producer_id = producer->producer_id;
     facts->producer_epoch = producer->epoch;
-    facts->last_sequence = producer->sequence + producer->count - 1;
+    facts->last_sequence = sequence_behind(producer->sequence, producer->count - 1);
     producer->is_known[producer->partition] = true;
+}
+
+static void end_sequences(struct producer *producer)
+{
+    int32_t *next = &producer->sequences[producer->partition];
+    *next = sequence_behind(*next, producer->count);
 }
 
 static void hear_success(struct producer *producer, int64_t base_offset)
@@ -218,11 +227,11 @@ static void hear_success(struct producer *producer, int64_t base_offset)
             producer_note(producer, "ok", base_offset);
         producer->kind = BATCH_ECHO;
         producer->attempts = 0;
-        producer->sequences[producer->partition] += producer->count;
+        end_sequences(producer);
         return;
     }
     if (producer->kind == BATCH_NORMAL)
-        producer->sequences[producer->partition] += producer->count;
+        end_sequences(producer);
     end_batch(producer, "ok", base_offset);
 }
 
@@ -312,8 +321,9 @@ static void send_batch(struct producer *producer)
 static enum batch_kind draw_kind(struct producer *producer)
 {
     struct actor *actor = &producer->actor;
-    bool is_known = producer->is_idempotent && producer->sequence > 0 && !producer->topic->may_lose;
-    bool begins_epoch = producer->is_known[producer->partition] && producer->sequence == 0 && !producer->topic->may_lose;
+    bool is_first = producer->sequence == producer->first_sequence;
+    bool is_known = producer->is_idempotent && !is_first && !producer->topic->may_lose;
+    bool begins_epoch = producer->is_known[producer->partition] && is_first && !producer->topic->may_lose;
     if (begins_epoch && actor_draw(actor, 4) == 0)
         return BATCH_SEQUENCE_GAP;
     if (producer->acks == 0 || actor_draw(actor, 12) > 0)
@@ -332,13 +342,13 @@ static void begin_batch(struct producer *producer)
     struct actor *actor = &producer->actor;
     if (producer->is_idempotent && producer->epoch < 100 && actor_draw(actor, 30) == 0) {
         producer->epoch++; /* as clients do that do not know what became of a batch */
-        begin_sequences(producer);
+        begin_sequences(producer, 0);
     }
     producer->partition = (int32_t)actor_draw(actor, (uint64_t)producer->topic->partition_count);
     producer->sequence = producer->sequences[producer->partition];
     producer->kind = draw_kind(producer);
     if (producer->kind == BATCH_SEQUENCE_GAP)
-        producer->sequence += 1 + (int32_t)actor_draw(actor, 10);
+        producer->sequence = sequence_behind(producer->sequence, 1 + (int32_t)actor_draw(actor, 10));
     producer->count = 1 + (int32_t)actor_draw(actor, RECORDS_MOST);
     for (int32_t i = 0; i < producer->count; i++)
         producer->values[i] = recorder_value(actor->workload->recorder);

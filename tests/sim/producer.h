@@ -20,6 +20,7 @@ struct producer {
     int64_t producer_id; /* -1: none yet */
     int16_t epoch;
     int32_t sequences[PARTITIONS_MOST]; /* the next ones */
+    int32_t first_sequence;             /* of each partition, in this epoch */
     bool is_known[PARTITIONS_MOST];     /* something was stored there, in this epoch or an older one */
     int id_count;                       /* how many it got */
 

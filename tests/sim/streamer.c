@@ -92,7 +92,7 @@ static void begin_batch(struct streamer *streamer)
     *batch = (struct stream_batch){ .count = 1 + (int32_t)actor_draw(actor, STREAM_RECORDS_MOST),
         .time_ms = loop_wall_ms(actor->loop),
         .life = actor->workload->recorder->lives };
-    batch->sequence = streamer->next_batch == 0 ? 0 : before->sequence + before->count;
+    batch->sequence = streamer->next_batch == 0 ? producer_id_draw_sequence(actor) : sequence_behind(before->sequence, before->count);
     streamer->next_batch++;
     for (int32_t i = 0; i < streamer->partition_count; i++) {
         batch->offsets[i] = OFFSET_NONE;
