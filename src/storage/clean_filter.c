@@ -261,7 +261,9 @@ static bool record_stays(struct clean_filter *filter, const struct batch_header 
         filter->statistics.records_without_key++;
         return false;
     }
-    if (record->value.data == NULL && horizon_has_passed(filter, header))
+    /* A batch that was left may hold an older value of the key, which would count again. */
+    if (record->value.data == NULL && horizon_has_passed(filter, header) &&
+        filter->statistics.batches_left == 0)
         return false;
     return record->offset >= clean_map_find(filter->map, key);
 }
