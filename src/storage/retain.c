@@ -110,6 +110,20 @@ void log_begin_at(struct log *log, int64_t offset)
     (void)drop_below_start(log); /* what cannot go now goes when retention comes by */
 }
 
+/* Whether all of its records are older than retention.ms. A segment without a time, as one that a
+ * cleaning emptied, is as old as what follows it. */
+static bool is_old(struct log *log, int32_t place, int64_t wall_ms)
+{
+    for (int32_t i = place; i < log->segment_count; i++) {
+        struct segment *segment = &log->segments[i];
+        if (segment_find_times(segment, log->io, log->path) < 0)
+            return false;
+        if (segment->max_timestamp >= 0)
+            return wall_ms - segment->max_timestamp > log->settings.retention_ms;
+    }
+    return false;
+}
+
 /* The oldest segments that retention lets go; the active one never, and nothing at or above the
  * high watermark. */
 static int32_t count_expired(struct log *log, int64_t wall_ms)
@@ -121,10 +135,7 @@ static int32_t count_expired(struct log *log, int64_t wall_ms)
            log->segments[count + 1].base_offset <= log->high_watermark &&
            (log->segments[count + 1].base_offset <= log->durable_end || broken(retention_undurable))) {
         struct segment *segment = &log->segments[count];
-        bool old = false, large = false;
-        if (settings->retention_ms >= 0 && segment_find_times(segment, log->io, log->path) == 0)
-            old = segment->max_timestamp >= 0 &&
-                  wall_ms - segment->max_timestamp > settings->retention_ms;
+        bool old = settings->retention_ms >= 0 && is_old(log, count, wall_ms), large = false;
         if (settings->retention_bytes >= 0) {
             large = size - segment->size >= settings->retention_bytes;
             size -= large ? segment->size : 0;

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/budget.h"
+#include "storage/log_state.h"
 #include "store.h"
 
 static struct uuid topic_id = { { 9, 9, 9 } };
@@ -95,6 +97,43 @@ void test_log__rolls_and_lets_old_segments_go(void)
     log = reopen(&store, &settings);
     assert_int_equal(log_start(log), start);
     assert_int_equal(log_end(log), 100);
+    store_stop(&store, &log, 1);
+    store_remove(&store);
+}
+
+/* A cleaning empties two segments, as nothing in them has a key. They stand before others for as long as these
+ * are young, and go with them; the last one that is old is rolled, so that it can go as well. */
+void test_log__lets_emptied_segments_go_with_what_follows(void)
+{
+    struct store store;
+    struct log_settings settings;
+    struct budget memory;
+    log_settings_defaults(&settings);
+    settings.segment_bytes = 1500;
+    settings.file_delete_delay_ms = 1;
+    settings.compacts = settings.deletes = true;
+    settings.retention_ms = 1000;
+    store_create(&store);
+    struct log *log = create(&store, &settings);
+    int64_t wall_ms = loop_wall_ms(store.loop);
+    for (int i = 0; i < 3; i++)
+        store_append(log, 1, 1000, wall_ms, 0);
+    store_flush(&store, log);
+    log_set_high_watermark(log, 3);
+    budget_init(&memory, INT64_MAX);
+    flusher_set_cleaner(store.flusher,
+        &(struct cleaner_settings){ .enabled = true, .threads = 1, .backoff_ms = 1, .dedupe_bytes = 1 << 20,
+            .io_buffer_bytes = 1 << 20, .bytes_per_second = INT64_MAX, .load_factor = 0.9 },
+        &memory);
+    while (log_size(log) > 2000 || log->cleaning != NULL)
+        assert_true(loop_turn(store.loop));
+    assert_int_equal(log_retain(log, wall_ms + 1000), 0);
+    assert_int_equal(log_start(log), 0);
+    assert_int_equal(log_retain(log, wall_ms + 1001), 0);
+    assert_int_equal(log_start(log), 2);
+    store_flush(&store, log);
+    assert_int_equal(log_retain(log, wall_ms + 1001), 0);
+    assert_int_equal(log_start(log), 3);
     store_stop(&store, &log, 1);
     store_remove(&store);
 }
