@@ -94,6 +94,15 @@ static bool is_wanted(const struct cleaning *cleaning)
            !cleaning->flusher->cleaner.stopping && cleaning->flusher->failure == 0;
 }
 
+/* Once until the log is cleaned. */
+static void tell_failed(struct log *log, const char *reason, int status)
+{
+    if (!log->cleaning_told)
+        report_warn("cleaning_failed", "log=%s reason=\"%s\" cause=\"%s\": it is tried again later",
+            log->path, reason, status_text(status));
+    log->cleaning_told = true;
+}
+
 /* ---- Its beginning. ---- */
 
 /* The producers whose newest batch stays, empty when its records go. */
@@ -386,7 +395,10 @@ static void work_is_done(struct work *work)
     bool is_stopping = flusher->failure != 0 || (work->status < 0 && flusher->cleaner.stopping);
     if (cleaning->log == NULL || is_stopping)
         cleaning_stop(cleaning);
-    else if (work->status < 0) /* the disk is full */
+    else if (work->status < 0 && cleaning->stage == CLEANING_WAITS) {
+        tell_failed(cleaning->log, "what an older cleaning left cannot be removed", work->status);
+        end(cleaning); /* not to begin without: another time */
+    } else if (work->status < 0) /* the disk is full */
         retry_later(cleaning);
     else if (cleaning->stage == CLEANING_WAITS)
         cleaning_go_on(cleaning);
@@ -442,11 +454,8 @@ static void note_failed(struct cleaning *cleaning)
             "log=%s reason=\"%s\": it is served as before, and not compacted any more. Restore the "
             "file, and start the node again",
             log->path, clean_reason(cleaning->clean));
-    } else if (status != -EIO && status != -ENOENT && !log->cleaning_told) {
-        log->cleaning_told = true;
-        report_warn("cleaning_failed", "log=%s reason=\"%s\" cause=\"%s\": it is tried again later",
-            log->path, clean_reason(cleaning->clean), status_text(status));
-    }
+    } else if (status != -EIO && status != -ENOENT)
+        tell_failed(log, clean_reason(cleaning->clean), status);
 }
 
 static void clean_has_stopped(struct task *task)

@@ -44,7 +44,7 @@ static int meet_fault(struct io *io, const char *path, enum disk_call call)
         (faults->fails_below != NULL && !is_below(path, faults->fails_below)))
         return 0;
     faults->failures++;
-    return -EIO;
+    return faults->fails_with != 0 ? faults->fails_with : -EIO;
 }
 
 static int find(struct io *io, const char *path, struct place *place)

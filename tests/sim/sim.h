@@ -26,6 +26,7 @@ enum disk_call { DISK_READ, DISK_WRITE, DISK_SYNC, DISK_OPEN, DISK_NAME /* make,
 /* The same of one machine's disk, for each call. */
 struct disk_faults {
     uint32_t fails[DISK_CALL_COUNT]; /* -EIO; what was to be synced never will be */
+    int fails_with;                  /* another status: something passing, as -EMFILE; 0: -EIO */
     const char *fails_below;         /* only paths that begin so; NULL: all */
     uint32_t short_write;            /* a pwritev takes a part only */
     uint32_t cold_read;              /* file_is_cached() says no */

@@ -8,6 +8,7 @@
 #include "base/budget.h"
 #include "sim/sim.h"
 #include "storage/clean.h"
+#include "storage/cleaner.h"
 #include "storage/cleaning.h"
 #include "storage/log_state.h"
 #include "storage/scan.h"
@@ -371,6 +372,72 @@ static void run_seed(uint64_t seed)
         }
     }
     boot();
+    sim_destroy(world.sim);
+}
+
+/* ---- Cleanings one by one. ---- */
+
+static bool has_segments(void *context)
+{
+    (void)context;
+    return world.log->segment_count > 4;
+}
+
+/* A world that ran for a while and in which nothing was cleaned yet; nobody works in it any more. */
+static void create_uncleaned(void)
+{
+    create_world(1);
+    world.settings.segment_bytes = 5000;
+    world.settings.min_cleanable_ratio = 0;
+    world.cleaner.enabled = false;
+    world.cleaner.dedupe_bytes = 1 << 20;
+    world.cleaner.backoff_ms = 10;
+    world.cleaner.bytes_per_second = INT64_MAX;
+    boot();
+    assert_true(sim_run(world.sim, 60 * 1000000LL, has_segments, NULL));
+    timer_cancel(world.store.loop, &world.work);
+    log_want_flush(world.log);
+    sim_run(world.sim, 1000000, is_stopped, NULL); /* everything is durable */
+    world.cleaner.enabled = true;
+}
+
+static bool has_begun(void *context)
+{
+    (void)context;
+    return world.log->cleaning != NULL || world.log->clean_end > 0;
+}
+
+static bool has_failed(void *context)
+{
+    const struct cleaning *cleaning = world.log->cleaning;
+    (void)context;
+    return machine_disk_faults(world.machine)->failures > 0 && (cleaning == NULL || !cleaning->working);
+}
+
+static bool is_cleaned(void *context)
+{
+    (void)context;
+    return world.log->clean_end > 0 && world.log->cleaning == NULL;
+}
+
+/* What an older cleaning left could not be removed, since no descriptor was free: until it is, no new one begins, and
+ * nothing takes away what that writes. */
+void test_cleaning__does_not_begin_before_old_files_are_gone(void)
+{
+    create_uncleaned();
+    struct disk_faults *faults = machine_disk_faults(world.machine);
+    world.cleaner.bytes_per_second = 10000; /* longer than until something is tried again */
+    flusher_set_cleaner(world.store.flusher, &world.cleaner, &world.memory);
+    assert_true(sim_run(world.sim, 10 * 1000000LL, has_begun, NULL));
+    faults->fails[DISK_READ] = 1000000;
+    faults->fails_with = -EMFILE;
+    faults->fails_below = "/data/topic-0";
+    world.log->cleaning->waits_for_run[0] = true; /* a flush that had the log before, and takes longer */
+    assert_true(sim_run(world.sim, 10 * 1000000LL, has_failed, NULL));
+    faults->fails[DISK_READ] = 0;
+    cleaner_note_run(world.store.flusher, 0);
+    assert_true(sim_run(world.sim, 600 * 1000000LL, is_cleaned, NULL));
+    check_content();
     sim_destroy(world.sim);
 }
 
