@@ -54,6 +54,13 @@ void timer_set(struct loop *loop, struct timer *timer, int64_t at_us); /* moves 
 void timer_cancel(struct loop *loop, struct timer *timer);             /* not set: does nothing */
 static inline bool timer_is_set(const struct timer *timer) { return heap_has(&timer->entry); }
 
+/* In so many milliseconds, as a setting may say them: INT64_MAX is a hundred years, too. */
+static inline void timer_set_in(struct loop *loop, struct timer *timer, int64_t delay_ms)
+{
+    const int64_t most_ms = 100 * 365 * 24 * 3600LL * 1000;
+    timer_set(loop, timer, loop_now_us(loop) + (delay_ms < most_ms ? delay_ms : most_ms) * 1000);
+}
+
 /* Sends mail in order. from is the calling thread's loop, whose finish coalesces the wake-ups; NULL (a worker,
  * main, the console) wakes at once. from == to is allowed: delivered in the next pass. */
 void mail_send(struct loop *from, struct loop *to, struct mail *mail);

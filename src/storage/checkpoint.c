@@ -103,8 +103,8 @@ static void take_dirty(struct flush_run *run)
     }
     flusher->dirty = kept;
     if (kept != NULL && !flusher->final)
-        timer_set(flusher->loop, &flusher->checkpoint_timer,
-            loop_now_us(flusher->loop) + log_dir_settings(flusher->dir)->checkpoint_ms * 1000);
+        timer_set_in(flusher->loop, &flusher->checkpoint_timer,
+            log_dir_settings(flusher->dir)->checkpoint_ms);
 }
 
 static void take_waiting(struct flush_run *run)

@@ -165,8 +165,7 @@ static void look(struct timer *timer)
         cleaning_start(log, &range, memory);
     }
     if (may_clean(flusher))
-        timer_set(flusher->loop, timer,
-            loop_now_us(flusher->loop) + flusher->cleaner.settings.backoff_ms * 1000);
+        timer_set_in(flusher->loop, timer, flusher->cleaner.settings.backoff_ms);
 }
 
 void cleaner_look_soon(struct flusher *flusher)
@@ -250,11 +249,12 @@ void cleaner_deinit(struct flusher *flusher)
 void flusher_set_cleaner(
     struct flusher *flusher, const struct cleaner_settings *settings, struct budget *memory)
 {
-    flusher->cleaner.settings = *settings;
-    flusher->cleaner.memory = memory;
-    if (!timer_is_set(&flusher->cleaner.timer) && may_clean(flusher))
-        timer_set(flusher->loop, &flusher->cleaner.timer,
-            loop_now_us(flusher->loop) + settings->backoff_ms * 1000);
+    struct cleaner *cleaner = &flusher->cleaner;
+    bool is_set = timer_is_set(&cleaner->timer) && cleaner->settings.backoff_ms == settings->backoff_ms;
+    cleaner->settings = *settings;
+    cleaner->memory = memory;
+    if (!is_set && may_clean(flusher))
+        timer_set_in(flusher->loop, &cleaner->timer, settings->backoff_ms);
 }
 
 void cleaner_stop(struct flusher *flusher)

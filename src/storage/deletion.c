@@ -57,8 +57,7 @@ static void rename_next(struct flusher *flusher)
 
 static void wait_for(struct deletion *deletion, int64_t delay_ms)
 {
-    struct loop *loop = deletion->flusher->loop;
-    timer_set(loop, &deletion->timer, loop_now_us(loop) + delay_ms * 1000);
+    timer_set_in(deletion->flusher->loop, &deletion->timer, delay_ms);
 }
 
 static void deletion_is_over(struct work *work)

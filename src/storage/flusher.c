@@ -151,11 +151,6 @@ static void publish_due(struct timer *timer)
         checkpoint_publish(flusher);
 }
 
-static void set_timer_in(struct flusher *flusher, struct timer *timer, int64_t delay_ms)
-{
-    timer_set(flusher->loop, timer, loop_now_us(flusher->loop) + delay_ms * 1000);
-}
-
 static int64_t rest_ms_of(const struct flusher *flusher)
 {
     return odd(early_rest) ? 20 : log_dir_settings(flusher->dir)->rest_ms;
@@ -195,7 +190,7 @@ static void rest_due(struct timer *timer)
         awake = awake || !rested;
     }
     if (awake)
-        set_timer_in(flusher, &flusher->rest_timer, rest_ms);
+        timer_set_in(flusher->loop, &flusher->rest_timer, rest_ms);
 }
 
 static void retention_due(struct timer *timer)
@@ -212,8 +207,8 @@ static void retention_due(struct timer *timer)
         if (status == -EIO)
             flush_note_failure(flusher, status);
     }
-    set_timer_in(
-        flusher, &flusher->retention_timer, log_dir_settings(flusher->dir)->retention_check_ms);
+    timer_set_in(flusher->loop,
+        &flusher->retention_timer, log_dir_settings(flusher->dir)->retention_check_ms);
 }
 
 /* ---- Log starts that clients wait for. ---- */
@@ -265,7 +260,7 @@ static void starts_are_kept(struct mail *mail)
     else if (more && kept)
         flush_publish_starts(flusher);
     else if (more && flusher->failure == 0) /* the disk is full */
-        set_timer_in(flusher, &flusher->starts_timer, STARTS_RETRY_MS);
+        timer_set_in(flusher->loop, &flusher->starts_timer, STARTS_RETRY_MS);
 }
 
 /* ---- Life. ---- */
@@ -414,8 +409,8 @@ void flush_attach(struct log *log)
         flusher->claimed[flusher->claimed_count++] = log->place;
     }
     if (!timer_is_set(&flusher->retention_timer) && !flusher->final)
-        set_timer_in(
-            flusher, &flusher->retention_timer, log_dir_settings(flusher->dir)->retention_first_ms);
+        timer_set_in(flusher->loop,
+            &flusher->retention_timer, log_dir_settings(flusher->dir)->retention_first_ms);
 }
 
 void flush_detach(struct log *log)
@@ -449,8 +444,8 @@ void flush_note_dirty(struct log *log)
         LL_PREPEND2(flusher->dirty, log, dirty_next);
     }
     if (!timer_is_set(&flusher->checkpoint_timer) && !flusher->final && flusher->failure == 0)
-        set_timer_in(
-            flusher, &flusher->checkpoint_timer, log_dir_settings(flusher->dir)->checkpoint_ms);
+        timer_set_in(flusher->loop,
+            &flusher->checkpoint_timer, log_dir_settings(flusher->dir)->checkpoint_ms);
 }
 
 void flush_note_awake(struct log *log)
@@ -458,7 +453,7 @@ void flush_note_awake(struct log *log)
     struct flusher *flusher = log->flusher;
     log->is_awake = true;
     if (!timer_is_set(&flusher->rest_timer) && !flusher->final && flusher->failure == 0)
-        set_timer_in(flusher, &flusher->rest_timer, rest_ms_of(flusher));
+        timer_set_in(flusher->loop, &flusher->rest_timer, rest_ms_of(flusher));
 }
 
 void flush_note_roll(struct log *log)

@@ -93,6 +93,23 @@ void test_loop__waits_for_timers(void)
     io_destroy(io);
 }
 
+/* Settings may say INT64_MAX milliseconds: never, not at once. */
+void test_loop__waits_as_long_as_a_timer_says(void)
+{
+    memset(trace, 0, sizeof(trace));
+    struct io *io = io_create(1);
+    struct loop *loop = loop_create(io, "loop");
+    struct step never = { .timer.run = run_timer, .loop = loop, .mark = 'n' };
+    struct step soon = { .timer.run = run_timer, .loop = loop, .mark = 's' };
+    timer_set_in(loop, &never.timer, INT64_MAX);
+    timer_set_in(loop, &soon.timer, 1);
+    turn(loop);
+    assert_string_equal(trace, "s");
+    timer_cancel(loop, &never.timer);
+    loop_destroy(loop);
+    io_destroy(io);
+}
+
 enum { LETTERS = 20000 };
 
 struct letter {

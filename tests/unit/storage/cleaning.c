@@ -441,6 +441,19 @@ void test_cleaning__does_not_begin_before_old_files_are_gone(void)
     sim_destroy(world.sim);
 }
 
+/* The longest backoff that may be set is one, and does not outlive its setting. */
+void test_cleaning__waits_for_the_backoff_that_was_said_last(void)
+{
+    create_uncleaned();
+    world.cleaner.backoff_ms = INT64_MAX;
+    flusher_set_cleaner(world.store.flusher, &world.cleaner, &world.memory);
+    assert_false(sim_run(world.sim, 60 * 1000000LL, has_begun, NULL));
+    world.cleaner.backoff_ms = 1000;
+    flusher_set_cleaner(world.store.flusher, &world.cleaner, &world.memory);
+    assert_true(sim_run(world.sim, 60 * 1000000LL, is_cleaned, NULL));
+    sim_destroy(world.sim);
+}
+
 void test_cleaning__keeps_the_newest_of_every_key(void)
 {
     const char *only = getenv("SEED"), *count = getenv("SEEDS");
