@@ -420,6 +420,20 @@ static void pause_is_over(struct timer *timer)
     go_on(container_of(timer, struct clean, pause));
 }
 
+/* When the last slice's bytes have had their time. */
+static int64_t paid_at_us(const struct clean *clean)
+{
+    double cost_us = (double)clean->slice_moved * 1e6 / (double)clean->bytes_per_second;
+    return clean->slice_started_us + (int64_t)cost_us;
+}
+
+void clean_set_pace(struct clean *clean, int64_t bytes_per_second)
+{
+    clean->bytes_per_second = bytes_per_second > 0 ? bytes_per_second : 1;
+    if (timer_is_set(&clean->pause))
+        timer_set(clean->loop, &clean->pause, paid_at_us(clean));
+}
+
 static void slice_done(struct job *job)
 {
     struct clean *clean = container_of(job, struct clean, job);
@@ -427,10 +441,9 @@ static void slice_done(struct job *job)
     bool is_undone = clean->state == CLEAN_RUNNING || clean->state == CLEAN_GROUP;
     if (clean->is_stopping && is_undone && clean->stage != STAGE_REMOVE)
         begin_removal(clean, CLEAN_STOPPED);
-    int64_t cost_us = (int64_t)((double)clean->slice_moved * 1e6 / (double)clean->bytes_per_second);
     if (clean->state == CLEAN_RUNNING && !clean->is_stopping &&
-        clean->slice_started_us + cost_us > loop_now_us(clean->loop))
-        timer_set(clean->loop, &clean->pause, clean->slice_started_us + cost_us);
+        paid_at_us(clean) > loop_now_us(clean->loop))
+        timer_set(clean->loop, &clean->pause, paid_at_us(clean));
     else
         go_on(clean);
 }

@@ -66,6 +66,7 @@ struct clean_plan {
 
 /* What it needs of the plan is copied, but path must stay. */
 struct clean *clean_start(const struct clean_plan *plan);
+void clean_set_pace(struct clean *clean, int64_t bytes_per_second); /* for what it waits for, too */
 void clean_destroy(struct clean *clean); /* not while CLEAN_RUNNING; NULL does nothing */
 
 enum clean_state { CLEAN_RUNNING, CLEAN_GROUP, CLEAN_OVER, CLEAN_FAILED, CLEAN_STOPPED };

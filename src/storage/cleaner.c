@@ -253,6 +253,9 @@ void flusher_set_cleaner(
     bool is_set = timer_is_set(&cleaner->timer) && cleaner->settings.backoff_ms == settings->backoff_ms;
     cleaner->settings = *settings;
     cleaner->memory = memory;
+    struct cleaning *cleaning;
+    DL_FOREACH(cleaner->cleanings, cleaning)
+    cleaning_set_pace(cleaning);
     if (!is_set && may_clean(flusher))
         timer_set_in(flusher->loop, &cleaner->timer, settings->backoff_ms);
 }

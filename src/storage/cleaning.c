@@ -163,11 +163,28 @@ static int list_segments(struct cleaning *cleaning, struct clean_plan *plan)
     return status;
 }
 
+/* Of one cleaning. No threads: what runs still ends. */
+static int32_t threads_of(const struct cleaner_settings *settings)
+{
+    return settings->threads > 0 ? settings->threads : 1;
+}
+
+static int64_t pace_of(const struct cleaner_settings *settings)
+{
+    int64_t pace = settings->bytes_per_second;
+    return pace == INT64_MAX ? pace : pace / threads_of(settings) + 1;
+}
+
+void cleaning_set_pace(struct cleaning *cleaning)
+{
+    if (cleaning->clean != NULL)
+        clean_set_pace(cleaning->clean, pace_of(&cleaning->flusher->cleaner.settings));
+}
+
 static struct clean_plan make_plan(struct cleaning *cleaning)
 {
     const struct log_settings *settings = &cleaning->log->settings;
     const struct cleaner_settings *all = &cleaning->flusher->cleaner.settings;
-    int64_t pace = all->bytes_per_second;
     return (struct clean_plan){ .io = cleaning->flusher->io,
         .loop = cleaning->flusher->loop,
         .resume = &cleaning->resume,
@@ -184,8 +201,8 @@ static struct clean_plan make_plan(struct cleaning *cleaning)
                                : LEAST_BATCH_BYTES,
         .map_bytes = cleaning->memory,
         .map_load_factor = all->load_factor,
-        .io_buffer_bytes = all->io_buffer_bytes / all->threads,
-        .bytes_per_second = pace == INT64_MAX ? pace : pace / all->threads + 1 };
+        .io_buffer_bytes = all->io_buffer_bytes / threads_of(all),
+        .bytes_per_second = pace_of(all) };
 }
 
 static void begin(struct cleaning *cleaning)
@@ -240,8 +257,7 @@ static void retry_due(struct timer *timer);
 
 static void retry_later(struct cleaning *cleaning)
 {
-    struct loop *loop = cleaning->flusher->loop;
-    timer_set(loop, &cleaning->retry, loop_now_us(loop) + (int64_t)RETRY_MS * 1000);
+    timer_set_in(cleaning->flusher->loop, &cleaning->retry, RETRY_MS);
 }
 
 /* The bases of the segments that become one. */

@@ -51,4 +51,5 @@ struct cleaning {
 void cleaning_start(struct log *log, const struct dirty_range *range, int64_t memory);
 void cleaning_stop(struct cleaning *cleaning);
 void cleaning_go_on(struct cleaning *cleaning); /* something that it waits for has happened */
+void cleaning_set_pace(struct cleaning *cleaning); /* that the settings say now */
 void cleaning_forget(struct log *log);          /* the log is closed or deleted */

@@ -70,7 +70,7 @@ struct cleaning {
     struct loop *loop;
     const char *path;
     struct task resumed;
-    struct timer patience;
+    struct timer patience, pace_end;
     struct clean *clean;
     struct clean_segment *segments;
     int32_t segment_count;
@@ -205,6 +205,7 @@ static void resume(struct task *task)
     outcome->statistics = *clean_statistics(cleaning->clean);
     clean_destroy(cleaning->clean);
     timer_cancel(cleaning->loop, &cleaning->patience);
+    timer_cancel(cleaning->loop, &cleaning->pace_end);
     loop_stop(cleaning->loop);
 }
 
@@ -213,6 +214,11 @@ static void lose_patience(struct timer *timer)
     struct cleaning *cleaning = container_of(timer, struct cleaning, patience);
     if (clean_state(cleaning->clean) <= CLEAN_GROUP)
         clean_stop(cleaning->clean);
+}
+
+static void end_pace(struct timer *timer)
+{
+    clean_set_pace(container_of(timer, struct cleaning, pace_end)->clean, INT64_MAX);
 }
 
 static void turn_until_ended(struct loop *loop)
@@ -259,6 +265,7 @@ void directory_clean(struct io *io, const char *path, const struct directory_wis
         .path = path,
         .resumed.run = resume,
         .patience.run = lose_patience,
+        .pace_end.run = end_pace,
         .outcome = out_outcome };
     *out_outcome = (struct directory_outcome){ .end = wish->first_dirty };
     plan_segments(&cleaning);
@@ -275,6 +282,9 @@ void directory_clean(struct io *io, const char *path, const struct directory_wis
     if (wish->stop_after_us > 0)
         timer_set(
             cleaning.loop, &cleaning.patience, loop_now_us(cleaning.loop) + wish->stop_after_us);
+    if (wish->pace_ends_after_us > 0)
+        timer_set(cleaning.loop, &cleaning.pace_end,
+            loop_now_us(cleaning.loop) + wish->pace_ends_after_us);
     (run == NULL ? turn_until_ended : run)(cleaning.loop);
     loop_destroy(cleaning.loop);
     memory_give(cleaning.segments);

@@ -16,6 +16,7 @@ struct directory_wish {
     int32_t index_interval_bytes;
     int64_t io_buffer_bytes;
     int64_t stop_after_us; /* it is asked to stop then; 0: not */
+    int64_t pace_ends_after_us; /* it may go as fast as it can then; 0: not */
 };
 struct directory_wish directory_wish_defaults(void); /* Kafka's */
 

@@ -621,3 +621,17 @@ void test_clean__keeps_to_its_pace(void)
     assert_in_range(seconds, bytes / 1000 * 8 / 10, bytes / 1000 * 12 / 10);
     trial_destroy(trial);
 }
+
+/* A pace that is taken back is not waited for any longer, not even for what was read under it. */
+void test_clean__goes_on_at_its_new_pace_at_once(void)
+{
+    struct trial *trial = trial_create(4);
+    trial->wish.bytes_per_second = 1; /* days for the first slice */
+    trial->wish.pace_ends_after_us = 1000000;
+    int64_t began_us = sim_now_us(sim);
+    struct directory_outcome outcome = clean(&trial->history, &trial->wish);
+    assert_in_range(sim_now_us(sim) - began_us, 1000000, 3000000);
+    look_again(trial);
+    check_trial(trial, outcome.end, false);
+    trial_destroy(trial);
+}
