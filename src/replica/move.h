@@ -7,7 +7,7 @@
  *   READY    and so is, durably, all that was promised before: the owner tells the controller, and
  *            calls move_finish() when the metadata name the new directory (KIP-858)
  * A future log that cannot be written falls back to COPYING. While a partition moves, neither of its
- * logs is compacted. A move is its partition's, of one loop, and goes when it is over. */
+ * logs is compacted; when the current one was while the future one was away, the copy begins anew. A move is its partition's, of one loop, and goes when it is over. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

@@ -16,9 +16,11 @@ static bool is_empty(const struct log *log)
     return log_end(log) == log_start(log);
 }
 
-static int begin_anew(struct log *future, int64_t offset)
+static int begin_anew(struct move *move, int64_t offset)
 {
-    int status = log_restart(future, offset);
+    int status = log_restart(move->future, offset);
+    if (status == 0)
+        log_set_clean_end(move->future, log_clean_end(move->partition->log));
     return status == -EAGAIN ? -EBUSY : status; /* the flusher is at work with its files */
 }
 
@@ -33,16 +35,19 @@ static int64_t epoch_begin(struct log *log, int32_t epoch)
 
 /* Takes away what the current log does not have: a crash may have taken its end after that was
  * copied, and other records may stand there by now. They agree up to the end of the newest epoch
- * that both have. */
+ * that both have. A current log that was compacted since may have lost tombstones whose values the
+ * future one still has: nothing of that is good. */
 static int align(struct move *move)
 {
     struct log *current = move->partition->log, *future = move->future;
+    if (!is_empty(future) && log_clean_end(future) != log_clean_end(current))
+        return begin_anew(move, log_start(current));
     while (!is_empty(future)) {
         int32_t newest = epochs_latest(log_epochs(future)), common;
         int64_t end;
         epochs_end(log_epochs(current), newest, log_end(current), &common, &end);
         if (common < 0 || end < log_start(future))
-            return begin_anew(future, log_start(current));
+            return begin_anew(move, log_start(current));
         if (common < newest && epoch_begin(future, newest) < end)
             end = epoch_begin(future, newest);
         if (end < log_end(future) && !broken(future_keeps_more)) {
@@ -53,6 +58,7 @@ static int align(struct move *move)
         if (common == newest)
             break;
     }
+    log_set_clean_end(future, log_clean_end(current));
     move->generation = log_generation(current);
     return 0;
 }
@@ -63,7 +69,7 @@ static int follow_start(struct move *move)
 {
     struct log *current = move->partition->log, *future = move->future;
     bool is_behind = log_end(future) < log_start(current);
-    return is_behind ? begin_anew(future, log_start(current)) : 0;
+    return is_behind ? begin_anew(move, log_start(current)) : 0;
 }
 
 static int stage_batches(struct log *future, struct buffer *buffer)
@@ -90,7 +96,7 @@ static int copy_slice(struct move *move, const struct log_slice *slice)
     struct log *future = move->future;
     /* The first batch holds the log's start, and may begin below it. */
     int status = is_empty(future) && slice->first_offset < log_end(future)
-                     ? begin_anew(future, slice->first_offset)
+                     ? begin_anew(move, slice->first_offset)
                      : 0;
     if (status < 0)
         return status;

@@ -146,7 +146,7 @@ static void judge_place(struct log_check *log)
     if (place->high_watermark > log->end_offset)
         say_of_place(log, log->place.clean ? FINDING_DAMAGE : FINDING_NOTE, "high watermark",
             place->high_watermark, "the high watermark goes back to the end of the log");
-    if (place->cleaned > log->end_offset)
+    if (place->cleaned > log->end_offset && !ends_with(log->path, "-future")) /* there it is the current log's */
         say_of_place(log, FINDING_NOTE, "line in cleaner-offset-checkpoint", place->cleaned,
             "the cleaner begins anew at the log's start");
 }

@@ -377,6 +377,14 @@ void log_hold(struct log *log, bool hold)
     if (hold && log->cleaning != NULL)
         cleaning_stop(log->cleaning);
 }
+int64_t log_clean_end(const struct log *log)
+{
+    return log->clean_end;
+}
+void log_set_clean_end(struct log *log, int64_t offset)
+{
+    log->clean_end = offset;
+}
 const struct log_settings *log_settings(const struct log *log)
 {
     return &log->settings;

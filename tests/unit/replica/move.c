@@ -238,6 +238,27 @@ void test_move__takes_back_what_the_log_does_not_have(void)
     stage_end(&stage);
 }
 
+/* A future log of an earlier life, while the current one was compacted without it: it may hold values whose tombstones are gone, and is
+ * copied anew. */
+void test_move__begins_anew_when_the_log_was_compacted_meanwhile(void)
+{
+    struct batch_header wanted[100];
+    struct stage stage;
+    stage_begin(&stage);
+    struct log *future = make_future(&stage);
+    store_append(future, 10, 200, 1, EPOCH); /* other bytes than the current log has now */
+    append_batches(stage.partition->log, 5, EPOCH);
+    store_flush(&stage.stores[0], stage.partition->log);
+    store_flush(&stage.stores[1], future);
+    log_set_clean_end(stage.partition->log, 30);
+    int count = list_batches(stage.partition->log, wanted);
+    begin_move(&stage, future);
+    finish(&stage);
+    assert_same(stage.partition->log, wanted, count);
+    assert_int_equal(log_clean_end(stage.partition->log), 30);
+    stage_end(&stage);
+}
+
 /* From the pass on in which they are joined no high watermark goes beyond the slower disk. */
 void test_move__holds_the_high_watermark_back_when_joined(void)
 {
