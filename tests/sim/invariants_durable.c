@@ -75,8 +75,8 @@ void look_at_line(struct recorder_watch *watch, const struct event *event)
         past->may_be_gone = past->may_be_gone || deletes;
     if (deletes || (past != NULL && past->may_be_gone))
         return;
-    if (past == NULL || event->offset >= past->promised)
+    if (past == NULL || event->offset >= past->promised_ever)
         invariant_fell(invariants, INVARIANT_answered_is_durable,
             "key=%s value=%lld offset=%lld promised=%lld", event->key, (long long)event->value,
-            (long long)event->offset, past == NULL ? -1LL : (long long)past->promised);
+            (long long)event->offset, past == NULL ? -1LL : (long long)past->promised_ever);
 }

@@ -125,6 +125,8 @@ static void remember(
         promised = partition->move->future->durable_end; /* it may be the one that is left */
     if (promised > past->promised || past->life != invariants->life)
         past->promised = promised;
+    if (promised > past->promised_ever)
+        past->promised_ever = promised;
     past->end = log_end(log);
     past->durable_end = log->durable_end;
     past->high_watermark = watermark;

@@ -109,6 +109,7 @@ struct past {
     int life; /* in which it was last seen */
     int64_t end, durable_end, high_watermark, log_start;
     int64_t promised;       /* below this everything survives a power cut */
+    int64_t promised_ever;  /* rot may have taken some of it since, and an answer be under way still */
     int64_t page_cache_end; /* below this the topic had ack.durability=page-cache */
     int32_t leader_epoch;
     int32_t published_leader_epoch, partition_epoch; /* in the image */
