@@ -50,7 +50,7 @@ static int64_t trusted_position(struct recovery *recovery, struct segment *segme
     int32_t entry = index_find_offset(offsets, segment->base_offset, recovery->check_from - 1);
     if (entry >= 0)
         last = index_offset_at(offsets, entry, segment->base_offset, &position);
-    bool good = entry >= 0 && segment_header(segment, position, size, &header) == 0 &&
+    bool good = entry >= 0 && !times->cut && segment_header(segment, position, size, &header) == 0 &&
                 (batch_last_offset(&header) == last || broken(index_trusted));
     int32_t time_count = times->count;
     while (time_count > 0 && !recovery->clean) {
@@ -59,7 +59,7 @@ static int64_t trusted_position(struct recovery *recovery, struct segment *segme
             break;
         time_count--;
     }
-    /* Both indexes get their entries together; a time index that ends early may have lost some. */
+    /* Both indexes get their entries together; a time index that ends early, or was cut when it was loaded, has lost some. */
     if (!good || (!recovery->clean && time_offset != last) || !time_is_true(segment, time_count, &header)) {
         index_cut(offsets, 0);
         index_cut(times, 0);

@@ -403,6 +403,24 @@ void test_damage__of_the_end_forgets_no_producer(void)
     store_remove(&bench.store);
 }
 
+/* A time index that is damaged before its end is read no further. After a clean stop, too, its segment still knows its newest time. */
+void test_damage__inside_a_time_index_loses_no_newest_time(void)
+{
+    struct bench bench;
+    char path[900];
+    bench_create_indexed(&bench, 1 << 30, 100);
+    assert_int_equal(try_open(&bench), 0);
+    for (int i = 0; i < 3; i++)
+        store_append(bench.log, 1, 300, 500, 5); /* older, and behind the newest */
+    stop(&bench);
+    snprintf(path, sizeof(path), "%s/t-0/%020d.timeindex", bench.store.path, 0);
+    flip_bit(path, 40 * index_entry_size[INDEX_TIME] + 6, 2); /* 1024 less, and so below the one before */
+    assert_int_equal(try_open(&bench), 0);
+    assert_int_equal(log_active(bench.log)->max_timestamp, 1000 + BATCHES - 1);
+    stop(&bench);
+    store_remove(&bench.store);
+}
+
 /* A header whose offsets are wrong hides its batch from who looks for it: told as a gap, or damage
  * when they cannot be. */
 void test_damage__of_an_offset_is_told(void)
