@@ -176,15 +176,18 @@ void cleaner_look_soon(struct flusher *flusher)
 
 /* ---- What cleanings wait for. ---- */
 
+/* One that goes on may find the disk failing, and then all of them end: so each time the list is read from its head. */
 void cleaner_note_run(struct flusher *flusher, int run)
 {
-    struct cleaning *cleaning, *next;
-    DL_FOREACH_SAFE(flusher->cleaner.cleanings, cleaning, next)
-    {
-        if (cleaning->waits_for_run[run]) {
-            cleaning->waits_for_run[run] = false;
-            cleaning_go_on(cleaning);
+    struct cleaning *cleaning = flusher->cleaner.cleanings;
+    while (cleaning != NULL) {
+        if (!cleaning->waits_for_run[run]) {
+            cleaning = cleaning->next;
+            continue;
         }
+        cleaning->waits_for_run[run] = false;
+        cleaning_go_on(cleaning);
+        cleaning = flusher->cleaner.cleanings;
     }
 }
 
@@ -209,22 +212,24 @@ static void points_are_kept(struct mail *mail)
 {
     struct flusher *flusher = container_of(mail, struct flusher, cleaner.points.mail);
     struct cleaner *cleaner = &flusher->cleaner;
+    struct cleaning *cleaning;
     bool more = false;
-    struct cleaning *cleaning, *next;
     cleaner->points_asked = false;
-    DL_FOREACH_SAFE(cleaner->cleanings, cleaning, next)
-    {
-        if (cleaning->point_kept)
+    DL_FOREACH(cleaner->cleanings, cleaning)
+    more = more || (!cleaning->point_kept && !cleaning->point_asked);
+    cleaning = cleaner->cleanings;
+    while (cleaning != NULL) { /* from the head each time, as above */
+        if (!cleaning->point_asked) {
+            cleaning = cleaning->next;
             continue;
-        more = more || !cleaning->point_asked;
-        if (!cleaning->point_asked)
-            continue;
+        }
         cleaning->point_asked = false;
         cleaning->point_kept = cleaner->points.status == 0;
         if (cleaning->point_kept)
             cleaning_go_on(cleaning);
         else
             cleaning_stop(cleaning); /* the disk is full: another time */
+        cleaning = cleaner->cleanings;
     }
     if (more)
         flush_publish_soon(flusher);

@@ -191,6 +191,7 @@ static struct clean_plan make_plan(struct cleaning *cleaning)
         .path = cleaning->path,
         .first_dirty = cleaning->first_dirty,
         .dirty_end = cleaning->dirty_end,
+        .high_watermark = cleaning->log->high_watermark,
         .wall_ms = cleaning->began_ms,
         .delete_retention_ms = settings->delete_retention_ms,
         .max_segment_bytes = settings->segment_bytes,
