@@ -124,8 +124,8 @@ static bool is_old(struct log *log, int32_t place, int64_t wall_ms)
     return false;
 }
 
-/* The oldest segments that retention lets go; the active one never, and nothing at or above the
- * high watermark. */
+/* The oldest segments that retention lets go; the active one never, nothing at or above the high
+ * watermark, and nothing whose producers are not in a snapshot yet. */
 static int32_t count_expired(struct log *log, int64_t wall_ms)
 {
     const struct log_settings *settings = &log->settings;
@@ -133,15 +133,14 @@ static int32_t count_expired(struct log *log, int64_t wall_ms)
     int32_t count = 0;
     while (count + 1 < log->segment_count &&
            log->segments[count + 1].base_offset <= log->high_watermark &&
-           (log->segments[count + 1].base_offset <= log->durable_end || broken(retention_undurable))) {
+           (log->segments[count + 1].base_offset <= log->recovery_point || broken(retention_undurable))) {
         struct segment *segment = &log->segments[count];
         bool old = settings->retention_ms >= 0 && is_old(log, count, wall_ms), large = false;
-        if (settings->retention_bytes >= 0) {
+        if (settings->retention_bytes >= 0)
             large = size - segment->size >= settings->retention_bytes;
-            size -= large ? segment->size : 0;
-        }
         if (!old && !large)
             break;
+        size -= segment->size;
         count++;
     }
     return count;
