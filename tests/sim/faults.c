@@ -114,7 +114,7 @@ void faults_begin_life(struct faults *faults)
     }
     if (strikes(faults, FAULT_DISK_DIES, 3))
         disk->changes_left = 1 + (int64_t)draw(faults, draw(faults, 2) == 0 ? 60 : 3000);
-    faults->was_full_at_start = disk->is_full = strikes(faults, FAULT_DISK_FULL, 16);
+    faults->was_full_early = disk->is_full = strikes(faults, FAULT_DISK_FULL, 16);
 }
 
 bool faults_life_is_short(struct faults *faults) { return strikes(faults, FAULT_SHORT_LIVES, 3); }
@@ -124,6 +124,8 @@ void faults_strike(struct faults *faults)
     struct disk_faults *disk = machine_disk_faults(faults->machine);
     disk->is_full = strikes(faults, FAULT_DISK_FULL, 6);
     disk->room_left = disk->is_full && draw(faults, 2) == 0 ? (int64_t)draw(faults, 20000) : 0;
+    if (disk->is_full && (disk->sync_us > 0 || disk->slow > 0)) /* then to be elected takes longer than until here */
+        faults->was_full_early = true;
     jump(faults, false);
     decay(faults);
     if (strikes(faults, FAULT_PAUSES, 8))
@@ -150,7 +152,7 @@ void faults_calm(struct faults *faults)
     machine_shift_clock(faults->machine, -faults->shift_ms);
     faults->shift_ms = 0;
     faults->is_calm = true;
-    faults->was_full_at_start = false;
+    faults->was_full_early = false;
     faults->failures_before = machine_disk_faults(faults->machine)->failures;
 }
 
@@ -177,7 +179,7 @@ bool faults_disk_failed(const struct faults *faults)
 
 bool faults_explain_end(const struct faults *faults)
 {
-    return faults_disk_is_dead(faults) || faults_disk_failed(faults) || faults->decays > 0 || faults->was_full_at_start;
+    return faults_disk_is_dead(faults) || faults_disk_failed(faults) || faults->decays > 0 || faults->was_full_early;
 }
 
 bool faults_explain_damage(const struct faults *faults) { return faults->decays > 0; }

@@ -37,7 +37,7 @@ struct faults {
     int64_t shift_ms;               /* of the wall clock */
     int64_t failures_before;        /* of the disk, this life */
     int32_t decays;                 /* places that are not restored */
-    bool was_full_at_start, is_calm;
+    bool was_full_early, is_calm;
 };
 
 void faults_init(struct faults *faults, struct sim *sim, struct machine *machine, bool has_two_directories, bool goes_beyond);

@@ -100,6 +100,7 @@ void invariants_begin(struct invariants *invariants, const struct node *node)
 {
     invariants->node = node;
     invariants->life++;
+    invariants->failures_before_last = invariants->failures_before;
     invariants->failures_before = machine_disk_faults(invariants->machine)->failures;
     memset(invariants->image_offsets, 0, sizeof(invariants->image_offsets));
     look_at_quorum(invariants, node->control.quorum, false);

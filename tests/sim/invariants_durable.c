@@ -63,7 +63,8 @@ static bool is_promise(const struct event *event)
            event->offset != OFFSET_NONE;
 }
 
-/* A topic that is deleted may be gone in the very pass in which a record became durable: nobody sees that it was. */
+/* A topic that is deleted, or whose directory fails, may be gone in the very pass in which a record became durable: nobody sees that
+ * it was. */
 void look_at_line(struct recorder_watch *watch, const struct event *event)
 {
     struct invariants *invariants = container_of(watch, struct invariants, recorder_watch);
@@ -73,7 +74,8 @@ void look_at_line(struct recorder_watch *watch, const struct event *event)
     struct past *past = find_past(invariants, event->key);
     if (past != NULL)
         past->may_be_gone = past->may_be_gone || deletes;
-    if (deletes || (past != NULL && past->may_be_gone))
+    bool has_failed = machine_disk_faults(invariants->machine)->failures > invariants->failures_before_last;
+    if (deletes || has_failed || (past != NULL && past->may_be_gone))
         return;
     if (past == NULL || event->offset >= past->promised_ever)
         invariant_fell(invariants, INVARIANT_answered_is_durable,

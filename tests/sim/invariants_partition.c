@@ -120,13 +120,13 @@ static void remember(
             log_label(partition->log), (long long)watermark, (long long)log->durable_end,
             (long long)log_end(log));
     int64_t promised = is_durable && watermark > log->durable_end ? watermark : log->durable_end;
+    if (promised > past->promised_ever)
+        past->promised_ever = promised;
     if (partition->move != NULL && partition->move->stage != MOVE_COPYING &&
         partition->move->future->durable_end < promised)
         promised = partition->move->future->durable_end; /* it may be the one that is left */
     if (promised > past->promised || past->life != invariants->life)
         past->promised = promised;
-    if (promised > past->promised_ever)
-        past->promised_ever = promised;
     past->end = log_end(log);
     past->durable_end = log->durable_end;
     past->high_watermark = watermark;

@@ -161,6 +161,7 @@ struct invariants {
                      before */
     uint64_t look_count;
     int64_t failures_before; /* of the disk, this life */
+    int64_t failures_before_last; /* the life before it */
     int64_t budget_used;    /* when it was looked at last */
     int64_t latest_wall_ms; /* that a loop of a node has seen */
     struct past *pasts;     /* map by key */
