@@ -237,6 +237,13 @@ static int cut_segment(struct log *log, int64_t offset)
     return status == 0 ? file_sync(segment->file) : status;
 }
 
+/* The producers where the last segment began: it goes, or they do. */
+static void forget_roll(struct log *log)
+{
+    memory_give(log->roll_snapshot);
+    log->roll_snapshot = NULL;
+}
+
 int log_truncate(struct log *log, int64_t offset)
 {
     assert(log->staging == NULL);
@@ -253,6 +260,7 @@ int log_truncate(struct log *log, int64_t offset)
     if (log->clean_end > offset)
         log->clean_end = offset;
     log_forget_boundaries(log);
+    forget_roll(log);
     int status = unlink_segments(log, keep + 1);
     if (status == 0)
         status = directory_sync(log->io, log->path);
@@ -288,6 +296,7 @@ int log_restart(struct log *log, int64_t offset)
     log->start_wanted = log->start_mailed = 0;
     log->clean_end = -1;
     log_forget_boundaries(log);
+    forget_roll(log);
     int status = unlink_segments(log, 0);
     if (status < 0)
         return status;

@@ -714,3 +714,35 @@ void test_crash__forgets_no_producer_whose_records_were_deleted(void)
         sim_destroy(world.sim);
     }
 }
+
+/* What the next checkpoint writes at the base of the last segment. */
+static void check_roll_snapshot(const struct log *log)
+{
+    struct producers then = { 0 };
+    if (log->roll_snapshot == NULL)
+        return;
+    assert_true(producers_load(&then, (struct bytes){ log->roll_snapshot, log->roll_snapshot_size }));
+    for (int32_t i = 0; i < then.count; i++)
+        assert_true(then.entries[i]->batches[0].last_offset < log->tail.base_offset);
+    producers_deinit(&then);
+}
+
+/* The producers as they were where the last segment began are to be written by the next checkpoint; when that segment is cut away they
+ * would stand at the base of another, and know of what is gone. */
+void test_crash__keeps_no_producers_of_a_segment_that_was_cut_away(void)
+{
+    for (int restarts = 0; restarts < 2; restarts++) {
+        create_world(1);
+        world.settings.segment_bytes = 4000;
+        world.store.settings.checkpoint_ms = 1 << 30;
+        boot(&world);
+        timer_cancel(world.store.loop, &world.work);
+        while (world.log->segment_count < 3)
+            append_some(&world);
+        assert_non_null(world.log->roll_snapshot);
+        int64_t offset = world.log->segments[1].base_offset;
+        assert_int_equal(restarts ? log_restart(world.log, offset) : log_truncate(world.log, offset), 0);
+        check_roll_snapshot(world.log);
+        sim_destroy(world.sim);
+    }
+}
