@@ -87,8 +87,8 @@ static bool may_have_expired(
     return producer->last_timestamp < invariants->latest_wall_ms - past->producer_expiry_ms;
 }
 
-/* Either is NULL where it has none. What the ledger never saw proves nothing; and after damage of a snapshot, producers are what the
- * batches that are still there make of them. */
+/* Either is NULL where it has none. What the ledger never saw proves nothing; and after damage of a snapshot, or a kill right behind a
+ * move, producers are what the batches that are still there make of them. */
 static bool producers_agree(const struct invariants *invariants, const struct past *past,
     const struct producer *known, const struct producer *scanned)
 {
@@ -98,7 +98,7 @@ static bool producers_agree(const struct invariants *invariants, const struct pa
         return producer_is_right(known, scanned);
     const struct producer_batch *last = &scanned->batches[scanned->batch_count - 1];
     return may_have_expired(invariants, past, scanned) ||
-           (past->was_damaged && last->last_offset < past->latest_start);
+           ((past->was_damaged || past->moved_once) && last->last_offset < past->latest_start);
 }
 
 /* Both are in order of id. */
