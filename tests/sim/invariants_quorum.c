@@ -91,7 +91,7 @@ static void look_at_vote(struct invariants *invariants, const struct quorum *quo
     struct bytes state = see_durable_file(invariants->machine, path);
     int size = snprintf(text, sizeof(text), "\"leaderEpoch\":%d,\"votedId\":%d,",
         vote->leader_epoch, vote->voted_id);
-    bool is_new = state.data == NULL && vote->voted_id == RAFT_NOBODY; /* the epoch is the log's */
+    bool is_new = state.data == NULL && vote->voted_id == RAFT_NOBODY && !raft_leads(&quorum->raft); /* the epoch is the log's */
     if (is_new || quorum->failed)
         return; /* it could not be written, and the node says nothing any more */
     if (state.data == NULL || memmem(state.data, state.size, text, (size_t)size) == NULL)
