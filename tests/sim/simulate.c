@@ -132,8 +132,8 @@ static bool stop(struct run *run, bool explained)
     if (is_over) {
         if (node_failed(run->node) && !explained)
             recorder_violate(&run->recorder, "node_failed", "while=stopping");
-        invariants_end(run->invariants, ENDING_STOP);
         bool is_clean = !node_failed(run->node);
+        invariants_end(run->invariants, is_clean ? ENDING_STOP : ENDING_KILL);
         node_destroy(run->node);
         invariants_look_behind(run->invariants);
         if (is_clean && sim_draw(run->sim, 2) == 0) /* switched off: nothing may be left that only memory holds */
