@@ -11,8 +11,7 @@
  * - cut_sync: any later sync of the file, and the one before the mark of a clean stop, makes the cut durable as well; before that the
  *   next recovery finds the same damage at the same place, and cuts again.
  * - snapshot_beyond_end: snapshots are written behind the flush of what they speak of, so no log of one node ends below one. Followers
- *   that cut their logs, and directories of Kafka, which writes them before, can have that; unit tests do.
- * - retention_undurable: the high watermark is durable, but for page-cache topics; no simulated topic has a retention yet. */
+ *   that cut their logs, and directories of Kafka, which writes them before, can have that; unit tests do. */
 #define BROKEN_RULES(RULE, OPEN)                                                                                     \
     /* wire */                                                                                                       \
     RULE(append_crc, "S4", "the CRC of a batch is not looked at when it is appended")                                \
@@ -45,7 +44,9 @@
     OPEN(recovery_directory, "S3", "recovery removes segments, and does not sync their directory")                   \
     OPEN(clean_file_sync, "S3", "the mark of a clean stop is taken away, and its directory is not synced")           \
     OPEN(snapshot_beyond_end, "T7", "a producer snapshot is believed that speaks of more than the log holds")        \
-    OPEN(retention_undurable, "S5", "retention removes segments before what follows them is durable")                \
+    RULE(retention_undurable, "S5", "retention removes segments before what follows them is durable")                \
+    RULE(retention_early, "S5", "retention removes segments after a tenth of their time")                            \
+    RULE(retention_too_much, "S5", "retention by size leaves less than is to stay")                                  \
     RULE(index_before_batch, "S4", "index entries name the offset before their batch")                               \
     RULE(offset_given_twice, "P2", "all batches of a pass get the same offset")                                      \
     RULE(producer_snapshot, "T7", "what is known of the producers is forgotten when a log is opened")                \

@@ -119,7 +119,8 @@ static bool is_old(struct log *log, int32_t place, int64_t wall_ms)
         if (segment_find_times(segment, log->io, log->path) < 0)
             return false;
         if (segment->max_timestamp >= 0)
-            return wall_ms - segment->max_timestamp > log->settings.retention_ms;
+            return wall_ms - segment->max_timestamp >
+                   log->settings.retention_ms / (broken(retention_early) ? 10 : 1);
     }
     return false;
 }
@@ -136,8 +137,10 @@ static int32_t count_expired(struct log *log, int64_t wall_ms)
            (log->segments[count + 1].base_offset <= log->recovery_point || broken(retention_undurable))) {
         struct segment *segment = &log->segments[count];
         bool old = settings->retention_ms >= 0 && is_old(log, count, wall_ms), large = false;
-        if (settings->retention_bytes >= 0)
-            large = size - segment->size >= settings->retention_bytes;
+        if (settings->retention_bytes >= 0) {
+            int64_t rest = size - (broken(retention_too_much) ? 0 : segment->size);
+            large = rest >= settings->retention_bytes;
+        }
         if (!old && !large)
             break;
         size -= segment->size;

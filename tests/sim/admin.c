@@ -13,6 +13,8 @@
 #include "wire/gen/delete_topics.h"
 #include "wire/gen/metadata.h"
 
+enum { CONFIGS_MOST = 5 };
+
 static struct admin *admin_of(struct actor *actor)
 {
     return container_of(actor, struct admin, actor);
@@ -132,18 +134,31 @@ static void hear_creation(struct actor *actor)
         look_soon(actor);
 }
 
+/* So that within seconds there are segments that may go, and others that may not. */
+static int32_t draw_retention(struct actor *actor, struct create_topics_creatable_topic_config *configs)
+{
+    static const char *const times[] = { "-1", "1000", "4000" }, *const sizes[] = { "-1", "3000", "20000" };
+    configs[0].name = STR("segment.ms");
+    configs[0].value = STR("100");
+    configs[1].name = STR("retention.ms");
+    configs[1].value = str_from(times[actor_draw(actor, 3)]);
+    configs[2].name = STR("retention.bytes");
+    configs[2].value = str_from(sizes[actor_draw(actor, 3)]);
+    return 3;
+}
+
 static void create(struct admin *admin, const char *name)
 {
     struct actor *actor = &admin->actor;
     struct workload *workload = actor->workload;
     struct topic *topic = topics_add(&workload->topics, name);
     struct create_topics_creatable_topic wish;
-    struct create_topics_creatable_topic_config configs[2];
+    struct create_topics_creatable_topic_config configs[CONFIGS_MOST];
     struct create_topics_request request;
     topic->value = recorder_value(workload->recorder);
     topic->is_unsure = true;
     shape_set_defaults(&create_topics_creatable_topic_shape, &wish);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < CONFIGS_MOST; i++)
         shape_set_defaults(&create_topics_creatable_topic_config_shape, &configs[i]);
     configs[0].name = STR("ack.durability");
     configs[0].value = topic->is_volatile ? STR("page-cache") : STR("disk");
@@ -154,6 +169,8 @@ static void create(struct admin *admin, const char *name)
     wish.replication_factor = 1;
     wish.configs = configs;
     wish.configs_count = 2;
+    if (topic->is_retained)
+        wish.configs_count += draw_retention(actor, configs + 2);
     message_defaults(&create_topics_request_schema, &request);
     request.topics = &wish;
     request.topics_count = 1;

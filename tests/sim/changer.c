@@ -110,7 +110,7 @@ static void act_as_changer(struct actor *actor)
         actor_set_idle(actor);
     else if (changer->topic->partition_count < PARTITIONS_MOST && actor_draw(actor, 4) == 0)
         add_partitions(changer);
-    else if (!changer->topic->may_lose && changer->topic->read_to[changer->partition] > changer->topic->deleted_below[changer->partition])
+    else if (!changer->topic->may_lose && !changer->topic->is_retained && changer->topic->read_to[changer->partition] > changer->topic->deleted_below[changer->partition])
         delete_records(changer);
     else
         actor_set_idle(actor);

@@ -280,8 +280,8 @@ static void act_as_configurer(struct actor *actor)
         return;
     }
     configurer->topic = topics_there(&workload->topics, actor_draw(actor, count + 2));
-    if (!workload->by_name)
-        configurer->topic = NULL;
+    if (!workload->by_name || (configurer->topic != NULL && configurer->topic->is_retained))
+        configurer->topic = NULL; /* a retention must stay what it is, and a replacement would delete it */
     configurer->name = configurer->topic != NULL ? configurer->topic->name : actor_draw(actor, 2) == 0 ? "1" : "";
     if (actor_draw(actor, 2) == 0) {
         read_settings(configurer);

@@ -16,9 +16,19 @@ struct sim;
 /* How a life of a node ends. */
 enum ending { ENDING_KILL, ENDING_POWER_CUT, ENDING_STOP };
 
+/* Who hears where a log begins since retention has moved its start, or a crash has set it back. */
+struct start_watch {
+    void (*begins)(
+        struct start_watch *watch, struct uuid topic_id, int32_t partition, int64_t start);
+};
+#define RETENTION_PROCESS "retention" /* in the history */
+
 struct invariants *invariants_create(
     struct sim *sim, struct machine *machine, struct recorder *recorder);
 void invariants_destroy(struct invariants *invariants);
+void invariants_tell_starts(struct invariants *invariants, struct start_watch *watch);
+int64_t invariants_retained_count(
+    const struct invariants *invariants); /* so often, retention took something */
 
 void invariants_begin(
     struct invariants *invariants, const struct node *node); /* created, not started */

@@ -10,7 +10,7 @@
 #include "storage/log_state.h"
 
 /* A log that has moved stands under its last name, or durably still under the one before: recovery finds both. */
-static bool is_on_disk(
+bool batch_is_on_disk(
     const struct machine *machine, const struct log *log, const struct ledger_batch *batch)
 {
     char path[SEGMENT_PATH_SIZE];
@@ -33,7 +33,7 @@ void look_at_durable_end(
         const struct ledger_batch *batch = &ledger->batches[i];
         if (batch_next_offset(&batch->header) > log->durable_end)
             return;
-        if (!is_on_disk(invariants->machine, log, batch))
+        if (!batch_is_on_disk(invariants->machine, log, batch))
             invariant_fell(invariants, INVARIANT_durable_is_durable,
                 "partition=%s path=%s segment=%lld position=%lld offset=%lld durable_end=%lld",
                 log_label(log), log->path, (long long)batch->segment_base, (long long)batch->position,
@@ -68,14 +68,17 @@ static bool is_promise(const struct event *event)
 void look_at_line(struct recorder_watch *watch, const struct event *event)
 {
     struct invariants *invariants = container_of(watch, struct invariants, recorder_watch);
-    bool deletes = strcmp(event->name, "delete") == 0 && event->offset == INT64_MAX;
-    if (!deletes && !is_promise(event))
+    bool asks = strcmp(event->name, "delete") == 0 && strcmp(event->process, RETENTION_PROCESS) != 0;
+    bool deletes = asks && event->offset == INT64_MAX;
+    if (!asks && !is_promise(event))
         return;
     struct past *past = find_past(invariants, event->key);
+    if (asks && past != NULL && event->offset > past->asked_below)
+        past->asked_below = event->offset;
     if (past != NULL)
         past->may_be_gone = past->may_be_gone || deletes;
     bool has_failed = machine_disk_faults(invariants->machine)->failures > invariants->failures_before_last;
-    if (deletes || has_failed || (past != NULL && past->may_be_gone))
+    if (asks || has_failed || (past != NULL && past->may_be_gone))
         return;
     if (past == NULL || event->offset >= past->promised_ever)
         invariant_fell(invariants, INVARIANT_answered_is_durable,

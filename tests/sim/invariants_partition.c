@@ -94,7 +94,8 @@ static void look_at_falls(
             "partition=%s high_watermark=%lld before=%lld promised=%lld new_life=%d",
             log_label(partition->log), (long long)partition->high_watermark,
             (long long)past->high_watermark, (long long)past->promised, is_new_life);
-    if (log->start < past->log_start)
+    bool may_come_back = past->is_retained && is_new_life;
+    if (log->start < past->log_start && !may_come_back)
         invariant_fell(invariants, INVARIANT_log_start_never_falls,
             "partition=%s log_start=%lld before=%lld new_life=%d", log_label(partition->log),
             (long long)log->start, (long long)past->log_start, is_new_life);
@@ -181,6 +182,7 @@ void look_at_partition(
     past->log_dir_index = partition->log_dir_index;
     if (!partition->damaged)
         look_at_log(invariants, partition->log, past, is_thorough);
+    look_at_retention(invariants, partition->log, past);
     if (partition->move != NULL && !partition->damaged && !invariants->recorder->expects_damage)
         look_at_move(invariants, partition, past, is_thorough);
     remember(invariants, partition, past);

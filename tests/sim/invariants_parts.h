@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inside of the invariants, shared by the files that look: invariants.c (when, and at what),
- * invariants_partition.c (one partition and what it promised), invariants_log.c (one log and its
+ * invariants_partition.c (one partition and what it promised), invariants_retention.c (what retention took of it), invariants_log.c (one log and its
  * files), invariants_move.c (the two logs of a move), invariants_durable.c (what is promised to be durable), invariants_index.c
  * (their indexes), invariants_read.c (reading it), invariants_quorum.c (the metadata), invariants_memory.c
  * (what is held for peers), invariants_disk.c (directories and checkpoint files). */
@@ -31,7 +31,14 @@
         "after an event the high watermark is as far as what is durable (page-cache: written)")    \
     INVARIANT(high_watermark_never_falls,                                                          \
         "in one life never; in the next it is not below what was promised to survive")             \
-    INVARIANT(log_start_never_falls, "records that are gone do not come back, also after a crash") \
+    INVARIANT(log_start_never_falls,                                                               \
+        "records that are gone do not come back, also after a crash; but what only retention "     \
+        "took may")                                                                                \
+    INVARIANT(retention_takes_what_it_may,                                                         \
+        "a segment that nobody deleted goes when its newest record is older than retention.ms, "   \
+        "or what stays is as much as retention.bytes")                                             \
+    INVARIANT(retention_takes_what_is_durable,                                                     \
+        "a segment goes by retention when it is durable to its end")                               \
     INVARIANT(epochs_never_fall,                                                                   \
         "leader epoch and partition epoch of a partition never fall, also after a crash")          \
     INVARIANT(recovery_keeps_what_was_promised,                                                    \
@@ -115,6 +122,8 @@ struct past {
     int32_t published_leader_epoch, partition_epoch; /* in the image */
     struct ledger ledger;
     int64_t on_disk;  /* below it, what this life has was found on the disk */
+    int64_t asked_below; /* clients asked for deletion of what is below */
+    bool is_retained;    /* its start is where retention moved it */
     bool may_be_gone; /* deletion of its topic was asked for */
     bool was_damaged; /* files of it had decayed once */
     int64_t hole_end; /* below it batches came and went while the ledger could not be kept; 0: none did */
@@ -166,6 +175,8 @@ struct invariants {
     int64_t budget_used;    /* when it was looked at last */
     int64_t latest_wall_ms; /* that a loop of a node has seen */
     struct past *pasts;     /* map by key */
+    struct start_watch *start_watch; /* NULL: none */
+    int64_t retained_count;
     struct metadata_past metadata;
     struct producer_id_block_seen *blocks; /* of producer ids, by their ends */
     int32_t block_count;
@@ -198,6 +209,12 @@ void look_at_producer_snapshot(struct invariants *invariants, const char *label,
 void look_at_durable_end(
     struct invariants *invariants, const struct log *log, struct past *past, bool anew);
 void look_at_line(struct recorder_watch *watch, const struct event *event);
+
+bool batch_is_on_disk(
+    const struct machine *machine, const struct log *log, const struct ledger_batch *batch);
+
+/* invariants_retention.c. Before what is remembered of the partition is renewed. */
+void look_at_retention(struct invariants *invariants, const struct log *log, struct past *past);
 
 /* invariants_index.c. all: not only what the active segment got since it was looked at last. */
 void look_at_indexes(

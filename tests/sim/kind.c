@@ -18,6 +18,7 @@ static const char fixed_settings[] =
     "log.cleaner.backoff.ms=100\n"
     "log.segment.bytes=1048576\n"
     "log.retention.ms=-1\n"
+    "log.initial.task.delay.ms=600\n"
     "log.message.timestamp.after.max.ms=9223372036854775807\n"
     "socket.request.max.bytes=1048576\n"
     "offsets.topic.replication.factor=1\n";
@@ -34,7 +35,7 @@ static const struct {
     { "log.roll.ms", { "3000", "500", "100000", "60" } },
     { "log.index.interval.bytes", { "1000", "1", "4096" } },
     { "log.segment.delete.delay.ms", { "60000", "200" } },
-    { "log.retention.check.interval.ms", { "300000", "700" } },
+    { "log.retention.check.interval.ms", { "300000", "700", "150" } },
     { "max.incremental.fetch.session.cache.slots", { "1000", "1" } },
     { "queued.max.request.bytes", { "-1", "4194304" } },
     { "metadata.log.max.snapshot.interval.ms", { "3600000", "900" } },

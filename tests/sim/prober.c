@@ -230,7 +230,7 @@ static void act_as_prober(struct actor *actor)
         ask_epoch(prober);
     else if (drawn == 2 && prober->facts.is_read)
         ask_offset(prober, prober->facts.timestamp);
-    else if (drawn == 3 && !prober->topic->may_lose)
+    else if (drawn == 3 && !prober->topic->may_lose && !prober->topic->is_retained)
         ask_offset(prober, EARLIEST);
     else
         ask_offset(prober, LATEST);

@@ -270,16 +270,17 @@ static const char *simulate(const struct options *options, int64_t seed, uint64_
     recorder_init(&run.recorder, run.sim);
     run.invariants = invariants_create(run.sim, run.machine, &run.recorder);
     run.workload = workload_create(run.sim, "node", PORT, &run.recorder);
+    invariants_tell_starts(run.invariants, &run.workload->start_watch);
     run_to_the_end(&run, options);
     recorder_judge(&run.recorder, options->history);
     odd_sums_add();
     const char *fallen = run.recorder.fallen;
     *out_trace = sim_trace(run.sim);
     if (options->verbose) {
-        printf("acked=%lld seen=%lld created=%lld deleted=%lld crashes=%d power_cuts=%d stops=%d disk_failures=%d failed_boots=%d "
+        printf("acked=%lld seen=%lld created=%lld deleted=%lld retained=%lld crashes=%d power_cuts=%d stops=%d disk_failures=%d failed_boots=%d "
                "directories=%d shards=%d network_troubles=%lld virtual_ms=%lld\n",
             (long long)run.recorder.acked_count, (long long)run.recorder.seen_count, (long long)run.workload->created_count,
-            (long long)run.workload->deleted_count, run.endings[ENDING_KILL] + run.endings[ENDING_POWER_CUT],
+            (long long)run.workload->deleted_count, (long long)invariants_retained_count(run.invariants), run.endings[ENDING_KILL] + run.endings[ENDING_POWER_CUT],
             run.endings[ENDING_POWER_CUT], run.endings[ENDING_STOP], run.failed_lives, run.failed_boots, 1 + run.kind.has_two_directories,
             run.kind.settings.shards, (long long)sim_network_troubles(run.sim), (long long)sim_now_us(run.sim) / 1000);
         faults_tell(&run.faults);

@@ -12,6 +12,7 @@ struct topic *topics_add(struct topics *topics, const char *name)
     struct topic *topic = memory_take(sizeof(*topic));
     snprintf(topic->name, sizeof(topic->name), "%s", name);
     topic->may_lose = topic->is_volatile = name[strlen(name) - 1] % 4 == 3;
+    topic->is_retained = name[strlen(name) - 1] % 3 == 1;
     snprintf(topic->name_key, sizeof(topic->name_key), "topic/%s", name);
     DL_APPEND(topics->list, topic);
     return topic;

@@ -37,10 +37,11 @@ struct topic {
     int32_t partition_count;
     int32_t partitions_promised;            /* at least so many are there */
     int64_t read_to[PARTITIONS_MOST];       /* the farthest position of a reader */
-    int64_t deleted_below[PARTITIONS_MOST]; /* as was asked for */
+    int64_t deleted_below[PARTITIONS_MOST]; /* as was asked for; or where retention lets it begin */
     struct partition_facts facts[PARTITIONS_MOST];
     bool is_volatile; /* ack.durability=page-cache; follows from the name, whichever creation was done */
     bool may_lose;    /* power takes what was promised: it is volatile, or its files rot beyond what a node must survive */
+    bool is_retained; /* retention takes its oldest segments; follows from the name, too */
     bool is_unsure;   /* nobody knows whether its creation was done, or will be */
     char keys[PARTITIONS_MOST][TOPIC_KEY_SIZE]; /* of its partitions in the history, once the id is known */
 };

@@ -47,6 +47,26 @@ static void end_stranger(struct timer *timer)
     plan_end_of_stranger(workload);
 }
 
+/* ---- Retention ---- */
+
+/* Nobody was promised that what retention took stays away: a power cut may bring it back. */
+static void hear_start(struct start_watch *watch, struct uuid topic_id, int32_t partition, int64_t start)
+{
+    struct workload *workload = container_of(watch, struct workload, start_watch);
+    struct event event = { .process = RETENTION_PROCESS, .phase = "invoke", .name = "delete", .offset = start };
+    struct topic *topic;
+    DL_FOREACH (workload->topics.list, topic) {
+        if (!uuid_equal(topic->id, topic_id) || partition >= PARTITIONS_MOST)
+            continue;
+        event.key = topic->keys[partition];
+        recorder_note(workload->recorder, &event);
+        event.phase = "info";
+        recorder_note(workload->recorder, &event);
+        topic->deleted_below[partition] = start;
+        return;
+    }
+}
+
 /* ---- All ---- */
 
 static void start_sometimes(struct workload *workload)
@@ -87,6 +107,7 @@ struct workload *workload_create(struct sim *sim, const char *host, int port, st
     workload->host = host;
     workload->port = port;
     workload->stranger_ends.run = end_stranger;
+    workload->start_watch.begins = hear_start;
     for (int i = 0; i < CLIENT_MACHINES; i++) {
         workload->machines[i].machine = machine_create(sim, names[i]);
         boot(&workload->machines[i]);

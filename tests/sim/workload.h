@@ -7,6 +7,7 @@
 #include "sim/changer.h"
 #include "sim/configurer.h"
 #include "sim/hostile.h"
+#include "sim/invariants.h"
 #include "sim/keeper.h"
 #include "sim/limiter.h"
 #include "sim/mover.h"
@@ -41,6 +42,7 @@ struct workload {
     int port;
     struct client_machine machines[CLIENT_MACHINES], stranger;
     struct topics topics;
+    struct start_watch start_watch; /* hears what retention takes */
     struct actor *actors; /* all of them */
     struct admin admin;
     struct changer changer;
