@@ -2,7 +2,6 @@
 /* AlterReplicaLogDirs (KIP-113): replicas of this broker shall lie in other log directories. It is
  * answered when the moves have begun. As in Kafka, the last mention of a partition counts, and where
  * a partition that is not here yet is wanted is remembered. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/container.h"
@@ -21,9 +20,8 @@ enum {
 };
 
 struct wish {
-    struct partition_name name;
+    struct partition_mention mention; /* first */
     struct str path;
-    int32_t position; /* in the request */
 };
 
 struct alter_visit {
@@ -49,20 +47,12 @@ struct alter_replica_log_dirs_work {
     struct preference_errand *errands;
 };
 
-static int compare_wishes(const void *a, const void *b)
-{
-    const struct wish *one = a, *other = b;
-    int order = partition_name_compare(&one->name, &other->name);
-    return order != 0 ? order
-                      : (one->position > other->position) - (one->position < other->position);
-}
-
 /* In order of topic and partition, the last mention of each; the number of them. */
 static int32_t sort_wishes(struct request *request, struct wish **out_wishes)
 {
     const struct alter_replica_log_dirs_request *in = request->in.alter_replica_log_dirs;
     size_t all = 0;
-    int32_t count = 0, kept = 0;
+    int32_t count = 0;
     for (int32_t d = 0; d < in->dirs_count; d++)
         for (int32_t t = 0; t < in->dirs[d].topics_count; t++)
             all += (size_t)in->dirs[d].topics[t].partitions_count;
@@ -72,24 +62,20 @@ static int32_t sort_wishes(struct request *request, struct wish **out_wishes)
             for (int32_t p = 0; p < in->dirs[d].topics[t].partitions_count; p++) {
                 struct partition_name name = { in->dirs[d].topics[t].name,
                     in->dirs[d].topics[t].partitions[p] };
-                wishes[count] = (struct wish){ name, in->dirs[d].path, count };
+                wishes[count] = (struct wish){ { name, count }, in->dirs[d].path };
                 count++;
             }
         }
     }
-    qsort(wishes, (size_t)count, sizeof(*wishes), compare_wishes);
-    for (int32_t i = 0; i < count; i++)
-        if (i + 1 == count || partition_name_compare(&wishes[i].name, &wishes[i + 1].name) != 0)
-            wishes[kept++] = wishes[i];
     *out_wishes = wishes;
-    return kept;
+    return partition_mentions_keep_last(wishes, count, sizeof(*wishes));
 }
 
 static enum error check(struct request *request, const struct wish *wish, int *out_index)
 {
     const struct shard *shard = request->shard;
     const char *name = arena_format(
-        &request->arena, "%.*s-%d", STR_PRINT(wish->name.topic), wish->name.index);
+        &request->arena, "%.*s-%d", STR_PRINT(wish->mention.name.topic), wish->mention.name.index);
     if (strlen(name) + FUTURE_SUFFIX > NAME_MOST)
         return ERROR_INVALID_TOPIC_EXCEPTION;
     *out_index = directory_view_find(shard, wish->path, &request->arena);
@@ -128,22 +114,22 @@ static void add_wish(struct request *request, const struct wish *wish,
     struct alter_replica_log_dirs_work *work = request->work.alter_replica_log_dirs;
     const struct image *image = request->shard->image;
     const struct image_topic *topic =
-        image == NULL ? NULL : image_topic_by_name(image, wish->name.topic);
+        image == NULL ? NULL : image_topic_by_name(image, wish->mention.name.topic);
     struct alter_visit *mine = arena_take(&request->arena, sizeof(*mine));
-    answer->partition_index = wish->name.index;
+    answer->partition_index = wish->mention.name.index;
     answer->error_code = (int16_t)check(request, wish, &mine->log_dir_index);
     if (answer->error_code != ERROR_NONE)
         return;
-    mine->name = wish->name;
+    mine->name = wish->mention.name;
     mine->answer = answer;
-    if (topic == NULL || image_partition(topic, wish->name.index) == NULL) {
+    if (topic == NULL || image_partition(topic, wish->mention.name.index) == NULL) {
         answer->error_code = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
         mine->next = work->unknown;
         work->unknown = mine;
         return;
     }
     mine->visit.topic_id = topic->id;
-    mine->visit.partition_index = wish->name.index;
+    mine->visit.partition_index = wish->mention.name.index;
     mine->next = work->list;
     work->list = mine;
     visits_add(&work->visits, &mine->visit);
@@ -179,9 +165,9 @@ static void start(struct request *request)
     out->results = MESSAGE_TAKE(
         alter_replica_log_dirs_alter_replica_log_dir_topic_result, &request->arena, count);
     for (int32_t i = 0; i < count; i++) {
-        if (topic == NULL || str_compare(topic->topic_name, wishes[i].name.topic) != 0) {
+        if (topic == NULL || str_compare(topic->topic_name, wishes[i].mention.name.topic) != 0) {
             topic = &out->results[out->results_count++];
-            topic->topic_name = wishes[i].name.topic;
+            topic->topic_name = wishes[i].mention.name.topic;
             topic->partitions = &answers[i];
         }
         topic->partitions_count++;

@@ -2,7 +2,6 @@
 /* DeleteRecords (KIP-107): the log start of partitions moves up, and what lies below is gone for
  * good. As Kafka does, a partition that is named several times is answered once, for its last
  * mention. */
-#include <stdlib.h>
 
 #include "base/broken.h"
 #include "base/container.h"
@@ -16,8 +15,7 @@
 #include "wire/schema.h"
 
 struct wish {
-    struct partition_name name;
-    int32_t position; /* in the request */
+    struct partition_mention mention; /* first */
     int64_t offset;
 };
 
@@ -67,20 +65,12 @@ static bool delete_there(struct visit *visit, struct shard *shard, struct partit
     return false;
 }
 
-static int compare_wishes(const void *a, const void *b)
-{
-    const struct wish *one = a, *other = b;
-    int order = partition_name_compare(&one->name, &other->name);
-    return order != 0 ? order
-                      : (one->position > other->position) - (one->position < other->position);
-}
-
 /* In order of topic and partition, the last mention of each; the number of them. */
 static int32_t sort_wishes(struct request *request, struct wish **out_wishes)
 {
     const struct delete_records_request *in = request->in.delete_records;
     size_t all = 0;
-    int32_t count = 0, kept = 0;
+    int32_t count = 0;
     for (int32_t t = 0; t < in->topics_count; t++)
         all += (size_t)in->topics[t].partitions_count;
     struct wish *wishes = arena_take_array(&request->arena, all, sizeof(*wishes));
@@ -88,16 +78,12 @@ static int32_t sort_wishes(struct request *request, struct wish **out_wishes)
         for (int32_t p = 0; p < in->topics[t].partitions_count; p++) {
             const struct delete_records_partition *wished = &in->topics[t].partitions[p];
             struct partition_name name = { in->topics[t].name, wished->partition_index };
-            wishes[count] = (struct wish){ name, count, wished->offset };
+            wishes[count] = (struct wish){ { name, count }, wished->offset };
             count++;
         }
     }
-    qsort(wishes, (size_t)count, sizeof(*wishes), compare_wishes);
-    for (int32_t i = 0; i < count; i++)
-        if (i + 1 == count || partition_name_compare(&wishes[i].name, &wishes[i + 1].name) != 0)
-            wishes[kept++] = wishes[i];
     *out_wishes = wishes;
-    return kept;
+    return partition_mentions_keep_last(wishes, count, sizeof(*wishes));
 }
 
 static void add_visit(struct request *request, const struct wish *wish,
@@ -106,10 +92,10 @@ static void add_visit(struct request *request, const struct wish *wish,
     struct delete_records_work *work = request->work.delete_records;
     const struct image *image = request->shard->image;
     const struct image_topic *topic =
-        image == NULL ? NULL : image_topic_by_name(image, wish->name.topic);
-    answer->partition_index = wish->name.index;
+        image == NULL ? NULL : image_topic_by_name(image, wish->mention.name.topic);
+    answer->partition_index = wish->mention.name.index;
     answer->low_watermark = -1;
-    if (topic == NULL || image_partition(topic, wish->name.index) == NULL) {
+    if (topic == NULL || image_partition(topic, wish->mention.name.index) == NULL) {
         answer->error_code = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
         return;
     }
@@ -119,7 +105,7 @@ static void add_visit(struct request *request, const struct wish *wish,
     }
     struct deletion_visit *mine = arena_take(&request->arena, sizeof(*mine));
     mine->visit.topic_id = topic->id;
-    mine->visit.partition_index = wish->name.index;
+    mine->visit.partition_index = wish->mention.name.index;
     mine->deletion.offset = wish->offset;
     mine->timeout_ms = request->in.delete_records->timeout_ms;
     mine->answer = answer;
@@ -141,9 +127,9 @@ static void start(struct request *request)
     visits_init(&request->work.delete_records->visits, request);
     out->topics = MESSAGE_TAKE(delete_records_topic_result, &request->arena, count);
     for (int32_t i = 0; i < count; i++) {
-        if (topic == NULL || str_compare(wishes[i - 1].name.topic, wishes[i].name.topic) != 0) {
+        if (topic == NULL || str_compare(wishes[i - 1].mention.name.topic, wishes[i].mention.name.topic) != 0) {
             topic = &out->topics[out->topics_count++];
-            topic->name = wishes[i].name.topic;
+            topic->name = wishes[i].mention.name.topic;
             topic->partitions = &answers[i];
         }
         topic->partitions_count++;
