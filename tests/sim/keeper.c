@@ -7,6 +7,7 @@
 #include "base/container.h"
 #include "base/memory.h"
 #include "error.h"
+#include "sim/requests.h"
 #include "sim/workload.h"
 #include "wire/compress.h"
 #include "wire/gen/create_topics.h"
@@ -155,28 +156,9 @@ static void create_topic(struct keeper *keeper)
         { "segment.jitter.ms", "0" },
         { "index.interval.bytes", "0" },
     };
-    enum { COUNT = sizeof(settings) / sizeof(settings[0]) };
-    struct create_topics_creatable_topic wish;
-    struct create_topics_creatable_topic_config configs[COUNT];
-    struct create_topics_request request;
-    message_defaults(&create_topics_request_schema, &request);
-    shape_set_defaults(&create_topics_creatable_topic_shape, &wish);
-    for (int i = 0; i < COUNT; i++) {
-        shape_set_defaults(&create_topics_creatable_topic_config_shape, &configs[i]);
-        configs[i].name = str_from(settings[i][0]);
-        configs[i].value = str_from(settings[i][1]);
-    }
-    wish.name = STR("kept");
-    wish.num_partitions = 1;
-    wish.replication_factor = 1;
-    wish.configs = configs;
-    wish.configs_count = COUNT;
-    request.topics = &wish;
-    request.topics_count = 1;
-    request.timeout_ms = 5000;
     keeper->actor.hear = hear_creation;
     keeper->actor.lose = NULL;
-    actor_ask(&keeper->actor, API_CREATE_TOPICS, 0, INT16_MAX, &request);
+    request_topic(&keeper->actor, "kept", settings, (int)(sizeof(settings) / sizeof(settings[0])));
 }
 
 /* ---- Writing ---- */
@@ -338,27 +320,16 @@ static void hear_records(struct actor *actor)
 static void read_on(struct keeper *keeper)
 {
     struct actor *actor = &keeper->actor;
-    struct fetch_request request;
-    struct fetch_topic topic;
-    struct fetch_partition partition;
-    message_defaults(&fetch_request_schema, &request);
-    shape_set_defaults(&fetch_topic_shape, &topic);
-    shape_set_defaults(&fetch_partition_shape, &partition);
-    partition.fetch_offset = keeper->position;
-    partition.partition_max_bytes = 1 + (int32_t)actor_draw(actor, 20000);
-    topic.topic = STR("kept");
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    request.replica_id = -1;
-    request.max_wait_ms = 0;
-    request.min_bytes = 1;
-    request.max_bytes = 1 << 20;
-    request.topics = &topic;
-    request.topics_count = 1;
-    request.rack_id = STR("");
+    struct one_fetch one;
+    one_fetch_init(&one, STR("kept"));
+    one.partition.fetch_offset = keeper->position;
+    one.partition.partition_max_bytes = 1 + (int32_t)actor_draw(actor, 20000);
+    one.request.max_wait_ms = 0;
+    one.request.min_bytes = 1;
+    one.request.max_bytes = 1 << 20;
     actor->hear = hear_records;
     actor->lose = NULL;
-    actor_ask(actor, API_FETCH, 10, 12, &request);
+    actor_ask(actor, API_FETCH, 10, 12, &one.request);
 }
 
 static void act_as_keeper(struct actor *actor)

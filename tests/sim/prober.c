@@ -6,6 +6,7 @@
 #include "base/container.h"
 #include "error.h"
 #include "sim/producer_id.h"
+#include "sim/requests.h"
 #include "sim/workload.h"
 #include "wire/gen/describe_producers.h"
 #include "wire/gen/list_offsets.h"
@@ -93,25 +94,15 @@ static void hear_offset(struct actor *actor)
 static void ask_offset(struct prober *prober, int64_t timestamp)
 {
     struct actor *actor = &prober->actor;
-    struct list_offsets_request request;
-    struct list_offsets_topic topic;
-    struct list_offsets_partition partition;
-    message_defaults(&list_offsets_request_schema, &request);
-    shape_set_defaults(&list_offsets_topic_shape, &topic);
-    shape_set_defaults(&list_offsets_partition_shape, &partition);
-    partition.partition_index = prober->partition;
-    partition.timestamp = prober->timestamp = timestamp;
-    topic.name = str_from(prober->topic->name);
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    request.replica_id = -1;
-    request.isolation_level = (int8_t)actor_draw(actor, 2);
-    request.topics = &topic;
-    request.topics_count = 1;
+    struct one_list_offsets one;
+    one_list_offsets_init(&one, str_from(prober->topic->name));
+    one.partition.partition_index = prober->partition;
+    one.partition.timestamp = prober->timestamp = timestamp;
+    one.request.isolation_level = (int8_t)actor_draw(actor, 2);
     actor->hear = hear_offset;
     if (timestamp == LATEST || timestamp == EARLIEST)
         actor_note(actor, "invoke", "watermark", timestamp == LATEST ? key_of(prober) : prober->start_key, VALUE_NONE, OFFSET_NONE);
-    actor_ask(actor, API_LIST_OFFSETS, 1, INT16_MAX, &request);
+    actor_ask(actor, API_LIST_OFFSETS, 1, INT16_MAX, &one.request);
 }
 
 /* ---- Leader epochs ---- */
@@ -141,23 +132,13 @@ static void hear_epoch(struct actor *actor)
 static void ask_epoch(struct prober *prober)
 {
     struct actor *actor = &prober->actor;
-    struct offset_for_leader_epoch_request request;
-    struct offset_for_leader_epoch_offset_for_leader_topic topic;
-    struct offset_for_leader_epoch_offset_for_leader_partition partition;
-    message_defaults(&offset_for_leader_epoch_request_schema, &request);
-    shape_set_defaults(&offset_for_leader_epoch_offset_for_leader_topic_shape, &topic);
-    shape_set_defaults(&offset_for_leader_epoch_offset_for_leader_partition_shape, &partition);
-    partition.partition = prober->partition;
-    partition.current_leader_epoch = -1;
-    partition.leader_epoch = prober->facts.epoch;
-    topic.topic = str_from(prober->topic->name);
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    request.replica_id = -1;
-    request.topics = &topic;
-    request.topics_count = 1;
+    struct one_epoch_end one;
+    one_epoch_end_init(&one, str_from(prober->topic->name));
+    one.partition.partition = prober->partition;
+    one.partition.current_leader_epoch = -1;
+    one.partition.leader_epoch = prober->facts.epoch;
     actor->hear = hear_epoch;
-    actor_ask(actor, API_OFFSET_FOR_LEADER_EPOCH, 0, INT16_MAX, &request);
+    actor_ask(actor, API_OFFSET_FOR_LEADER_EPOCH, 0, INT16_MAX, &one.request);
 }
 
 /* ---- Producers ---- */

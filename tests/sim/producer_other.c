@@ -2,6 +2,7 @@
 #include "base/container.h"
 #include "error.h"
 #include "sim/producer.h"
+#include "sim/requests.h"
 #include "sim/workload.h"
 #include "wire/gen/list_offsets.h"
 #include "wire/gen/produce.h"
@@ -26,22 +27,12 @@ static void hear_end(struct client *client)
 /* Whatever the batch's answer promised holds from then on: readers see it, too. */
 static void ask_end(struct producer *producer)
 {
-    struct list_offsets_request request;
-    struct list_offsets_topic topic;
-    struct list_offsets_partition partition;
-    message_defaults(&list_offsets_request_schema, &request);
-    shape_set_defaults(&list_offsets_topic_shape, &topic);
-    shape_set_defaults(&list_offsets_partition_shape, &partition);
-    partition.partition_index = producer->partition;
-    partition.timestamp = LATEST;
-    topic.name = str_from(producer->topic->name);
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    request.replica_id = -1;
-    request.topics = &topic;
-    request.topics_count = 1;
+    struct one_list_offsets one;
+    one_list_offsets_init(&one, str_from(producer->topic->name));
+    one.partition.partition_index = producer->partition;
+    one.partition.timestamp = LATEST;
     producer->other.answered = hear_end;
-    client_ask(&producer->other, API_LIST_OFFSETS, 1, &request, CALL_LIMIT_US);
+    client_ask(&producer->other, API_LIST_OFFSETS, 1, &one.request, CALL_LIMIT_US);
 }
 
 /* The one that comes second gets the offset of the first. An answer for a batch that is over is not looked at. */

@@ -6,6 +6,7 @@
 #include "base/container.h"
 #include "error.h"
 #include "sim/seen.h"
+#include "sim/requests.h"
 #include "sim/workload.h"
 #include "wire/gen/fetch.h"
 
@@ -77,31 +78,20 @@ static void hear_records(struct actor *actor)
 static void ask_records(struct reader *reader)
 {
     struct actor *actor = &reader->actor;
-    struct fetch_request request;
-    struct fetch_topic topic;
-    struct fetch_partition partition;
-    message_defaults(&fetch_request_schema, &request);
-    shape_set_defaults(&fetch_topic_shape, &topic);
-    shape_set_defaults(&fetch_partition_shape, &partition);
-    partition.partition = reader->partition;
-    partition.fetch_offset = reader->positions[reader->partition];
-    partition.partition_max_bytes = 1 + (int32_t)actor_draw(actor, 20000);
-    topic.topic = str_from(reader->topic->name);
-    topic.topic_id = reader->topic->id;
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    request.replica_id = -1;
-    request.max_wait_ms = reader->is_final ? 0 : (int32_t)actor_draw(actor, 500);
-    request.min_bytes = 1;
-    request.max_bytes = 1 << 20;
-    request.topics = &topic;
-    request.topics_count = 1;
-    request.rack_id = STR("");
+    struct one_fetch one;
+    one_fetch_init(&one, str_from(reader->topic->name));
+    one.partition.partition = reader->partition;
+    one.partition.fetch_offset = reader->positions[reader->partition];
+    one.partition.partition_max_bytes = 1 + (int32_t)actor_draw(actor, 20000);
+    one.topic.topic_id = reader->topic->id;
+    one.request.max_wait_ms = reader->is_final ? 0 : (int32_t)actor_draw(actor, 500);
+    one.request.min_bytes = 1;
+    one.request.max_bytes = 1 << 20;
     actor->hear = hear_records;
     actor_note(actor, "invoke", "watermark", key_of(reader), VALUE_NONE, OFFSET_NONE);
     actor_note(actor, "invoke", "poll", NULL, VALUE_NONE, OFFSET_NONE);
     bool by_name = actor->workload->by_name && actor_draw(actor, 2) == 0;
-    actor_ask(actor, API_FETCH, by_name ? 4 : FIRST_WITH_IDS, by_name ? LAST_WITH_NAMES : INT16_MAX, &request);
+    actor_ask(actor, API_FETCH, by_name ? 4 : FIRST_WITH_IDS, by_name ? LAST_WITH_NAMES : INT16_MAX, &one.request);
 }
 
 static bool has_drained(const struct reader *reader)

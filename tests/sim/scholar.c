@@ -6,6 +6,7 @@
 #include "error.h"
 #include "sim/payload.h"
 #include "sim/producer_id.h"
+#include "sim/requests.h"
 #include "sim/workload.h"
 #include "wire/compress.h"
 #include "wire/gen/create_topics.h"
@@ -48,27 +49,8 @@ static void create_topic(struct scholar *scholar)
         { "segment.jitter.ms", "0" },
         { "index.interval.bytes", "300" },
     };
-    enum { COUNT = sizeof(settings) / sizeof(settings[0]) };
-    struct create_topics_creatable_topic wish;
-    struct create_topics_creatable_topic_config configs[COUNT];
-    struct create_topics_request request;
-    message_defaults(&create_topics_request_schema, &request);
-    shape_set_defaults(&create_topics_creatable_topic_shape, &wish);
-    for (int i = 0; i < COUNT; i++) {
-        shape_set_defaults(&create_topics_creatable_topic_config_shape, &configs[i]);
-        configs[i].name = str_from(settings[i][0]);
-        configs[i].value = str_from(settings[i][1]);
-    }
-    wish.name = STR("studied");
-    wish.num_partitions = 1;
-    wish.replication_factor = 1;
-    wish.configs = configs;
-    wish.configs_count = COUNT;
-    request.topics = &wish;
-    request.topics_count = 1;
-    request.timeout_ms = 5000;
     scholar->actor.hear = hear_creation;
-    actor_ask(&scholar->actor, API_CREATE_TOPICS, 0, INT16_MAX, &request);
+    request_topic(&scholar->actor, "studied", settings, (int)(sizeof(settings) / sizeof(settings[0])));
 }
 
 static void hear_id(struct actor *actor)
@@ -165,26 +147,15 @@ static void hear_batch(struct actor *actor)
 
 static void read_batch(struct scholar *scholar)
 {
-    struct fetch_request request;
-    struct fetch_topic topic;
-    struct fetch_partition partition;
-    message_defaults(&fetch_request_schema, &request);
-    shape_set_defaults(&fetch_topic_shape, &topic);
-    shape_set_defaults(&fetch_partition_shape, &partition);
-    partition.fetch_offset = scholar->study.end;
-    partition.partition_max_bytes = 1 << 20;
-    topic.topic = STR("studied");
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    request.replica_id = -1;
-    request.max_wait_ms = scholar->batch.reads++ == 0 ? 0 : 200;
-    request.min_bytes = 1;
-    request.max_bytes = 1 << 20;
-    request.topics = &topic;
-    request.topics_count = 1;
-    request.rack_id = STR("");
+    struct one_fetch one;
+    one_fetch_init(&one, STR("studied"));
+    one.partition.fetch_offset = scholar->study.end;
+    one.partition.partition_max_bytes = 1 << 20;
+    one.request.max_wait_ms = scholar->batch.reads++ == 0 ? 0 : 200;
+    one.request.min_bytes = 1;
+    one.request.max_bytes = 1 << 20;
     scholar->actor.hear = hear_batch;
-    actor_ask(&scholar->actor, API_FETCH, 10, 12, &request);
+    actor_ask(&scholar->actor, API_FETCH, 10, 12, &one.request);
 }
 
 /* ---- Writing ---- */

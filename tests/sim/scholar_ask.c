@@ -2,6 +2,7 @@
 #include "base/container.h"
 #include "error.h"
 #include "sim/scholar.h"
+#include "sim/requests.h"
 #include "sim/workload.h"
 #include "wire/gen/fetch.h"
 #include "wire/gen/list_offsets.h"
@@ -104,23 +105,13 @@ static void hear_offset(struct actor *actor)
 static void ask_offset(struct scholar *scholar, int64_t timestamp)
 {
     struct actor *actor = &scholar->actor;
-    struct list_offsets_request request;
-    struct list_offsets_topic topic;
-    struct list_offsets_partition partition;
-    message_defaults(&list_offsets_request_schema, &request);
-    shape_set_defaults(&list_offsets_topic_shape, &topic);
-    shape_set_defaults(&list_offsets_partition_shape, &partition);
-    partition.timestamp = scholar->timestamp = timestamp;
-    partition.current_leader_epoch = scholar->claimed_epoch;
-    topic.name = STR("studied");
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    request.replica_id = -1;
-    request.isolation_level = (int8_t)actor_draw(actor, 2);
-    request.topics = &topic;
-    request.topics_count = 1;
+    struct one_list_offsets one;
+    one_list_offsets_init(&one, STR("studied"));
+    one.partition.timestamp = scholar->timestamp = timestamp;
+    one.partition.current_leader_epoch = scholar->claimed_epoch;
+    one.request.isolation_level = (int8_t)actor_draw(actor, 2);
     actor->hear = hear_offset;
-    actor_ask(actor, API_LIST_OFFSETS, FIRST_WITH_LARGEST, INT16_MAX, &request);
+    actor_ask(actor, API_LIST_OFFSETS, FIRST_WITH_LARGEST, INT16_MAX, &one.request);
 }
 
 void scholar_look_at_end(struct scholar *scholar)
@@ -165,22 +156,12 @@ static void hear_epoch(struct actor *actor)
 static void ask_epoch(struct scholar *scholar)
 {
     struct actor *actor = &scholar->actor;
-    struct offset_for_leader_epoch_request request;
-    struct offset_for_leader_epoch_offset_for_leader_topic topic;
-    struct offset_for_leader_epoch_offset_for_leader_partition partition;
-    message_defaults(&offset_for_leader_epoch_request_schema, &request);
-    shape_set_defaults(&offset_for_leader_epoch_offset_for_leader_topic_shape, &topic);
-    shape_set_defaults(&offset_for_leader_epoch_offset_for_leader_partition_shape, &partition);
-    partition.current_leader_epoch = scholar->claimed_epoch;
-    partition.leader_epoch = scholar->epoch = draw_epoch(scholar);
-    topic.topic = STR("studied");
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    request.replica_id = -1;
-    request.topics = &topic;
-    request.topics_count = 1;
+    struct one_epoch_end one;
+    one_epoch_end_init(&one, STR("studied"));
+    one.partition.current_leader_epoch = scholar->claimed_epoch;
+    one.partition.leader_epoch = scholar->epoch = draw_epoch(scholar);
     actor->hear = hear_epoch;
-    actor_ask(actor, API_OFFSET_FOR_LEADER_EPOCH, FIRST_WITH_CLAIM, INT16_MAX, &request);
+    actor_ask(actor, API_OFFSET_FOR_LEADER_EPOCH, FIRST_WITH_CLAIM, INT16_MAX, &one.request);
 }
 
 /* ---- Reading after another leader's record ---- */
@@ -220,26 +201,15 @@ static void hear_read(struct actor *actor)
 static void ask_read(struct scholar *scholar)
 {
     struct actor *actor = &scholar->actor;
-    struct fetch_request request;
-    struct fetch_topic topic;
-    struct fetch_partition partition;
-    message_defaults(&fetch_request_schema, &request);
-    shape_set_defaults(&fetch_topic_shape, &topic);
-    shape_set_defaults(&fetch_partition_shape, &partition);
-    partition.fetch_offset = scholar->offset = 1 + (int64_t)actor_draw(actor, (uint64_t)scholar->study.end);
-    partition.last_fetched_epoch = scholar->epoch = draw_epoch(scholar);
-    partition.current_leader_epoch = scholar->claimed_epoch;
-    partition.partition_max_bytes = 1000;
-    topic.topic = STR("studied");
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    request.replica_id = -1;
-    request.max_bytes = 1000;
-    request.topics = &topic;
-    request.topics_count = 1;
-    request.rack_id = STR("");
+    struct one_fetch one;
+    one_fetch_init(&one, STR("studied"));
+    one.partition.fetch_offset = scholar->offset = 1 + (int64_t)actor_draw(actor, (uint64_t)scholar->study.end);
+    one.partition.last_fetched_epoch = scholar->epoch = draw_epoch(scholar);
+    one.partition.current_leader_epoch = scholar->claimed_epoch;
+    one.partition.partition_max_bytes = 1000;
+    one.request.max_bytes = 1000;
     actor->hear = hear_read;
-    actor_ask(actor, API_FETCH, WITH_LAST_EPOCH, WITH_LAST_EPOCH, &request);
+    actor_ask(actor, API_FETCH, WITH_LAST_EPOCH, WITH_LAST_EPOCH, &one.request);
 }
 
 void scholar_ask(struct scholar *scholar)
