@@ -14,6 +14,8 @@ import records
 CLUSTER = "AAAAAAAAAAAAAAAAAAAAAQ"
 PATIENCE = 10                               # seconds for an answer
 UNTIL = 30                                  # seconds until an answer is the one that is waited for
+CHANGES_SETTINGS = ("alter_configs", "incremental_alter_configs", "alter_client_quotas")
+TELLS_SETTINGS = ("describe_configs", "describe_client_quotas", "list_config_resources")
 ANY = {"producer_id": (0, "a producer id"), "session_id": (1, "a session"), "broker_epoch": (0, "a broker epoch"),
        "usable_bytes": (0, "room"), "finalized_features_epoch": (0, "an offset")}
 IDENTITY = ("name", "topic", "topic_name", "topic_id", "partition_index", "partition", "index", "node_id", "broker_id", "host", "api_key",
@@ -31,7 +33,7 @@ class Side:
         if disk:
             self.node.directories = golden_disks.unpacked(disk, self.node.folder)
         self.begin_ms = int(time.time() * 1000) - 5000
-        self.ids, self.connection, self.admin, self.settled = {}, None, None, 0
+        self.ids, self.connection, self.admin, self.settled, self.unsettled = {}, None, None, 0, False
 
     def start(self):
         if self.node.kind == "strom" and not self.disk:
@@ -82,6 +84,9 @@ class Side:
         else:
             api = self.apis[step["api"]]
             version = step.get("version", version)
+            if api.name in TELLS_SETTINGS and self.unsettled:
+                self.settle()
+            self.unsettled = self.unsettled or api.name in CHANGES_SETTINGS
             return [(api.name, version, self.exchange_until(api, version, step))]
         return []
 
@@ -95,6 +100,7 @@ class Side:
 
     def settle(self):
         """Until all settings are obeyed: Kafka answers before. When the second topic is served, all before the first is through."""
+        self.unsettled = False
         for _ in range(2):
             self.settled += 1
             self.admin.create_topic(f"settled-{self.settled}", 1, {})

@@ -134,7 +134,12 @@ class Twin:
     def __init__(self, apis, show):
         self.apis, self.show, self.differences = apis, show, Differences()
         self.counts = collections.defaultdict(collections.Counter)       # (api, error) -> version -> answers
-        self.names, self.passed, self.failed = error_names(), 0, 0
+        self.names, self.passed, self.failures = error_names(), 0, []
+
+    def fail(self, text, count=1):
+        """told at once, and once more below the table"""
+        print(f"FAIL  {text}", flush=True)
+        self.failures += [(text, count)]
 
     def run_group(self, settings, disk, cases):
         theirs, ours = side.Side("kafka", settings, disk, self.apis), side.Side("strom", settings, disk, self.apis)
@@ -145,11 +150,11 @@ class Twin:
                 start, failures = time.monotonic(), collections.OrderedDict()
                 for version in case.versions:
                     found = self.run_case(case, version, theirs, ours)
-                    self.passed, self.failed = self.passed + (not found), self.failed + bool(found)
+                    self.passed += not found
                     if found:
                         failures.setdefault("\n".join(found).replace(f"{case.topic}-v{version}", "$t"), []).append(version)
                 for text, versions in failures.items():
-                    print(f"FAIL  {case.title}, version {', '.join(map(str, versions))}\n{text}", flush=True)
+                    self.fail(f"{case.title}, version {', '.join(map(str, versions))}\n{text}", len(versions))
                 if self.show or time.monotonic() - start > 5:
                     print(f"      {case.title}: {time.monotonic() - start:.1f} s")
 
@@ -186,10 +191,11 @@ def main(arguments):
         twin.run_group(settings, disk, cases)
     twin.table()
     for row in [] if words else twin.differences.unused():
-        twin.failed += 1
-        print(f"FAIL  an intended difference that is none any more: {row}")
-    print(f"{twin.passed} passed, {twin.failed} failed")
-    return 1 if twin.failed else 0
+        twin.fail(f"an intended difference that is none any more: {row}")
+    for text, _ in twin.failures:
+        print(f"FAIL  {text}")
+    print(f"{twin.passed} passed, {sum(count for _, count in twin.failures)} failed")
+    return 1 if twin.failures else 0
 
 
 if __name__ == "__main__":
