@@ -199,8 +199,9 @@ static void step(struct move *move)
         move->warm = NULL;
         move->is_warmed = true;
     }
-    if (move->is_paused)
-        return;
+    if (move->is_paused || flusher_is_failed(log_flusher(move->future)) ||
+        flusher_is_failed(log_flusher(move->partition->log)))
+        return; /* of a directory that failed no name is changed; whoever tells of it ends the move */
     switch (move->stage) {
     case MOVE_COPYING:
         copy(move);

@@ -399,8 +399,10 @@ static void apply_data(struct flusher *flusher, const struct flush_mark *mark)
     struct log *log = mark->log;
     if ((int32_t)(mark->names - log->names_synced) > 0)
         log->names_synced = mark->names;
-    if (mark->directory_new)
+    if (mark->directory_new) {
         log->directory_new = false;
+        log_note_name_durable(log);
+    }
     log->last_flush_ms = loop_now_ms(flusher->loop);
     flush_note_durable(log, mark->written);
     if (log->generation != mark->generation || mark->end.offset <= log->durable_end)

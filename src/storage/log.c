@@ -362,7 +362,7 @@ void log_close(struct log *log)
     if (log == NULL)
         return;
     assert(log->staging == NULL);
-    log_forget_replacement(log);
+    log_forget_replacement(log, false);
     flush_detach(log);
     release(log);
 }

@@ -175,7 +175,9 @@ void log_check_epochs(struct log *log); /* when all is: they are told right from
 
 /* replace.c */
 void log_take_final_name(struct log *log); /* if it waits for one, and the flusher is at rest with it */
-void log_forget_replacement(struct log *log); /* it is closed or deleted before it has its name */
+void log_note_name_durable(struct log *log); /* of its directory */
+void log_forget_replacement(
+    struct log *log, bool log_is_deleted); /* it is closed or deleted before it has its name, durably */
 
 /* retain.c */
 void log_begin_at(struct log *log, int64_t offset); /* the start that a client wanted is durable */

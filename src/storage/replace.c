@@ -5,8 +5,8 @@
  *   TOPIC-N.ID-delete here, -future there          the future log is the partition's
  *   (-delete or nothing) here, TOPIC-N there       done
  * Kafka reads all three as well, when the metadata name the new directory: so that comes first. The
- * files of the old log stay until its parting name is durable: else they could be missing under the
- * old one. */
+ * files of the old log stay until both names are durable: else they could be missing under the old
+ * one, or the new directory fail while nothing but a future log is left there. */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -28,7 +28,8 @@ struct replacement {
     struct log *log; /* the new one; NULL: closed meanwhile */
     char *parted;    /* the old log's directory */
     int64_t delete_delay_ms;
-    bool is_parted; /* durably */
+    enum { OLD_PARTS, OLD_IS_PARTED, NEW_IS_NAMED } stage; /* parted: durably; named: not yet */
+    bool new_is_deleted; /* and the old one with it */
 };
 
 char *log_final_path(const char *path, const char *topic, int32_t partition)
@@ -52,7 +53,7 @@ static void destroy(struct replacement *replacement)
 
 void log_take_final_name(struct log *log)
 {
-    if (log->replacement == NULL || !log->replacement->is_parted || log_is_busy(log))
+    if (log->replacement == NULL || log->replacement->stage != OLD_IS_PARTED || log_is_busy(log))
         return;
     char *path = log_final_path(log->path, log->topic, log->partition);
     int status = file_rename(log->io, log->path, path);
@@ -66,37 +67,57 @@ void log_take_final_name(struct log *log)
     log->path = path;
     log->names_made++;
     log->directory_new = true;
+    log->replacement->stage = NEW_IS_NAMED;
     flush_note_dirty(log);
+}
+
+static void remove_old(struct replacement *replacement)
+{
+    struct flusher *from = replacement->from;
+    if (from->final || from->failure != 0)
+        return; /* the next start does it */
+    struct deletion *deletion = deletion_create(from, replacement->delete_delay_ms);
+    work_add_path(&deletion->work, WORK_REMOVE_TREE, replacement->parted);
+    deletion_start(deletion);
+}
+
+void log_note_name_durable(struct log *log)
+{
+    if (log->replacement == NULL || log->replacement->stage != NEW_IS_NAMED)
+        return;
+    remove_old(log->replacement);
     destroy(log->replacement);
+}
+
+static void end_without_log(struct replacement *replacement)
+{
+    if (replacement->new_is_deleted)
+        remove_old(replacement);
+    destroy(replacement);
 }
 
 static void old_is_parted(struct work *work)
 {
     struct replacement *replacement = container_of(work, struct replacement, work);
-    struct flusher *from = replacement->from;
-    if (work->status < 0) {
-        flush_note_failure(from, work->status);
-    } else {
-        struct deletion *deletion = deletion_create(from, replacement->delete_delay_ms);
-        work_add_path(&deletion->work, WORK_REMOVE_TREE, replacement->parted);
-        deletion_start(deletion);
-    }
-    replacement->is_parted = true;
+    if (work->status < 0)
+        flush_note_failure(replacement->from, work->status);
+    replacement->stage = OLD_IS_PARTED;
     if (replacement->log == NULL)
-        destroy(replacement);
+        end_without_log(replacement);
     else
         log_take_final_name(replacement->log);
 }
 
-void log_forget_replacement(struct log *log)
+void log_forget_replacement(struct log *log, bool log_is_deleted)
 {
     struct replacement *replacement = log->replacement;
     if (replacement == NULL)
         return;
     log->replacement = NULL;
     replacement->log = NULL;
-    if (replacement->is_parted)
-        destroy(replacement);
+    replacement->new_is_deleted = log_is_deleted;
+    if (replacement->stage != OLD_PARTS)
+        end_without_log(replacement);
 }
 
 /* Of a producer whose batches are gone, and of how far it was compacted, only the current log still knows. */

@@ -351,6 +351,7 @@ int log_delete(struct log *log)
         report_warn("delete_failed", "path=%s reason=\"%s\"", log->path, status_text(status));
     }
     memory_give(target);
+    log_forget_replacement(log, status == 0);
     log_close(log);
     flush_publish_deleted(flusher);
     return status;

@@ -2,6 +2,8 @@
 /* A partition between two log directories, one loop, real files. */
 #include "replica/move.h"
 
+#include <errno.h>
+
 #include "base/pace.h"
 #include "replica/partition.h"
 #include "unit/storage/store.h"
@@ -256,6 +258,60 @@ void test_move__begins_anew_when_the_log_was_compacted_meanwhile(void)
     finish(&stage);
     assert_same(stage.partition->log, wanted, count);
     assert_int_equal(log_clean_end(stage.partition->log), 30);
+    stage_end(&stage);
+}
+
+/* What is left in a directory that failed may not get its name there: the partition stays where it is. */
+void test_move__changes_no_name_when_a_directory_failed(void)
+{
+    struct stage stage;
+    stage_begin(&stage);
+    append_batches(stage.partition->log, 3, EPOCH);
+    begin_move(&stage, make_future(&stage));
+    turn_until(&stage, &stage.ready);
+    flusher_fail(stage.stores[1].flusher, -EIO);
+    move_finish(stage.partition->move);
+    while (stage.partition->move->task.queued)
+        assert_true(loop_turn(loop_of(&stage)));
+    assert_int_equal(stage.moved, 0);
+    assert_true(is_there(&stage, 0, "topic-0"));
+    move_end(stage.partition, false);
+    assert_int_equal(log_end(stage.partition->log), 30);
+    stage_end(&stage);
+}
+
+static int look_for_delete(void *found, const char *name)
+{
+    if (strstr(name, "-delete") != NULL)
+        *(bool *)found = true;
+    return 0;
+}
+
+static bool has_parted(const struct stage *stage)
+{
+    bool found = false;
+    assert_int_equal(directory_list(stage->stores[0].io, stage->stores[0].path, look_for_delete, &found), 0);
+    return found;
+}
+
+/* Until then it is the only one that a start is sure to find under some name. */
+void test_move__keeps_the_old_log_until_the_new_one_has_its_name_durably(void)
+{
+    struct log_settings settings;
+    struct stage stage;
+    stage_begin(&stage);
+    settings_for(&settings);
+    settings.file_delete_delay_ms = 0;
+    log_set_settings(stage.partition->log, &settings);
+    append_batches(stage.partition->log, 3, EPOCH);
+    begin_move(&stage, make_future(&stage));
+    finish(&stage);
+    while (!is_there(&stage, 1, "topic-0") || !log_names_are_durable(stage.partition->log)) {
+        assert_true(has_parted(&stage));
+        assert_true(loop_turn(loop_of(&stage)));
+    }
+    while (has_parted(&stage))
+        assert_true(loop_turn(loop_of(&stage)));
     stage_end(&stage);
 }
 
