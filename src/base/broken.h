@@ -8,8 +8,6 @@
 #include "base/str.h"
 
 /* Name; the rule of the design that it stands for; what is left out. An open one is noticed by no seed of 1-48, or hardly ever:
- * - cut_sync: any later sync of the file, and the one before the mark of a clean stop, makes the cut durable as well; before that the
- *   next recovery finds the same damage at the same place, and cuts again.
  * - snapshot_beyond_end: snapshots are written behind the flush of what they speak of, so no log of one node ends below one. Followers
  *   that cut their logs, and directories of Kafka, which writes them before, can have that; unit tests do. */
 #define BROKEN_RULES(RULE, OPEN)                                                                                     \
@@ -30,7 +28,7 @@
     RULE(last_flush, "S3", "a clean stop leaves out the last checkpoint")                                            \
     RULE(unopened_is_clean, "S3", "a stop counts as clean for logs that nobody opened since a crash")                \
     RULE(open_sync, "S1", "what a killed process left counts as durable, though nothing was synced")                 \
-    OPEN(cut_sync, "S4", "a torn end is cut off, and that is not synced")                                            \
+    RULE(cut_sync, "S4", "a torn end is cut off, and that is not synced")                                            \
     RULE(recovery_crc, "S4", "recovery takes batches whose CRC is wrong")                                            \
     OPEN(recovery_hole, "S4", "recovery takes batches behind a hole in the offsets")                                 \
     RULE(recovery_cuts_all, "S4", "recovery cuts off all that stands above the recovery point")                      \
@@ -39,9 +37,9 @@
     OPEN(index_trusted, "S4", "recovery believes an index entry that points to another batch")                       \
     RULE(index_kept, "S4", "recovery keeps the index entries above the place from which it checks")                  \
     RULE(seal_forgotten, "S4", "a segment that ends at the recovery point keeps the indexes that it had before")     \
-    OPEN(failed_write_left, "S4", "what a failed write left behind the end of a log stays there")                    \
+    RULE(failed_write_left, "S4", "what a failed write left behind the end of a log stays there")                    \
     RULE(search_skips_segment, "P2", "ListOffsets by time does not look into the first segment")                     \
-    OPEN(recovery_directory, "S3", "recovery removes segments, and does not sync their directory")                   \
+    RULE(recovery_directory, "S3", "recovery removes segments, and does not sync their directory")                   \
     OPEN(clean_file_sync, "S3", "the mark of a clean stop is taken away, and its directory is not synced")           \
     OPEN(snapshot_beyond_end, "T7", "a producer snapshot is believed that speaks of more than the log holds")        \
     RULE(retention_undurable, "S5", "retention removes segments before what follows them is durable")                \
@@ -80,7 +78,7 @@
     OPEN(future_keeps_more, "R10", "a move keeps what the log that is moved has lost in a crash")                    \
     RULE(vote_not_saved, "R13", "quorum-state is not written")                                                       \
     RULE(image_before_commit, "R16", "shards get an image whose records are not durable")                            \
-    OPEN(snapshot_directory, "S3", "the directory of a new metadata snapshot is not synced")                         \
+    RULE(snapshot_directory, "S3", "the directory of a new metadata snapshot is not synced")                         \
     RULE(snapshot_sync, "S3", "a metadata snapshot gets its name before it is durable")                              \
     /* rsm, metadata */                                                                                              \
     RULE(change_before_commit, "R1", "a change is answered before its records are durable")                          \

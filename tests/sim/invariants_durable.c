@@ -42,6 +42,42 @@ void look_at_durable_end(
     }
 }
 
+/* ---- When a log has been opened. ---- */
+
+struct opened {
+    struct invariants *invariants;
+    const struct log *log;
+};
+
+/* Segments below the first go later. */
+static void visit_durable(void *context, const char *name)
+{
+    const struct opened *opened = context;
+    const struct log *log = opened->log;
+    if (strspn(name, "0123456789") != 20 || strcmp(name + 20, ".log") != 0)
+        return;
+    int64_t base = strtoll(name, NULL, 10);
+    int32_t place = log_segment_at(log, base);
+    if (place >= 0 && log->segments[place].base_offset != base)
+        invariant_fell(opened->invariants, INVARIANT_recovery_is_durable, "partition=%s log_end=%lld file=%s",
+            log_label(log), (long long)log->tail.end_offset, name);
+}
+
+/* What recovery cut off must not come back. The log may have grown since. */
+void look_at_opened_log(struct invariants *invariants, const struct log *log)
+{
+    char path[SEGMENT_PATH_SIZE];
+    struct opened opened = { invariants, log };
+    segment_path(path, log->path, log->tail.base_offset, ".log");
+    struct bytes durable = see_durable_file(invariants->machine, path);
+    if ((int64_t)durable.size > log->tail.size)
+        invariant_fell(invariants, INVARIANT_recovery_is_durable, "partition=%s log_end=%lld size=%lld durable_size=%lld",
+            log_label(log), (long long)log->tail.end_offset, (long long)log->tail.size, (long long)durable.size);
+    see_durable_names(invariants->machine, log->path, visit_durable, &opened);
+}
+
+/* ---- What clients were promised. ---- */
+
 /* The key of a partition in the history is NAME-ID/INDEX. */
 static struct past *find_past(const struct invariants *invariants, const char *text)
 {

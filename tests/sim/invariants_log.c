@@ -3,6 +3,7 @@
  * producers; its indexes are looked at next door. */
 #include <string.h>
 
+#include "io/file.h"
 #include "sim/invariants_parts.h"
 #include "sim/recorder.h"
 #include "sim/see.h"
@@ -144,10 +145,21 @@ static void look_at_new_producers(
     }
 }
 
+static void look_behind_the_end(struct invariants *invariants, const struct log *log)
+{
+    struct file *file = log->segments[log->segment_count - 1].file;
+    if (file != NULL && !log->tail_dirty && file_size(file) != log->tail.size)
+        invariant_fell(invariants, INVARIANT_nothing_stands_behind_the_end, "partition=%s log_end=%lld size=%lld file_size=%lld",
+            log_label(log), (long long)log->tail.end_offset, (long long)log->tail.size, (long long)file_size(file));
+}
+
 void look_at_log(
     struct invariants *invariants, const struct log *log, struct past *past, bool is_thorough)
 {
     struct ledger *ledger = &past->ledger;
+    look_behind_the_end(invariants, log);
+    if (past->life != invariants->life)
+        look_at_opened_log(invariants, log);
     bool anew = past->life != invariants->life || past->has_moved || past->was_swapped;
     int32_t first;
     if (log->start > past->latest_start)

@@ -25,6 +25,10 @@
         "but for a page-cache topic, what is below the high watermark survives a power cut")       \
     INVARIANT(durable_is_durable,                                                                  \
         "what a log counts as durable stands on the disk as a power cut would leave it")           \
+    INVARIANT(recovery_is_durable,                                                                 \
+        "when a log has been opened, no byte and no segment stands on the disk behind its end")    \
+    INVARIANT(nothing_stands_behind_the_end,                                                       \
+        "what a failed write left is cut off before anything else is written")                     \
     INVARIANT(answered_is_durable,                                                                 \
         "a record whose acks=all answer a client hears is durable, but for a page-cache topic")    \
     INVARIANT(high_watermark_follows,                                                              \
@@ -68,6 +72,8 @@
         "the controller's image is what the newest snapshot and the log behind it make")           \
     INVARIANT(                                                                                     \
         snapshot_covers_log_start, "the metadata log begins at or below its newest snapshot")      \
+    INVARIANT(snapshots_are_durable,                                                               \
+        "a metadata snapshot that counts as written stands on the disk under its durable name")    \
     INVARIANT(producer_ids_are_given_once, "the next producer id never falls, also after a crash") \
     INVARIANT(budget_is_what_is_held,                                                              \
         "what is charged for memory is what connections and requests hold; without them it is 0")  \
@@ -146,6 +152,7 @@ struct metadata_past {
     bool is_replayed;
     int64_t replayed;
     const struct image *published; /* to compare only */
+    int64_t snapshot_offset;       /* of the newest that was looked at in this life */
     int64_t next_producer_id;
 };
 
@@ -208,6 +215,7 @@ void look_at_producer_snapshot(struct invariants *invariants, const char *label,
 /* invariants_durable.c */
 void look_at_durable_end(
     struct invariants *invariants, const struct log *log, struct past *past, bool anew);
+void look_at_opened_log(struct invariants *invariants, const struct log *log);
 void look_at_line(struct recorder_watch *watch, const struct event *event);
 
 bool batch_is_on_disk(

@@ -199,6 +199,24 @@ static void look_at_snapshots(struct invariants *invariants, const struct quorum
             "log_start=%lld snapshot=%lld", (long long)quorum->log->start, (long long)newest);
 }
 
+/* Once for each. */
+static void look_at_newest_snapshot(struct invariants *invariants, const struct quorum *quorum,
+    struct metadata_past *past)
+{
+    char path[QUORUM_PATH_SIZE];
+    const struct snapshot_list *list = &quorum->snapshots;
+    if (past->log.life != invariants->life)
+        past->snapshot_offset = -1;
+    if (list->count == 0 || list->ids[list->count - 1].offset == past->snapshot_offset)
+        return;
+    past->snapshot_offset = list->ids[list->count - 1].offset;
+    snapshot_path(quorum->directory, list->ids[list->count - 1], "", path, sizeof(path));
+    struct bytes seen = see_file(invariants->machine, path), durable = see_durable_file(invariants->machine, path);
+    if (durable.data == NULL || durable.size != seen.size || memcmp(durable.data, seen.data, seen.size) != 0)
+        invariant_fell(invariants, INVARIANT_snapshots_are_durable, "file=%s size=%zu durable_size=%zu", path,
+            seen.size, durable.size);
+}
+
 static void go_on_with_replay(
     struct invariants *invariants, const struct quorum *quorum, struct metadata_past *past)
 {
@@ -321,6 +339,7 @@ static void look_at_files(struct invariants *invariants, const struct quorum *qu
     if (!past->is_replayed || past->replayed > log_end(quorum->log))
         begin_replay(invariants, quorum, past);
     go_on_with_replay(invariants, quorum, past);
+    look_at_newest_snapshot(invariants, quorum, past);
     if (!is_new_life && !is_thorough)
         return;
     look_at_snapshots(invariants, quorum);

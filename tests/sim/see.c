@@ -43,13 +43,26 @@ struct bytes see_synced_file(const struct machine *machine, const char *path)
     return bytes_of(inode, inode == NULL ? NULL : &inode->durable);
 }
 
+static bool visit_names(const struct machine *machine, const char *path, bool is_durable,
+    void (*visit)(void *context, const char *name), void *context)
+{
+    const struct inode *inode = find(machine, path, is_durable);
+    if (inode == NULL || !inode->is_directory)
+        return false;
+    const struct name *name = is_durable ? inode->names_durable : inode->names_seen;
+    for (; name != NULL; name = name->next)
+        visit(context, name->text);
+    return true;
+}
+
 bool see_names(const struct machine *machine, const char *path,
     void (*visit)(void *context, const char *name), void *context)
 {
-    const struct inode *inode = find(machine, path, false);
-    if (inode == NULL || !inode->is_directory)
-        return false;
-    for (const struct name *name = inode->names_seen; name != NULL; name = name->next)
-        visit(context, name->text);
-    return true;
+    return visit_names(machine, path, false, visit, context);
+}
+
+bool see_durable_names(const struct machine *machine, const char *path,
+    void (*visit)(void *context, const char *name), void *context)
+{
+    return visit_names(machine, path, true, visit, context);
 }

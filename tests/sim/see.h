@@ -14,6 +14,8 @@ struct bytes see_file(const struct machine *machine, const char *path);
 struct bytes see_durable_file(const struct machine *machine, const char *path);
 struct bytes see_synced_file(const struct machine *machine, const char *path);
 
-/* Calls for each name in a directory, as the system sees it. False: there is no such directory. */
+/* Calls for each name in a directory, as the system sees it, or as it is durable. False: there is no such directory. */
 bool see_names(const struct machine *machine, const char *path,
+    void (*visit)(void *context, const char *name), void *context);
+bool see_durable_names(const struct machine *machine, const char *path,
     void (*visit)(void *context, const char *name), void *context);

@@ -389,6 +389,29 @@ static void spoil_limit_of_move(struct partition *partition)
     move->promised_end = 0; /* and nothing of it is durable there */
 }
 
+static void spoil_end(struct partition *partition)
+{
+    machine_enter(world.machine);
+    assert_int_equal(log_wake(partition->log), 0);
+    machine_leave();
+    assert_int_equal(file_write_all(log_active(partition->log)->file, "", 1, partition->log->tail.size), 0);
+}
+
+/* As if it had been opened just now: a segment that it does not know of is behind its end. */
+static void spoil_recovery(struct partition *partition)
+{
+    char path[SEGMENT_PATH_SIZE];
+    segment_path(path, partition->log->path, partition->log->tail.end_offset + 1, ".log");
+    assert_int_equal(file_replace(partition->log->io, path, "", 1), 0);
+    past_of(world.invariants, partition->key)->life = 0;
+}
+
+static void spoil_snapshot(struct partition *partition)
+{
+    (void)partition;
+    snapshot_list_add(&quorum()->snapshots, (struct snapshot_id){ INT32_MAX, 1 });
+}
+
 static const struct {
     const char *invariant;
     void (*spoil)(struct partition *partition);
@@ -421,6 +444,9 @@ static const struct {
     { "dirty_bytes_are_what_is_not_flushed", spoil_dirty },
     { "answers_stand_in_order", spoil_replies },
     { "disk_matches_shards", spoil_directory },
+    { "nothing_stands_behind_the_end", spoil_end },
+    { "recovery_is_durable", spoil_recovery },
+    { "snapshots_are_durable", spoil_snapshot },
     { "moves_copy_what_is_there", spoil_copy },
     { "moves_bound_the_high_watermark", spoil_limit_of_move },
 };
