@@ -398,6 +398,7 @@ void node_destroy(struct node *node)
         listener_close(node->listening[i].listener);
     for (int i = 0; i < node->directory_count; i++) {
         struct log_dir *dir = node->log_dirs[i];
+        memory_give(node->directories[i].failures); /* also those whose shard had ended */
         if (node->stage == NODE_STOPPED)
             close_directory(dir, broker_epoch);
         else if (!had_metadata && log_dir_was_clean(dir))

@@ -18,10 +18,19 @@ struct listener;
 struct listener_options;
 struct listener_target;
 
+/* What a shard is told of a directory that failed: by mail, then at the end of the pass. */
+struct node_failure {
+    struct node_directory *directory;
+    struct shard *shard;
+    struct mail mail;
+    struct task task;
+};
+
 struct node_directory {
     struct node *node;
     struct log_dir *dir;
     struct task failed; /* on the control loop, once */
+    struct node_failure *failures; /* by shard; NULL: it has not failed */
     int index;
 };
 

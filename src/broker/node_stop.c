@@ -196,29 +196,35 @@ void node_stop(struct node *node)
     call_control(node, deliver_stop);
 }
 
-struct directory_failure {
-    struct mail mail;
-    struct task task;
-    struct shard *shard;
-    int index;
-    int status;
-};
-
 static void retire_directory(struct task *task)
 {
-    struct directory_failure *failure = container_of(task, struct directory_failure, task);
+    struct node_failure *failure = container_of(task, struct node_failure, task);
+    const struct node_directory *directory = failure->directory;
 
-    shard_directory_failed(failure->shard, failure->index, failure->status);
-    memory_give(failure);
+    shard_directory_failed(failure->shard, directory->index, log_dir_failure(directory->dir));
 }
 
 /* Not before what is staged in this pass has met its fate. */
 static void deliver_failure(struct mail *mail)
 {
-    struct directory_failure *failure = container_of(mail, struct directory_failure, mail);
+    struct node_failure *failure = container_of(mail, struct node_failure, mail);
 
     failure->task.run = retire_directory;
     loop_finish(failure->shard->loop, FINISH_SEND, &failure->task);
+}
+
+static void tell_shards(struct node_directory *directory)
+{
+    const struct shard_list *shards = &directory->node->shards;
+
+    directory->failures = memory_take((size_t)shards->count * sizeof(*directory->failures));
+    for (int32_t i = 0; i < shards->count; i++) {
+        struct node_failure *failure = &directory->failures[i];
+        failure->directory = directory;
+        failure->shard = shards->list[i];
+        failure->mail.deliver = deliver_failure;
+        mail_send(directory->node->control_shard->loop, failure->shard->loop, &failure->mail);
+    }
 }
 
 /* A disk that is full refuses appends while the node serves; when it ends, it fails the last checkpoint. */
@@ -248,14 +254,7 @@ void node_directory_failed(struct task *task)
     bool fatal = directory->index == node->metadata_index || left_over == 0;
     report_failure(node, directory, status, fatal);
     if (directory->index < node->data_directory_count) {
-        for (int32_t i = 0; i < node->shards.count; i++) {
-            struct directory_failure *failure = memory_take(sizeof(*failure));
-            failure->mail.deliver = deliver_failure;
-            failure->shard = node->shards.list[i];
-            failure->index = directory->index;
-            failure->status = status;
-            mail_send(node->control_shard->loop, failure->shard->loop, &failure->mail);
-        }
+        tell_shards(directory);
         control_directory_failed(&node->control, log_dir_identity(directory->dir)->directory_id);
     }
     if (directory->index == node->metadata_index && !flusher_is_failed(node->metadata_flusher))

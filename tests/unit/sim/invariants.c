@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every invariant can fall: a whole node with its clients runs for a while, one thing in it is made
  * wrong, and the invariant that speaks of it must be the first to fall, and none before. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -561,6 +562,32 @@ void test_invariants__fall_for_what_a_stop_leaves(void)
     past->ledger.producers.entries[0]->last_timestamp++;
     invariants_look_behind(world.invariants);
     end("producer_snapshots_equal_a_rebuild");
+}
+
+static bool shard_has_ended(void *context)
+{
+    (void)context;
+    return sim_loop_has_ended(node_loop(world.node, 1));
+}
+
+/* The last checkpoint of the metadata comes when the shards are no more there to hear of its failure. */
+void test_invariants__find_nothing_of_a_directory_that_failed_behind_its_shards(void)
+{
+    begin();
+    recorder_expect_damage(&world.recorder, true);
+    machine_enter(world.machine);
+    node_stop(world.node);
+    machine_leave();
+    assert_true(sim_run(world.sim, 60 * SECOND_US, shard_has_ended, NULL));
+    machine_enter(world.machine);
+    log_dir_fail(world.node->log_dirs[0], -EIO);
+    machine_leave();
+    assert_true(sim_run(world.sim, 60 * SECOND_US, has_stopped, NULL));
+    assert_true(node_failed(world.node));
+    invariants_end(world.invariants, ENDING_KILL);
+    node_destroy(world.node);
+    invariants_look_behind(world.invariants);
+    end("none");
 }
 
 /* While the disk is decayed the log takes batches that the ledger never sees, if they are deleted before it is followed again; what
