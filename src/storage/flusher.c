@@ -50,9 +50,9 @@ static void start(struct flusher *flusher)
         start_run(&flusher->runs[RUN_CHECKPOINT]);
 }
 
-void flush_look_stopped(struct flusher *flusher)
+static void look_stopped(struct flusher *flusher)
 {
-    if (flusher->stopped == NULL || is_running(flusher) || deletion_is_running(flusher) ||
+    if (is_running(flusher) || deletion_is_running(flusher) ||
         flusher->starts_asked || flusher->cache_runs || cleaner_is_running(flusher))
         return;
     if (flusher->failure == 0 && (flusher->dirty != NULL || flusher->waiting != NULL) && !broken(last_flush)) {
@@ -69,11 +69,18 @@ void flush_look_stopped(struct flusher *flusher)
     loop_enqueue(flusher->loop, stopped);
 }
 
+/* Behind the tasks that are enqueued by now: a high watermark that they move is told with the rest. */
+void flush_look_stopped(struct flusher *flusher)
+{
+    if (flusher->stopped != NULL)
+        loop_enqueue(flusher->loop, &flusher->start_task);
+}
+
 static void run_start(struct task *task)
 {
     struct flusher *flusher = container_of(task, struct flusher, start_task);
     if (flusher->stopped != NULL)
-        flush_look_stopped(flusher);
+        look_stopped(flusher);
     else
         start(flusher);
 }

@@ -163,3 +163,34 @@ void test_flusher__flushes_a_sealed_segment_at_once(void)
     store_stop(&store, &log, 1);
     store_remove(&store);
 }
+
+struct follower {
+    struct task durable;
+    struct log *log;
+};
+
+static void follow(struct task *task)
+{
+    struct follower *follower = container_of(task, struct follower, durable);
+    log_set_high_watermark(follower->log, log_durable_end(follower->log));
+}
+
+/* The last checkpoint makes durable what nobody waited for, and the high watermark that follows it is in the file. */
+void test_flusher__tells_the_last_high_watermark(void)
+{
+    struct store store;
+    struct log_settings settings;
+    struct follower follower = { .durable.run = follow };
+    log_settings_defaults(&settings);
+    store_create(&store);
+    assert_int_equal(
+        log_create(store.flusher, store.path, "t", 0, (struct uuid){ { 9 } }, &settings, &follower.log), 0);
+    log_set_durable_task(follower.log, &follower.durable);
+    store_append(follower.log, 3, 100, 1000, 0);
+    store_stop(&store, &follower.log, 1);
+    store_open(&store, store.path);
+    assert_int_equal(log_dir_find(store.dir, "t", 0)->recovery_point, 3);
+    assert_int_equal(log_dir_find(store.dir, "t", 0)->high_watermark, 3);
+    store_stop(&store, NULL, 0);
+    store_remove(&store);
+}
