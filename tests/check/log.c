@@ -182,7 +182,11 @@ static void take_poll(struct log_checker *checker, const struct line *line)
         key->watermark = most(key->watermark, line->offset + 1);
     }
     bool is_sent = send != NULL && send->key == line->key;
-    if (line->phase == PHASE_OK)
+    bool is_of_a_life = is_current(checker, line->key, process->poll_power) ||
+                        log_is_kept(checker, line->key, line->offset, process->poll_power);
+    if (line->phase == PHASE_OK && !is_of_a_life)
+        add_read(checker, line, line->key, NO_OFFSET, NO_SEND);
+    else if (line->phase == PHASE_OK)
         add_read(checker, line, line->key, line->offset,
             is_sent ? (int32_t)(send - checker->sends) : NO_SEND);
     if (line->offset < key->gone_below && process->poll > key->gone_line)
@@ -195,6 +199,8 @@ static void take_poll(struct log_checker *checker, const struct line *line)
             checker->history->keys.texts[line->key]);
         return;
     }
+    if (!is_of_a_life) /* asked before a power cut, answered after it: it may tell of either life */
+        return;
     send->is_read |= line->phase == PHASE_OK;
     bool same_life = send->power_seen == process->poll_power ||
                      log_is_kept(checker, line->key, send->seen_at, send->power_seen);

@@ -266,6 +266,18 @@ def power_takes(world, acks):
     world.send("p8", "k0")
 
 
+def answered_after_power(world):
+    """A poll that was asked before the cut and answered after it may tell of either life."""
+    gone = world.send("p9", "k0")[0]
+    offset = len(world.logs["k0"]) - 1
+    world.positions["c9", "k0"] = offset
+    world.poll("c9", "k0")
+    world.say("c8", "invoke", "poll")
+    world.say("node", "info", "power")
+    assert world.logs["k0"].pop() == gone
+    world.say("c8", "ok", "poll", "k0", world.send("p8", "k0")[0], offset)
+
+
 def rot_takes(world, first, at):
     """Records up to the end of the log were promised and read, and are gone; the rot is told from another one on, or of another key."""
     world.fill()
@@ -405,6 +417,7 @@ def main():
     failed = refusals(sys.argv[1])
     cases = [(name, plant, "disk") for name, plant in PLANTED.items()]
     cases.append(("", lambda world: power_takes(world, "all"), "page-cache"))
+    cases += [("", answered_after_power, "page-cache"), ("inconsistent-offset unseen stale-offset", answered_after_power, "disk")]
     cases += [(f"{found}", lambda world, case=case: lost_after_read(world, *case), "disk")
               for found, case in (("unseen", (-1, None)), ("unseen", (0, None)), ("unseen", (0, -1)))]
     cases += [("lost-write", failed_delete, "disk"),
