@@ -4,7 +4,6 @@
 
 #include "base/broken.h"
 #include "base/buffer.h"
-#include "io/file.h"
 #include "replica/move.h"
 #include "replica/partition.h"
 #include "storage/epochs.h"
@@ -101,7 +100,7 @@ static int copy_slice(struct move *move, const struct log_slice *slice)
     if (status < 0)
         return status;
     struct buffer *buffer = buffer_create((size_t)slice->size);
-    int64_t got = file_pread(slice->file, buffer->data, (size_t)slice->size, slice->position);
+    int64_t got = log_slice_read(move->partition->log, slice, buffer->data);
     buffer->size = got < 0 ? 0 : (size_t)got;
     status = got < 0 ? (int)got : got == 0 ? -EUCLEAN : stage_batches(future, buffer);
     int written = log_write(future); /* also what came before the damage */

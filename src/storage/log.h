@@ -169,6 +169,8 @@ struct log_slice {
  * the segment that begins at out_slice->first_offset, at out_slice->position. */
 int log_read(struct log *log, int64_t offset, int64_t upper_offset, int64_t max_bytes,
     bool at_least_one, bool may_block, struct log_slice *out_slice);
+/* Its bytes, slice->size of them; how many came, or -errno. */
+int64_t log_slice_read(struct log *log, const struct log_slice *slice, uint8_t *out_bytes);
 void log_slice_release(struct log_slice *slice);
 bool log_slice_is_cached(const struct log_slice *slice);
 

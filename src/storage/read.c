@@ -297,6 +297,14 @@ void log_slice_release(struct log_slice *slice)
     slice->file = NULL;
 }
 
+int64_t log_slice_read(struct log *log, const struct log_slice *slice, uint8_t *out_bytes)
+{
+    int64_t got = file_pread(slice->file, out_bytes, (size_t)slice->size, slice->position);
+    if (got == -EIO)
+        flush_note_failure(log->flusher, (int)got);
+    return got;
+}
+
 bool log_slice_is_cached(const struct log_slice *slice)
 {
     return slice->file == NULL || file_is_cached(slice->file, slice->position, slice->size);

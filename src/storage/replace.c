@@ -141,6 +141,8 @@ int log_replace(struct log *current, struct log *future)
         log_parting_path(current->io, current->path, current->topic, current->partition, "delete");
     int status = file_rename(current->io, current->path, parted);
     if (status < 0) {
+        if (status == -EIO)
+            flush_note_failure(from, status);
         memory_give(parted);
         return status;
     }

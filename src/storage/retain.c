@@ -202,6 +202,13 @@ void log_retain_if_missed(struct log *log)
 
 /* ---- Truncation. ---- */
 
+static int noted(struct log *log, int status)
+{
+    if (status == -EIO)
+        flush_note_failure(log->flusher, status);
+    return status;
+}
+
 static int unlink_segments(struct log *log, int32_t first)
 {
     static const char *const suffixes[] = { ".log", ".index", ".timeindex", ".txnindex" };
@@ -270,7 +277,7 @@ int log_truncate(struct log *log, int64_t offset)
     if (status == 0)
         status = cut_segment(log, offset);
     if (status < 0)
-        return status;
+        return noted(log, status);
     struct segment *last = log_active(log);
     int64_t base = last->base_offset;
     segment_deinit(last);
@@ -287,7 +294,7 @@ int log_truncate(struct log *log, int64_t offset)
     flush_note_awake(log);
     flush_note_dirty(log);
     flush_publish_soon(log->flusher);
-    return status;
+    return noted(log, status);
 }
 
 int log_restart(struct log *log, int64_t offset)
@@ -302,7 +309,7 @@ int log_restart(struct log *log, int64_t offset)
     forget_roll(log);
     int status = unlink_segments(log, 0);
     if (status < 0)
-        return status;
+        return noted(log, status);
     segment_begin(log_push_segment(log), offset);
     log_begin_tail(log, offset);
     log->names_made++;
@@ -312,7 +319,7 @@ int log_restart(struct log *log, int64_t offset)
     producers_forget(&log->producers);
     status = log_wake(log); /* the file's name says where the log begins */
     flush_note_dirty(log);
-    return status;
+    return noted(log, status);
 }
 
 /* ---- Deletion. ---- */
@@ -349,6 +356,8 @@ int log_delete(struct log *log)
         deletion_start(deletion);
     } else {
         report_warn("delete_failed", "path=%s reason=\"%s\"", log->path, status_text(status));
+        if (status == -EIO)
+            flush_note_failure(flusher, status);
     }
     memory_give(target);
     log_forget_replacement(log, status == 0);

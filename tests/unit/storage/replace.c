@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A future log takes the place of the current one, in the simulator: two directories, one loop, and
+ * disks that fail. */
+#include <errno.h>
+
+#include "sim/sim.h"
+#include "storage/log_state.h"
+#include "store.h"
+
+enum { EPOCH = 3, SECOND_US = 1000000 };
+static const char *const paths[] = { "/one", "/two" };
+
+struct world {
+    struct sim *sim;
+    struct machine *machine;
+    struct store stores[2]; /* one loop: that of the first */
+    struct log *current, *future;
+};
+static struct world world;
+
+static bool never(void *context)
+{
+    (void)context;
+    return false;
+}
+
+/* A moment in which nothing is asked of the logs. */
+static void rest(void)
+{
+    sim_run(world.sim, 5 * SECOND_US, never, NULL);
+}
+
+static void boot(void)
+{
+    char reason[256] = "";
+    struct io *io = machine_boot(world.machine, 2);
+    struct loop *loop = loop_create(io, "test");
+    for (int i = 0; i < 2; i++) {
+        struct store *store = &world.stores[i];
+        store->io = io;
+        store->loop = loop;
+        assert_int_equal(
+            log_dir_open(loop, paths[i], &store->settings, &store->dir, reason, sizeof(reason)), 0);
+        store->flusher = flusher_create(loop, store->dir);
+    }
+    sim_start_loop(loop);
+}
+
+static void create_world(void)
+{
+    world = (struct world){ .sim = sim_create(1) };
+    world.machine = machine_create(world.sim, "node");
+    struct io *io = machine_boot(world.machine, 1);
+    for (int i = 0; i < 2; i++) {
+        struct log_dir_identity identity = {
+            .cluster_id = "sim", .node_id = 1, .directory_id = { { (uint8_t)(i + 1) } }
+        };
+        log_dir_settings_defaults(&world.stores[i].settings);
+        assert_int_equal(log_dir_format(io, paths[i], &identity), 0);
+    }
+    assert_int_equal(directory_sync(io, "/"), 0);
+    machine_kill(world.machine);
+    boot();
+}
+
+/* A log, and a future one in the other directory that holds the same. */
+static void create_logs(void)
+{
+    struct log_settings settings;
+    struct uuid id = { { 9 } };
+    log_settings_defaults(&settings);
+    struct flusher *from = world.stores[0].flusher, *to = world.stores[1].flusher;
+    assert_int_equal(log_create(from, paths[0], "topic", 0, id, &settings, &world.current), 0);
+    assert_int_equal(log_create_future(to, paths[1], "topic", 0, id, &settings, &world.future), 0);
+    store_append(world.current, 10, 100, 1, EPOCH);
+    store_append(world.future, 10, 100, 1, EPOCH);
+    rest(); /* both have a checkpoint */
+    assert_int_equal(log_durable_end(world.future), 10);
+}
+
+/* The disk of the current log fails with its last name: that directory is retired like any that
+ * fails, and the move is not tried again for ever. */
+void test_replace__retires_a_directory_that_cannot_part(void)
+{
+    create_world();
+    create_logs();
+    machine_disk_faults(world.machine)->fails[DISK_NAME] = 1000000;
+    assert_int_equal(log_replace(world.current, world.future), -EIO);
+    assert_true(flusher_is_failed(world.stores[0].flusher));
+    assert_false(flusher_is_failed(world.stores[1].flusher));
+    rest();
+    assert_int_equal(log_dir_failure(world.stores[0].dir), -EIO);
+    sim_destroy(world.sim);
+}
+
+/* The same when a log is to be deleted. */
+void test_replace__retires_a_directory_that_cannot_delete(void)
+{
+    create_world();
+    create_logs();
+    machine_disk_faults(world.machine)->fails[DISK_NAME] = 1000000;
+    assert_int_equal(log_delete(world.future), -EIO);
+    assert_true(flusher_is_failed(world.stores[1].flusher));
+    assert_false(flusher_is_failed(world.stores[0].flusher));
+    rest();
+    assert_int_equal(log_dir_failure(world.stores[1].dir), -EIO);
+    sim_destroy(world.sim);
+}
+
+/* What was lost of a log cannot be taken back from a future one either. */
+void test_replace__retires_a_directory_that_cannot_truncate(void)
+{
+    create_world();
+    create_logs();
+    machine_disk_faults(world.machine)->fails[DISK_SYNC] = 1000000;
+    assert_int_equal(log_truncate(world.future, 0), -EIO);
+    assert_true(flusher_is_failed(world.stores[1].flusher));
+    sim_destroy(world.sim);
+}
