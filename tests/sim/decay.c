@@ -9,7 +9,7 @@ enum { PATH_SIZE = 1024 };
 static void visit_names(const struct name *name, const char *path,
                         void (*visit)(void *context, const char *path, int64_t size), void *context)
 {
-    for (; name != NULL; name = name->next) {
+    for (; name != NULL; name = name->hh.next) {
         char below[PATH_SIZE];
         snprintf(below, sizeof(below), "%s/%s", path, name->text);
         if (name->inode->is_directory)

@@ -41,7 +41,7 @@ static void clear_names(struct disk *disk, struct name **names)
 {
     while (*names != NULL) {
         struct name *name = *names;
-        *names = name->next;
+        HASH_DEL(*names, name);
         inode_unref(disk, name->inode);
         memory_give(name);
     }
@@ -134,35 +134,22 @@ void inode_sync(struct inode *inode)
 
 void inode_lose_changes(struct inode *inode) { drop_changes(inode); }
 
-static uint32_t sum_up(const char *text, size_t size)
-{
-    uint32_t sum = 0;
-    for (size_t i = 0; i < size; i++)
-        sum = sum * 31 + (uint8_t)text[i];
-    return sum;
-}
-
 struct inode *names_find(struct name *names, const char *text, size_t size)
 {
-    uint32_t sum = sum_up(text, size);
-    for (struct name *name = names; name != NULL; name = name->next)
-        if (name->sum == sum && strncmp(name->text, text, size) == 0 && name->text[size] == '\0')
-            return name->inode;
-    return NULL;
+    struct name *name;
+    HASH_FIND(hh, names, text, size, name);
+    return name == NULL ? NULL : name->inode;
 }
 
 static void remove_name(struct disk *disk, struct name **names, const char *text, const struct inode *inode)
 {
-    uint32_t sum = sum_up(text, strlen(text));
-    for (struct name **at = names; *at != NULL; at = &(*at)->next) {
-        struct name *name = *at;
-        if (name->sum != sum || strcmp(name->text, text) != 0 || (inode != NULL && name->inode != inode))
-            continue;
-        *at = name->next;
-        inode_unref(disk, name->inode);
-        memory_give(name);
+    struct name *name;
+    HASH_FIND(hh, *names, text, strlen(text), name);
+    if (name == NULL || (inode != NULL && name->inode != inode))
         return;
-    }
+    HASH_DEL(*names, name);
+    inode_unref(disk, name->inode);
+    memory_give(name);
 }
 
 static void add_name(struct name **names, const char *text, struct inode *inode)
@@ -170,10 +157,9 @@ static void add_name(struct name **names, const char *text, struct inode *inode)
     size_t size = strlen(text);
     struct name *name = memory_take(sizeof(*name) + size + 1);
     memcpy(name->text, text, size + 1);
-    name->sum = sum_up(text, size);
     name->inode = inode;
     inode_ref(inode);
-    LL_APPEND(*names, name);
+    HASH_ADD_KEYPTR(hh, *names, name->text, size, name);
 }
 
 static void apply_name_change(struct disk *disk, const struct name_change *change, bool durable)
@@ -327,7 +313,7 @@ static void copy_durable_names(struct disk *disk)
         inode_ref(inode);
     DL_FOREACH(disk->inodes, inode) {
         clear_names(disk, &inode->names_seen);
-        for (struct name *name = inode->names_durable; name != NULL; name = name->next)
+        for (struct name *name = inode->names_durable; name != NULL; name = name->hh.next)
             add_name(&inode->names_seen, name->text, name->inode);
         inode->lock_holder = NULL;
         inode->shared_lock_count = 0;

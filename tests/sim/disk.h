@@ -5,6 +5,7 @@
 #pragma once
 #include <stddef.h>
 
+#include "base/map.h"
 #include "sim/world.h"
 
 struct image {
@@ -20,10 +21,9 @@ struct content_change {
 };
 
 struct name {
-    struct name *next;
-    uint32_t sum; /* of the text: most names begin alike */
+    UT_hash_handle hh;
     struct inode *inode;
-    char text[];
+    char text[]; /* the key */
 };
 
 /* Bytes that decayed where they lay, until they are written again or restored. */
@@ -41,7 +41,7 @@ struct inode {
     struct image seen, durable;
     struct content_change *changes;
     struct decay *decays;
-    struct name *names_seen, *names_durable;
+    struct name *names_seen, *names_durable; /* maps, in order of appearance */
     struct file *lock_holder;
     int shared_lock_count;
     int64_t forgotten; /* bytes below were given back by the page cache, and not read since */

@@ -423,10 +423,10 @@ int directory_list(struct io *io, const char *path, int (*visit)(void *context, 
     if (status < 0)
         return status;
     size_t size = 0;
-    for (struct name *name = place.inode->names_seen; name != NULL; name = name->next)
+    for (struct name *name = place.inode->names_seen; name != NULL; name = name->hh.next)
         size += strlen(name->text) + 1;
     char *copy = memory_take(size + 1), *end = copy;
-    for (struct name *name = place.inode->names_seen; name != NULL; name = name->next)
+    for (struct name *name = place.inode->names_seen; name != NULL; name = name->hh.next)
         end = stpcpy(end, name->text) + 1;
     for (char *at = copy; at < end && status >= 0; at += strlen(at) + 1)
         status = visit(context, at);

@@ -50,7 +50,7 @@ static bool visit_names(const struct machine *machine, const char *path, bool is
     if (inode == NULL || !inode->is_directory)
         return false;
     const struct name *name = is_durable ? inode->names_durable : inode->names_seen;
-    for (; name != NULL; name = name->next)
+    for (; name != NULL; name = name->hh.next)
         visit(context, name->text);
     return true;
 }
