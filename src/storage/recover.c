@@ -3,7 +3,8 @@
  * entry are looked at. Otherwise everything from the recovery point on is checked (length, CRC,
  * offsets, epochs), indexed anew, and cut where it ends. What was durable once is not a torn tail,
  * and is -EUCLEAN: all that is below the recovery point; all of it after a clean stop; and, when
- * the recovery point is lost, what stands before a good batch (docs/decisions/0006). */
+ * the recovery point is lost, what stands before a good batch (docs/decisions/0006). Only a future log
+ * goes on with what is left: all of it stands in the log that it is to replace. */
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
@@ -225,9 +226,15 @@ static int drop_behind(struct log *log, int32_t all)
     return status;
 }
 
+/* -EUCLEAN; of a future log 0: what is missing is copied again. */
 static int refuse(struct log *log, int64_t offset, const char *cause)
 {
     const struct segment *segment = log_active(log);
+    if (log->place != NULL && log->place->is_future) {
+        report_warn("future_log_cut", "log=%s offset=%lld recovery_point=%lld cause=\"%s\": copied again from there",
+            log->path, (long long)offset, (long long)log->recovery_point, cause);
+        return 0;
+    }
     report_error("log_damaged",
         "file=%s/%020lld.log position=%lld offset=%lld recovery_point=%lld cause=\"%s\": nothing "
         "was "
@@ -343,14 +350,15 @@ static int check_start(struct log *log)
 {
     if (log->start <= log->tail.end_offset)
         return 0;
-    if (!log->settings.page_cache || log->must_be_whole)
-        return refuse(log, log->tail.end_offset,
+    if (!log->settings.page_cache || log->must_be_whole) {
+        int status = refuse(log, log->tail.end_offset,
             "the log ends below its start in log-start-offset-checkpoint; without the line there "
             "it would begin at its first segment");
+        if (status < 0)
+            return status;
+    }
     report_warn("log_start_beyond_end",
-        "log=%s log_start=%lld log_end=%lld: its tail was lost with the page cache. The log goes "
-        "on "
-        "at its start",
+        "log=%s log_start=%lld log_end=%lld: its tail was lost. The log goes on at its start",
         log->path, (long long)log->start, (long long)log->tail.end_offset);
     segment_begin(log_push_segment(log), log->start);
     log_begin_tail(log, log->start);
@@ -383,10 +391,10 @@ int log_recover(struct log *log, bool clean)
     int32_t first = all - 1;
     if (log_active(log)->is_new) {
         log_begin_tail(log, log->start);
-        if (log->recovery_point > log->start)
-            return refuse(log, log->start, "its segments are gone");
-        settle(log, clean);
-        return 0;
+        int status = log->recovery_point > log->start ? refuse(log, log->start, "its segments are gone") : 0;
+        if (status == 0)
+            settle(log, clean);
+        return status;
     }
     if (!clean) {
         if (log->recovery_point < log->segments[0].base_offset)

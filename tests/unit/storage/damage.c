@@ -182,6 +182,38 @@ void test_damage__after_a_clean_stop_is_refused(void)
     }
 }
 
+/* A future log is a copy: wherever it is damaged it is cut there, and copied again. */
+void test_damage__of_a_future_log_is_cut(void)
+{
+    enum { SEGMENTS_GONE, POINT_BEYOND_END, BELOW_THE_POINT, POINT_LOST, AFTER_A_CLEAN_STOP, START_BEYOND_END, KINDS };
+    static const int64_t ends[KINDS] = { 0, BATCHES, 20, 20, BATCHES - 1, 60 };
+    for (int kind = 0; kind < KINDS; kind++) {
+        struct bench bench;
+        char from[512], to[600];
+        bench_create(&bench, 1 << 30);
+        if (kind < AFTER_A_CLEAN_STOP)
+            forget_the_stop(&bench);
+        switch (kind) {
+        case SEGMENTS_GONE: assert_int_equal(unlink(bench.path), 0); break;
+        case POINT_BEYOND_END: bench_write(&bench, "recovery-point-offset-checkpoint", "0\n1\nt 0 70\n"); break;
+        case POINT_LOST: bench_write(&bench, "recovery-point-offset-checkpoint", "garbage"); /* fall through */
+        case BELOW_THE_POINT: assert_int_equal(truncate(bench.path, 20 * bench.batch_size + 100), 0); break;
+        case AFTER_A_CLEAN_STOP: assert_int_equal(truncate(bench.path, BATCHES * bench.batch_size - 100), 0); break;
+        case START_BEYOND_END: bench_write(&bench, "log-start-offset-checkpoint", "0\n1\nt 0 60\n"); break;
+        }
+        snprintf(from, sizeof(from), "%s/t-0", bench.store.path);
+        snprintf(to, sizeof(to), "%s.0123456789abcdef0123456789abcdef-future", from);
+        assert_int_equal(rename(from, to), 0);
+        store_open(&bench.store, bench.store.path);
+        assert_int_equal(log_open(bench.store.flusher, log_dir_find_future(bench.store.dir, "t", 0), &bench.settings, &bench.log), 0);
+        assert_int_equal(log_end(bench.log), ends[kind]);
+        for (int64_t i = log_start(bench.log); i < log_end(bench.log); i++)
+            assert_int_equal(store_read(bench.log, i, NULL), i);
+        stop(&bench);
+        store_remove(&bench.store);
+    }
+}
+
 /* Above the recovery point any part of what was written may be missing, so it is cut at the damage,
  * good batches behind it or not. */
 void test_damage__above_the_recovery_point_is_cut(void)
