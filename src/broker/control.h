@@ -84,5 +84,7 @@ void control_deinit(struct control *control); /* closes the quorum */
 void control_register(struct control *control, const struct control_identity *identity); /* once, when it listens */
 void control_led(struct control *control); /* this node's quorum has a leader and an image: go on with the lifecycle */
 void control_leave(struct control *control); /* a controlled stop; hooks.left follows */
+/* The metadata can change no more, so nobody would answer; hooks.left is called at once, unless it was. */
+void control_leave_at_once(struct control *control);
 void control_abandon_life(struct control *control); /* at the end, when no loop turns */
 void control_directory_failed(struct control *control, struct uuid directory_id);

@@ -94,6 +94,8 @@ static void heartbeat_done(struct control_errand *errand)
             try_again_in(control, 0);
         return;
     }
+    if (control->stage == CONTROL_LEFT)
+        return; /* meanwhile the metadata failed */
     if (error == ERROR_STALE_BROKER_EPOCH) {
         control->stage = CONTROL_REGISTERING;
         try_again_in(control, RETRY_US);
@@ -288,6 +290,12 @@ void control_leave(struct control *control)
         leave_done(control);
     else
         try_again_in(control, 0);
+}
+
+void control_leave_at_once(struct control *control)
+{
+    if (control->stage != CONTROL_LEFT)
+        leave_done(control);
 }
 
 void control_directory_failed(struct control *control, struct uuid directory_id)

@@ -136,13 +136,19 @@ static void leave(struct node *node)
     control_leave(&node->control);
 }
 
+static void leave_without_metadata(struct node *node)
+{
+    node->failed = true;
+    leave(node);
+    control_leave_at_once(&node->control);
+}
+
 static void metadata_failed(void *context, const char *reason)
 {
     struct node *node = context;
 
     (void)reason; /* reported where it was met */
-    node->failed = true;
-    leave(node);
+    leave_without_metadata(node);
 }
 
 static void loaded(void *context, const struct image *image)
@@ -259,7 +265,9 @@ void node_directory_failed(struct task *task)
     }
     if (directory->index == node->metadata_index && !flusher_is_failed(node->metadata_flusher))
         flusher_fail(node->metadata_flusher, status);
-    if (fatal) {
+    if (directory->index == node->metadata_index) {
+        leave_without_metadata(node);
+    } else if (fatal) {
         node->failed = true;
         leave(node);
     }
