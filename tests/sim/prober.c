@@ -49,8 +49,9 @@ static void see_start(struct prober *prober, int64_t offset)
     const struct topic *topic = prober->topic;
     if (offset < prober->facts.gone_below)
         violate(prober, "deleted_records_came_back", offset, prober->facts.gone_below);
-    if (offset > topic->deleted_below[prober->partition])
-        violate(prober, "more_was_deleted_than_asked_for", offset, topic->deleted_below[prober->partition]);
+    int64_t farthest = topic_farthest_start(topic, prober->partition);
+    if (offset > farthest)
+        violate(prober, "more_was_deleted_than_asked_for", offset, farthest);
     actor_note(&prober->actor, "ok", "watermark", prober->start_key, VALUE_NONE, offset);
 }
 

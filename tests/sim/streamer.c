@@ -188,8 +188,9 @@ static void see_offset(struct streamer *streamer, const struct stream_call *call
     }
     if (*offset != answer->base_offset)
         violate(streamer, "batch_was_answered_with_two_offsets", answer->index, answer->base_offset, *offset);
-    if (topic->state == TOPIC_THERE && (answer->log_start_offset < 0 || answer->log_start_offset > topic->deleted_below[answer->index]))
-        violate(streamer, "log_start_is_not_right", answer->index, answer->log_start_offset, topic->deleted_below[answer->index]);
+    int64_t farthest = topic_farthest_start(topic, answer->index);
+    if (topic->state == TOPIC_THERE && (answer->log_start_offset < 0 || answer->log_start_offset > farthest))
+        violate(streamer, "log_start_is_not_right", answer->index, answer->log_start_offset, farthest);
 }
 
 /* False: the batch must be sent again, with those behind it; or is given up. */

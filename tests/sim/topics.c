@@ -48,6 +48,12 @@ void topic_lose(struct topic *topic, int32_t partition, int64_t from)
         topic->read_to[partition] = from;
 }
 
+int64_t topic_farthest_start(const struct topic *topic, int32_t partition)
+{
+    int64_t deleted = topic->deleted_below[partition], retained = topic->retained_from[partition];
+    return deleted > retained ? deleted : retained;
+}
+
 bool topic_is_absent(const struct topic *topic)
 {
     return topic->state == TOPIC_GONE || topic->state == TOPIC_REFUSED;

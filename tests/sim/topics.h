@@ -38,6 +38,7 @@ struct topic {
     int32_t partitions_promised;            /* at least so many are there */
     int64_t read_to[PARTITIONS_MOST];       /* the farthest position of a reader */
     int64_t deleted_below[PARTITIONS_MOST]; /* as was asked for; or where retention lets it begin */
+    int64_t retained_from[PARTITIONS_MOST]; /* the farthest that retention ever let it begin */
     struct partition_facts facts[PARTITIONS_MOST];
     bool is_volatile; /* ack.durability=page-cache; follows from the name, whichever creation was done */
     bool may_lose;    /* power takes what was promised: it is volatile, or its files rot beyond what a node must survive */
@@ -56,6 +57,8 @@ void topics_remove(struct topics *topics, struct topic *topic); /* nobody has he
 void topic_set_id(struct topic *topic, struct uuid id);
 /* What stood in the partition from that offset on may be gone. */
 void topic_lose(struct topic *topic, int32_t partition, int64_t from);
+/* The farthest beginning that an answer may tell: a cut of power gives back what retention took, and may come while the answer is under way. */
+int64_t topic_farthest_start(const struct topic *topic, int32_t partition);
 bool topic_is_absent(const struct topic *topic);
 /* The newest that is not absent, else the newest; NULL: nobody asked for one. */
 struct topic *topics_named(const struct topics *topics, const char *name);

@@ -63,6 +63,8 @@ static void hear_start(struct start_watch *watch, struct uuid topic_id, int32_t 
         event.phase = "info";
         recorder_note(workload->recorder, &event);
         topic->deleted_below[partition] = start;
+        if (topic->retained_from[partition] < start)
+            topic->retained_from[partition] = start;
         return;
     }
 }
