@@ -109,7 +109,7 @@ void look_at_line(struct recorder_watch *watch, const struct event *event)
     if (!asks && !is_promise(event))
         return;
     struct past *past = find_past(invariants, event->key);
-    if (asks && past != NULL && event->offset > past->asked_below)
+    if (asks && !deletes && past != NULL && event->offset > past->asked_below)
         past->asked_below = event->offset;
     if (past != NULL)
         past->may_be_gone = past->may_be_gone || deletes;
