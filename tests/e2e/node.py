@@ -3,6 +3,7 @@
 
 Set BROKER=kafka to run a suite against Kafka 4.4.0. Every node has a folder of its own, free ports, and is ended by its id."""
 import os
+import random
 import shutil
 import signal
 import socket
@@ -24,9 +25,16 @@ LOG4J = """<Configuration status="WARN"><Appenders><Console name="out"><PatternL
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """None of those that the system gives to connections: a node that starts again would find its port taken by one of them, or by one
+    that met itself while it tried to connect."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def classpath(name, pom):
@@ -130,7 +138,10 @@ class Node:
                 return connection.metadata([])["brokers"]
             finally:
                 connection.close()
-        kafka_wire.wait_for(ready, timeout, "the broker answers")
+        try:
+            kafka_wire.wait_for(ready, timeout, "the broker answers")
+        except TimeoutError as error:
+            raise TimeoutError(f"{self.kind}: {error}; it said:\n{self.said()}") from None
 
     def said(self, lines=40):
         with open(self.output, encoding="utf-8", errors="replace") as file:

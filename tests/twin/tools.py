@@ -137,8 +137,9 @@ def unserved(lines):
     return {line.split(":")[0] for line in lines if re.fullmatch(r"\w+\(\d+\): UNSUPPORTED,?", line)}
 
 
-def compare(jvm, commands, brokers, show):
-    differences, passed, failed = Differences(), 0, 0
+def compare(jvm, commands, sides, show):
+    differences, passed, failed, changed = Differences(), 0, 0, False
+    brokers = {who: side.node for who, side in sides.items()}
     with tempfile.TemporaryDirectory(prefix="strom-tools-") as folder:
         for command, content in commands:
             results = {}
@@ -146,6 +147,10 @@ def compare(jvm, commands, brokers, show):
                 for broker in brokers.values():
                     produce(broker, *command.split()[1:])
                 continue
+            if command.startswith("configs --describe") and changed:
+                for one in sides.values():
+                    one.settle()
+            changed = command.startswith("configs --alter")
             for who, broker in brokers.items():
                 code, text = jvm.run(words_of(command, content, broker, folder))
                 results[who] = collections.Counter(normal(text, broker) + [f"exit {code}"])
@@ -174,7 +179,7 @@ def main(arguments):
         theirs.start(), ours.start()
         jvm = Jvm()
         theirs.ready(), ours.ready()
-        differences, passed, failed = compare(jvm, commands, {"kafka": theirs.node, "strom": ours.node}, show)
+        differences, passed, failed = compare(jvm, commands, {"kafka": theirs, "strom": ours}, show)
         jvm.close()
     for row in [] if words else differences.unused():
         failed += 1
