@@ -84,30 +84,12 @@ static void ask_id(struct actor *actor)
 
 /* ---- Requests ---- */
 
-static void begin_batch(struct streamer *streamer)
-{
-    struct actor *actor = &streamer->actor;
-    struct stream_batch *batch = batch_of(streamer, streamer->next_batch);
-    const struct stream_batch *before = batch_of(streamer, streamer->next_batch + STREAM_KEPT - 1);
-    *batch = (struct stream_batch){ .count = 1 + (int32_t)actor_draw(actor, STREAM_RECORDS_MOST),
-        .time_ms = loop_wall_ms(actor->loop),
-        .life = actor->workload->recorder->lives };
-    batch->sequence = streamer->next_batch == 0 ? producer_id_draw_sequence(actor) : sequence_behind(before->sequence, before->count);
-    streamer->next_batch++;
-    for (int32_t i = 0; i < streamer->partition_count; i++) {
-        batch->offsets[i] = OFFSET_NONE;
-        for (int32_t k = 0; k < batch->count; k++)
-            batch->values[i][k] = recorder_value(actor->workload->recorder);
-        note(streamer, "invoke", batch, i);
-    }
-}
-
 static struct buffer *build_batch(struct streamer *streamer, const struct stream_batch *batch, int32_t partition)
 {
     struct record records[STREAM_RECORDS_MOST] = { 0 };
     struct batch_options options = batch_options_plain();
     for (int32_t i = 0; i < batch->count; i++) {
-        records[i].timestamp = batch->time_ms;
+        records[i].timestamp = loop_wall_ms(streamer->actor.loop);
         payload_fill(&records[i], batch->values[partition][i], &streamer->actor.arena);
     }
     options.codec = (enum codec)(batch->values[partition][0] % CODEC_COUNT);
@@ -115,6 +97,31 @@ static struct buffer *build_batch(struct streamer *streamer, const struct stream
     options.producer_epoch = streamer->epoch;
     options.base_sequence = batch->sequence;
     return batch_build(&options, records, batch->count);
+}
+
+static void drop_built(struct stream_batch *batch)
+{
+    for (int32_t i = 0; i < PARTITIONS_MOST; i++)
+        buffer_unref(batch->built[i]);
+}
+
+static void begin_batch(struct streamer *streamer)
+{
+    struct actor *actor = &streamer->actor;
+    struct stream_batch *batch = batch_of(streamer, streamer->next_batch);
+    const struct stream_batch *before = batch_of(streamer, streamer->next_batch + STREAM_KEPT - 1);
+    drop_built(batch);
+    *batch = (struct stream_batch){ .count = 1 + (int32_t)actor_draw(actor, STREAM_RECORDS_MOST),
+        .life = actor->workload->recorder->lives };
+    batch->sequence = streamer->next_batch == 0 ? producer_id_draw_sequence(actor) : sequence_behind(before->sequence, before->count);
+    streamer->next_batch++;
+    for (int32_t i = 0; i < streamer->partition_count; i++) {
+        batch->offsets[i] = OFFSET_NONE;
+        for (int32_t k = 0; k < batch->count; k++)
+            batch->values[i][k] = recorder_value(actor->workload->recorder);
+        batch->built[i] = build_batch(streamer, batch, i);
+        note(streamer, "invoke", batch, i);
+    }
 }
 
 static int16_t draw_version(struct actor *actor)
@@ -131,17 +138,15 @@ static int16_t draw_version(struct actor *actor)
 static void send_batch(struct streamer *streamer, int64_t number)
 {
     struct stream_batch *batch = batch_of(streamer, number);
-    struct buffer *buffers[PARTITIONS_MOST];
     struct produce_partition_produce_data partitions[PARTITIONS_MOST];
     struct produce_topic_produce_data topic;
     struct produce_request request;
     message_defaults(&produce_request_schema, &request);
     shape_set_defaults(&produce_topic_produce_data_shape, &topic);
     for (int32_t i = 0; i < streamer->partition_count; i++) {
-        buffers[i] = build_batch(streamer, batch, i);
         shape_set_defaults(&produce_partition_produce_data_shape, &partitions[i]);
         partitions[i].index = i;
-        partitions[i].records = (struct records){ .data = buffers[i]->data, .size = (int32_t)buffers[i]->size };
+        partitions[i].records = (struct records){ .data = batch->built[i]->data, .size = (int32_t)batch->built[i]->size };
     }
     topic.name = str_from(streamer->topic->name);
     topic.topic_id = streamer->topic->id;
@@ -156,8 +161,6 @@ static void send_batch(struct streamer *streamer, int64_t number)
         .newest = streamer->next_to_send - 1,
         .newest_ever = streamer->next_batch - 1 };
     pipe_send(&streamer->pipe, api_schema_find(API_PRODUCE), draw_version(&streamer->actor), &request);
-    for (int32_t i = 0; i < streamer->partition_count; i++)
-        buffer_unref(buffers[i]);
 }
 
 /* ---- Answers ---- */
@@ -342,4 +345,6 @@ void streamer_start(struct streamer *streamer, struct workload *workload, int nu
 void streamer_stop(struct streamer *streamer)
 {
     pipe_deinit(&streamer->pipe);
+    for (int i = 0; i < STREAM_KEPT; i++)
+        drop_built(&streamer->batches[i]);
 }

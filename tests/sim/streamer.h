@@ -14,7 +14,7 @@ struct stream_batch {
     int32_t sequence, count;
     int64_t values[PARTITIONS_MOST][STREAM_RECORDS_MOST];
     int64_t offsets[PARTITIONS_MOST]; /* as was answered first; OFFSET_NONE: not yet */
-    int64_t time_ms;
+    struct buffer *built[PARTITIONS_MOST]; /* as it is sent each time; NULL: of no partition */
     int attempts;
     int life; /* of the node when it was sent first; a node that began anew knows only the newest batch for certain */
 };
@@ -42,5 +42,5 @@ struct streamer {
 };
 
 void streamer_start(struct streamer *streamer, struct workload *workload, int number);
-void streamer_stop(struct streamer *streamer); /* its second connection; the first is the actor's */
+void streamer_stop(struct streamer *streamer); /* all but the actor's */
 bool streamer_is_under_way(const struct streamer *streamer);
