@@ -149,10 +149,9 @@ static void visit_stopped(void *context, const char *name)
 {
     struct walk *walk = context;
     struct partition_key key;
-    struct past *past;
     if (!find_key(walk, name, &key) || name[size_without_id(name)] != 0)
         return;
-    HASH_FIND(hh, walk->invariants->pasts, &key, sizeof(key), past);
+    const struct past *past = past_find(walk->invariants, key);
     if (past == NULL || past->life != walk->invariants->life) {
         walk->is_unopened = walk->is_unopened || strncmp(name, "__cluster_metadata-", 19) != 0;
         return;

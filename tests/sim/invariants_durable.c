@@ -83,13 +83,11 @@ static struct past *find_past(const struct invariants *invariants, const char *t
 {
     const char *slash = strrchr(text, '/');
     struct partition_key key = { 0 };
-    struct past *past = NULL;
     if (slash == NULL || slash - text < UUID_TEXT_SIZE ||
         !uuid_parse((struct str){ slash - UUID_TEXT_SIZE, UUID_TEXT_SIZE }, &key.topic_id))
         return NULL;
     key.index = (int32_t)strtol(slash + 1, NULL, 10);
-    HASH_FIND(hh, invariants->pasts, &key, sizeof(key), past);
-    return past;
+    return past_find(invariants, key);
 }
 
 static bool is_promise(const struct event *event)

@@ -197,6 +197,7 @@ void invariant_fell(struct invariants *invariants, enum invariant invariant, con
 /* invariants_partition.c. Thorough: also what an event can hardly have touched. */
 void look_at_partition(
     struct invariants *invariants, const struct partition *partition, bool is_thorough);
+struct past *past_find(const struct invariants *invariants, struct partition_key key); /* NULL: never seen */
 struct past *past_of(struct invariants *invariants, struct partition_key key);
 const char *log_label(const struct log *log); /* good until the next call */
 void pasts_deinit(struct invariants *invariants);
