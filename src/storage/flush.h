@@ -10,6 +10,7 @@
 #include "storage/cleaner.h"
 #include "storage/log.h"
 #include "storage/log_dir_mail.h"
+#include "storage/sweep.h"
 #include "storage/work.h"
 
 struct log_dir;
@@ -53,7 +54,7 @@ struct flusher {
     struct flush_run runs[RUN_COUNT];
     bool wants_checkpoint, final, is_stopped;
     struct task start_task;
-    struct timer checkpoint_timer, publish_timer, rest_timer, retention_timer, starts_timer;
+    struct timer checkpoint_timer, publish_timer, rest_timer, starts_timer;
     int64_t written;     /* bytes since the last checkpoint began */
     int64_t dirty_bytes; /* of all logs: written, and not known to be durable */
     struct task *room_task;
@@ -72,6 +73,7 @@ struct flusher {
     bool starts_asked; /* starts_kept is on its way */
     bool has_published;
     struct cleaner cleaner;
+    struct sweep sweep;
 };
 
 void flush_attach(struct log *log); /* the log exists from here on */

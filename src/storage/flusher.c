@@ -200,24 +200,6 @@ static void rest_due(struct timer *timer)
         timer_set_in(flusher->loop, &flusher->rest_timer, rest_ms);
 }
 
-static void retention_due(struct timer *timer)
-{
-    struct flusher *flusher = container_of(timer, struct flusher, retention_timer);
-    int64_t wall_ms = loop_wall_ms(flusher->loop);
-    struct log *log;
-    if (flusher->failure != 0)
-        return;
-    DL_FOREACH(flusher->logs, log)
-    {
-        producers_expire(&log->producers, loop_now_ms(flusher->loop), log->settings.producer_expiry_ms);
-        int status = log_retain(log, wall_ms);
-        if (status == -EIO)
-            flush_note_failure(flusher, status);
-    }
-    timer_set_in(flusher->loop,
-        &flusher->retention_timer, log_dir_settings(flusher->dir)->retention_check_ms);
-}
-
 /* ---- Log starts that clients wait for. ---- */
 
 static void publish_starts(struct task *task)
@@ -285,7 +267,6 @@ struct flusher *flusher_create(struct loop *loop, struct log_dir *dir)
     flusher->checkpoint_timer.run = checkpoint_due;
     flusher->publish_timer.run = publish_due;
     flusher->rest_timer.run = rest_due;
-    flusher->retention_timer.run = retention_due;
     flusher->starts_kept.mail.deliver = starts_are_kept;
     flusher->starts_task.run = publish_starts;
     flusher->starts_timer.run = retry_starts;
@@ -296,6 +277,7 @@ struct flusher *flusher_create(struct loop *loop, struct log_dir *dir)
         work_init(&flusher->runs[i].work, flusher->io, loop, work_is_done);
     }
     cleaner_init(flusher);
+    sweep_init(flusher);
     return flusher;
 }
 
@@ -322,7 +304,7 @@ static void stop_timers(struct flusher *flusher)
     timer_cancel(flusher->loop, &flusher->checkpoint_timer);
     timer_cancel(flusher->loop, &flusher->publish_timer);
     timer_cancel(flusher->loop, &flusher->rest_timer);
-    timer_cancel(flusher->loop, &flusher->retention_timer);
+    sweep_stop(flusher);
     timer_cancel(flusher->loop, &flusher->starts_timer);
 }
 
@@ -415,9 +397,7 @@ void flush_attach(struct log *log)
         }
         flusher->claimed[flusher->claimed_count++] = log->place;
     }
-    if (!timer_is_set(&flusher->retention_timer) && !flusher->final)
-        timer_set_in(flusher->loop,
-            &flusher->retention_timer, log_dir_settings(flusher->dir)->retention_first_ms);
+    sweep_begin(flusher);
 }
 
 void flush_detach(struct log *log)
@@ -430,6 +410,7 @@ void flush_detach(struct log *log)
     if (log->start_listed)
         LL_DELETE2(flusher->starts, log, starts_next);
     flush_forget_waiting(log);
+    sweep_forget(log);
     cleaning_forget(log);
     for (int i = 0; i < RUN_COUNT; i++)
         if (log->mark_index[i] >= 0)

@@ -219,5 +219,6 @@ int log_set_start(
  * the checkpoint file that says so is durable, and the durable task follows. At most the durable
  * end. -ERANGE */
 int log_delete_records(struct log *log, int64_t offset);
-int log_retain(
-    struct log *log, int64_t wall_ms); /* applies retention; the flusher also does, on its timer */
+/* Applies retention, and takes off *left the segments that it opened or let go: at 0 there may be more.
+ * The flusher also does, on its timer. */
+int log_retain(struct log *log, int64_t wall_ms, int32_t *left);

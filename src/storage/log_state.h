@@ -79,12 +79,14 @@ struct log {
     struct log *dirty_next;   /* those the next checkpoint must look at */
     struct log *waiting_next; /* those that want a flush */
     struct log *starts_next;  /* those whose start stands in the checkpoint file */
+    struct log *sweep_next;   /* those that retention is not through with */
     struct task *durable_task;
     char *path, *topic;
     const struct log_place *place; /* what it was opened from; NULL for a new one */
     struct segment *segments;
     int32_t segment_count, segment_capacity;
-    bool retention_missed; /* it was due while the flusher worked with the files: afterwards */
+    bool retention_due;    /* for all of it, not only for what lies below its start */
+    bool retention_missed; /* the flusher worked with the files: afterwards */
     int32_t mark_index[2]; /* in the flusher's running flush and checkpoint; -1 */
     int32_t partition;
     uint32_t generation;
@@ -113,6 +115,7 @@ struct log {
     uint8_t hint_next;
     bool is_listed, is_dirty, is_waiting, is_awake;
     bool start_listed; /* among flusher->starts */
+    bool is_swept;     /* among flusher->sweep.logs */
     uint32_t names_made,
         names_synced;   /* file names in the directory: changes, and those that are durable */
     bool directory_new; /* its own name is not durable */
@@ -179,12 +182,16 @@ void log_note_name_durable(struct log *log); /* of its directory */
 void log_forget_replacement(
     struct log *log, bool log_is_deleted); /* it is closed or deleted before it has its name, durably */
 
+/* sweep.c */
+void log_retain_if_missed(struct log *log); /* the log was busy when something of it was to go */
+
 /* retain.c */
 void log_begin_at(struct log *log, int64_t offset); /* the start that a client wanted is durable */
 char *log_parting_path(struct io *io, const char *path, const char *topic, int32_t partition,
     const char *suffix); /* beside path: TOPIC-N.ID-suffix; the caller's */
 char *log_final_path(const char *path, const char *topic,
     int32_t partition); /* beside path: TOPIC-N; the caller's */
-void log_retain_if_missed(struct log *log); /* it was due while the log was busy */
+int log_drop_below_start(
+    struct log *log, int32_t *left); /* the part of log_retain() that no setting decides */
 int log_drop_segments(
     struct log *log, int32_t first, int32_t count); /* renamed and unlinked later, on a worker */

@@ -54,15 +54,18 @@ int log_drop_segments(struct log *log, int32_t first, int32_t count)
 
 /* Segments that lie wholly below the start, and below the recovery point: there the producers are in
  * a snapshot. */
-static int drop_below_start(struct log *log)
+int log_drop_below_start(struct log *log, int32_t *left)
 {
     int32_t count = 0;
-    if (log_is_busy(log))
-        return 0; /* retention comes by again */
-    while (count + 1 < log->segment_count &&
+    log->retention_missed = log_is_busy(log);
+    if (log->retention_missed)
+        return 0;
+    while (count + 1 < log->segment_count && *left > 0 &&
            log->segments[count + 1].base_offset <= log->start &&
-           log->segments[count + 1].base_offset <= log->recovery_point)
+           log->segments[count + 1].base_offset <= log->recovery_point) {
         count++;
+        --*left;
+    }
     return log_drop_segments(log, 0, count);
 }
 
@@ -86,7 +89,8 @@ int log_set_start(struct log *log, int64_t offset)
     if (offset <= log->start)
         return 0;
     move_start(log, offset);
-    return drop_below_start(log);
+    sweep_note(log);
+    return 0;
 }
 
 int log_delete_records(struct log *log, int64_t offset)
@@ -107,15 +111,16 @@ void log_begin_at(struct log *log, int64_t offset)
     log->start = offset;
     epochs_start_at(&log->epochs, offset);
     flush_note_dirty(log);
-    (void)drop_below_start(log); /* what cannot go now goes when retention comes by */
+    sweep_note(log);
 }
 
 /* Whether all of its records are older than retention.ms. A segment without a time, as one that a
  * cleaning emptied, is as old as what follows it. */
-static bool is_old(struct log *log, int32_t place, int64_t wall_ms)
+static bool is_old(struct log *log, int32_t place, int64_t wall_ms, int32_t *left)
 {
-    for (int32_t i = place; i < log->segment_count; i++) {
+    for (int32_t i = place; i < log->segment_count && *left > 0; i++) {
         struct segment *segment = &log->segments[i];
+        *left -= segment->max_timestamp == SEGMENT_TIME_UNKNOWN;
         if (segment_find_times(segment, log->io, log->path) < 0)
             return false;
         if (segment->max_timestamp >= 0)
@@ -125,18 +130,36 @@ static bool is_old(struct log *log, int32_t place, int64_t wall_ms)
     return false;
 }
 
+/* As far as it matters; false: another time. */
+static bool sizes_are_known(struct log *log, int32_t *left)
+{
+    if (log->settings.retention_bytes < 0 || log->sealed_size >= 0)
+        return true;
+    for (int32_t i = 0; i < log->segment_count - 1; i++) {
+        if (log->segments[i].size >= 0)
+            continue;
+        if (*left == 0)
+            return false;
+        --*left;
+        (void)segment_size(&log->segments[i], log->io, log->path);
+    }
+    return true;
+}
+
 /* The oldest segments that retention lets go; the active one never, nothing at or above the high
  * watermark, and nothing whose producers are not in a snapshot yet. */
-static int32_t count_expired(struct log *log, int64_t wall_ms)
+static int32_t count_expired(struct log *log, int64_t wall_ms, int32_t *left)
 {
     const struct log_settings *settings = &log->settings;
+    if (!sizes_are_known(log, left))
+        return 0;
     int64_t size = settings->retention_bytes >= 0 ? log_size(log) : 0;
     int32_t count = 0;
-    while (count + 1 < log->segment_count &&
+    while (count + 1 < log->segment_count && *left > 0 &&
            log->segments[count + 1].base_offset <= log->high_watermark &&
            (log->segments[count + 1].base_offset <= log->recovery_point || broken(retention_undurable))) {
         struct segment *segment = &log->segments[count];
-        bool old = settings->retention_ms >= 0 && is_old(log, count, wall_ms), large = false;
+        bool old = settings->retention_ms >= 0 && is_old(log, count, wall_ms, left), large = false;
         if (settings->retention_bytes >= 0) {
             int64_t rest = size - (broken(retention_too_much) ? 0 : segment->size);
             large = rest >= settings->retention_bytes;
@@ -145,6 +168,7 @@ static int32_t count_expired(struct log *log, int64_t wall_ms)
             break;
         size -= segment->size;
         count++;
+        *left -= *left > 0;
     }
     return count;
 }
@@ -174,30 +198,18 @@ static void roll_if_expired(struct log *log, int64_t wall_ms)
     flush_note_roll(log);
 }
 
-int log_retain(struct log *log, int64_t wall_ms)
+int log_retain(struct log *log, int64_t wall_ms, int32_t *left)
 {
-    log->retention_missed = log_is_busy(log);
-    if (log->retention_missed)
-        return 0;
-    int status = drop_below_start(log);
-    if (status < 0 || !log->settings.deletes)
+    int status = log_drop_below_start(log, left);
+    if (status < 0 || log->retention_missed || !log->settings.deletes)
         return status;
-    int32_t count = count_expired(log, wall_ms);
+    int32_t count = count_expired(log, wall_ms, left);
     if (count == log->segment_count - 1)
         roll_if_expired(log, wall_ms); /* goes the next time, when the new segment is durable */
     if (count == 0)
         return 0;
     move_start(log, log->segments[count].base_offset);
     return log_drop_segments(log, 0, count);
-}
-
-void log_retain_if_missed(struct log *log)
-{
-    if (!log->retention_missed)
-        return;
-    int status = log_retain(log, loop_wall_ms(log->flusher->loop));
-    if (status == -EIO)
-        flush_note_failure(log->flusher, status);
 }
 
 /* ---- Truncation. ---- */

@@ -89,7 +89,7 @@ void test_log__rolls_and_lets_old_segments_go(void)
     int64_t deadline_ms = loop_now_ms(store.loop) + 30000; /* none goes before a checkpoint */
     while (log_size(log) >= 40000 && loop_now_ms(store.loop) < deadline_ms) {
         assert_true(loop_turn(store.loop));
-        assert_int_equal(log_retain(log, 2000), 0);
+        assert_int_equal(log_retain(log, 2000, &(int32_t){ INT32_MAX }), 0);
     }
     assert_true(log_start(log) > 60);
     assert_true(log_size(log) >= 30000 && log_size(log) < 40000);
@@ -131,12 +131,12 @@ void test_log__lets_emptied_segments_go_with_what_follows(void)
         &memory);
     while (log_size(log) > 2000 || log->cleaning != NULL)
         assert_true(loop_turn(store.loop));
-    assert_int_equal(log_retain(log, wall_ms + 1000), 0);
+    assert_int_equal(log_retain(log, wall_ms + 1000, &(int32_t){ INT32_MAX }), 0);
     assert_int_equal(log_start(log), 0);
-    assert_int_equal(log_retain(log, wall_ms + 1001), 0);
+    assert_int_equal(log_retain(log, wall_ms + 1001, &(int32_t){ INT32_MAX }), 0);
     assert_int_equal(log_start(log), 2);
     store_flush(&store, log);
-    assert_int_equal(log_retain(log, wall_ms + 1001), 0);
+    assert_int_equal(log_retain(log, wall_ms + 1001, &(int32_t){ INT32_MAX }), 0);
     assert_int_equal(log_start(log), 3);
     store_stop(&store, &log, 1);
     store_remove(&store);
