@@ -57,6 +57,15 @@ static void draw_slowness(struct faults *faults, struct disk_faults *disk)
     }
 }
 
+/* Names change seldom, and many things are done in steps that each rename a file: so every other death falls between two of those. */
+static void draw_death(struct faults *faults, struct disk_faults *disk)
+{
+    if (draw(faults, 2) == 0)
+        disk->names_left = 1 + (int64_t)draw(faults, 200);
+    else
+        disk->changes_left = 1 + (int64_t)draw(faults, draw(faults, 2) == 0 ? 60 : 3000);
+}
+
 static void draw_slow_syncs(struct faults *faults, struct disk_faults *disk)
 {
     static const int64_t most_us[] = { 5000, 50000, 500000 };
@@ -113,7 +122,7 @@ void faults_begin_life(struct faults *faults)
         disk->cold_read = 300000;
     }
     if (strikes(faults, FAULT_DISK_DIES, 3))
-        disk->changes_left = 1 + (int64_t)draw(faults, draw(faults, 2) == 0 ? 60 : 3000);
+        draw_death(faults, disk);
     faults->was_full_early = disk->is_full = strikes(faults, FAULT_DISK_FULL, 16);
 }
 
@@ -153,7 +162,9 @@ void faults_calm(struct faults *faults)
     faults->shift_ms = 0;
     faults->is_calm = true;
     faults->was_full_early = false;
-    faults->failures_before = machine_disk_faults(faults->machine)->failures;
+    struct disk_faults *disk = machine_disk_faults(faults->machine);
+    disk->changes_left = disk->names_left = 0;
+    faults->failures_before = disk->failures;
 }
 
 bool faults_find_rot_above(struct faults *faults, struct rot_place *out_place)

@@ -34,6 +34,8 @@ static int meet_fault(struct io *io, const char *path, enum disk_call call)
     struct disk_faults *faults = &io->machine->disk.faults;
     if (call != DISK_READ && faults->changes_left > 0 && --faults->changes_left == 0)
         faults->is_dead = true;
+    if (call == DISK_NAME && faults->names_left > 0 && --faults->names_left == 0)
+        faults->is_dead = true;
     if (faults->is_dead)
         return -EIO;
     if (faults->slow > 0 && prng_chance(&sim->disk, faults->slow))

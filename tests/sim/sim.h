@@ -36,6 +36,7 @@ struct disk_faults {
     bool is_full;                /* -ENOSPC for what makes a name, or lets a file grow when there is no room left */
     int64_t room_left;           /* bytes by which files can still grow then: a write that does not fit is cut short first */
     int64_t changes_left;        /* with this change the disk dies: it and every later call are -EIO and do nothing; 0: never */
+    int64_t names_left;          /* the same, counted is only what makes, renames or removes a name */
     bool is_dead;                /* it did; the next boot finds it well */
     const char *sync_lies_below; /* files whose path begins so: a sync says ok and does nothing; NULL: none */
     int64_t failures;            /* calls that failed for fails[] or for bad sectors: counted here */
