@@ -62,6 +62,8 @@ static void looked(struct sim_watch *watch, const struct loop *turned)
     struct invariants *invariants = container_of(watch, struct invariants, watch);
     if (turned == NULL || invariants->node == NULL)
         return;
+    if (machine_disk_faults(invariants->machine)->is_full)
+        invariants->full_life = invariants->life;
     const struct shard *shard = shard_of_loop(invariants->node, turned);
     bool is_thorough = ++invariants->look_count % THOROUGH_EVERY == 0;
     if (shard != NULL)
@@ -104,6 +106,7 @@ void invariants_begin(struct invariants *invariants, const struct node *node)
     invariants->failures_before = machine_disk_faults(invariants->machine)->failures;
     memset(invariants->image_offsets, 0, sizeof(invariants->image_offsets));
     look_at_quorum(invariants, node->control.quorum, false);
+    look_at_clean_marks(invariants, node);
 }
 
 static void look_up_all(struct invariants *invariants, const struct node *node)

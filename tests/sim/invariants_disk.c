@@ -122,19 +122,42 @@ void look_at_directories(struct invariants *invariants, const struct node *node)
         look_at_paths(invariants, node->shards.list[i]);
 }
 
-/* ---- After a clean stop. ---- */
+void look_at_clean_marks(struct invariants *invariants, const struct node *node)
+{
+    char path[PATH_SIZE];
+    for (int i = 0; i < node->directory_count; i++) {
+        const struct log_dir *dir = node->directories[i].dir;
+        if (dir == NULL || log_dir_failure(dir) != 0)
+            continue;
+        snprintf(path, sizeof(path), "%s/.kafka_cleanshutdown", log_dir_path(dir));
+        if (see_durable_file(invariants->machine, path).data != NULL)
+            invariant_fell(invariants, INVARIANT_no_start_counts_as_clean, "file=%s", path);
+    }
+}
+
+/* ---- Checkpoint files. ---- */
 
 /* What a checkpoint file says of a partition; -1: nothing. */
-static int64_t checkpoint_of(const struct walk *walk, const char *file, const char *name)
+static int64_t checkpoint_of(
+    const struct invariants *invariants, const char *directory, const char *file, const char *name)
 {
     char path[PATH_SIZE], line[PATH_SIZE];
     const char *dash = strrchr(name, '-');
-    snprintf(path, sizeof(path), "%s/%s", walk->directory, file);
-    struct bytes text = see_durable_file(walk->invariants->machine, path);
+    snprintf(path, sizeof(path), "%s/%s", directory, file);
+    struct bytes text = see_durable_file(invariants->machine, path);
     int size = snprintf(line, sizeof(line), "\n%.*s %s ", (int)(dash - name), name, dash + 1);
     const uint8_t *at = text.data == NULL ? NULL : memmem(text.data, text.size, line, (size_t)size);
     return at == NULL ? -1 : strtoll((const char *)at + size, NULL, 10);
 }
+
+int64_t durable_checkpoint(const struct invariants *invariants, const struct log *log, const char *file)
+{
+    char directory[PATH_SIZE];
+    snprintf(directory, sizeof(directory), "%.*s", (int)(strrchr(log->path, '/') - log->path), log->path);
+    return checkpoint_of(invariants, directory, file, log_label(log));
+}
+
+/* ---- After a clean stop. ---- */
 
 static void look_at_snapshot(const struct walk *walk, const char *name, const struct past *past)
 {
@@ -156,8 +179,8 @@ static void visit_stopped(void *context, const char *name)
         walk->is_unopened = walk->is_unopened || strncmp(name, "__cluster_metadata-", 19) != 0;
         return;
     }
-    int64_t point = checkpoint_of(walk, "recovery-point-offset-checkpoint", name);
-    int64_t watermark = checkpoint_of(walk, "replication-offset-checkpoint", name);
+    int64_t point = checkpoint_of(walk->invariants, walk->directory, "recovery-point-offset-checkpoint", name);
+    int64_t watermark = checkpoint_of(walk->invariants, walk->directory, "replication-offset-checkpoint", name);
     if (point != past->end || watermark != past->end)
         invariant_fell(walk->invariants, INVARIANT_checkpoints_say_what_was,
             "partition=%s log_end=%lld recovery_point=%lld high_watermark=%lld", name,

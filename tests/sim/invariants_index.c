@@ -108,6 +108,28 @@ void look_at_indexes(
     }
 }
 
+/* Of the batch at an offset, as a reader asked for it. What no index or batch tells any more is never asked. */
+static void look_at_boundary(struct invariants *invariants, const struct log *log,
+    const struct ledger *ledger, const struct log_boundary *known)
+{
+    int32_t place = ledger_place(ledger, known->offset);
+    if (known->offset < 0 || place == ledger->count ||
+        ledger->batches[place].segment_base != known->base_offset ||
+        ledger->batches[place].position == known->position)
+        return;
+    invariant_fell(invariants, INVARIANT_lookups_equal_a_scan,
+        "partition=%s offset=%lld segment=%lld known_position=%lld position=%lld", log_label(log),
+        (long long)known->offset, (long long)known->base_offset, (long long)known->position,
+        (long long)ledger->batches[place].position);
+}
+
+void look_at_boundaries(struct invariants *invariants, const struct log *log, const struct ledger *ledger)
+{
+    for (int i = 0; i < LOG_HINTS; i++)
+        look_at_boundary(invariants, log, ledger, &log->hints[i]);
+    look_at_boundary(invariants, log, ledger, &log->durable_boundary);
+}
+
 void remember_indexes(const struct log *log, struct past *past)
 {
     const struct segment *active = &log->segments[log->segment_count - 1];

@@ -165,6 +165,7 @@ void look_at_log(
     if (log->start > past->latest_start)
         past->latest_start = log->start;
     past->producer_expiry_ms = log->settings.producer_expiry_ms;
+    look_at_cleaning(invariants, log);
     bool is_cleaned = log->settings.compacts && (log->is_swapping || flusher_is_failed(log->flusher));
     if (is_cleaned) { /* names of its files change */
         past->was_swapped = true;
@@ -193,6 +194,7 @@ void look_at_log(
     if (anew || is_thorough) {
         look_at_epochs(invariants, log, past, 0);
         look_at_indexes(invariants, log, past, true);
+        look_at_boundaries(invariants, log, ledger);
         compare_producers(
             invariants, INVARIANT_producers_equal_a_rebuild, log_label(log), past, &log->producers);
     }

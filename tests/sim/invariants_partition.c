@@ -178,14 +178,29 @@ static void look_at_waiting(struct invariants *invariants, const struct partitio
             invariants, INVARIANT_nothing_stays_staged, "partition=%s", log_label(partition->log));
 }
 
+/* Failures of the life before count as well: it may have failed when this one began, before anybody looked. */
+static void look_at_absence(struct invariants *invariants, const struct partition *partition)
+{
+    const struct disk_faults *faults = machine_disk_faults(invariants->machine);
+    bool is_well = invariants->full_life != invariants->life && !faults->is_dead &&
+                   faults->failures == invariants->failures_before_last && !invariants->recorder->had_damage;
+    if (is_well)
+        invariant_fell(invariants, INVARIANT_partitions_are_online, "topic_id=%016llx partition=%d",
+            (unsigned long long)load_i64(partition->key.topic_id.bytes), partition->key.index);
+}
+
 void look_at_partition(
     struct invariants *invariants, const struct partition *partition, bool is_thorough)
 {
-    if (partition->log == NULL)
+    if (partition->log == NULL) {
+        look_at_absence(invariants, partition);
         return;
+    }
     struct past *past = past_of(invariants, partition->key);
-    if (past->life != invariants->life)
+    if (past->life != invariants->life) {
         look_at_recovery(invariants, partition, past);
+        look_for_leftovers(invariants, partition->log);
+    }
     look_at_positions(invariants, partition);
     look_at_falls(invariants, partition, past);
     look_at_waiting(invariants, partition);

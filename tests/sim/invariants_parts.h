@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inside of the invariants, shared by the files that look: invariants.c (when, and at what),
  * invariants_partition.c (one partition and what it promised), invariants_retention.c (what retention took of it), invariants_log.c (one log and its
- * files), invariants_move.c (the two logs of a move), invariants_durable.c (what is promised to be durable), invariants_index.c
+ * files), invariants_move.c (the two logs of a move), invariants_durable.c (what is promised to be durable), invariants_clean.c (cleaned segments), invariants_index.c
  * (their indexes), invariants_read.c (reading it), invariants_quorum.c (the metadata), invariants_memory.c
  * (what is held for peers), invariants_disk.c (directories and checkpoint files). */
 #pragma once
@@ -45,6 +45,16 @@
         "a segment goes by retention when it is durable to its end")                               \
     INVARIANT(epochs_never_fall,                                                                   \
         "leader epoch and partition epoch of a partition never fall, also after a crash")          \
+    INVARIANT(cleaned_is_below_the_recovery_point,                                                 \
+        "a log is cleaned below the recovery point that its checkpoint file says durably")         \
+    INVARIANT(swaps_are_durable,                                                                   \
+        "segments go for a cleaned one when its name is durable")                                  \
+    INVARIANT(opened_logs_are_settled,                                                             \
+        "a log that was opened has no file of a swap that a crash cut short")                      \
+    INVARIANT(partitions_are_online,                                                               \
+        "while its disk is well each partition of the image has its log")                          \
+    INVARIANT(no_start_counts_as_clean,                                                            \
+        "a node that runs has durably taken away the mark of the last clean stop")                 \
     INVARIANT(recovery_keeps_what_was_promised,                                                    \
         "a log ends where it did after a stop or kill, and after a power cut not below "           \
         "what was durable or below a durable high watermark")                                      \
@@ -179,6 +189,7 @@ struct invariants {
     uint64_t look_count;
     int64_t failures_before; /* of the disk, this life */
     int64_t failures_before_last; /* the life before it */
+    int full_life; /* the last one in which the disk was full */
     int64_t budget_used;    /* when it was looked at last */
     int64_t latest_wall_ms; /* that a loop of a node has seen */
     struct past *pasts;     /* map by key */
@@ -201,6 +212,10 @@ struct past *past_find(const struct invariants *invariants, struct partition_key
 struct past *past_of(struct invariants *invariants, struct partition_key key);
 const char *log_label(const struct log *log); /* good until the next call */
 void pasts_deinit(struct invariants *invariants);
+
+/* invariants_clean.c */
+void look_at_cleaning(struct invariants *invariants, const struct log *log);
+void look_for_leftovers(struct invariants *invariants, const struct log *log);
 
 /* invariants_move.c. What the files hold is compared when is_thorough. */
 void look_at_move(struct invariants *invariants, const struct partition *partition,
@@ -229,6 +244,7 @@ void look_at_retention(struct invariants *invariants, const struct log *log, str
 void look_at_indexes(
     struct invariants *invariants, const struct log *log, const struct past *past, bool all);
 void remember_indexes(const struct log *log, struct past *past);
+void look_at_boundaries(struct invariants *invariants, const struct log *log, const struct ledger *ledger);
 void look_at_index_files(struct invariants *invariants, const char *directory, const char *label,
     const struct past *past);
 
@@ -243,6 +259,10 @@ void look_at_leaks(struct invariants *invariants);
 /* invariants_disk.c */
 void look_at_directories(struct invariants *invariants, const struct node *node);
 void look_at_stopped_directory(struct invariants *invariants, const char *directory);
+void look_at_clean_marks(struct invariants *invariants, const struct node *node);
+
+/* What a checkpoint file says durably of a log; -1: nothing. */
+int64_t durable_checkpoint(const struct invariants *invariants, const struct log *log, const char *file);
 
 /* invariants_quorum.c */
 void look_at_quorum(struct invariants *invariants, const struct quorum *quorum, bool is_thorough);

@@ -23,6 +23,8 @@
 #include "sim/invariants_parts.h"
 #include "sim/recorder.h"
 #include "sim/sim.h"
+#include "storage/clean.h"
+#include "storage/cleaning.h"
 #include "storage/flush.h"
 #include "storage/log_state.h"
 #include "test.h"
@@ -48,6 +50,7 @@ static const char settings_text[] =
     "strom.shards=1\n"
     "log.roll.ms=3000\n"
     "log.index.interval.bytes=200\n"
+    "log.cleaner.backoff.ms=100\n"
     "offsets.topic.replication.factor=1\n";
 
 static struct world {
@@ -413,6 +416,67 @@ static void spoil_snapshot(struct partition *partition)
     snapshot_list_add(&quorum()->snapshots, (struct snapshot_id){ INT32_MAX, 1 });
 }
 
+static void spoil_absence(struct partition *partition)
+{
+    partition->log = NULL;
+}
+
+static void spoil_opening(struct partition *partition)
+{
+    char path[SEGMENT_PATH_SIZE];
+    struct file *file;
+    segment_path(path, partition->log->path, 0, ".index.swap");
+    assert_int_equal(file_open(partition->log->io, path, FILE_CREATE_NEW, &file), 0);
+    file_unref(file);
+    past_of(world.invariants, partition->key)->life = 0; /* not seen before */
+}
+
+/* As a start that leaves the mark where it was. */
+static void spoil_mark(struct partition *partition)
+{
+    assert_int_equal(file_replace(partition->log->io, "/data/.kafka_cleanshutdown", "{}", 2), 0);
+    look_at_clean_marks(world.invariants, world.node);
+}
+
+static bool is_swapping(void *context)
+{
+    struct cleaning **found = context;
+    const struct shard *shard = world.node->shards.list[0];
+    for (const struct partition *partition = shard->partitions; partition != NULL; partition = partition->hh.next) {
+        *found = partition->log == NULL ? NULL : partition->log->cleaning;
+        if (*found != NULL && (*found)->stage == CLEANING_SWAPS)
+            return true;
+    }
+    return false;
+}
+
+static struct cleaning *wait_for_swap(void)
+{
+    struct cleaning *cleaning;
+    assert_true(sim_run(world.sim, 120 * SECOND_US, is_swapping, &cleaning));
+    return cleaning;
+}
+
+static void spoil_swap(struct partition *partition)
+{
+    char path[SEGMENT_PATH_SIZE], target[SEGMENT_PATH_SIZE];
+    (void)partition;
+    struct cleaning *cleaning = wait_for_swap();
+    struct io *io = cleaning->flusher->io;
+    int64_t base_offset = clean_group(cleaning->clean)->base_offset;
+    segment_path(path, cleaning->path, base_offset, ".log.swap");
+    segment_path(target, cleaning->path, base_offset, ".log.other");
+    assert_int_equal(file_rename(io, path, target), 0);
+    assert_int_equal(directory_sync(io, cleaning->path), 0);
+    assert_int_equal(file_rename(io, target, path), 0); /* it is there, and a power cut may take it away */
+}
+
+static void spoil_cleaned_range(struct partition *partition)
+{
+    (void)partition;
+    wait_for_swap()->dirty_end = INT64_MAX;
+}
+
 static const struct {
     const char *invariant;
     void (*spoil)(struct partition *partition);
@@ -448,6 +512,11 @@ static const struct {
     { "nothing_stands_behind_the_end", spoil_end },
     { "recovery_is_durable", spoil_recovery },
     { "snapshots_are_durable", spoil_snapshot },
+    { "partitions_are_online", spoil_absence },
+    { "opened_logs_are_settled", spoil_opening },
+    { "no_start_counts_as_clean", spoil_mark },
+    { "swaps_are_durable", spoil_swap },
+    { "cleaned_is_below_the_recovery_point", spoil_cleaned_range },
     { "moves_copy_what_is_there", spoil_copy },
     { "moves_bound_the_high_watermark", spoil_limit_of_move },
 };
