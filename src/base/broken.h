@@ -40,7 +40,7 @@
     RULE(failed_write_left, "S4", "what a failed write left behind the end of a log stays there")                    \
     RULE(search_skips_segment, "P2", "ListOffsets by time does not look into the first segment")                     \
     RULE(recovery_directory, "S3", "recovery removes segments, and does not sync their directory")                   \
-    OPEN(clean_file_sync, "S3", "the mark of a clean stop is taken away, and its directory is not synced")           \
+    RULE(clean_file_sync, "S3", "the mark of a clean stop is taken away, and its directory is not synced")           \
     OPEN(snapshot_beyond_end, "T7", "a producer snapshot is believed that speaks of more than the log holds")        \
     RULE(retention_undurable, "S5", "retention removes segments before what follows them is durable")                \
     RULE(retention_early, "S5", "retention removes segments after a tenth of their time")                            \
@@ -56,10 +56,10 @@
     RULE(window_short, "T2", "only the last four batches of a producer are known")                                   \
     RULE(new_epoch_any_sequence, "T2", "a new epoch of a producer begins with any sequence")                         \
     RULE(epochs_not_written, "R10", "leader-epoch-checkpoint is never written")                                      \
-    OPEN(cleaned_unchecked, "S5", "a log is cleaned before the checkpoint file has its recovery point")              \
-    OPEN(swap_not_durable, "S5", "the old segments go before the name of the cleaned one is durable")                \
-    OPEN(boundaries_kept, "S5", "positions in the old segment are looked up in the cleaned one")                     \
-    OPEN(swap_forgotten, "S5", "a swap that a crash cut short is not finished")                                      \
+    RULE(cleaned_unchecked, "S5", "a log is cleaned before the checkpoint file has its recovery point")              \
+    RULE(swap_not_durable, "S5", "the old segments go before the name of the cleaned one is durable")                \
+    RULE(boundaries_kept, "S5", "positions in the old segment are looked up in the cleaned one")                     \
+    RULE(swap_forgotten, "S5", "a swap that a crash cut short is not finished")                                      \
     RULE(start_forgotten, "P2", "log starts of the checkpoint file are not read")                                    \
     /* replica */                                                                                                    \
     RULE(watermark_before_durable, "S1", "the high watermark follows what is written, not what is durable")          \

@@ -23,7 +23,8 @@
     BRANCH(early_snapshot, "a metadata snapshot is written though little has changed")                \
     BRANCH(move_lingers, "a move waits though all that was promised is there")                        \
     BRANCH(answer_early, "a fetch is answered though it could wait")                                  \
-    BRANCH(no_copy, "few records are sent from the file, not from memory")
+    BRANCH(no_copy, "few records are sent from the file, not from memory")                            \
+    BRANCH(dear_publish, "the lines of the checkpoint files cost 10 ms, as those of many logs do")
 
 #ifdef STROM_BREAKABLE
 #include <stdint.h>
