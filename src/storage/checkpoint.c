@@ -251,7 +251,7 @@ static void add_snapshots(struct work *work, struct flush_mark *mark, bool one_b
         add_snapshot_file(work, log, log->tail.base_offset, log->roll_snapshot,
             log->roll_snapshot_size, one_by_one);
         mark->snapshot = true;
-        mark->snapshot_offset = log->tail.base_offset;
+        mark->snapshot_offset = log->tail.base_offset > before ? log->tail.base_offset : before;
         log->roll_snapshot = NULL;
     }
     bool at_end = mark->recovery_point == log->tail.end_offset && log->tail.end_offset != before &&

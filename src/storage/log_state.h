@@ -171,6 +171,7 @@ enum { CLEAN_CHUNK = 8 * 1024, CHECK_CHUNK = 256 * 1024 }; /* read at once */
 
 /* recover_producers.c */
 int log_recover_producers(struct log *log, bool clean); /* when the batches are known */
+int log_remove_snapshots(struct log *log, int64_t beyond); /* that offset; durably */
 
 /* recover_epochs.c */
 int log_load_epochs(struct log *log); /* when the segments are known */

@@ -392,6 +392,8 @@ int log_recover(struct log *log, bool clean)
     if (log_active(log)->is_new) {
         log_begin_tail(log, log->start);
         int status = log->recovery_point > log->start ? refuse(log, log->start, "its segments are gone") : 0;
+        if (status == 0 && log->snapshot_offset >= 0)
+            status = log_remove_snapshots(log, -1);
         if (status == 0)
             settle(log, clean);
         return status;

@@ -76,12 +76,28 @@ static int find_snapshot(struct log *log, bool *out_damaged, bool *out_beyond)
     return 0;
 }
 
+int log_remove_snapshots(struct log *log, int64_t beyond)
+{
+    char path[SEGMENT_PATH_SIZE];
+    struct newest_snapshot newest = { .limit = INT64_MAX, .offset = -1 };
+    int status = directory_list(log->io, log->path, visit_snapshot, &newest);
+    while (status == 0 && newest.offset > beyond) {
+        segment_path(path, log->path, newest.offset, ".snapshot");
+        status = file_unlink(log->io, path);
+        newest = (struct newest_snapshot){ .limit = newest.offset - 1, .offset = -1 };
+        if (status == 0)
+            status = directory_list(log->io, log->path, visit_snapshot, &newest);
+    }
+    if (log->snapshot_offset > beyond)
+        log->snapshot_offset = -1;
+    return status < 0 ? status : directory_sync(log->io, log->path);
+}
+
 /* They are gone for good before the log grows to where they stand. The last one that says that there were producers is not removed
  * before another does. */
 static int remove_beyond(struct log *log)
 {
     char path[SEGMENT_PATH_SIZE];
-    struct newest_snapshot newest = { .limit = INT64_MAX, .offset = -1 };
     int status = 0;
     if (log->snapshot_offset < 0) {
         uint8_t *data;
@@ -92,16 +108,7 @@ static int remove_beyond(struct log *log)
         status = file_replace(log->io, path, data, size);
         memory_give(data);
     }
-    if (status == 0)
-        status = directory_list(log->io, log->path, visit_snapshot, &newest);
-    while (status == 0 && newest.offset > log->tail.end_offset) {
-        segment_path(path, log->path, newest.offset, ".snapshot");
-        status = file_unlink(log->io, path);
-        newest = (struct newest_snapshot){ .limit = newest.offset - 1, .offset = -1 };
-        if (status == 0)
-            status = directory_list(log->io, log->path, visit_snapshot, &newest);
-    }
-    return status < 0 ? status : directory_sync(log->io, log->path);
+    return status < 0 ? status : log_remove_snapshots(log, log->tail.end_offset);
 }
 
 static int replay_batch(

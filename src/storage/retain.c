@@ -52,8 +52,14 @@ int log_drop_segments(struct log *log, int32_t first, int32_t count)
     return 0;
 }
 
-/* Segments that lie wholly below the start, and below the recovery point: there the producers are in
- * a snapshot. */
+/* Below the offset all is durable, and its producers are in a snapshot. */
+static bool is_checkpointed(const struct log *log, int64_t offset)
+{
+    bool has_snapshot = offset <= log->snapshot_offset || log->producers.count == 0; /* a start raises the recovery point, too */
+    return offset <= log->recovery_point && has_snapshot;
+}
+
+/* Segments that lie wholly below the start. */
 int log_drop_below_start(struct log *log, int32_t *left)
 {
     int32_t count = 0;
@@ -62,7 +68,7 @@ int log_drop_below_start(struct log *log, int32_t *left)
         return 0;
     while (count + 1 < log->segment_count && *left > 0 &&
            log->segments[count + 1].base_offset <= log->start &&
-           log->segments[count + 1].base_offset <= log->recovery_point) {
+           is_checkpointed(log, log->segments[count + 1].base_offset)) {
         count++;
         --*left;
     }
@@ -157,7 +163,7 @@ static int32_t count_expired(struct log *log, int64_t wall_ms, int32_t *left)
     int32_t count = 0;
     while (count + 1 < log->segment_count && *left > 0 &&
            log->segments[count + 1].base_offset <= log->high_watermark &&
-           (log->segments[count + 1].base_offset <= log->recovery_point || broken(retention_undurable))) {
+           (is_checkpointed(log, log->segments[count + 1].base_offset) || broken(retention_undurable))) {
         struct segment *segment = &log->segments[count];
         bool old = settings->retention_ms >= 0 && is_old(log, count, wall_ms, left), large = false;
         if (settings->retention_bytes >= 0) {
@@ -329,7 +335,9 @@ int log_restart(struct log *log, int64_t offset)
     log->start = log->durable_end = log->recovery_point = log->high_watermark = offset;
     epochs_truncate_from(&log->epochs, 0);
     producers_forget(&log->producers);
-    status = log_wake(log); /* the file's name says where the log begins */
+    status = log_remove_snapshots(log, -1); /* or the log would grow to where they stand */
+    if (status == 0)
+        status = log_wake(log); /* the file's name says where the log begins */
     flush_note_dirty(log);
     return noted(log, status);
 }
