@@ -274,6 +274,8 @@ static int write_run(struct log *log, int32_t first, int32_t last)
         log->tail_dirty = broken(failed_write_left) ? false : file_truncate(active->file, position) < 0;
         return status;
     }
+    if (position == 0)
+        active->first_timestamp = staging->items[first].header.max_timestamp;
     for (int32_t i = first; i < last; i++) {
         const struct staged *staged = &staging->items[i];
         log_account(log, &staged->header, position, staged->index_before);

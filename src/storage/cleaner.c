@@ -9,7 +9,6 @@
 #include "base/budget.h"
 #include "base/container.h"
 #include "base/memory.h"
-#include "io/file.h"
 #include "storage/cleaning.h"
 #include "storage/dirty.h"
 #include "storage/flush.h"
@@ -18,40 +17,31 @@
 
 /* ---- How dirty a log is. ---- */
 
-/* The newest time of its first batch; -1: none. */
-static int find_first_time(const struct log *log, int64_t base_offset, int64_t *out_timestamp)
-{
-    char path[SEGMENT_PATH_SIZE];
-    uint8_t bytes[BATCH_HEADER_SIZE];
-    struct batch_header header;
-    struct file *file;
-    segment_path(path, log->path, base_offset, ".log");
-    int status = file_open(log->io, path, FILE_READ, &file);
-    if (status < 0)
-        return status;
-    int64_t got = file_pread(file, bytes, sizeof(bytes), 0), size = file_size(file);
-    file_unref(file);
-    *out_timestamp = -1;
-    if (got < 0 || size < 0)
-        return (int)(got < 0 ? got : size);
-    if (batch_parse_header(bytes, (size_t)got, (uint64_t)size, &header) == BATCH_OK)
-        *out_timestamp = header.max_timestamp;
-    return 0;
-}
-
-static int describe_segment(struct log *log, int32_t place, struct dirty_segment *out)
+/* Asks the disk for what is not known yet, of *left segments at most; then -EAGAIN. */
+static int describe_segment(
+    struct log *log, int32_t place, struct dirty_segment *out, int32_t *left)
 {
     struct segment *segment = &log->segments[place];
-    *out = (struct dirty_segment){ .base_offset = segment->base_offset };
+    bool is_clean = log->segments[place + 1].base_offset <= log->clean_end;
+    bool wants_last = log->settings.min_compaction_lag_ms > 0;
+    bool wants_first = log->settings.max_compaction_lag_ms < INT64_MAX && !is_clean;
+    bool is_known = segment->size >= 0 &&
+                    (!wants_last || segment->max_timestamp != SEGMENT_TIME_UNKNOWN) &&
+                    (!wants_first || segment->first_timestamp != SEGMENT_TIME_UNKNOWN);
+    if (!is_known && *left == 0)
+        return -EAGAIN;
     int64_t size = segment_size(segment, log->io, log->path);
     int status = size < 0 ? (int)size : 0;
-    out->size = size;
-    if (status == 0 && log->settings.min_compaction_lag_ms > 0)
+    if (status == 0 && wants_last)
         status = segment_find_times(segment, log->io, log->path);
-    out->max_timestamp = segment->max_timestamp;
-    bool is_clean = log->segments[place + 1].base_offset <= log->clean_end;
-    if (status == 0 && log->settings.max_compaction_lag_ms < INT64_MAX && !is_clean)
-        status = find_first_time(log, segment->base_offset, &out->first_timestamp);
+    if (status == 0 && wants_first)
+        status = segment_find_first_time(segment, log->io, log->path);
+    if (status == 0)
+        *left -= !is_known;
+    *out = (struct dirty_segment){ .base_offset = segment->base_offset,
+        .size = size,
+        .max_timestamp = segment->max_timestamp,
+        .first_timestamp = segment->first_timestamp };
     return status;
 }
 
@@ -68,7 +58,8 @@ static int64_t limit_of(const struct log *log)
     return limit;
 }
 
-static int measure(struct log *log, int64_t wall_ms, struct dirty_range *out_range)
+static int measure(
+    struct log *log, int64_t wall_ms, int32_t *left, struct dirty_range *out_range)
 {
     struct cleaner *cleaner = &log->flusher->cleaner;
     int32_t count = log->segment_count - 1;
@@ -78,7 +69,7 @@ static int measure(struct log *log, int64_t wall_ms, struct dirty_range *out_ran
             cleaner->segments, (size_t)cleaner->segment_capacity * sizeof(*cleaner->segments));
     }
     for (int32_t i = 0; i < count; i++) {
-        int status = describe_segment(log, i, &cleaner->segments[i]);
+        int status = describe_segment(log, i, &cleaner->segments[i], left);
         if (status < 0)
             return status;
     }
@@ -111,7 +102,9 @@ static bool is_taken(const struct log *log)
     return false;
 }
 
-static struct log *find_dirtiest(struct flusher *flusher, struct dirty_range *out_range)
+/* NULL also when there is no telling yet: then nothing is left. */
+static struct log *find_dirtiest(
+    struct flusher *flusher, int32_t *left, struct dirty_range *out_range)
 {
     struct log *log, *dirtiest = NULL;
     int64_t wall_ms = loop_wall_ms(flusher->loop);
@@ -121,11 +114,13 @@ static struct log *find_dirtiest(struct flusher *flusher, struct dirty_range *ou
         if (!log->settings.compacts || !log->is_listed || log->segment_count < 2 ||
             log->is_uncleanable || log->is_held || log->replacement != NULL || is_taken(log))
             continue;
-        int status = measure(log, wall_ms, &range);
+        int status = measure(log, wall_ms, left, &range);
         if (status == -EIO) {
             flush_note_failure(flusher, status);
             return NULL;
         }
+        if (status == -EAGAIN)
+            return NULL;
         if (status < 0 || !range.is_due)
             continue;
         if (dirtiest == NULL || dirty_ratio(&range) > dirty_ratio(out_range)) {
@@ -158,14 +153,15 @@ static void look(struct timer *timer)
     struct flusher *flusher = container_of(timer, struct flusher, cleaner.timer);
     struct dirty_range range;
     struct log *log;
-    while (may_clean(flusher) && (log = find_dirtiest(flusher, &range)) != NULL) {
+    int32_t left = SWEEP_PIECE;
+    while (may_clean(flusher) && (log = find_dirtiest(flusher, &left, &range)) != NULL) {
         int64_t memory = take_memory(&flusher->cleaner);
         if (memory == 0)
             break;
         cleaning_start(log, &range, memory);
     }
     if (may_clean(flusher))
-        timer_set_in(flusher->loop, timer, flusher->cleaner.settings.backoff_ms);
+        timer_set_in(flusher->loop, timer, left == 0 ? 0 : flusher->cleaner.settings.backoff_ms);
 }
 
 void cleaner_look_soon(struct flusher *flusher)

@@ -311,6 +311,7 @@ static int open_claimed(const struct cleaning *cleaning, struct segment *out_seg
         .size = group->size,
         .max_timestamp = group->max_timestamp,
         .max_timestamp_offset = group->max_timestamp_offset,
+        .first_timestamp = SEGMENT_TIME_UNKNOWN,
         .is_taken = true,
         .is_kept = true };
     segment_path(name, cleaning->path, group->base_offset, ".log.swap");

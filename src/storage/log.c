@@ -208,9 +208,7 @@ static int find_segments(struct log *log)
     if (status == 0 && found.count > 0)
         qsort(found.bases, (size_t)found.count, sizeof(int64_t), compare_bases);
     for (int32_t i = 0; status == 0 && i < found.count; i++)
-        *log_push_segment(log) = (struct segment){
-            .base_offset = found.bases[i], .size = -1, .max_timestamp = SEGMENT_TIME_UNKNOWN
-        };
+        segment_note(log_push_segment(log), found.bases[i]);
     if (status == 0 && found.count == 0) {
         segment_begin(log_push_segment(log), log->start);
         log->names_made = 1; /* who made the directory may have been killed before it was durable */

@@ -299,8 +299,7 @@ int log_truncate(struct log *log, int64_t offset)
     struct segment *last = log_active(log);
     int64_t base = last->base_offset;
     segment_deinit(last);
-    *last =
-        (struct segment){ .base_offset = base, .size = -1, .max_timestamp = SEGMENT_TIME_UNKNOWN };
+    segment_note(last, base);
     if (log->recovery_point > base)
         log->recovery_point =
             base; /* the cut may have taken a whole batch that begins below offset */

@@ -24,10 +24,19 @@ void segment_path(char *out, const char *path, int64_t base_offset, const char *
     assert(size > 0 && size < SEGMENT_PATH_SIZE);
 }
 
+void segment_note(struct segment *segment, int64_t base_offset)
+{
+    *segment = (struct segment){ .base_offset = base_offset,
+        .size = -1,
+        .max_timestamp = SEGMENT_TIME_UNKNOWN,
+        .first_timestamp = SEGMENT_TIME_UNKNOWN };
+}
+
 void segment_begin(struct segment *segment, int64_t base_offset)
 {
     *segment = (struct segment){ .base_offset = base_offset,
         .max_timestamp = -1,
+        .first_timestamp = SEGMENT_TIME_UNKNOWN,
         .max_timestamp_offset = base_offset,
         .is_new = true };
     segment->indexes = memory_take(INDEX_KIND_COUNT * sizeof(*segment->indexes));
@@ -191,6 +200,28 @@ int segment_find_times(struct segment *segment, struct io *io, const char *path)
     if (rests)
         segment_deinit(segment);
     return status;
+}
+
+int segment_find_first_time(struct segment *segment, struct io *io, const char *path)
+{
+    struct batch_header header;
+    if (segment->first_timestamp != SEGMENT_TIME_UNKNOWN)
+        return 0;
+    bool rests = segment->file == NULL;
+    int64_t size = segment_size(segment, io, path);
+    int status = size < 0 ? (int)size : segment_open(segment, io, path);
+    if (status < 0)
+        return status;
+    status = segment_header(segment, 0, size, &header);
+    if (status == 0)
+        segment->first_timestamp = header.max_timestamp;
+    else if (status == -ENODATA || status == -EBADMSG) /* empty, or damaged: then it has none */
+        segment->first_timestamp = -1;
+    if (rests) {
+        file_unref(segment->file);
+        segment->file = NULL;
+    }
+    return segment->first_timestamp == SEGMENT_TIME_UNKNOWN ? status : 0;
 }
 
 int segment_header(

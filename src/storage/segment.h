@@ -20,6 +20,7 @@ struct segment {
     int64_t size;          /* bytes of whole batches; -1: not looked at yet */
     int64_t max_timestamp; /* -1: no record has a time; SEGMENT_TIME_UNKNOWN: not looked at yet */
     int64_t max_timestamp_offset; /* last offset of the batch that has it */
+    int64_t first_timestamp;      /* newest of the first batch, once that is written; the same two */
     struct file *file;            /* NULL at rest */
     struct index *indexes;        /* INDEX_KIND_COUNT of them; NULL at rest */
     bool is_new;                  /* no file yet: made by the first write */
@@ -32,6 +33,7 @@ void path_in(
     char *out, const char *path, const char *name); /* path/name; out holds SEGMENT_PATH_SIZE */
 void segment_path(char *out, const char *path, int64_t base_offset, const char *suffix);
 
+void segment_note(struct segment *segment, int64_t base_offset); /* one that is there; touches no file */
 void segment_begin(
     struct segment *segment, int64_t base_offset); /* a new, empty one; touches no file */
 void segment_deinit(struct segment *segment);      /* closes; frees the indexes */
@@ -44,6 +46,8 @@ bool segment_rest(struct segment *segment); /* back to rest; false when an index
 int64_t segment_size(struct segment *segment, struct io *io, const char *path); /* or -errno */
 int segment_find_times(
     struct segment *segment, struct io *io, const char *path); /* fills max_timestamp */
+int segment_find_first_time(
+    struct segment *segment, struct io *io, const char *path); /* fills first_timestamp */
 /* Whether the batch that holds the offset has that newest time, as an entry of the time index says: 1, 0 or -errno. The segment is
  * open and loaded, and its size known. */
 int segment_time_is_true(const struct segment *segment, int64_t timestamp, int64_t offset);

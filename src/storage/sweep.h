@@ -7,7 +7,7 @@
 struct flusher;
 struct log;
 
-enum { SWEEP_PIECE = 32 }; /* segments: 1 ms, when the files of each must be opened */
+enum { SWEEP_PIECE = 32 }; /* segments, for the cleaner's looks as well: 1 ms, when the files of each must be opened */
 
 /* Embedded in a flusher. */
 struct sweep {

@@ -487,10 +487,9 @@ void test_clean__keeps_the_last_sequence_of_each_producer(void)
 static void check_indexes(const struct history *history, int64_t base_offset)
 {
     char name[SEGMENT_PATH_SIZE];
-    struct segment segment = {
-        .base_offset = base_offset, .size = -1, .max_timestamp = SEGMENT_TIME_UNKNOWN
-    };
+    struct segment segment;
     struct batch_header header;
+    segment_note(&segment, base_offset);
     int64_t position, size = segment_size(&segment, history->io, path);
     assert_int_equal(segment_open(&segment, history->io, path), 0);
     assert_int_equal(segment_load(&segment, history->io, path), 0);

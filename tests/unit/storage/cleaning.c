@@ -454,6 +454,25 @@ void test_cleaning__waits_for_the_backoff_that_was_said_last(void)
     sim_destroy(world.sim);
 }
 
+/* How old the records of a segment are, the log knows since they were written: no look at it opens a file. */
+void test_cleaning__knows_how_old_segments_are(void)
+{
+    create_uncleaned();
+    world.settings.min_cleanable_ratio = 1; /* never for that */
+    world.settings.max_compaction_lag_ms = 1;
+    log_set_settings(world.log, &world.settings);
+    struct disk_faults *faults = machine_disk_faults(world.machine);
+    faults->fails[DISK_OPEN] = 1000000;
+    faults->fails_with = -EMFILE;
+    faults->fails_below = "/data/topic-0";
+    flusher_set_cleaner(world.store.flusher, &world.cleaner, &world.memory);
+    assert_true(sim_run(world.sim, 10 * 1000000LL, has_begun, NULL));
+    faults->fails[DISK_OPEN] = 0;
+    assert_true(sim_run(world.sim, 600 * 1000000LL, is_cleaned, NULL));
+    check_content();
+    sim_destroy(world.sim);
+}
+
 void test_cleaning__keeps_the_newest_of_every_key(void)
 {
     const char *only = getenv("SEED"), *count = getenv("SEEDS");

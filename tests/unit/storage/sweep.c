@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Many segments that may go at once, in the simulator: all of them go, a piece a pass. */
+/* Many segments that may go, or are to be cleaned, at once, in the simulator: a pass looks at a few of
+ * them. */
 #include "storage/sweep.h"
 
+#include "base/budget.h"
 #include "sim/sim.h"
 #include "storage/log_state.h"
 #include "store.h"
@@ -147,4 +149,46 @@ void test_sweep__goes_on_under_load(void)
     log_retain_if_missed(world.log);
     assert_in_range(world.log->segment_count, SEGMENTS + 1 - SWEEP_PIECE, SEGMENTS);
     expect_pieces();
+}
+
+static int32_t count_known(void)
+{
+    int32_t count = 0;
+    for (int32_t i = 0; i < world.log->segment_count; i++)
+        count += world.log->segments[i].first_timestamp != SEGMENT_TIME_UNKNOWN;
+    return count;
+}
+
+static bool is_being_cleaned(void *context)
+{
+    int32_t *known = context, now = count_known();
+    world.pieces += now > *known;
+    world.most = now - *known > world.most ? now - *known : world.most;
+    *known = now;
+    return world.log->cleaning != NULL;
+}
+
+/* A compacted log is due when its oldest record is old, so that each segment has to be looked at. */
+void test_sweep__asks_when_segments_begin_in_pieces(void)
+{
+    struct cleaner_settings settings = { .enabled = true,
+        .threads = 1,
+        .backoff_ms = 1000,
+        .dedupe_bytes = 1 << 20,
+        .io_buffer_bytes = 1 << 20,
+        .bytes_per_second = INT64_MAX,
+        .load_factor = 0.9 };
+    struct budget memory;
+    int32_t known = 0;
+    create_world();
+    world.settings.compacts = true;
+    world.settings.min_cleanable_ratio = 1; /* never for that */
+    world.settings.max_compaction_lag_ms = HOUR_MS;
+    boot_again();
+    budget_init(&memory, INT64_MAX);
+    flusher_set_cleaner(world.store.flusher, &settings, &memory);
+    assert_true(sim_run(world.sim, 60 * SECOND_US, is_being_cleaned, &known));
+    assert_int_equal(known, SEGMENTS);
+    assert_true(world.most <= SWEEP_PIECE && world.pieces >= SEGMENTS / SWEEP_PIECE);
+    sim_destroy(world.sim);
 }
