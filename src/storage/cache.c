@@ -48,8 +48,10 @@ static struct log_reader *find_reader(
         if (!lives)
             place = reader;
     }
-    for (int i = 0; i < LOG_READERS && place == NULL; i++)
-        if (is_below(spot, log->readers[i].from))
+    if (place != NULL)
+        return place;
+    for (int i = 0; i < LOG_READERS; i++)
+        if (is_below(place == NULL ? spot : place->from, log->readers[i].from))
             place = &log->readers[i];
     return place;
 }

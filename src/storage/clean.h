@@ -89,8 +89,8 @@ void clean_next(struct clean *clean);
  */
 void clean_stop(struct clean *clean);
 
-/* CLEAN_FAILED: -EUCLEAN damage, the partition cannot be cleaned until it is mended; -EIO the
- * directory is failing; -ENOSPC and others: later. The reason is a sentence without its end; for
+/* CLEAN_FAILED: -EUCLEAN damage, the partition cannot be cleaned until it is mended; -EFBIG nor can
+ * one that would outgrow a segment; -EIO the directory is failing; -ENOSPC and others: later. The reason is a sentence without its end; for
  * damage it names file and position. */
 int clean_status(const struct clean *clean);
 const char *clean_reason(const struct clean *clean);

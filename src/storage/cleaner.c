@@ -102,11 +102,21 @@ static bool is_taken(const struct log *log)
     return false;
 }
 
+/* The dirtiest, but those whose cleaning failed come behind all others, one after the other: the first
+ * may fail for ever. */
+static bool comes_first(const struct log *log, const struct dirty_range *range,
+    const struct log *other, const struct dirty_range *other_range)
+{
+    if (log->cleaning_failed_ms != other->cleaning_failed_ms)
+        return log->cleaning_failed_ms < other->cleaning_failed_ms;
+    return dirty_ratio(range) > dirty_ratio(other_range);
+}
+
 /* NULL also when there is no telling yet: then nothing is left. */
-static struct log *find_dirtiest(
+static struct log *find_next(
     struct flusher *flusher, int32_t *left, struct dirty_range *out_range)
 {
-    struct log *log, *dirtiest = NULL;
+    struct log *log, *next = NULL;
     int64_t wall_ms = loop_wall_ms(flusher->loop);
     DL_FOREACH(flusher->logs, log)
     {
@@ -123,12 +133,12 @@ static struct log *find_dirtiest(
             return NULL;
         if (status < 0 || !range.is_due)
             continue;
-        if (dirtiest == NULL || dirty_ratio(&range) > dirty_ratio(out_range)) {
-            dirtiest = log;
+        if (next == NULL || comes_first(log, &range, next, out_range)) {
+            next = log;
             *out_range = range;
         }
     }
-    return dirtiest;
+    return next;
 }
 
 static int64_t take_memory(struct cleaner *cleaner)
@@ -154,7 +164,7 @@ static void look(struct timer *timer)
     struct dirty_range range;
     struct log *log;
     int32_t left = SWEEP_PIECE;
-    while (may_clean(flusher) && (log = find_dirtiest(flusher, &left, &range)) != NULL) {
+    while (may_clean(flusher) && (log = find_next(flusher, &left, &range)) != NULL) {
         int64_t memory = take_memory(&flusher->cleaner);
         if (memory == 0)
             break;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which compacted logs of a flusher are cleaned, and when: the dirtiest that is due, whenever memory
- * is free, else at the next look, log.cleaner.backoff.ms later. All flushers of a node share the
+/* Which compacted logs of a flusher are cleaned, and when: the dirtiest that is due, and those that
+ * failed behind all others, whenever memory is free, else at the next look, log.cleaner.backoff.ms later. All flushers of a node share the
  * memory for keys: each cleaning takes the same part of it for as long as it runs, so that there are
  * at most `threads` of them. Never cleaned are the active segment and what stands at or above the
  * last stable offset, the durable end or the recovery point. */

@@ -94,13 +94,13 @@ static bool is_wanted(const struct cleaning *cleaning)
            !cleaning->flusher->cleaner.stopping && cleaning->flusher->failure == 0;
 }
 
-/* Once until the log is cleaned. */
-static void tell_failed(struct log *log, const char *reason, int status)
+/* Told once until the log is cleaned. It comes behind the others from here on. */
+static void note_trouble(struct log *log, const char *reason, int status)
 {
-    if (!log->cleaning_told)
+    if (log->cleaning_failed_ms == 0)
         report_warn("cleaning_failed", "log=%s reason=\"%s\" cause=\"%s\": it is tried again later",
             log->path, reason, status_text(status));
-    log->cleaning_told = true;
+    log->cleaning_failed_ms = loop_now_ms(log->flusher->loop);
 }
 
 /* ---- Its beginning. ---- */
@@ -225,8 +225,10 @@ static void begin(struct cleaning *cleaning)
     memory_give((void *)(uintptr_t)plan.aborted);
     if (status == -EIO)
         flush_note_failure(cleaning->flusher, status);
-    else if (status < 0)
+    else if (status < 0) {
+        note_trouble(log, "what has to be known before cannot be read", status);
         end(cleaning);
+    }
 }
 
 void cleaning_go_on(struct cleaning *cleaning)
@@ -414,7 +416,7 @@ static void work_is_done(struct work *work)
     if (cleaning->log == NULL || is_stopping)
         cleaning_stop(cleaning);
     else if (work->status < 0 && cleaning->stage == CLEANING_WAITS) {
-        tell_failed(cleaning->log, "what an older cleaning left cannot be removed", work->status);
+        note_trouble(cleaning->log, "what an older cleaning left cannot be removed", work->status);
         end(cleaning); /* not to begin without: another time */
     } else if (work->status < 0) /* the disk is full */
         retry_later(cleaning);
@@ -445,7 +447,7 @@ static void note_over(struct cleaning *cleaning)
     struct log *log = cleaning->log;
     if (log == NULL || log->generation != cleaning->generation)
         return;
-    log->cleaning_told = false;
+    log->cleaning_failed_ms = 0;
     if (log->clean_end < clean_end(cleaning->clean)) /* the range may have ended before */
         log->clean_end = clean_end(cleaning->clean);
     log->horizon_ms = statistics->next_horizon_ms > cleaning->began_ms
@@ -466,14 +468,14 @@ static void note_failed(struct cleaning *cleaning)
     struct log *log = cleaning->log;
     if (log == NULL || log->generation != cleaning->generation)
         return;
-    if (status == -EUCLEAN) {
+    if (status == -EUCLEAN || status == -EFBIG) { /* it would end the same way each time */
         log->is_uncleanable = true;
         report_error("log_uncleanable",
-            "log=%s reason=\"%s\": it is served as before, and not compacted any more. Restore the "
-            "file, and start the node again",
-            log->path, clean_reason(cleaning->clean));
+            "log=%s reason=\"%s\": it is served as before, and not compacted any more%s", log->path,
+            clean_reason(cleaning->clean),
+            status == -EUCLEAN ? ". Restore the file, and start the node again" : "");
     } else if (status != -EIO && status != -ENOENT)
-        tell_failed(log, clean_reason(cleaning->clean), status);
+        note_trouble(log, clean_reason(cleaning->clean), status);
 }
 
 static void clean_has_stopped(struct task *task)

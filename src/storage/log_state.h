@@ -129,7 +129,7 @@ struct log {
     struct cleaning *cleaning; /* that runs; NULL */
     int64_t horizon_ms; /* something may be cleaned away then, also when nothing is dirty */
     bool is_uncleanable; /* a cleaning met damage, and that was reported */
-    bool cleaning_told;  /* that it failed, and is tried again */
+    int64_t cleaning_failed_ms; /* the last one, monotonic, and that was reported; 0: it did not */
     bool is_swapping;    /* the files of a cleaned segment are being renamed, on a worker */
     struct log_settings settings;
 };

@@ -120,7 +120,8 @@ void log_forget_replacement(struct log *log, bool log_is_deleted)
         end_without_log(replacement);
 }
 
-/* Of a producer whose batches are gone, and of how far it was compacted, only the current log still knows. */
+/* Of a producer whose batches are gone, and of what was compacted, only the current log still knows. That
+ * damage kept it from being cleaned is not true of the new one's files. */
 static void take_knowledge(struct log *future, struct log *current)
 {
     struct producers own = future->producers;
@@ -128,6 +129,7 @@ static void take_knowledge(struct log *future, struct log *current)
     current->producers = own;
     future->producers.dirty = true;
     future->clean_end = current->clean_end;
+    future->horizon_ms = current->horizon_ms;
 }
 
 int log_replace(struct log *current, struct log *future)

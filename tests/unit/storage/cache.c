@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a log gives back of the page cache behind a steady writer: what is durable, behind the bytes
  * that are kept, and what every live reader is past. */
+#include "storage/cache.h"
 #include "storage/flush.h"
 #include "storage/log_state.h"
 #include "store.h"
@@ -117,5 +118,31 @@ void test_cache__waits_for_live_readers(void)
         bench.log->readers[i].until_ms = 0; /* ten seconds have passed */
     write_mib(&bench, 1);
     expect_kept(&bench, 8 * MIB);
+    bench_destroy(&bench);
+}
+
+static bool has_reader(const struct bench *bench, int64_t position)
+{
+    for (int i = 0; i < LOG_READERS; i++)
+        if (bench->log->readers[i].from.position == position && bench->log->readers[i].until_ms > 0)
+            return true;
+    return false;
+}
+
+/* Of more readers than are noted, the hindmost are. */
+void test_cache__forgets_the_foremost_reader(void)
+{
+    struct bench bench;
+    bench_create(&bench, 0, 1 << 30);
+    write_mib(&bench, 1);
+    for (int i = 0; i < LOG_READERS; i++)
+        cache_note_read(bench.log, 0, 100 * ((i + 3) % LOG_READERS + 1), 10);
+    cache_note_read(bench.log, 0, 50, 10);
+    assert_false(has_reader(&bench, 100 * LOG_READERS));
+    for (int i = 1; i < LOG_READERS; i++)
+        assert_true(has_reader(&bench, 100 * i));
+    assert_true(has_reader(&bench, 50));
+    cache_note_read(bench.log, 0, 5000, 10);
+    assert_false(has_reader(&bench, 5000));
     bench_destroy(&bench);
 }

@@ -473,6 +473,63 @@ void test_cleaning__knows_how_old_segments_are(void)
     sim_destroy(world.sim);
 }
 
+/* Nothing below /data/topic-0 can be written any more. */
+static void fail_writes(int status)
+{
+    struct disk_faults *faults = machine_disk_faults(world.machine);
+    faults->fails[DISK_WRITE] = 1000000;
+    faults->fails_with = status;
+    faults->fails_below = "/data/topic-0";
+}
+
+static bool other_is_cleaned(void *context)
+{
+    return log_clean_end(context) > 0;
+}
+
+/* One that fails each time, and is as dirty as any, does not keep the only thread from the others. */
+void test_cleaning__goes_on_with_others_when_one_fails(void)
+{
+    struct log *other;
+    create_uncleaned();
+    int status = log_create(world.store.flusher, "/data", "other", 0, (struct uuid){ { 6 } },
+        &world.settings, &other);
+    assert_int_equal(status, 0);
+    for (int i = 0; i < 20; i++)
+        store_append(other, 1, 1000, 1000, 0);
+    log_want_flush(other);
+    sim_run(world.sim, 1000000, is_stopped, NULL);
+    log_set_high_watermark(other, log_durable_end(other));
+    fail_writes(-ENOSPC);
+    flusher_set_cleaner(world.store.flusher, &world.cleaner, &world.memory);
+    assert_true(sim_run(world.sim, 60 * 1000000LL, other_is_cleaned, other));
+    assert_int_equal(log_clean_end(world.log), -1);
+    machine_disk_faults(world.machine)->fails[DISK_WRITE] = 0;
+    assert_true(sim_run(world.sim, 600 * 1000000LL, is_cleaned, NULL));
+    check_content();
+    sim_destroy(world.sim);
+}
+
+static bool is_given_up(void *context)
+{
+    (void)context;
+    return world.log->is_uncleanable;
+}
+
+/* A file that would grow too large does so each time: it is not tried for ever. */
+void test_cleaning__gives_up_what_cannot_fit(void)
+{
+    create_uncleaned();
+    fail_writes(-EFBIG);
+    flusher_set_cleaner(world.store.flusher, &world.cleaner, &world.memory);
+    assert_true(sim_run(world.sim, 60 * 1000000LL, is_given_up, NULL));
+    int64_t failures = machine_disk_faults(world.machine)->failures;
+    assert_false(sim_run(world.sim, 60 * 1000000LL, has_begun, NULL));
+    assert_int_equal(machine_disk_faults(world.machine)->failures, failures);
+    check_content();
+    sim_destroy(world.sim);
+}
+
 void test_cleaning__keeps_the_newest_of_every_key(void)
 {
     const char *only = getenv("SEED"), *count = getenv("SEEDS");
