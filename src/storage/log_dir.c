@@ -26,7 +26,7 @@
 
 #define CLEAN_FILE ".kafka_cleanshutdown"
 
-enum { SMALL_FILE = 1 << 16 };
+enum { SMALL_FILE = 1 << 16, RETRY_MS = 1000 };
 
 /* How far the lines of deleted logs are on their way out of the checkpoint files. */
 enum forgetting { FORGETTING_NOTHING, FORGETTING_BEGUN, FORGETTING_SENT, FORGETTING_WRITING };
@@ -53,6 +53,7 @@ struct log_dir {
     struct flusher_state *states;
     struct work work; /* writes the checkpoint files */
     bool writing, write_again;
+    struct timer retry; /* of a write that found the disk full, while lines of deleted logs are in the files */
     bool is_stale[CHECKPOINT_KIND_COUNT]; /* the file lacks what flushers sent */
     bool names_gone; /* a file speaks of partitions that are not here */
     uint32_t written_crc[CHECKPOINT_KIND_COUNT], writing_crc[CHECKPOINT_KIND_COUNT];
@@ -143,7 +144,10 @@ static void tell_what_was_written(struct log_dir *dir, int status)
     struct flusher_state *state;
     LL_FOREACH(dir->states, state)
     {
-        if (state->forgetting == FORGETTING_WRITING) {
+        if (state->forgetting == FORGETTING_WRITING && status < 0 && dir->failure == 0) {
+            state->forgetting = FORGETTING_SENT;
+            timer_set_in(dir->loop, &dir->retry, RETRY_MS);
+        } else if (state->forgetting == FORGETTING_WRITING) {
             state->forgetting = FORGETTING_NOTHING;
             if (dir->forgotten_task != NULL)
                 loop_enqueue(dir->loop, dir->forgotten_task);
@@ -188,6 +192,11 @@ static void files_are_written(struct work *work)
     tell_what_was_written(dir, work->status);
     if (dir->write_again)
         write_files(dir);
+}
+
+static void write_once_more(struct timer *timer)
+{
+    write_files(container_of(timer, struct log_dir, retry));
 }
 
 static struct flusher_state *state_of(struct log_dir *dir, const struct flusher *flusher)
@@ -320,6 +329,7 @@ void log_dir_fail(struct log_dir *dir, int status)
     if (dir->failure != 0)
         return;
     dir->failure = status;
+    timer_cancel(dir->loop, &dir->retry);
     if (dir->failure_task != NULL)
         loop_enqueue(dir->loop, dir->failure_task);
     if (dir->forgotten_task != NULL)
@@ -338,6 +348,7 @@ int log_dir_failure(const struct log_dir *dir)
 static void release(struct log_dir *dir, bool clean)
 {
     char path[SEGMENT_PATH_SIZE];
+    timer_cancel(dir->loop, &dir->retry);
     if (dir->lock != NULL) {
         path_in(path, dir->path, ".lock");
         if (clean)
@@ -508,6 +519,7 @@ static struct log_dir *create(
     dir->path = memory_copy_text(path);
     dir->settings = *settings;
     dir->broker_epoch = -1;
+    dir->retry.run = write_once_more;
     work_init(&dir->work, dir->io, owner, files_are_written);
     return dir;
 }

@@ -88,8 +88,8 @@ int log_dir_finish_move(struct log_dir *dir, int32_t place_index);
 void log_dir_forget_gone(struct log_dir *dir);
 
 /* While the checkpoint files may still speak of a log that was deleted, a new one of its name would be
- * judged by that after a crash. The task is enqueued on the owner loop when that is over, or cannot
- * be helped: the files could not be written. */
+ * judged by that after a crash. The task is enqueued on the owner loop when that is over: a full disk is
+ * waited for, and in a directory that failed nothing is made any more. */
 bool log_dir_is_forgetting(const struct log_dir *dir);
 void log_dir_set_forgotten_task(struct log_dir *dir, struct task *task);
 

@@ -63,11 +63,22 @@ static void visit_durable(void *context, const char *name)
             log_label(log), (long long)log->tail.end_offset, name);
 }
 
+/* A deleted log of that name may stand there as long as its parting name is not durable. */
+static bool is_of_the_same_topic(const struct invariants *invariants, const struct log *log)
+{
+    char path[SEGMENT_PATH_SIZE];
+    path_in(path, log->path, "partition.metadata");
+    struct bytes now = see_file(invariants->machine, path), durable = see_durable_file(invariants->machine, path);
+    return now.size == durable.size && (now.size == 0 || memcmp(now.data, durable.data, now.size) == 0);
+}
+
 /* What recovery cut off must not come back. The log may have grown since. */
 void look_at_opened_log(struct invariants *invariants, const struct log *log)
 {
     char path[SEGMENT_PATH_SIZE];
     struct opened opened = { invariants, log };
+    if (!is_of_the_same_topic(invariants, log))
+        return;
     segment_path(path, log->path, log->tail.base_offset, ".log");
     struct bytes durable = see_durable_file(invariants->machine, path);
     if ((int64_t)durable.size > log->tail.size)

@@ -330,6 +330,27 @@ void test_crash__deletes_records_when_there_is_room_again(void)
     sim_destroy(world.sim);
 }
 
+/* What the checkpoint files say of a deleted log would be taken for a new one of its name: as long as they cannot be written they speak. */
+void test_crash__forgets_a_deleted_log_when_there_is_room_again(void)
+{
+    create_world(1);
+    boot(&world);
+    while (world.durable < 50)
+        assert_true(sim_step(world.sim));
+    timer_cancel(world.store.loop, &world.work);
+    machine_disk_faults(world.machine)->is_full = false;
+    assert_false(sim_run(world.sim, 2 * 1000000LL, is_stopped, &world));
+    machine_disk_faults(world.machine)->is_full = true;
+    log_set_durable_task(world.log, NULL);
+    assert_int_equal(log_delete(world.log), 0);
+    assert_false(sim_run(world.sim, 3 * 1000000LL, is_stopped, &world));
+    assert_true(log_dir_is_forgetting(world.store.dir));
+    machine_disk_faults(world.machine)->is_full = false;
+    assert_false(sim_run(world.sim, 3 * 1000000LL, is_stopped, &world));
+    assert_false(log_dir_is_forgetting(world.store.dir));
+    sim_destroy(world.sim);
+}
+
 /* The system tells a failed write-back to one sync only: the flush that runs beside a checkpoint finds the
  * file clean, and must not count what it synced. */
 void test_crash__believes_no_sync_beside_one_that_failed(void)
