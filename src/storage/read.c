@@ -232,10 +232,12 @@ static int fill_slice(struct look *look, struct segment *segment, int64_t positi
 }
 
 /* A reader comes past a hole between two batches. Compaction leaves them, also for the time after
- * the topic has given it up, so they are no proof of a loss. */
+ * the topic has given it up, so they are no proof of a loss; and no sign of one where the log was
+ * compacted. */
 static void tell_gap(struct log *log, int64_t offset, int64_t next_base_offset)
 {
-    if (next_base_offset <= offset || log->settings.compacts || log->gap_told)
+    if (next_base_offset <= offset || next_base_offset <= log->clean_end || log->settings.compacts ||
+        log->gap_told)
         return;
     log->gap_told = true;
     report_warn("log_gap",
