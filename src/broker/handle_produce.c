@@ -91,6 +91,7 @@ static bool append_there(struct visit *visit, struct shard *shard, struct partit
             return true;
     } else {
         mine->wait.ready = room_is_there;
+        mine->wait.subject = partition;
         mine->wait.size = (int64_t)mine->append.size;
         room_wait(room, &mine->wait);
         timeout_us = (int64_t)mine->timeout_ms * 1000;

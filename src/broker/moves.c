@@ -47,6 +47,9 @@ static void move_fell_back(struct move_watch *watch, struct partition *partition
 static void partition_moved(struct move_watch *watch, struct partition *partition)
 {
     struct shard *shard = container_of(watch, struct shard, move_watch);
+    for (int i = 0; i < shard->log_dir_count; i++)
+        if (i != partition->log_dir_index)
+            room_hand_over(&shard->rooms[i], &shard->rooms[partition->log_dir_index], partition);
     report_info("partition_moved", "partition=%s-%d to=%s", log_topic(partition->log),
         log_partition(partition->log), log_dir_path(shard->log_dirs[partition->log_dir_index]));
 }

@@ -50,3 +50,18 @@ void room_wait_cancel(struct room_wait *wait)
     DL_DELETE(wait->room->waiting, wait);
     wait->room = NULL;
 }
+
+void room_hand_over(struct room *from, struct room *to, const void *subject)
+{
+    struct room_wait *wait, *next;
+
+    DL_FOREACH_SAFE(from->waiting, wait, next)
+    {
+        if (wait->subject != subject)
+            continue;
+        room_wait_cancel(wait);
+        room_wait(to, wait);
+    }
+    if (to->waiting != NULL)
+        loop_enqueue(to->loop, &to->task);
+}

@@ -16,6 +16,7 @@ struct room;
 struct room_wait {
     struct room_wait *prev, *next;
     struct room *room; /* NULL: does not wait */
+    const void *subject; /* what it is to be written to: of one, none overtakes another */
     int64_t size;
     void (*ready)(struct room_wait *wait);
 };
@@ -32,3 +33,6 @@ void room_init(struct room *room, struct loop *loop,
 bool room_is_free(const struct room *room); /* there is some, and nobody waits for it */
 void room_wait(struct room *room, struct room_wait *wait);
 void room_wait_cancel(struct room_wait *wait); /* does not wait: does nothing */
+/* The subject is in another directory from here on: what waits for it waits there, before all that
+ * comes later. */
+void room_hand_over(struct room *from, struct room *to, const void *subject);

@@ -73,6 +73,37 @@ void test_room__lets_in_by_the_order_of_arrival(void)
     store_remove(&store);
 }
 
+/* What waits for a partition that moves goes on in the room of the other directory, in order; who waits for another one stays. */
+void test_room__hands_over_what_waits_for_a_partition(void)
+{
+    struct store stores[2];
+    struct room rooms[2];
+    struct wish wishes[4];
+    struct log *logs[2];
+    int let_in = 0, moved = 0, stays = 0;
+    for (int i = 0; i < 2; i++)
+        logs[i] = open_room(&stores[i], &rooms[i]);
+    store_append(logs[0], 2, 1000, 1000, 0);
+    for (int i = 0; i < 4; i++) {
+        wish_wait(&wishes[i], &rooms[0], NULL, &let_in);
+        wishes[i].wait.subject = i == 1 ? &stays : &moved;
+    }
+    room_hand_over(&rooms[0], &rooms[1], &moved);
+    assert_false(room_is_free(&rooms[1])); /* nobody overtakes them */
+    while (let_in < 3)
+        assert_true(loop_turn(stores[1].loop));
+    assert_int_equal(wishes[0].place, 1);
+    assert_int_equal(wishes[2].place, 2);
+    assert_int_equal(wishes[3].place, 3);
+    assert_int_equal(wishes[1].place, 0);
+    assert_true(room_is_free(&rooms[1]));
+    for (int i = 0; i < 2; i++) {
+        store_stop(&stores[i], &logs[i], 1);
+        store_remove(&stores[i]);
+    }
+    assert_int_equal(wishes[1].place, 4);
+}
+
 /* A stop lets everybody in at once, to be told that the node stops. */
 void test_room__holds_nobody_back_at_the_stop(void)
 {
