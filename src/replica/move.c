@@ -60,6 +60,11 @@ static void fall_back(struct move *move)
 
 static void join(struct move *move)
 {
+    int status = log_take_producers(move->future, move->partition->log, &move->producers_end);
+    if (status < 0) {
+        note_trouble(move, status);
+        return;
+    }
     move->stage = MOVE_JOINED;
     move->trouble_told = false;
     move->promised_end = log_durable_end(move->partition->log);
@@ -124,7 +129,7 @@ static bool keeps_all(struct move *move)
     struct log *current = move->partition->log, *future = move->future;
     if (broken(move_before_durable))
         return true;
-    if (log_durable_end(future) < move->promised_end)
+    if (log_durable_end(future) < move->promised_end || log_snapshot_offset(future) < move->producers_end)
         return false;
     if (log_start(future) < log_start(current)) {
         (void)log_delete_records(future, log_start(current)); /* told by a durable checkpoint file */

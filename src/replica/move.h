@@ -50,6 +50,7 @@ struct move {
     bool trouble_told;   /* that it stands still was reported */
     uint32_t generation; /* of the current log, that the future one agrees with */
     int64_t promised_end; /* when they joined: the future log must be durable up to there */
+    int64_t producers_end; /* and what the current one knew of its producers be kept there; -1: nothing */
 };
 
 /* Begins the move, or takes it up again; takes the future log. The partition has a log and no move.

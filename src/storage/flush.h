@@ -82,6 +82,7 @@ void flush_note_dirty(struct log *log);
 void flush_forget_waiting(struct log *log);
 void flush_note_awake(struct log *log);
 void flush_note_roll(struct log *log);
+void flush_want_checkpoint(struct log *log); /* soon, and this log is part of it */
 void flush_note_written(struct log *log, int64_t bytes);
 void flush_note_durable(struct log *log, int64_t written); /* of log->written */
 void flush_note_failure(struct flusher *flusher, int status);

@@ -444,13 +444,19 @@ void flush_note_awake(struct log *log)
         timer_set_in(flusher->loop, &flusher->rest_timer, rest_ms_of(flusher));
 }
 
-void flush_note_roll(struct log *log)
+void flush_want_checkpoint(struct log *log)
 {
     flush_note_dirty(log);
-    if (!log->settings.page_cache)
-        return;
     log->flusher->wants_checkpoint = true;
     start_soon(log->flusher);
+}
+
+void flush_note_roll(struct log *log)
+{
+    if (log->settings.page_cache)
+        flush_want_checkpoint(log);
+    else
+        flush_note_dirty(log);
 }
 
 void flush_note_written(struct log *log, int64_t bytes)

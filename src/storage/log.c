@@ -409,6 +409,10 @@ int64_t log_end(const struct log *log)
 {
     return log->tail.end_offset;
 }
+int64_t log_snapshot_offset(const struct log *log)
+{
+    return log->snapshot_offset;
+}
 int64_t log_durable_end(const struct log *log)
 {
     return log->durable_end;

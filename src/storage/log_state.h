@@ -184,6 +184,7 @@ void log_forget_replacement(
     struct log *log, bool log_is_deleted); /* it is closed or deleted before it has its name, durably */
 
 /* sweep.c */
+int log_roll_at_end(struct log *log); /* nothing is staged; an empty segment stays, with a new snapshot of the producers */
 void log_retain_if_missed(struct log *log); /* the log was busy when something of it was to go */
 
 /* retain.c */

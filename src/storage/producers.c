@@ -323,6 +323,14 @@ uint8_t *producers_print(const struct producers *producers, size_t *out_size)
     return data;
 }
 
+void producers_copy(struct producers *to, const struct producers *from)
+{
+    producers_forget(to);
+    for (int32_t i = 0; i < from->count; i++)
+        *insert(to, from->entries[i]->id) = *from->entries[i];
+    to->dirty = true;
+}
+
 bool producers_load(struct producers *producers, struct bytes snapshot)
 {
     producers_forget(producers);

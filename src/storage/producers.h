@@ -80,6 +80,7 @@ int64_t producers_first_open(
  * opened, unlike in Kafka. */
 void producers_expire(struct producers *producers, int64_t now_ms, int64_t expiry_ms);
 void producers_forget(struct producers *producers); /* all */
+void producers_copy(struct producers *to, const struct producers *from); /* all but refused starts */
 
 /* What a control batch says about its producer's transaction. *out_coordinator_epoch is set when
  * there is one. */

@@ -120,6 +120,22 @@ void log_forget_replacement(struct log *log, bool log_is_deleted)
         end_without_log(replacement);
 }
 
+int log_take_producers(struct log *future, const struct log *current, int64_t *out_offset)
+{
+    assert(current->staging == NULL && future->staging == NULL);
+    assert(current->tail.end_offset == future->tail.end_offset);
+    *out_offset = -1;
+    if (current->producers.count == 0 && future->producers.count == 0)
+        return 0;
+    producers_copy(&future->producers, &current->producers);
+    int status = log_roll_at_end(future);
+    if (status < 0)
+        return status;
+    *out_offset = future->tail.end_offset;
+    flush_want_checkpoint(future);
+    return 0;
+}
+
 /* Of a producer whose batches are gone, and of what was compacted, only the current log still knows. That
  * damage kept it from being cleaned is not true of the new one's files. */
 static void take_knowledge(struct log *future, struct log *current)

@@ -179,6 +179,29 @@ static int32_t count_expired(struct log *log, int64_t wall_ms, int32_t *left)
     return count;
 }
 
+int log_roll_at_end(struct log *log)
+{
+    int64_t end = log->tail.end_offset;
+    int status = log_wake(log);
+    if (status < 0)
+        return status;
+    memory_give(log->roll_snapshot);
+    log_take_snapshot(log, &log->roll_snapshot, &log->roll_snapshot_size);
+    if (log->tail.size > 0) {
+        struct segment *active = log_active(log);
+        index_add_time(&active->indexes[INDEX_TIME], active->base_offset, active->max_timestamp,
+            active->max_timestamp_offset);
+        log->sealed_size = -1;
+        segment_begin(log_push_segment(log), end);
+        log_begin_tail(log, end);
+        if (log_wake(log) ==
+            0) /* its name must be there before the old one's is gone: it says where the log ends */
+            log_want_flush(log);
+    }
+    flush_note_roll(log);
+    return 0;
+}
+
 /* As in Kafka, an active segment that is old as a whole is rolled, so that it can go; when nothing
  * is on its way. */
 static void roll_if_expired(struct log *log, int64_t wall_ms)
@@ -188,20 +211,9 @@ static void roll_if_expired(struct log *log, int64_t wall_ms)
     if (log->tail.size == 0 || log->staging != NULL || log->settings.retention_ms < 0 ||
         active->max_timestamp < 0 ||
         wall_ms - active->max_timestamp <= log->settings.retention_ms ||
-        log->high_watermark < end || log->durable_end < end || log_wake(log) < 0)
+        log->high_watermark < end || log->durable_end < end)
         return;
-    active = log_active(log);
-    index_add_time(&active->indexes[INDEX_TIME], active->base_offset, active->max_timestamp,
-        active->max_timestamp_offset);
-    log->sealed_size = -1;
-    memory_give(log->roll_snapshot);
-    log_take_snapshot(log, &log->roll_snapshot, &log->roll_snapshot_size);
-    segment_begin(log_push_segment(log), end);
-    log_begin_tail(log, end);
-    if (log_wake(log) ==
-        0) /* its name must be there before the old one's is gone: it says where the log ends */
-        log_want_flush(log);
-    flush_note_roll(log);
+    (void)log_roll_at_end(log);
 }
 
 int log_retain(struct log *log, int64_t wall_ms, int32_t *left)

@@ -99,7 +99,7 @@ static bool producers_agree(const struct invariants *invariants, const struct pa
         return producer_is_right(known, scanned);
     const struct producer_batch *last = &scanned->batches[scanned->batch_count - 1];
     return may_have_expired(invariants, past, scanned) ||
-           ((past->was_damaged || past->moved_once) && last->last_offset < past->latest_start);
+           (past->was_damaged && last->last_offset < past->latest_start);
 }
 
 /* Both are in order of id. */

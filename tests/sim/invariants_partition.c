@@ -205,7 +205,6 @@ void look_at_partition(
     look_at_falls(invariants, partition, past);
     look_at_waiting(invariants, partition);
     past->has_moved = past->log_dir_index != partition->log_dir_index;
-    past->moved_once = past->moved_once || (past->has_moved && past->life > 0);
     past->log_dir_index = partition->log_dir_index;
     if (!partition->damaged)
         look_at_log(invariants, partition->log, past, is_thorough);

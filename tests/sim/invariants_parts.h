@@ -148,7 +148,6 @@ struct past {
     int log_dir_index;    /* where it was seen last */
     bool was_swapped;     /* cleaned segments took the place of others since it was looked at last */
     bool has_moved;       /* since it was looked at last: its files are others */
-    bool moved_once;
     int64_t index_base;   /* of the active segment: so many entries of its indexes were looked at */
     int32_t index_count[2];
 };

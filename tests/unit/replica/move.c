@@ -206,6 +206,37 @@ void test_move__begins_where_the_log_begins(void)
     stage_end(&stage);
 }
 
+/* Nobody copies its batches; a kill right after the move would find only what is on the disk. */
+void test_move__keeps_a_producer_whose_batches_are_gone(void)
+{
+    struct batch_options options = batch_options_plain();
+    struct producers kept = { 0 };
+    struct stage stage;
+    char path[900], *data;
+    size_t size;
+    stage_begin(&stage);
+    options.producer_id = 7;
+    options.producer_epoch = 0;
+    options.base_sequence = 0;
+    struct log *log = stage.partition->log;
+    store_stage(log, 3, 100, loop_wall_ms(loop_of(&stage)), EPOCH, &options);
+    assert_int_equal(log_write(log), 0);
+    append_batches(log, 1, EPOCH);
+    store_flush(&stage.stores[0], log);
+    assert_int_equal(log_delete_records(log, 3), 0);
+    while (log_start(log) < 3)
+        assert_true(loop_turn(loop_of(&stage)));
+    begin_move(&stage, make_future(&stage));
+    turn_until(&stage, &stage.ready);
+    snprintf(path, sizeof(path), "%s/%020d.snapshot", log_path(stage.partition->move->future), 13);
+    assert_int_equal(file_load(stage.stores[0].io, path, 1 << 20, &data, &size), 0);
+    assert_true(producers_load(&kept, (struct bytes){ (const uint8_t *)data, size }));
+    assert_int_equal(producers_find(&kept, 7)->batches[0].last_sequence, 2);
+    memory_give(data);
+    producers_deinit(&kept);
+    stage_end(&stage);
+}
+
 /* A log without records keeps its offsets. */
 void test_move__moves_an_empty_log(void)
 {
