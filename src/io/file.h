@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files and directories. Every call returns 0 (or a count) or -errno, and blocks: shards call only pwritev, small
  * preads of what is in the page cache, and open; everything else belongs on a worker, or to start and stop.
+ * What the system does in part is asked for again here, as is what a signal interrupted: a read is whole or reaches the end.
  * A file is reference-counted, so that a deleted segment lives until its last span is sent; counts are atomic. */
 #pragma once
 #include <stdbool.h>

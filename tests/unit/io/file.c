@@ -5,10 +5,43 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "io/io.h"
 #include "test.h"
+
+enum { PIECE = 3 };
+
+static bool is_stingy; /* the system: it is interrupted every other time, and then does a piece of what it is asked for */
+static int stingy_calls;
+
+static bool is_interrupted(void)
+{
+    if (!is_stingy || ++stingy_calls % 2 == 0)
+        return false;
+    errno = EINTR;
+    return true;
+}
+
+static size_t part_of(size_t size) { return is_stingy && size > PIECE ? PIECE : size; }
+
+/* In the place of those of the C library. */
+ssize_t pread(int descriptor, void *data, size_t size, off_t position)
+{
+    return is_interrupted() ? -1 : syscall(SYS_pread64, descriptor, data, part_of(size), position);
+}
+
+ssize_t pwritev(int descriptor, const struct iovec *vectors, int count, off_t position)
+{
+    if (is_interrupted())
+        return -1;
+    if (is_stingy)
+        return syscall(SYS_pwrite64, descriptor, vectors[0].iov_base, part_of(vectors[0].iov_len), position);
+    return syscall(SYS_pwritev, descriptor, vectors, count, position, 0);
+}
 
 static char place[64];
 
@@ -68,6 +101,35 @@ void test_file__reads_what_was_written(void)
     assert_int_equal(file_size(same), 5);
     file_unref(same);
     assert_int_equal(file_open(io, at("a"), FILE_CREATE_NEW, &file), -EEXIST);
+    end(io);
+}
+
+/* What the header promises, whatever the system does: so nobody above has a loop of his own, and the simulator's reads are whole. */
+void test_file__reads_and_writes_all_though_the_system_does_less(void)
+{
+    struct io *io = begin();
+    struct file *file;
+    char text[64] = { 0 }, *data;
+    size_t size;
+    is_stingy = true;
+    stingy_calls = 0;
+    assert_int_equal(file_open(io, at("a"), FILE_CREATE_NEW, &file), 0);
+    assert_int_equal(file_write_all(file, "so it is said of old", 20, 0), 0);
+    assert_int_equal(file_pread(file, text, 20, 0), 20);
+    assert_string_equal(text, "so it is said of old");
+    assert_int_equal(file_pread(file, text, sizeof(text), 17), 3); /* the end */
+    assert_memory_equal(text, "old", 3);
+    assert_int_equal(file_pread(file, text, sizeof(text), 20), 0);
+    struct iovec vector = { "new", 3 };
+    assert_int_equal(file_pwritev(file, &vector, 1, 17), 3); /* interrupted only */
+    file_unref(file);
+    assert_int_equal(file_replace(io, at("b"), "as it is written", 16), 0);
+    assert_int_equal(file_load(io, at("b"), 100, &data, &size), 0);
+    assert_int_equal(size, 16);
+    assert_string_equal(data, "as it is written");
+    memory_give(data);
+    assert_true(stingy_calls > 4 * (20 / PIECE)); /* it was the system that was asked here */
+    is_stingy = false;
     end(io);
 }
 
