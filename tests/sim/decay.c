@@ -55,6 +55,33 @@ static void flip(struct inode *inode, const struct decay *decay)
         inode->seen.data[at] ^= decay->flipped;
 }
 
+static void remember_directory(struct machine *machine, const char *path)
+{
+    const char *end = strrchr(path, '/'), *begin = end;
+    while (begin > path && begin[-1] != '/')
+        begin--;
+    struct decayed_directory *directory = memory_take(sizeof(*directory) + (size_t)(end - begin) + 1);
+    memcpy(directory->name, begin, (size_t)(end - begin));
+    LL_PREPEND(machine->decayed_directories, directory);
+}
+
+void decayed_directories_forget(struct machine *machine)
+{
+    struct decayed_directory *directory, *next;
+    LL_FOREACH_SAFE(machine->decayed_directories, directory, next)
+        memory_give(directory);
+}
+
+bool machine_has_decayed(const struct machine *machine, const char *log)
+{
+    size_t size = log == NULL ? 0 : strlen(log);
+    const struct decayed_directory *directory;
+    LL_FOREACH(machine->decayed_directories, directory)
+        if (log == NULL || (strncmp(directory->name, log, size) == 0 && (directory->name[size] == '\0' || directory->name[size] == '.')))
+            return true;
+    return false;
+}
+
 void machine_decay(struct machine *machine, const char *path, int64_t position, size_t size, uint8_t flipped)
 {
     struct inode *inode = find_durable(machine, path);
@@ -62,6 +89,7 @@ void machine_decay(struct machine *machine, const char *path, int64_t position, 
     struct decay *decay = memory_take(sizeof(*decay));
     *decay = (struct decay){ .position = (size_t)position, .size = size, .flipped = flipped };
     LL_PREPEND(inode->decays, decay);
+    remember_directory(machine, path);
     if (flipped != 0)
         flip(inode, decay);
 }

@@ -90,7 +90,7 @@ void look_at_indexes(
     struct invariants *invariants, const struct log *log, const struct past *past, bool all)
 {
     int32_t active = log->segment_count - 1;
-    if (invariants->recorder->had_damage)
+    if (machine_has_decayed(invariants->machine, log_label(log)))
         return; /* an entry that decayed may have been loaded: who uses it compares it with its batch */
     for (int32_t i = all ? 0 : active; i <= active; i++) {
         const struct segment *segment = &log->segments[i];

@@ -30,7 +30,7 @@ static void look_at_epochs(
     struct invariants *invariants, const struct log *log, struct past *past, int32_t first)
 {
     const struct ledger *ledger = &past->ledger;
-    if (invariants->recorder->had_damage && !log->epochs_checked)
+    if (!log->epochs_checked && machine_has_decayed(invariants->machine, log_label(log)))
         return; /* nobody has asked: what a damaged file said may still stand there */
     for (int32_t i = first; i < ledger->count; i++) {
         const struct batch_header *header = &ledger->batches[i].header;

@@ -183,7 +183,7 @@ static void look_at_absence(struct invariants *invariants, const struct partitio
 {
     const struct disk_faults *faults = machine_disk_faults(invariants->machine);
     bool is_well = invariants->full_life != invariants->life && !faults->is_dead &&
-                   faults->failures == invariants->failures_before_last && !invariants->recorder->had_damage;
+                   faults->failures == invariants->failures_before_last && !machine_has_decayed(invariants->machine, NULL);
     if (is_well)
         invariant_fell(invariants, INVARIANT_partitions_are_online, "topic_id=%016llx partition=%d",
             (unsigned long long)load_i64(partition->key.topic_id.bytes), partition->key.index);

@@ -67,10 +67,10 @@ static void judge_segments(
 void look_at_retention(struct invariants *invariants, const struct log *log, struct past *past)
 {
     bool is_known = past->life == invariants->life && !past->has_moved &&
-                    !invariants->recorder->had_damage;
+                    !invariants->recorder->expects_damage;
     bool has_taken = log->start > past->log_start && log->start > past->asked_below;
     bool came_back = past->is_retained && log->start < past->log_start;
-    if (has_taken && is_known) {
+    if (has_taken && is_known && !machine_has_decayed(invariants->machine, log_label(log))) {
         judge_segments(invariants, log, past);
         invariants->retained_count++;
     }

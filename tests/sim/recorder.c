@@ -19,11 +19,7 @@ void recorder_init(struct recorder *recorder, struct sim *sim)
     assert(recorder->lines != NULL);
 }
 
-void recorder_expect_damage(struct recorder *recorder, bool expects)
-{
-    recorder->expects_damage = expects;
-    recorder->had_damage = recorder->had_damage || expects;
-}
+void recorder_expect_damage(struct recorder *recorder, bool expects) { recorder->expects_damage = expects; }
 
 void recorder_deinit(struct recorder *recorder)
 {

@@ -35,7 +35,6 @@ struct recorder {
     int told_count;
     int lives; /* of the node, so far */
     bool expects_damage; /* the node's disk decayed: a client may meet a batch that its checksum tells apart */
-    bool had_damage;     /* or did once: the node may remember what a file said then */
     const char *fallen; /* what fell first; NULL: nothing did */
 };
 

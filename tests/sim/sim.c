@@ -54,6 +54,7 @@ void sim_destroy(struct sim *sim)
         sim_step(sim);
     LL_FOREACH_SAFE(sim->machines, machine, next) {
         disk_deinit(&machine->disk);
+        decayed_directories_forget(machine);
         memory_give(machine->name);
         memory_give(machine);
     }

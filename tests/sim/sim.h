@@ -91,6 +91,8 @@ void machine_visit_files(struct machine *machine, void (*visit)(void *context, c
 int64_t machine_read_file(struct machine *machine, const char *path, void *data, size_t size, int64_t position); /* its bytes */
 /* Bits of one byte flip, or (flipped 0) a range cannot be read any more, until it is written again or restored. */
 void machine_decay(struct machine *machine, const char *path, int64_t position, size_t size, uint8_t flipped);
+/* Whether a file of the log ever did, also while it was moved or deleted: the node may remember what it said then. NULL: of any. */
+bool machine_has_decayed(const struct machine *machine, const char *log);
 void machine_flip(struct machine *machine, const char *path, int64_t position, uint8_t bits); /* for good: nobody has a copy */
 int machine_restore(struct machine *machine); /* as from a copy: what decayed is as it was; returns in how many places */
 

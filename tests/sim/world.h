@@ -84,11 +84,18 @@ struct disk {
     uint64_t habit; /* of its power cuts: what they mostly keep */
 };
 
+/* The directory of a file that decayed once. */
+struct decayed_directory {
+    struct decayed_directory *next;
+    char name[];
+};
+
 struct machine {
     struct machine *next;
     struct sim *sim;
     char *name;
     struct disk disk;
+    struct decayed_directory *decayed_directories;
     struct io *process; /* NULL: down */
     int64_t clock_shift_ms;
     int32_t drift;           /* of a million */
@@ -146,6 +153,7 @@ void sockets_drop(struct io *io, bool power_cut); /* the process is gone: peers 
 void disk_init(struct disk *disk, struct sim *sim);
 void disk_deinit(struct disk *disk);
 void disk_crash(struct disk *disk);
+void decayed_directories_forget(struct machine *machine);
 const char *files_first_path(const struct io *io); /* of what is open; NULL: nothing */
 int sockets_count(const struct io *io);
 void files_drop(struct io *io); /* closes what a dead process had open */

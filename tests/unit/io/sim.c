@@ -3,6 +3,7 @@
 #include "sim/sim.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/container.h"
@@ -394,6 +395,30 @@ void test_sim__can_lie_about_syncs(void)
         sim_destroy(sim);
     }
     assert_true(lost > 5);
+}
+
+/* Bits that flip are seen until they are restored; which log they were of is known for ever, by any name of its directory. */
+void test_sim__remembers_whose_files_decayed(void)
+{
+    struct sim *sim = sim_create(1);
+    struct machine *machine = machine_create(sim, "machine");
+    struct io *io = machine_boot(machine, 1);
+    const char *const directories[] = { "/t-1", "/t-11", "/u-0.abc-future" };
+    for (int i = 0; i < 3; i++) {
+        char path[64];
+        assert_int_equal(directory_ensure(io, directories[i]), 0);
+        snprintf(path, sizeof(path), "%s/file", directories[i]);
+        assert_int_equal(file_replace(io, path, "one", 3), 0);
+    }
+    assert_false(machine_has_decayed(machine, NULL));
+    machine_decay(machine, "/t-11/file", 0, 1, 1);
+    machine_decay(machine, "/u-0.abc-future/file", 0, 3, 0);
+    assert_true(holds(io, "/t-11/file", "nne"));
+    assert_int_equal(machine_restore(machine), 2);
+    assert_true(holds(io, "/t-11/file", "one"));
+    assert_true(machine_has_decayed(machine, NULL) && machine_has_decayed(machine, "t-11") && machine_has_decayed(machine, "u-0"));
+    assert_false(machine_has_decayed(machine, "t-1") || machine_has_decayed(machine, "u-01") || machine_has_decayed(machine, "file"));
+    sim_destroy(sim);
 }
 
 struct slow_job {
