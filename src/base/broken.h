@@ -7,9 +7,7 @@
 
 #include "base/str.h"
 
-/* Name; the rule of the design that it stands for; what is left out. An open one is noticed by no seed of 1-48, or hardly ever:
- * - snapshot_beyond_end: snapshots are written behind the flush of what they speak of, so no log of one node ends below one. Followers
- *   that cut their logs, and directories of Kafka, which writes them before, can have that; unit tests do. */
+/* Name; the rule of the design that it stands for; what is left out. An open one is noticed by no seed of 1-48, or hardly ever. */
 #define BROKEN_RULES(RULE, OPEN)                                                                                     \
     /* wire */                                                                                                       \
     RULE(append_crc, "S4", "the CRC of a batch is not looked at when it is appended")                                \
@@ -30,7 +28,7 @@
     RULE(open_sync, "S1", "what a killed process left counts as durable, though nothing was synced")                 \
     RULE(cut_sync, "S4", "a torn end is cut off, and that is not synced")                                            \
     RULE(recovery_crc, "S4", "recovery takes batches whose CRC is wrong")                                            \
-    OPEN(recovery_hole, "S4", "recovery takes batches behind a hole in the offsets")                                 \
+    RULE(recovery_hole, "S4", "recovery takes batches behind a hole in the offsets")                                 \
     RULE(recovery_cuts_all, "S4", "recovery cuts off all that stands above the recovery point")                      \
     RULE(recovery_point_ahead, "S4", "the recovery point of the checkpoint file is beyond what is durable")          \
     RULE(damage_cut_away, "R14", "damage below the recovery point is cut away like a torn end")                      \
@@ -41,7 +39,7 @@
     RULE(search_skips_segment, "P2", "ListOffsets by time does not look into the first segment")                     \
     RULE(recovery_directory, "S3", "recovery removes segments, and does not sync their directory")                   \
     RULE(clean_file_sync, "S3", "the mark of a clean stop is taken away, and its directory is not synced")           \
-    OPEN(snapshot_beyond_end, "T7", "a producer snapshot is believed that speaks of more than the log holds")        \
+    RULE(snapshot_beyond_end, "T7", "a producer snapshot is believed that speaks of more than the log holds")        \
     RULE(retention_undurable, "S5", "retention removes segments before what follows them is durable")                \
     RULE(retention_early, "S5", "retention removes segments after a tenth of their time")                            \
     RULE(retention_too_much, "S5", "retention by size leaves less than is to stay")                                  \

@@ -342,9 +342,11 @@ static void free_unnamed(struct disk *disk)
  * a file can have its new name and none of its bytes, or bytes that stand under a name which is gone again. */
 static const struct cut {
     uint32_t names, contents;
+    bool by_file; /* of each file all that nobody synced, or nothing: it is written back file by file */
 } cuts[] = {
     { 0, 0 }, { 1000000, 1000000 }, { 500000, 500000 }, { 900000, 900000 }, /* both alike */
     { 0, 500000 }, { 0, 1000000 }, { 1000000, 0 }, { 1000000, 500000 },
+    { 1000000, 500000, true }, { 500000, 500000, true },
 };
 enum { CUT_COUNT = sizeof(cuts) / sizeof(cuts[0]) };
 
@@ -359,7 +361,7 @@ void disk_crash(struct disk *disk)
         forget_name_change(disk, disk->names);
     struct inode *inode;
     DL_FOREACH(disk->inodes, inode)
-        crash_content(disk, inode, cut->contents);
+        crash_content(disk, inode, !cut->by_file ? cut->contents : prng_chance(prng, cut->contents) ? 1000000 : 0);
     copy_durable_names(disk);
     free_unnamed(disk);
 }

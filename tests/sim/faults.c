@@ -169,10 +169,16 @@ void faults_calm(struct faults *faults)
 
 bool faults_find_rot_above(struct faults *faults, struct rot_place *out_place)
 {
-    for (int try = 0; faults->is_on[FAULT_ROTS_ABOVE] && try < 4; try++)
-        if (rot_find_above(faults->sim, faults->machine, out_place))
-            return true;
-    return false;
+    enum { TRIES = 16 };
+    struct rot_place place;
+    bool is_found = false;
+    for (int try = 0; faults->is_on[FAULT_ROTS_ABOVE] && try < TRIES && !(is_found && out_place->is_below_snapshot); try++) {
+        if (!rot_find_above(faults->sim, faults->machine, &place) || (is_found && !place.is_below_snapshot))
+            continue;
+        *out_place = place;
+        is_found = true;
+    }
+    return is_found;
 }
 
 void faults_rot_above(struct faults *faults, const struct rot_place *place)

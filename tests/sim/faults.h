@@ -47,7 +47,8 @@ void faults_strike(struct faults *faults);     /* at some moment of a life */
 void faults_end_life(struct faults *faults);   /* the disk works again, until it dies; sometimes an operator brings back what decayed from a copy */
 void faults_calm(struct faults *faults);       /* so it does, and nothing goes wrong any more */
 
-/* While the node is down, its power cut. Found is not struck yet: others must agree to the loss first. */
+/* While the node is down, its power cut. Found is not struck yet: others must agree to the loss first. It is a place that a snapshot of
+ * producers speaks of, if there is one. */
 bool faults_find_rot_above(struct faults *faults, struct rot_place *out_place);
 void faults_rot_above(struct faults *faults, const struct rot_place *place);
 

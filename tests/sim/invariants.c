@@ -158,7 +158,8 @@ void invariants_look_behind(struct invariants *invariants)
     look_at_leaks(invariants);
     bool has_died = machine_disk_faults(invariants->machine)->is_dead; /* while the last files were written */
     bool may_be_damaged = invariants->recorder->expects_damage || has_died;
-    for (int i = 0; !may_be_damaged && i < DIRECTORIES_MOST && invariants->directories[i][0] != 0;
+    bool was_clean = invariants->ending == ENDING_STOP; /* else it failed meanwhile, as on a full disk */
+    for (int i = 0; was_clean && !may_be_damaged && i < DIRECTORIES_MOST && invariants->directories[i][0] != 0;
          i++)
         look_at_stopped_directory(invariants, invariants->directories[i]);
 }

@@ -140,6 +140,15 @@ static bool read_partition(struct machine *machine, const char *segment, struct 
            uuid_parse((struct str){ id + strlen(word), UUID_TEXT_SIZE }, &place->topic_id);
 }
 
+static void find_snapshot(void *context, const char *path, int64_t size)
+{
+    struct rot_place *place = context;
+    size_t directory = (size_t)(strrchr(place->path, '/') + 1 - place->path);
+    bool is_snapshot = strncmp(path, place->path, directory) == 0 && strlen(path) > directory + 20 && strcmp(path + directory + 20, ".snapshot") == 0;
+    if (is_snapshot && size > 0 && strtoll(path + directory, NULL, 10) > place->offset)
+        place->is_below_snapshot = true;
+}
+
 /* Not below the start of the log, which would be found to end before it begins. */
 bool rot_find_above(struct sim *sim, struct machine *machine, struct rot_place *out_place)
 {
@@ -152,8 +161,11 @@ bool rot_find_above(struct sim *sim, struct machine *machine, struct rot_place *
     int64_t from = confirmed_size(machine, choice.path, choice.size);
     for (int try = 0; from < choice.size && try < TRIES; try++) {
         out_place->position = from + (int64_t)sim_draw_fault(sim, (uint64_t)(choice.size - from));
-        if (is_checked(machine, choice.path, choice.size, out_place->position, &out_place->offset))
-            return checkpointed(machine, choice.path, "log-start-offset-checkpoint") <= out_place->offset;
+        if (!is_checked(machine, choice.path, choice.size, out_place->position, &out_place->offset))
+            continue;
+        out_place->is_below_snapshot = false;
+        machine_visit_files(machine, find_snapshot, out_place);
+        return checkpointed(machine, choice.path, "log-start-offset-checkpoint") <= out_place->offset;
     }
     return false;
 }

@@ -21,6 +21,7 @@ struct rot_place {
     int64_t offset; /* of the batch that it is in */
     char path[1024];
     int64_t position;
+    bool is_below_snapshot; /* a durable snapshot of its producers speaks of that batch, too */
 };
 
 /* After a power cut; false: none was found. */
