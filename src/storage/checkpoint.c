@@ -34,6 +34,7 @@ static struct flush_mark *mark_log(struct flush_run *run, struct log *log)
         .generation = log->generation,
         .recovery_point = -1,
         .snapshot_offset = -1,
+        .roll_offset = -1,
         .snapshot_before = -1 };
     mark->end = (struct log_boundary_mark){ log->durable_end, -1, 0 };
     return mark;
@@ -248,11 +249,13 @@ static void add_snapshots(struct work *work, struct flush_mark *mark, bool one_b
     struct log *log = mark->log;
     int64_t before = log->snapshot_offset;
     if (log->roll_snapshot != NULL) {
-        add_snapshot_file(work, log, log->tail.base_offset, log->roll_snapshot,
-            log->roll_snapshot_size, one_by_one);
+        uint8_t *data = memory_take_raw(log->roll_snapshot_size);
+        memcpy(data, log->roll_snapshot, log->roll_snapshot_size);
+        add_snapshot_file(
+            work, log, log->tail.base_offset, data, log->roll_snapshot_size, one_by_one);
         mark->snapshot = true;
-        mark->snapshot_offset = log->tail.base_offset > before ? log->tail.base_offset : before;
-        log->roll_snapshot = NULL;
+        mark->roll_offset = log->tail.base_offset;
+        mark->snapshot_offset = mark->roll_offset > before ? mark->roll_offset : before;
     }
     bool at_end = mark->recovery_point == log->tail.end_offset && log->tail.end_offset != before &&
                   log->tail.end_offset != mark->snapshot_offset;
@@ -424,6 +427,10 @@ static void apply_checkpoint(const struct flush_mark *mark)
     if (log->generation != mark->generation)
         return;
     log->recovery_point = mark->recovery_point;
+    if (mark->roll_offset == log->tail.base_offset) { /* else it is of a later roll */
+        memory_give(log->roll_snapshot);
+        log->roll_snapshot = NULL;
+    }
     for (int32_t i = log->segment_count - 1; i >= 0; i--) {
         struct segment *segment = &log->segments[i];
         segment->is_kept |= segment->is_taken;

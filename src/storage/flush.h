@@ -28,6 +28,7 @@ struct flush_mark {
     int64_t written;        /* of the log's, those bytes become durable */
     int64_t recovery_point; /* reached when all is done */
     int64_t snapshot_offset;
+    int64_t roll_offset;     /* of the newest roll, whose snapshot is written; -1: none */
     int64_t snapshot_before; /* which that one makes superfluous; -1: none */
 };
 

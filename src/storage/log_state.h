@@ -108,7 +108,7 @@ struct log {
     struct epochs epochs;
     struct producers producers;
     struct staging *staging;
-    uint8_t *roll_snapshot; /* of the newest roll, not yet written; for offset tail.base_offset */
+    uint8_t *roll_snapshot; /* of the newest roll, not yet durable; for offset tail.base_offset */
     size_t roll_snapshot_size;
     struct log_reader *readers; /* LOG_READERS of them, owned; NULL: never read */
     struct log_spot trimmed;    /* pages before it were given back */

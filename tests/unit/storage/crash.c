@@ -559,6 +559,31 @@ void test_crash__forgets_no_producer_at_the_base_of_a_page_cache_segment(void)
     }
 }
 
+/* So does a checkpoint whose disk was full when it wrote that snapshot. */
+void test_crash__forgets_no_producer_whose_snapshot_found_no_room(void)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        create_world(seed);
+        machine_disk_faults(world.machine)->short_write = 0;
+        world.settings.page_cache = true;
+        world.settings.segment_bytes = 4000;
+        world.store.settings.checkpoint_ms = 10;
+        boot(&world);
+        timer_cancel(world.store.loop, &world.work);
+        while (world.log->segment_count < 3)
+            append_some(&world);
+        machine_disk_faults(world.machine)->is_full = true;
+        sim_run(world.sim, 1000000, is_stopped, &world);
+        assert_int_equal(world.log->recovery_point, 0);
+        machine_disk_faults(world.machine)->is_full = false;
+        sim_run(world.sim, 3 * 1000000LL, is_stopped, &world);
+        assert_int_equal(world.log->recovery_point, world.log->tail.base_offset);
+        machine_kill(world.machine);
+        boot(&world);
+        sim_destroy(world.sim);
+    }
+}
+
 /* A page-cache log whose end is lost down to the last clean stop, though an index of aborted transactions tells of what stood there. */
 static void lose_what_aborted(void)
 {
