@@ -192,6 +192,7 @@ static void publish(void *context, const struct image *image)
         mail_send(control->loop, letter->shard->loop, &letter->mail);
     }
     control_led(control);
+    control_see_settings(control);
 }
 
 static void leader_changed(void *context, int32_t leader_id, int32_t epoch)
@@ -235,6 +236,8 @@ void control_deinit(struct control *control)
     control->quorum = NULL;
     control_abandon_life(control);
     assign_abandon(control);
+    memory_give(control->cordons_told);
     memory_give(control->arrived);
+    control->cordons_told = NULL;
     control->arrived = NULL;
 }

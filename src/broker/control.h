@@ -66,6 +66,7 @@ struct control {
     enum { CONTROL_LOADING, CONTROL_REGISTERING, CONTROL_UNFENCING, CONTROL_SERVING, CONTROL_LEAVING, CONTROL_LEFT } stage;
     int64_t broker_epoch; /* -1 before it is registered */
     struct timer heartbeat;
+    char *cordons_told;        /* cordoned.log.dirs as the last heartbeat told it; NULL: none did */
     struct control_life *life; /* the registration or heartbeat that is under way; NULL: none */
     struct assignment *assignments; /* broker/assign.h */
     struct assign_call *assign_call;
@@ -83,6 +84,7 @@ void control_deinit(struct control *control); /* closes the quorum */
 /* broker/lifecycle.c */
 void control_register(struct control *control, const struct control_identity *identity); /* once, when it listens */
 void control_led(struct control *control); /* this node's quorum has a leader and an image: go on with the lifecycle */
+void control_see_settings(struct control *control); /* a new image: what the controller must hear of at once */
 void control_leave(struct control *control); /* a controlled stop; hooks.left follows */
 /* The metadata can change no more, so nobody would answer; hooks.left is called at once, unless it was. */
 void control_leave_at_once(struct control *control);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/cordon.h"
 
+#include "base/memory.h"
 #include "broker/control.h"
 #include "broker/setting_source.h"
 #include "broker/settings.h"
@@ -18,13 +19,20 @@ static bool names_directory(struct str list, const char *path)
     return false;
 }
 
-int32_t cordon_list(const struct control *control, struct arena *arena, struct uuid **out_ids)
+static struct str said_now(const struct control *control, struct arena *arena)
+{
+    struct setting_view view;
+    setting_view_init(&view, control->settings, quorum_image(control->quorum), arena);
+    return broker_setting_value(&view, STR("cordoned.log.dirs"));
+}
+
+int32_t cordon_list(struct control *control, struct arena *arena, struct uuid **out_ids)
 {
     const struct shard *shard = control->shards->list[0]; /* its directories never change */
-    struct setting_view view;
+    struct str list = said_now(control, arena);
     int32_t count = 0;
-    setting_view_init(&view, control->settings, quorum_image(control->quorum), arena);
-    struct str list = broker_setting_value(&view, STR("cordoned.log.dirs"));
+    memory_give(control->cordons_told);
+    control->cordons_told = str_copy_owned(list);
     *out_ids = arena_take_array(arena, (size_t)shard->log_dir_count, sizeof(**out_ids));
     for (int i = 0; i < shard->log_dir_count; i++) {
         struct uuid id = log_dir_identity(shard->log_dirs[i])->directory_id;
@@ -33,4 +41,13 @@ int32_t cordon_list(const struct control *control, struct arena *arena, struct u
             (*out_ids)[count++] = id;
     }
     return count;
+}
+
+bool cordon_is_told(const struct control *control)
+{
+    struct arena arena;
+    arena_init(&arena);
+    bool is_told = str_equal(said_now(control, &arena), str_from(control->cordons_told));
+    arena_deinit(&arena);
+    return is_told;
 }

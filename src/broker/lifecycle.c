@@ -113,12 +113,12 @@ static void heartbeat_done(struct control_errand *errand)
         control->hooks.ready(control->hooks.context);
     }
     assign_tell(control);
-    try_again_in(control, control->stage == CONTROL_SERVING
-            ? (int64_t)control->settings->broker_heartbeat_interval_ms * 1000 : RETRY_US);
+    int64_t delay_us = cordon_is_told(control) ? (int64_t)control->settings->broker_heartbeat_interval_ms * 1000 : 0;
+    try_again_in(control, control->stage == CONTROL_SERVING ? delay_us : RETRY_US);
 }
 
 /* An empty list is only told where the controller knows another. */
-static void tell_cordons(const struct control *control, struct control_life *life)
+static void tell_cordons(struct control *control, struct control_life *life)
 {
     const struct image_broker *self = image_broker(quorum_image(control->quorum), control->settings->node_id);
     struct broker_heartbeat_request *request = &life->request.heartbeat;
@@ -278,6 +278,12 @@ void control_register(struct control *control, const struct control_identity *id
 void control_led(struct control *control)
 {
     if (control->stage == CONTROL_LOADING && control->life == NULL)
+        try_again_in(control, 0);
+}
+
+void control_see_settings(struct control *control)
+{
+    if (control->stage == CONTROL_SERVING && control->life == NULL && !cordon_is_told(control))
         try_again_in(control, 0);
 }
 

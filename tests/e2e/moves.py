@@ -317,6 +317,15 @@ class Moves:
         self.connection.set_configs(BROKER, "1", {"cordoned.log.dirs": None})
         wire.wait_for(lambda: self.connection.cordoned_log_dirs() == [], 20, "none is")
 
+    def check_cordoned_at_once(self):
+        """Not with the next heartbeat only, however far away that is."""
+        settings = {"broker.heartbeat.interval.ms": "60000", "broker.session.timeout.ms": "300000"}
+        with node.Node(settings=settings).start() as broker:
+            directory, connection = broker.directories[0], broker.connect()
+            for value, wanted in ((directory, [directory]), ("", []), (directory, [directory]), (None, [])):
+                connection.set_configs(BROKER, "1", {"cordoned.log.dirs": value})
+                wire.wait_for(lambda: connection.cordoned_log_dirs() == wanted, 10, f"{value}: {wanted}")
+
 
 def main():
     broker = node.Node(settings={"log.segment.bytes": "1048576", "strom.shards": "2", "broker.heartbeat.interval.ms": "200"})
