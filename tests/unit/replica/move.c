@@ -237,6 +237,25 @@ void test_move__keeps_a_producer_whose_batches_are_gone(void)
     stage_end(&stage);
 }
 
+/* What is staged its producers know already, though it may never be written. */
+void test_move__joins_when_nothing_is_staged(void)
+{
+    struct batch_options options = batch_options_plain();
+    struct stage stage;
+    stage_begin(&stage);
+    struct log *log = stage.partition->log;
+    append_batches(log, 1, EPOCH);
+    store_stage(log, 3, 100, loop_wall_ms(loop_of(&stage)), EPOCH, &options);
+    begin_move(&stage, make_future(&stage));
+    while (log_end(stage.partition->move->future) < 10)
+        assert_true(loop_turn(loop_of(&stage)));
+    assert_int_equal(stage.partition->move->stage, MOVE_COPYING);
+    assert_int_equal(log_write(log), 0);
+    turn_until(&stage, &stage.ready);
+    assert_int_equal(log_end(stage.partition->move->future), 13);
+    stage_end(&stage);
+}
+
 /* A log without records keeps its offsets. */
 void test_move__moves_an_empty_log(void)
 {
