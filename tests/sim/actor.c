@@ -109,7 +109,13 @@ void actor_ask(struct actor *actor, enum api_key api, int16_t least_version, int
         most = most_version;
     int16_t least = least_version > schema->min_version ? least_version : schema->min_version;
     int16_t version = (int16_t)(least + (int16_t)actor_draw(actor, (uint64_t)(most - least + 1)));
+    actor->asked_in_life = actor->workload->recorder->lives;
     client_ask(&actor->client, api, version, request, CALL_LIMIT_US);
+}
+
+bool actor_may_see_damage(const struct actor *actor)
+{
+    return actor->asked_in_life <= actor->workload->recorder->damaged_life;
 }
 
 bool error_is_passing(int16_t error)

@@ -26,6 +26,7 @@ struct actor {
     char name[ACTOR_NAME_SIZE];        /* in the history */
     const char *kind;
     int number, lives;
+    int asked_in_life; /* of the node: the last call */
     bool idle;
 };
 
@@ -39,6 +40,8 @@ uint64_t actor_draw(struct actor *actor, uint64_t bound);
 
 /* In a version that the broker serves, drawn from those between. */
 void actor_ask(struct actor *actor, enum api_key api, int16_t least_version, int16_t most_version, const void *request);
+/* The answer may tell of damage: the call was made while a disk had decayed, or before, though it may be restored by now. */
+bool actor_may_see_damage(const struct actor *actor);
 /* False: the answer was no, and the actor waits. An error that no circumstance explains is a violation. */
 bool actor_succeeded(struct actor *actor, int16_t error, const char *call);
 bool error_is_passing(int16_t error);  /* it only says: not now */

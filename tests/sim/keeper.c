@@ -309,7 +309,7 @@ static void hear_records(struct actor *actor)
     struct bytes rest = { data->records.data, data->records.size > 0 ? (size_t)data->records.size : 0 };
     struct batch_header header;
     int64_t before = -1;
-    keeper->saw_damage = keeper->saw_damage || actor->workload->recorder->expects_damage;
+    keeper->saw_damage = keeper->saw_damage || actor_may_see_damage(actor);
     while (rest.size > 0 && batch_parse(rest, &header) == BATCH_OK && see_batch(keeper, rest.data, &header, &before))
         rest = (struct bytes){ rest.data + header.size, rest.size - header.size };
     if (keeper->position >= data->high_watermark || keeper->saw_damage)

@@ -60,7 +60,7 @@ static void see_time(struct prober *prober, int64_t offset, int64_t timestamp)
     const struct partition_facts *facts = &prober->facts;
     if (!holds(prober, facts->offset) || prober->topic->deleted_below[prober->partition] > 0)
         return; /* the first segment with so late a record is looked in, even if a deletion hides that record */
-    if (prober->actor.workload->recorder->expects_damage)
+    if (actor_may_see_damage(&prober->actor))
         return; /* time indexes have no checksum: one that decayed leads astray */
     if (offset < 0 || offset > facts->offset)
         violate(prober, "a_record_of_that_time_is_not_found", offset, facts->offset);

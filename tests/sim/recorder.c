@@ -19,7 +19,12 @@ void recorder_init(struct recorder *recorder, struct sim *sim)
     assert(recorder->lines != NULL);
 }
 
-void recorder_expect_damage(struct recorder *recorder, bool expects) { recorder->expects_damage = expects; }
+void recorder_expect_damage(struct recorder *recorder, bool expects)
+{
+    recorder->expects_damage = expects;
+    if (expects)
+        recorder->damaged_life = recorder->lives;
+}
 
 void recorder_deinit(struct recorder *recorder)
 {

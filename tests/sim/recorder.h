@@ -35,6 +35,7 @@ struct recorder {
     int told_count;
     int lives; /* of the node, so far */
     bool expects_damage; /* the node's disk decayed: a client may meet a batch that its checksum tells apart */
+    int damaged_life;    /* the last in which it had */
     const char *fallen; /* what fell first; NULL: nothing did */
 };
 

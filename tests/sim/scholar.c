@@ -118,7 +118,7 @@ static void see_batch(struct scholar *scholar, const struct records *stored)
     }
     if (is_whole && place == scholar->batch.count)
         end_batch(scholar);
-    else if (!scholar->actor.workload->recorder->expects_damage)
+    else if (!actor_may_see_damage(&scholar->actor))
         scholar_violate(scholar, "another_batch_is_read_than_was_written", place, scholar->batch.count);
     buffer_unref(owner);
     decompressor_destroy(decompressor);

@@ -72,7 +72,7 @@ static void see_end(struct scholar *scholar, const struct list_offsets_partition
 static void see_offset(struct scholar *scholar, const struct list_offsets_partition_response *answer)
 {
     const struct study *study = &scholar->study;
-    if (scholar->actor.workload->recorder->expects_damage)
+    if (actor_may_see_damage(&scholar->actor))
         return;
     int64_t right = scholar->timestamp == LARGEST ? study_latest(study) : study_first_since(study, scholar->timestamp);
     if (answer->offset != right)

@@ -32,7 +32,7 @@ static bool see_batch(struct actor *actor, struct topic *topic, int32_t partitio
     struct record_reader record_reader;
     struct record record;
     if (!batch_crc_is_right(batch, header) || batch_records(decompressor, batch, header, 1 << 20, &records, &owner) < 0) {
-        if (!actor->workload->recorder->expects_damage)
+        if (!actor_may_see_damage(actor))
             recorder_violate(actor->workload->recorder, "batch_is_damaged", "key=%s offset=%lld", topic->keys[partition],
                 (long long)header->base_offset);
         decompressor_destroy(decompressor);

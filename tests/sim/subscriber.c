@@ -173,7 +173,7 @@ static void hear_records(struct actor *actor)
         if (slot->topic != NULL && slot->is_behind && slot->topic->state == TOPIC_THERE && !slot->topic->may_lose)
             behind = slot;
     }
-    if (behind != NULL && !is_served && !actor->workload->recorder->expects_damage)
+    if (behind != NULL && !is_served && !actor_may_see_damage(actor))
         recorder_violate(actor->workload->recorder, "fetch_brings_nothing", "actor=%s key=%s position=%lld read_to=%lld", actor->name,
             key_of(behind), (long long)behind->position, (long long)behind->topic->read_to[behind->partition]);
     actor_wait(actor, 50000);
