@@ -15,7 +15,7 @@ enum {
     SLOW_BYTES = 64 * 1024,
     DROP_PER_RETRY = 16,
     REPORT_EVERY_MS = 10 * 1000,
-    IDLE_CHECK_US = 1000 * 1000,
+    IDLE_CHECK_MS = 1000,
 };
 
 /* Three quarters of the budget are for all to hold. The next eighth lets those begin that hold nothing, the last one those
@@ -203,9 +203,8 @@ static void close_idle(struct timer *timer)
     if (net->conns == NULL)
         return;
     /* The oldest decides when to look again; a quiet connection costs no wake-up before. */
-    int64_t due_us = (net->conns->active_ms + net->settings.idle_ms) * 1000;
-    int64_t soonest_us = loop_now_us(net->loop) + IDLE_CHECK_US;
-    timer_set(net->loop, timer, due_us > soonest_us ? due_us : soonest_us);
+    int64_t left_ms = net->settings.idle_ms - (now_ms - net->conns->active_ms);
+    timer_set_in(net->loop, timer, left_ms > IDLE_CHECK_MS ? left_ms : IDLE_CHECK_MS);
 }
 
 void net_close_oldest(struct net *net, const struct conn_owner *owner, int64_t count)
@@ -225,7 +224,7 @@ void net_close_oldest(struct net *net, const struct conn_owner *owner, int64_t c
 void net_look_for_idle(struct net *net)
 {
     if (net->settings.idle_ms >= 0 && !timer_is_set(&net->idle_timer))
-        timer_set(net->loop, &net->idle_timer, loop_now_us(net->loop) + IDLE_CHECK_US);
+        timer_set_in(net->loop, &net->idle_timer, IDLE_CHECK_MS);
 }
 
 void net_init(struct net *net, struct loop *loop, struct budget *budget, const struct net_settings *settings)

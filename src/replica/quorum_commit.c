@@ -305,12 +305,18 @@ static void lose(struct quorum *quorum)
             quorum->hooks.context, quorum->raft.vote.leader_id, quorum->raft.vote.leader_epoch);
 }
 
+/* INT64_MAX: never. */
+static int64_t snapshot_deadline_ms(const struct quorum *quorum)
+{
+    int64_t every_ms = quorum->settings.snapshot_ms, last_ms = quorum->last_snapshot_ms;
+    bool is_due_once = quorum->bytes_since_snapshot > 0 && every_ms > 0;
+    return is_due_once && every_ms < INT64_MAX - last_ms ? last_ms + every_ms : INT64_MAX;
+}
+
 static void set_timer(struct quorum *quorum)
 {
     int64_t deadline_ms = quorum->raft.deadline_ms;
-    int64_t snapshot_ms = quorum->bytes_since_snapshot > 0 && quorum->settings.snapshot_ms > 0
-                              ? quorum->last_snapshot_ms + quorum->settings.snapshot_ms
-                              : INT64_MAX;
+    int64_t snapshot_ms = snapshot_deadline_ms(quorum);
     deadline_ms = deadline_ms < snapshot_ms ? deadline_ms : snapshot_ms;
     if (deadline_ms >= INT64_MAX / 1000)
         timer_cancel(quorum->loop, &quorum->timer);

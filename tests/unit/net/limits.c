@@ -287,3 +287,16 @@ void test_limits__forget_addresses_without_a_connection(void)
     budget_release(kept, 1);
     limits_deinit(&limits);
 }
+
+/* The longest time that may be set for an idle connection is one, and nothing looks for it before. */
+void test_limits__leave_idle_peers_as_long_as_may_be_said(void)
+{
+    struct world *world = world_create(INT32_MAX, INT32_MAX, INT32_MAX);
+
+    world->net.settings.idle_ms = INT64_MAX;
+    connect_peer(world, 9092);
+    run_for(world, 5 * SECOND_US);
+    assert_int_equal(world->net.conn_count, 1);
+    assert_true(world->net.idle_timer.entry.key > sim_now_us(world->sim) + 365 * 24 * 3600 * (int64_t)SECOND_US);
+    world_destroy(world);
+}

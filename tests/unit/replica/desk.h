@@ -74,7 +74,7 @@ static inline void open_quorum(struct desk *desk)
         .retention_ms = -1,
         .snapshot_bytes =
             desk->settings.snapshot_bytes != 0 ? desk->settings.snapshot_bytes : 20 << 20,
-        .snapshot_ms = 3600000,
+        .snapshot_ms = desk->settings.snapshot_ms != 0 ? desk->settings.snapshot_ms : 3600000,
         .election_timeout_ms = 1000,
         .election_backoff_max_ms = 1000,
         .fetch_timeout_ms = 2000,

@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "replica/quorum_parts.h"
 #include "replica/quorum_snapshot.h"
 #include "unit/replica/desk.h"
 #include "wire/gen/allocate_producer_ids.h"
@@ -51,6 +52,20 @@ void test_quorum__of_one_leads_and_writes_the_first_records(void)
     assert_int_equal(quorum_epoch(desk.quorum), 2);
     assert_int_equal(quorum_high_watermark(desk.quorum), 13);
     assert_int_equal(image_feature(desk.image, STR("metadata.version")), 33);
+    desk_destroy(&desk);
+}
+
+/* The longest time that may be set is one: with records to be kept, no deadline lies in the past. */
+void test_quorum__waits_for_a_snapshot_as_long_as_may_be_said(void)
+{
+    struct desk desk;
+    desk_create(&desk);
+    desk.settings.snapshot_ms = INT64_MAX;
+    desk_restart(&desk);
+    register_broker(&desk, -1);
+    assert_true(desk.quorum->bytes_since_snapshot > 0);
+    assert_true(!timer_is_set(&desk.quorum->timer) ||
+                desk.quorum->timer.entry.key > loop_now_us(desk.store.loop));
     desk_destroy(&desk);
 }
 
