@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a log must know of its producers when it is opened: the newest snapshot that can be read,
  * and the batches behind it. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -172,6 +173,7 @@ static int replay(struct log *log, int64_t from, bool clean)
 {
     int status = 0;
     int32_t first = log_segment_at(log, from);
+    assert(log->roll_snapshot == NULL); /* it is opened, or a truncation has forgotten it */
     if (!clean && first > 0 && log->segments[first].base_offset == from)
         first--; /* was the end of the one before cut there, and then sealed, so is its index of aborted ones */
     for (int32_t i = first; i < log->segment_count && status == 0; i++) {
