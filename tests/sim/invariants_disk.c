@@ -109,7 +109,8 @@ static void look_at_paths(struct invariants *invariants, const struct shard *sha
 
 void look_at_directories(struct invariants *invariants, const struct node *node)
 {
-    bool has_failed = machine_disk_faults(invariants->machine)->failures > invariants->failures_before;
+    const struct disk_faults *faults = machine_disk_faults(invariants->machine);
+    bool has_failed = faults->is_dead || faults->failures > invariants->failures_before;
     if (!is_serving(node) || invariants->recorder->expects_damage || has_failed)
         return; /* what could not be deleted stays */
     for (int i = 0; i < node->directory_count; i++) {
