@@ -46,34 +46,47 @@ static void settings_for(struct log_settings *settings)
     settings->segment_bytes = 20 * 1000;
 }
 
-static void stage_begin(struct stage *stage)
+static const struct partition_key key = { { { 9 } }, 0 };
+
+/* The second store works on the loop of the first. */
+static void open_second(struct stage *stage)
+{
+    struct store *second = &stage->stores[1];
+    char reason[256];
+    second->io = stage->stores[0].io;
+    second->loop = stage->stores[0].loop;
+    assert_int_equal(log_dir_open(second->loop, second->path, &second->settings, &second->dir, reason, sizeof(reason)), 0);
+    second->flusher = flusher_create(second->loop, second->dir);
+}
+
+static void lead(struct stage *stage, struct log *log)
 {
     struct partition_settings settings = { .codec = -1, .segment_bytes = 20 * 1000 };
-    struct partition_key key = { { { 9 } }, 0 };
+    stage->partition = partition_create(stage->stores[0].loop, key, log, &settings);
+    partition_lead(stage->partition, true, EPOCH);
+}
+
+static void stage_begin(struct stage *stage)
+{
     struct log_settings log_settings;
     struct log *log;
-    char reason[256];
     *stage = (struct stage){ .watch = { note_ready, note_fall, note_moved } };
     stage->move_pace = (struct move_pace){ &stage->pace, INT64_MAX };
     settings_for(&log_settings);
     store_create(&stage->stores[0]);
     store_create(&stage->stores[1]);
-    /* The second store works on the loop of the first. */
     struct store *second = &stage->stores[1];
     flusher_destroy(second->flusher);
     assert_int_equal(log_dir_close(second->dir, 1), 0);
     loop_destroy(second->loop);
     io_destroy(second->io);
-    second->io = stage->stores[0].io;
-    second->loop = stage->stores[0].loop;
-    assert_int_equal(log_dir_open(second->loop, second->path, &second->settings, &second->dir, reason, sizeof(reason)), 0);
-    second->flusher = flusher_create(second->loop, second->dir);
+    open_second(stage);
     assert_int_equal(log_create(stage->stores[0].flusher, stage->stores[0].path, "topic", 0, key.topic_id, &log_settings, &log), 0);
-    stage->partition = partition_create(stage->stores[0].loop, key, log, &settings);
-    partition_lead(stage->partition, true, EPOCH);
+    lead(stage, log);
 }
 
-static void stage_end(struct stage *stage)
+/* With the future log of a move that was not begun; NULL: there is none. */
+static void stage_stop(struct stage *stage, struct log *future)
 {
     struct store *first = &stage->stores[0];
     for (int i = 0; i < 2; i++) {
@@ -81,17 +94,38 @@ static void stage_end(struct stage *stage)
         store_wait(first);
     }
     partition_destroy(stage->partition, ERROR_NOT_LEADER_OR_FOLLOWER, false);
+    log_close(future);
     for (int i = 0; i < 2; i++)
         flusher_destroy(stage->stores[i].flusher);
     loop_stop(first->loop);
     while (loop_turn(first->loop))
         continue;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         assert_int_equal(log_dir_close(stage->stores[i].dir, 7), 0);
-        store_remove(&stage->stores[i]);
-    }
     loop_destroy(first->loop);
     io_destroy(first->io);
+}
+
+static struct log *stage_open_again(struct stage *stage)
+{
+    struct log_settings settings;
+    struct log *log, *future;
+    settings_for(&settings);
+    store_open(&stage->stores[0], stage->stores[0].path);
+    open_second(stage);
+    const struct log_place *place = log_dir_find(stage->stores[0].dir, "topic", 0);
+    assert_int_equal(log_open(stage->stores[0].flusher, place, &settings, &log), 0);
+    lead(stage, log);
+    place = log_dir_find_future(stage->stores[1].dir, "topic", 0);
+    assert_int_equal(log_open(stage->stores[1].flusher, place, &settings, &future), 0);
+    return future;
+}
+
+static void stage_end(struct stage *stage)
+{
+    stage_stop(stage, NULL);
+    for (int i = 0; i < 2; i++)
+        store_remove(&stage->stores[i]);
 }
 
 static struct log *make_future(struct stage *stage)
@@ -363,6 +397,38 @@ void test_move__keeps_the_old_log_until_the_new_one_has_its_name_durably(void)
     while (has_parted(&stage))
         assert_true(loop_turn(loop_of(&stage)));
     stage_end(&stage);
+}
+
+/* Under which compaction each of them was copied stands in the checkpoint files: a restart takes up what
+ * still agrees, and begins anew what the node compacted while the goal was away. */
+void test_move__knows_after_a_restart_what_was_compacted(void)
+{
+    for (int compacted = 0; compacted < 2; compacted++) {
+        struct batch_header wanted[100];
+        struct stage stage;
+        stage_begin(&stage);
+        struct log *future = make_future(&stage);
+        log_set_clean_end(stage.partition->log, 20);
+        log_set_clean_end(future, 20);
+        append_batches(stage.partition->log, 5, EPOCH);
+        append_batches(future, 2, EPOCH);
+        stage_stop(&stage, future);
+        future = stage_open_again(&stage);
+        assert_int_equal(log_clean_end(stage.partition->log), 20);
+        assert_int_equal(log_clean_end(future), 20);
+        if (compacted)
+            log_set_clean_end(stage.partition->log, 30);
+        stage_stop(&stage, future);
+        future = stage_open_again(&stage);
+        int count = list_batches(stage.partition->log, wanted);
+        uint32_t generation = log_generation(future);
+        begin_move(&stage, future);
+        finish(&stage);
+        assert_int_equal(log_generation(stage.partition->log) - generation, compacted);
+        assert_same(stage.partition->log, wanted, count);
+        assert_int_equal(log_clean_end(stage.partition->log), compacted ? 30 : 20);
+        stage_end(&stage);
+    }
 }
 
 /* From the pass on in which they are joined no high watermark goes beyond the slower disk. */

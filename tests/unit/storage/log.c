@@ -105,6 +105,39 @@ void test_log__rolls_and_lets_old_segments_go(void)
     store_remove(&store);
 }
 
+/* With two bounds as many segments go as the stricter one wants, and none for both: by age four, by size
+ * six, and the other way round. */
+void test_log__keeps_to_the_stricter_of_two_bounds(void)
+{
+    enum { SEGMENTS = 10, OLD = 4 };
+    static const int kept[] = { 4, 8 }, gone[] = { SEGMENTS - 4, OLD };
+    for (int which = 0; which < 2; which++) {
+        struct store store;
+        struct log_settings settings;
+        log_settings_defaults(&settings);
+        settings.segment_bytes = 1500; /* one batch */
+        settings.retention_ms = -1;
+        store_create(&store);
+        struct log *log = create(&store, &settings);
+        for (int i = 0; i <= SEGMENTS; i++)
+            store_append(log, 1, 1000, i < OLD ? 1000 : 5000, 0);
+        int64_t size = log_size(log) / (SEGMENTS + 1);
+        store_flush(&store, log);
+        log_set_high_watermark(log, SEGMENTS + 1);
+        while (log->recovery_point <= SEGMENTS || log_is_busy(log))
+            assert_true(loop_turn(store.loop));
+        settings.retention_ms = 3000;
+        settings.retention_bytes = (kept[which] + 1) * size; /* the active one counts */
+        log_set_settings(log, &settings);
+        assert_int_equal(log_retain(log, 5000, &(int32_t){ INT32_MAX }), 0);
+        assert_int_equal(log_start(log), gone[which]);
+        assert_int_equal(log_retain(log, 5000, &(int32_t){ INT32_MAX }), 0);
+        assert_int_equal(log_start(log), gone[which]);
+        store_stop(&store, &log, 1);
+        store_remove(&store);
+    }
+}
+
 /* A cleaning empties two segments, as nothing in them has a key. They stand before others for as long as these
  * are young, and go with them; the last one that is old is rolled, so that it can go as well. */
 void test_log__lets_emptied_segments_go_with_what_follows(void)
