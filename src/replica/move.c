@@ -33,6 +33,16 @@ static void step_soon(struct move *move)
         loop_enqueue(move->partition->loop, &move->task);
 }
 
+/* When all that this pass staged is written: under full load every log has something staged at any earlier moment. */
+static void step_when_written(struct move *move)
+{
+    move->waits_for_write = !move->waits_for_write;
+    if (!move->waits_for_write)
+        step_in(move, 0); /* more was staged behind it */
+    else if (!move->is_paused)
+        loop_finish(move->partition->loop, FINISH_SEND, &move->task);
+}
+
 /* It stands still, and is tried again. */
 static void note_trouble(struct move *move, int status)
 {
@@ -58,13 +68,14 @@ static void fall_back(struct move *move)
 
 /* ---- Copying. ---- */
 
-/* What the log has staged its producers know already, and a failed write would take back: then in the next pass. */
+/* What the log has staged its producers know already, and a failed write would take back. */
 static void join(struct move *move)
 {
     if (log_has_staged(move->partition->log)) {
-        step_in(move, 0);
+        step_when_written(move);
         return;
     }
+    move->waits_for_write = false;
     int status = log_take_producers(move->future, move->partition->log, &move->producers_end);
     if (status < 0) {
         note_trouble(move, status);
@@ -174,7 +185,12 @@ static void take_over(struct move *move)
 {
     struct partition *partition = move->partition;
     struct log *current = partition->log, *future = move->future;
-    if (log_has_staged(current) || partition->deletions != NULL || !keeps_all(move)) {
+    if (log_has_staged(current)) {
+        step_when_written(move);
+        return;
+    }
+    move->waits_for_write = false;
+    if (partition->deletions != NULL || !keeps_all(move)) {
         step_in(move, ROOM_MS);
         return;
     }

@@ -46,7 +46,7 @@ struct move {
     struct task future_durable;
     struct log_warm *warm; /* under way; NULL: none */
     bool is_warmed;        /* the next piece may wait for the disk: it was just read */
-    bool is_paused, wants_to_finish;
+    bool is_paused, wants_to_finish, waits_for_write;
     bool trouble_told;   /* that it stands still was reported */
     uint32_t generation; /* of the current log, that the future one agrees with */
     int64_t promised_end; /* when they joined: the future log must be durable up to there */
