@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every small file that a node reads at its start, of any bytes. It is refused, or what it says is printed, read again, and
- * the same. The first byte chooses the file. */
+ * the same. Then the bytes are taken as what a node knows: written down and read, it is the same; so a reader cannot
+ * leave out or turn what its writer would leave out or turn as well. The first byte chooses the file. */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -42,6 +43,31 @@ static void read_properties(struct bytes bytes)
     }
     properties_deinit(&first);
     properties_deinit(&second);
+}
+
+/* What a key or a value can be: text without a zero. */
+static struct str draw_word(struct input *input)
+{
+    struct str word = text_of(input_take(input, input_byte(input) % 40));
+    bool is_right = word.size > 0 && str_is_utf8(word) && memchr(word.data, 0, (size_t)word.size) == NULL;
+    return is_right ? word : STR("a word");
+}
+
+static void write_properties(struct bytes bytes)
+{
+    struct input input = input_of(bytes.data, bytes.size);
+    struct properties known, read;
+    properties_init(&known);
+    properties_init(&read);
+    while (input_left(&input) > 0) {
+        struct str key = draw_word(&input);
+        properties_set(&known, key, draw_word(&input), 1);
+    }
+    assert(properties_parse(&read, properties_write(&known, &known.arena)) == 0 && read.count == known.count);
+    for (int i = 0; i < known.count; i++)
+        assert(str_equal(properties_get(&read, known.items[i].key), known.items[i].value));
+    properties_deinit(&known);
+    properties_deinit(&read);
 }
 
 static void read_epochs(struct bytes bytes)
@@ -107,6 +133,48 @@ static void read_checkpoint(struct bytes bytes)
     checkpoint_text_deinit(&second);
 }
 
+struct line {
+    char topic[40];
+    int32_t partition;
+    int64_t offset;
+};
+
+/* A line may say of itself that it is anywhere; below 0 an offset is -1, which is none. */
+static struct line draw_line(struct input *input)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    struct line line = { 0 };
+    size_t size = 1 + input_byte(input) % (sizeof(line.topic) - 1);
+    for (size_t i = 0; i < size; i++)
+        line.topic[i] = letters[input_byte(input) % (sizeof(letters) - 1)];
+    int64_t partition = input_odd(input), offset = input_odd(input);
+    line.partition = (int32_t)(partition & INT32_MAX);
+    line.offset = offset < -1 ? -1 : offset;
+    return line;
+}
+
+static void expect_line(void *context, struct str topic, int32_t partition, int64_t offset)
+{
+    struct line line = draw_line(context);
+    assert(str_equal(topic, str_from(line.topic)) && partition == line.partition && offset == line.offset);
+}
+
+static void write_checkpoint(struct bytes bytes)
+{
+    struct input input = input_of(bytes.data, bytes.size), again = input;
+    struct checkpoint_text known = { 0 };
+    size_t size;
+    while (input_left(&input) > 0) {
+        struct line line = draw_line(&input);
+        checkpoint_text_add(&known, line.topic, line.partition, line.offset);
+    }
+    uint8_t *text = checkpoint_file_print(&known, &size);
+    assert(checkpoint_file_read((struct str){ (char *)text, (int32_t)size }, expect_line, &again));
+    assert(input_left(&again) == 0);
+    memory_give(text);
+    checkpoint_text_deinit(&known);
+}
+
 /* ---- Those that are found on a disk. ---- */
 
 static void check_order(const struct index *index)
@@ -151,6 +219,21 @@ static void read_vote(struct world *world, struct bytes bytes)
     assert(memcmp(&first, &second, sizeof(first)) == 0);
 }
 
+static void write_vote(struct world *world, struct bytes bytes)
+{
+    struct input input = input_of(bytes.data, bytes.size);
+    const struct raft_voters voters = { 0 };
+    struct raft_vote known = { .leader_id = (int32_t)input_odd(&input), .leader_epoch = (int32_t)(input_odd(&input) & INT32_MAX),
+        .voted_id = (int32_t)input_odd(&input) }, read;
+    bool names_directories = input_bit(&input);
+    for (size_t i = 0; names_directories && i < sizeof(known.voted_directory_id.bytes); i++)
+        known.voted_directory_id.bytes[i] = input_byte(&input);
+    assert(quorum_state_save(world->io, "/data", &known, names_directories, &voters) == 0);
+    assert(quorum_state_load(world->io, "/data", &read) == 0);
+    assert(read.leader_id == known.leader_id && read.leader_epoch == known.leader_epoch && read.voted_id == known.voted_id);
+    assert(uuid_equal(read.voted_directory_id, known.voted_directory_id));
+}
+
 static bool take_record(struct snapshot_reader *reader, int64_t index, struct bytes value)
 {
     (void)reader, (void)index;
@@ -181,6 +264,23 @@ static void read_identity(struct world *world, struct bytes bytes)
     assert(status == 0);
     status = log_dir_identify(world->io, "/data", &second, reason, sizeof(reason));
     assert(status == 0 && first.node_id == second.node_id && uuid_equal(first.directory_id, second.directory_id));
+}
+
+static void write_identity(struct world *world, struct bytes bytes)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    struct input input = input_of(bytes.data, bytes.size);
+    struct log_dir_identity known = { .node_id = (int32_t)(input_odd(&input) & INT32_MAX) }, read;
+    char reason[512];
+    size_t size = 1 + input_byte(&input) % (sizeof(known.cluster_id) - 1);
+    for (size_t i = 0; i < size; i++)
+        known.cluster_id[i] = letters[input_byte(&input) % (sizeof(letters) - 1)];
+    for (size_t i = 0; i < sizeof(known.directory_id.bytes); i++)
+        known.directory_id.bytes[i] = input_byte(&input);
+    assert(log_dir_write_identity(world->io, "/data", &known) == 0);
+    assert(log_dir_identify(world->io, "/data", &read, reason, sizeof(reason)) == 0);
+    assert(read.node_id == known.node_id && uuid_equal(read.directory_id, known.directory_id));
+    assert(strcmp(read.cluster_id, known.cluster_id) == 0);
 }
 
 /* A directory with two partitions, whose small files the input splits among them. It opens whatever they say, or tells which
@@ -216,14 +316,15 @@ static void read_directory(struct world *world, struct input *input)
 static void read_from_disk(uint8_t choice, struct input *input)
 {
     struct world world;
+    struct bytes rest = { input->at, input_left(input) };
     world_begin(&world);
     switch (choice) {
     case 0: read_index(&world, input_rest(input), INDEX_OFFSET); break;
     case 1: read_index(&world, input_rest(input), INDEX_TIME); break;
     case 2: read_index(&world, input_rest(input), INDEX_ABORTED); break;
-    case 3: read_vote(&world, input_rest(input)); break;
+    case 3: read_vote(&world, rest), write_vote(&world, rest); break;
     case 4: read_snapshot(&world, input_rest(input)); break;
-    case 5: read_identity(&world, input_rest(input)); break;
+    case 5: read_identity(&world, rest), write_identity(&world, rest); break;
     default: read_directory(&world, input); break;
     }
     world_end(&world);
@@ -233,11 +334,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input input = input_of(data, size);
     uint8_t choice = input_byte(&input) % 11;
+    struct bytes rest = { input.at, input_left(&input) };
     switch (choice) {
-    case 10: read_properties(input_rest(&input)); break;
-    case 9: read_epochs(input_rest(&input)); break;
-    case 8: read_producers(input_rest(&input)); break;
-    case 7: read_checkpoint(input_rest(&input)); break;
+    case 10: read_properties(rest), write_properties(rest); break;
+    case 9: read_epochs(rest); break;
+    case 8: read_producers(rest); break;
+    case 7: read_checkpoint(rest), write_checkpoint(rest); break;
     default: read_from_disk(choice, &input); break;
     }
     return 0;
