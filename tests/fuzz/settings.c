@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What people write: settings in a file, the environment and --override; single values of every row, as they come at run time;
  * lists of limits; records as lines of JSON; places. What is taken is printed, taken again, and the same; what is refused
- * is explained. The first byte chooses. */
+ * is explained. What a value must be is also said here, in other words: a number within its row's bounds, and of what was said more
+ * than once the last word. The first byte chooses. */
 #include <assert.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -70,11 +72,69 @@ static void read_all(struct input *input, struct arena *arena)
     settings_input_deinit(&said);
 }
 
+static bool is_whole(const struct setting *row)
+{
+    return row->type == SETTING_INT16 || row->type == SETTING_INT32 || row->type == SETTING_INT64;
+}
+
+/* STROM_NUM_PARTITIONS for num.partitions. */
+static char *variable_of(const char *name, struct arena *arena)
+{
+    char *variable = arena_take(arena, 8 + 3 * strlen(name)), *at = variable + 6;
+    memcpy(variable, "STROM_", 6);
+    for (; *name != 0; name++) {
+        int underscores = *name == '.' ? 1 : *name == '_' ? 2 : *name == '-' ? 3 : 0;
+        for (int i = 0; i < underscores; i++)
+            *at++ = '_';
+        if (underscores == 0)
+            *at++ = (char)toupper((unsigned char)*name);
+    }
+    return variable;
+}
+
+/* One setting, said in up to three places: an override is the last word, then the environment, then the file. */
+static void say_often(struct bytes bytes, struct arena *arena)
+{
+    struct input input = input_of(bytes.data, bytes.size);
+    struct settings_input said;
+    const struct setting *row = &node_setting_rows[input_number(&input, 2) % (unsigned)node_setting_row_count];
+    int64_t numbers[] = { input_odd(&input), input_odd(&input), input_odd(&input) };
+    uint8_t places = input_byte(&input);
+    char *environment[] = { NULL, NULL };
+    settings_input_init(&said);
+    if (places & 1)
+        settings_input_file(&said, STR("file"), str_from(arena_format(arena, "%s=%lld\n", row->name, (long long)numbers[0])));
+    if (places & 2)
+        environment[0] = (char *)(uintptr_t)arena_format(arena, "%s=%lld", variable_of(row->name, arena), (long long)numbers[1]);
+    settings_input_environment(&said, environment);
+    if (places & 4)
+        settings_input_override(&said, str_from(arena_format(arena, "%s=%lld", row->name, (long long)numbers[2])));
+    const struct settings_said *last = settings_input_find(&said, str_from(row->name));
+    assert((last != NULL) == ((places & 7) != 0));
+    const char *word = last == NULL ? NULL : arena_format(arena, "%lld", (long long)numbers[places & 4 ? 2 : places & 2 ? 1 : 0]);
+    assert(last == NULL || str_is(last->value, word));
+    settings_input_deinit(&said);
+}
+
+static void check_number(const struct setting *row, struct str text, bool is_taken)
+{
+    int64_t number;
+    if (!is_whole(row) || !str_to_int64(str_trim(text), &number))
+        return;
+    int64_t most = row->type == SETTING_INT16 ? INT16_MAX : row->type == SETTING_INT32 ? INT32_MAX : INT64_MAX;
+    bool fits = number <= most && number >= -most - 1;
+    fits = fits && (!row->bounded || ((double)number >= row->min && (double)number <= row->max));
+    fits = fits && ((row->flags & SETTING_NOT_ZERO) == 0 || number != 0);
+    assert(is_taken == fits);
+}
+
 static void check_row(const struct setting *row, struct str text, struct arena *arena)
 {
     struct str message = { 0 };
     setting_list_fault(row, text, false, arena);
-    if (!setting_parse(row, text, arena, NULL, &message)) {
+    bool is_taken = setting_parse(row, text, arena, NULL, &message);
+    check_number(row, text, is_taken);
+    if (!is_taken) {
         assert(message.size > 0);
         setting_describe_fault(row, text, arena);
         setting_describe_valid(row, arena);
@@ -102,6 +162,9 @@ static void read_value(struct input *input, struct arena *arena)
     memset(&again, 0, sizeof(again));
     if (setting_parse(row, text, arena, &topic, &message)) {
         struct str printed = setting_print(row, &topic, arena);
+        int64_t number, shown;
+        if (is_whole(row) && !str_is_null(printed) && str_to_int64(str_trim(text), &number))
+            assert(str_to_int64(printed, &shown) && shown == number);
         assert(str_is_null(printed) || setting_parse(row, printed, arena, &again, &message));
         assert(str_is_null(printed) || memcmp(&topic, &again, sizeof(topic)) == 0);
     }
@@ -149,7 +212,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct place place;
     arena_init(&arena);
     switch (input_byte(&input) % 6) {
-    case 0: read_all(&input, &arena); break;
+    case 0: say_often((struct bytes){ input.at, input_left(&input) }, &arena), read_all(&input, &arena); break;
     case 1: read_value(&input, &arena); break;
     case 2: check_topic_wish(&input, &arena); break;
     case 3: read_limits(text_of(input_rest(&input))); break;
