@@ -189,7 +189,8 @@ static void visit_stopped(void *context, const char *name)
     look_at_snapshot(walk, name, past);
     char path[PATH_SIZE];
     snprintf(path, sizeof(path), "%s/%s", walk->directory, name);
-    if (!past->was_swapped) /* a swap that could not end is done by the next start */
+    /* A swap that could not end is done by the next start; what decayed may have been read and written again. */
+    if (!past->was_swapped && !machine_has_decayed(walk->invariants->machine, name))
         look_at_index_files(walk->invariants, path, name, past);
 }
 
