@@ -152,8 +152,8 @@ int log_replace(struct log *current, struct log *future)
 {
     assert(current->staging == NULL && future->staging == NULL && future->replacement == NULL);
     assert(current->tail.end_offset == future->tail.end_offset);
-    if (current->replacement != NULL)
-        return -EAGAIN;
+    if (current->replacement != NULL || deletion_is_running(future->flusher))
+        return -EAGAIN; /* segments of the future log that go would not be found under its final name */
     struct flusher *from = current->flusher;
     char *parted =
         log_parting_path(current->io, current->path, current->topic, current->partition, "delete");

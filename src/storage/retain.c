@@ -63,7 +63,7 @@ static bool is_checkpointed(const struct log *log, int64_t offset)
 int log_drop_below_start(struct log *log, int32_t *left)
 {
     int32_t count = 0;
-    log->retention_missed = log_is_busy(log);
+    log->retention_missed = log_is_busy(log) || log->replacement != NULL; /* its directory gets another name */
     if (log->retention_missed)
         return 0;
     while (count + 1 < log->segment_count && *left > 0 &&

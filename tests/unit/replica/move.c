@@ -6,6 +6,8 @@
 
 #include "base/pace.h"
 #include "replica/partition.h"
+#include "storage/deletion.h"
+#include "storage/log_state.h"
 #include "unit/storage/store.h"
 
 enum { EPOCH = 3 };
@@ -474,5 +476,35 @@ void test_move__is_paced_and_can_be_given_up(void)
     assert_null(stage.partition->move);
     assert_int_equal(log_end(stage.partition->log), 200);
     assert_true(is_there(&stage, 0, "topic-0"));
+    stage_end(&stage);
+}
+
+/* Segments that go are renamed by a worker: one that went by while the directory gets its final name would come back under that. */
+void test_move__lets_no_segment_go_until_the_new_log_has_its_name(void)
+{
+    struct log_settings settings;
+    struct stage stage;
+    int64_t size;
+    char path[512];
+    stage_begin(&stage);
+    append_batches(stage.partition->log, 20, EPOCH);
+    begin_move(&stage, make_future(&stage));
+    while (stage.partition->move == NULL || stage.partition->move->future->recovery_point == 0)
+        assert_true(loop_turn(loop_of(&stage)));
+    finish(&stage);
+    struct log *log = stage.partition->log;
+    assert_non_null(log->replacement);
+    assert_true(log->segment_count > 2);
+    settings = *log_settings(log);
+    settings.retention_bytes = 1;
+    log_set_settings(log, &settings);
+    assert_int_equal(log_retain(log, 0, &(int32_t){ INT32_MAX }), 0);
+    while (log->replacement != NULL || log->segment_count > 1 || log->names_made != log->names_synced || deletion_is_running(log->flusher)) {
+        log_want_flush(log);
+        assert_true(loop_turn(loop_of(&stage)));
+        assert_int_equal(log_retain(log, 0, &(int32_t){ INT32_MAX }), 0);
+    }
+    segment_path(path, log->path, 0, ".log");
+    assert_int_equal(file_stat(log->io, path, &size), -ENOENT);
     stage_end(&stage);
 }
