@@ -92,7 +92,7 @@
     /* broker */                                                                                                     \
     RULE(change_before_image, "R2", "a change is answered before all shards know of it")                             \
     /* The next one: hardly ever asked for; then the new partition is offline until the next start. */                \
-    OPEN(name_before_free, "R14", "a topic is made while the data of the last one of its name are still there")      \
+    RULE(name_before_free, "R14", "a topic is made while the data of the last one of its name are still there")      \
     RULE(topic_id_unseen, "R14", "a directory of a topic's name is taken though it belongs to another id")           \
     RULE(deleted_data_left, "R14", "a deleted topic's data stay where they are")                                     \
     RULE(session_epoch_any, "P2", "a fetch session takes a request of any epoch")                                    \

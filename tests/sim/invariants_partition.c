@@ -189,6 +189,19 @@ static void look_at_absence(struct invariants *invariants, const struct partitio
             (unsigned long long)load_i64(partition->key.topic_id.bytes), partition->key.index);
 }
 
+/* What the files say of an older topic of that name the next start would believe of this one. */
+static void look_at_birth(struct invariants *invariants, const struct log *log)
+{
+    static const char *const files[] = { "recovery-point-offset-checkpoint",
+        "log-start-offset-checkpoint", "replication-offset-checkpoint" };
+    for (size_t i = 0; log_end(log) == 0 && i < sizeof(files) / sizeof(files[0]); i++) {
+        int64_t offset = durable_checkpoint(invariants, log, files[i]);
+        if (offset > 0)
+            invariant_fell(invariants, INVARIANT_new_topics_are_unknown, "partition=%s file=%s offset=%lld",
+                log_label(log), files[i], (long long)offset);
+    }
+}
+
 void look_at_partition(
     struct invariants *invariants, const struct partition *partition, bool is_thorough)
 {
@@ -197,6 +210,8 @@ void look_at_partition(
         return;
     }
     struct past *past = past_of(invariants, partition->key);
+    if (past->life == 0)
+        look_at_birth(invariants, partition->log);
     if (past->life != invariants->life) {
         look_at_recovery(invariants, partition, past);
         look_for_leftovers(invariants, partition->log);

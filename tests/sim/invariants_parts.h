@@ -53,6 +53,8 @@
         "a log that was opened has no file of a swap that a crash cut short")                      \
     INVARIANT(partitions_are_online,                                                               \
         "while its disk is well each partition of the image has its log")                          \
+    INVARIANT(new_topics_are_unknown,                                                              \
+        "checkpoint files say nothing of a topic that has just been made")                         \
     INVARIANT(no_start_counts_as_clean,                                                            \
         "a node that runs has durably taken away the mark of the last clean stop")                 \
     INVARIANT(recovery_keeps_what_was_promised,                                                    \
