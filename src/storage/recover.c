@@ -52,7 +52,7 @@ static int64_t trusted_position(struct recovery *recovery, struct segment *segme
     if (entry >= 0)
         last = index_offset_at(offsets, entry, segment->base_offset, &position);
     bool good = entry >= 0 && !times->cut && segment_header(segment, position, size, &header) == 0 &&
-                (batch_last_offset(&header) == last || broken(index_trusted));
+                batch_last_offset(&header) == last;
     int32_t time_count = times->count;
     while (time_count > 0 && !recovery->clean) {
         index_time_at(times, time_count - 1, segment->base_offset, &time_offset);

@@ -136,20 +136,22 @@ static bool is_old(struct log *log, int32_t place, int64_t wall_ms, int32_t *lef
     return false;
 }
 
-/* As far as it matters; false: another time. */
-static bool sizes_are_known(struct log *log, int32_t *left)
+/* 0: as far as it matters; -EAGAIN: another time; else a file does not tell its size. */
+static int know_sizes(struct log *log, int32_t *left)
 {
     if (log->settings.retention_bytes < 0 || log->sealed_size >= 0)
-        return true;
+        return 0;
     for (int32_t i = 0; i < log->segment_count - 1; i++) {
         if (log->segments[i].size >= 0)
             continue;
         if (*left == 0)
-            return false;
+            return -EAGAIN;
         --*left;
-        (void)segment_size(&log->segments[i], log->io, log->path);
+        int64_t size = segment_size(&log->segments[i], log->io, log->path);
+        if (size < 0)
+            return (int)size;
     }
-    return true;
+    return 0;
 }
 
 /* The oldest segments that retention lets go; the active one never, nothing at or above the high
@@ -157,8 +159,6 @@ static bool sizes_are_known(struct log *log, int32_t *left)
 static int32_t count_expired(struct log *log, int64_t wall_ms, int32_t *left)
 {
     const struct log_settings *settings = &log->settings;
-    if (!sizes_are_known(log, left))
-        return 0;
     int64_t size = settings->retention_bytes >= 0 ? log_size(log) : 0;
     int32_t count = 0;
     while (count + 1 < log->segment_count && *left > 0 &&
@@ -204,15 +204,16 @@ int log_roll_at_end(struct log *log)
 
 /* As in Kafka, an active segment that is old as a whole is rolled, so that it can go; when nothing
  * is on its way. */
-static void roll_if_expired(struct log *log, int64_t wall_ms)
+static void roll_if_expired(struct log *log, int64_t wall_ms, int32_t *left)
 {
     struct segment *active = log_active(log);
     int64_t end = log->tail.end_offset;
     if (log->tail.size == 0 || log->staging != NULL || log->settings.retention_ms < 0 ||
         active->max_timestamp < 0 ||
         wall_ms - active->max_timestamp <= log->settings.retention_ms ||
-        log->high_watermark < end || log->durable_end < end)
+        log->high_watermark < end || log->durable_end < end || *left == 0)
         return;
+    *left -= *left < SWEEP_ROLL ? *left : SWEEP_ROLL;
     (void)log_roll_at_end(log);
 }
 
@@ -221,9 +222,12 @@ int log_retain(struct log *log, int64_t wall_ms, int32_t *left)
     int status = log_drop_below_start(log, left);
     if (status < 0 || log->retention_missed || !log->settings.deletes)
         return status;
+    status = know_sizes(log, left);
+    if (status < 0)
+        return status == -EAGAIN ? 0 : status;
     int32_t count = count_expired(log, wall_ms, left);
     if (count == log->segment_count - 1)
-        roll_if_expired(log, wall_ms); /* goes the next time, when the new segment is durable */
+        roll_if_expired(log, wall_ms, left); /* goes the next time, when the new segment is durable */
     if (count == 0)
         return 0;
     move_start(log, log->segments[count].base_offset);

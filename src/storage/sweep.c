@@ -5,6 +5,8 @@
 #include <utlist.h>
 
 #include "base/container.h"
+#include "base/report.h"
+#include "base/status.h"
 #include "storage/flush.h"
 #include "storage/log_dir.h"
 #include "storage/log_state.h"
@@ -35,6 +37,9 @@ static bool sweep_log(struct log *log, int32_t *left)
                                     : log_drop_below_start(log, left);
     if (status == -EIO)
         flush_note_failure(flusher, status);
+    else if (status < 0)
+        report_warn("retention_failed", "log=%s reason=\"%s\" consequence=\"its old segments stay; tried again at the next check\"",
+            log->path, status_text(status));
     if (status == 0 && *left == 0)
         return false;
     log->retention_due = log->retention_due && log->retention_missed;

@@ -7,6 +7,7 @@
 struct flusher;
 struct log;
 
+enum { SWEEP_ROLL = 4 }; /* so many of a piece is the beginning of a new segment */
 enum { SWEEP_PIECE = 32 }; /* segments, for the cleaner's looks as well: 1 ms, when the files of each must be opened */
 
 /* Embedded in a flusher. */

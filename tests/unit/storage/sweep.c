@@ -3,7 +3,11 @@
  * them. */
 #include "storage/sweep.h"
 
+#include <string.h>
+
 #include "base/budget.h"
+#include "base/report.h"
+#include "io/file.h"
 #include "sim/sim.h"
 #include "storage/log_state.h"
 #include "store.h"
@@ -190,5 +194,34 @@ void test_sweep__asks_when_segments_begin_in_pieces(void)
     assert_true(sim_run(world.sim, 60 * SECOND_US, is_being_cleaned, &known));
     assert_int_equal(known, SEGMENTS);
     assert_true(world.most <= SWEEP_PIECE && world.pieces >= SEGMENTS / SWEEP_PIECE);
+    sim_destroy(world.sim);
+}
+
+static int told;
+
+static void hear(enum report_level level, const char *event, const char *text)
+{
+    (void)level;
+    (void)text;
+    told += strcmp(event, "retention_failed") == 0;
+}
+
+/* Files that somebody took away: the log is told of, left alone until the next check, and nothing turns for it. */
+void test_sweep__goes_on_when_files_are_missing(void)
+{
+    char path[SEGMENT_PATH_SIZE];
+    create_world();
+    world.settings.retention_bytes = 0;
+    boot_again();
+    for (int i = 1; i <= 2 * SWEEP_PIECE; i++) {
+        segment_path(path, world.log->path, i, ".log");
+        assert_int_equal(file_unlink(world.store.io, path), 0);
+    }
+    told = 0;
+    report_set_sink(hear);
+    sim_run(world.sim, 30 * SECOND_US, never, NULL);
+    assert_int_equal(told, 1);
+    assert_int_equal(world.log->segment_count, SEGMENTS + 1);
+    report_set_sink(NULL);
     sim_destroy(world.sim);
 }
