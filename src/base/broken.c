@@ -2,9 +2,8 @@
 /* Not in the product: see broken.h. */
 #include "base/broken.h"
 
-#define BROKEN_ROW(name, id, sentence) { #name, id, sentence, false },
-#define BROKEN_OPEN_ROW(name, id, sentence) { #name, id, sentence, true },
-const struct broken_rule broken_rules[] = { BROKEN_RULES(BROKEN_ROW, BROKEN_OPEN_ROW) };
+#define BROKEN_ROW(name, id, sentence) { #name, id, sentence },
+const struct broken_rule broken_rules[] = { BROKEN_RULES(BROKEN_ROW) };
 
 int broken_chosen = BROKEN_COUNT;
 

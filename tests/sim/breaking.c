@@ -27,8 +27,7 @@ struct outcome {
 void breaking_list(void)
 {
     for (int i = 0; i < BROKEN_COUNT; i++)
-        printf("%-28s %-4s %s%s\n", broken_rules[i].name, broken_rules[i].id, broken_rules[i].sentence,
-            broken_rules[i].is_open ? " (open)" : "");
+        printf("%-28s %-4s %s\n", broken_rules[i].name, broken_rules[i].id, broken_rules[i].sentence);
 }
 
 /* What it says goes into a file; one that hangs is ended. */
@@ -133,7 +132,7 @@ static bool choose(const char *rules, bool chosen[BROKEN_COUNT])
     struct str rest = str_from(rules), name;
     bool all = strcmp(rules, "all") == 0;
     for (int i = 0; i < BROKEN_COUNT; i++)
-        chosen[i] = all && !broken_rules[i].is_open;
+        chosen[i] = all;
     while (!all && str_split(&rest, ',', &name)) {
         int rule = broken_find(name);
         if (rule < 0) {

@@ -256,6 +256,33 @@ void test_damage__that_cuts_a_log_cuts_its_index(void)
     store_remove(&bench.store);
 }
 
+/* The last entry below the recovery point says where recovery begins. One that points to a batch further on would leave out what stands
+ * between: here a torn end. */
+void test_damage__of_an_index_entry_skips_no_check(void)
+{
+    struct bench bench;
+    char path[900], *data;
+    size_t size;
+    bench_create_indexed(&bench, 1 << 30, 1000);
+    bench_write(&bench, "recovery-point-offset-checkpoint", "0\n1\nt 0 20\n");
+    forget_the_stop(&bench);
+    snprintf(path, sizeof(path), "%s/t-0/%020d.index", bench.store.path, 0);
+    assert_int_equal(file_load(bench.store.io, path, 1 << 20, &data, &size), 0);
+    uint8_t *entries = (uint8_t *)data;
+    size_t last = 0;
+    while (last + 16 <= size && load_u32(entries + last + 8) < 20)
+        last += 8;
+    assert_in_range(load_u32(entries + last), 10, 19);
+    store_u32(entries + last + 4, (uint32_t)(40 * bench.batch_size));
+    assert_int_equal(file_replace(bench.store.io, path, data, size), 0);
+    memory_give(data);
+    flip_byte(bench.path, 30 * bench.batch_size + 100);
+    assert_int_equal(try_open(&bench), 0);
+    assert_int_equal(log_end(bench.log), 30);
+    stop(&bench);
+    store_remove(&bench.store);
+}
+
 /* When nothing says what was durable, a good batch behind the damage does: refused. */
 void test_damage__without_a_recovery_point_is_a_torn_tail_only_at_the_end(void)
 {
