@@ -14,6 +14,7 @@ import node
 
 NONE, UNKNOWN_TOPIC, INVALID_TOPIC, STORAGE, LOG_DIR_NOT_FOUND = 0, 3, 17, 56, 57
 INVALID_ASSIGNMENT = 39
+SPREAD = 24                                 # partitions: so many that each directory gets some
 RATE = "replica.alter.log.dirs.io.max.bytes.per.second"
 TOPIC, BROKER = 2, 4
 AT = int(time.time() * 1000)
@@ -260,12 +261,12 @@ class Moves:
         """What cannot be opened is offline with its partitions, which are not begun anew elsewhere; it comes back as it was."""
         assert os.geteuid() == 0, "mounts need root"
         lost = self.two
-        self.connection.create_topic("spread", 8)
-        for p in range(8):
+        self.connection.create_topic("spread", SPREAD)
+        for p in range(SPREAD):
             wire.wait_for(lambda p=p: self.connection.list_offset("spread", p, -1), 20, "it is served")
             assert self.connection.produce("spread", p, wire.batch([(b"k", b"%d:" % p, [], AT)])) == 0
-        away = [p for p in range(8) if ("spread", p) in self.connection.log_dir_replicas()[lost]]
-        assert 0 < len(away) < 8
+        away = [p for p in range(SPREAD) if ("spread", p) in self.connection.log_dir_replicas()[lost]]
+        assert 0 < len(away) < SPREAD
         self.broker.stop()
         subprocess.run(["mount", "--bind", lost, lost], check=True)
         try:
@@ -278,17 +279,17 @@ class Moves:
             subprocess.run(["umount", lost], check=True)
         self.broker.start(timeout=120)
         self.again()
-        for p in range(8):
+        for p in range(SPREAD):
             wire.wait_for(lambda p=p: self.connection.list_offset("spread", p, -1), 30, "it is served again")
             assert self.connection.produce("spread", p, wire.batch([(b"k", b"%d:" % p, [], AT)])) == 1, p
-        assert [p for p in range(8) if ("spread", p) in self.connection.log_dir_replicas()[lost]] == away
+        assert [p for p in range(SPREAD) if ("spread", p) in self.connection.log_dir_replicas()[lost]] == away
 
     def partitions(self, topic):
         return self.connection.metadata([topic])["topics"][topic]["partitions"]
 
     def without(self, lost, away):
         served = lambda: sorted(p["index"] for p in self.partitions("spread") if p["leader"] == 1)
-        wire.wait_for(lambda: served() == [p for p in range(8) if p not in away], 20, "the others are served")
+        wire.wait_for(lambda: served() == [p for p in range(SPREAD) if p not in away], 20, "the others are served")
         for p in away:
             try:
                 self.connection.produce("spread", p, wire.batch([(b"k", b"v", [], AT)]))
