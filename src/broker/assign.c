@@ -7,7 +7,9 @@
 #include "base/memory.h"
 #include "base/report.h"
 #include "broker/control.h"
+#include "broker/moves.h"
 #include "broker/settings.h"
+#include "broker/shard.h"
 #include "wire/gen/assign_replicas_to_dirs.h"
 
 enum { AT_ONCE = 1000 };
@@ -16,9 +18,9 @@ enum { AT_ONCE = 1000 };
 struct assignment {
     struct mail mail;
     struct assignment *next;
-    struct control *control;
-    struct uuid topic_id, directory;
-    int32_t index;
+    struct shard *shard; /* whose note it is */
+    struct partition_key key;
+    struct uuid directory;
 };
 
 /* The request for the first `count` of the list. */
@@ -46,6 +48,33 @@ static void forget_first(struct control *control)
     memory_give(first);
 }
 
+/* Back on the shard. */
+static void hear(struct mail *mail)
+{
+    struct assignment *assignment = container_of(mail, struct assignment, mail);
+    struct shard *shard = assignment->shard;
+    struct partition *partition = shard_partition(shard, assignment->key.topic_id, assignment->key.index);
+
+    memory_give(assignment);
+    if (partition == NULL)
+        return;
+    partition->notes_under_way--;
+    moves_look(shard, partition);
+}
+
+static void answer_first(struct control *control)
+{
+    struct assignment *first = control->assignments;
+
+    if (control->stage == CONTROL_LEFT) { /* the shards end: a letter might find nobody */
+        forget_first(control);
+        return;
+    }
+    LL_DELETE(control->assignments, first);
+    first->mail.deliver = hear;
+    mail_send(control->loop, first->shard->loop, &first->mail);
+}
+
 /* Another controller or epoch is a reason to try again, with the next heartbeat; anything else is final. */
 static void told(struct control_errand *errand)
 {
@@ -61,7 +90,7 @@ static void told(struct control_errand *errand)
     if (error != ERROR_NONE)
         report_warn("assignment_refused", "error=%s replicas=%d: the metadata do not show where they are", error_name(error), count);
     while (count-- > 0)
-        forget_first(control);
+        answer_first(control);
     assign_tell(control);
 }
 
@@ -71,10 +100,10 @@ static void fill_directory(struct assign_call *call, const struct assignment *as
     out->id = assignment->directory;
     out->topics_count = 1;
     out->topics = MESSAGE_TAKE(assign_replicas_to_dirs_request_topic_data, &call->arena, 1);
-    out->topics[0].topic_id = assignment->topic_id;
+    out->topics[0].topic_id = assignment->key.topic_id;
     out->topics[0].partitions_count = 1;
     out->topics[0].partitions = MESSAGE_TAKE(assign_replicas_to_dirs_request_partition_data, &call->arena, 1);
-    out->topics[0].partitions[0].partition_index = assignment->index;
+    out->topics[0].partitions[0].partition_index = assignment->key.index;
 }
 
 static void fill_request(struct assign_call *call, const struct assignment *assignments)
@@ -113,22 +142,22 @@ void assign_tell(struct control *control)
 static void deliver(struct mail *mail)
 {
     struct assignment *assignment = container_of(mail, struct assignment, mail);
-    struct control *control = assignment->control;
+    struct control *control = assignment->shard->control;
 
     LL_APPEND(control->assignments, assignment);
     assign_tell(control);
 }
 
-void assign_note(struct control *control, struct loop *from, struct uuid topic_id, int32_t index, struct uuid directory)
+void assign_note(struct shard *shard, struct partition *partition, struct uuid directory)
 {
     struct assignment *assignment = memory_take(sizeof(*assignment));
 
-    assignment->control = control;
-    assignment->topic_id = topic_id;
-    assignment->index = index;
+    assignment->shard = shard;
+    assignment->key = partition->key;
     assignment->directory = directory;
     assignment->mail.deliver = deliver;
-    mail_send(from, control->loop, &assignment->mail);
+    partition->notes_under_way++;
+    mail_send(shard->loop, shard->control->loop, &assignment->mail);
 }
 
 void assign_abandon(struct control *control)

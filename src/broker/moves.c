@@ -13,10 +13,9 @@
 #include "replica/move.h"
 #include "storage/flusher.h"
 
-static void tell(struct shard *shard, const struct partition *partition, int log_dir_index)
+static void tell(struct shard *shard, struct partition *partition, int log_dir_index)
 {
-    assign_note(shard->control, shard->loop, partition->key.topic_id, partition->key.index,
-        log_dir_identity(shard->log_dirs[log_dir_index])->directory_id);
+    assign_note(shard, partition, log_dir_identity(shard->log_dirs[log_dir_index])->directory_id);
 }
 
 static const struct image_partition *in_image(const struct shard *shard, const struct partition *partition)
@@ -25,7 +24,7 @@ static const struct image_partition *in_image(const struct shard *shard, const s
     return topic == NULL ? NULL : image_partition(topic, partition->key.index);
 }
 
-/* The metadata of older releases name no directories: then there is nothing to wait for. Else also
+/* The metadata of older releases name no directories: then there is nothing to wait for. Else it is told also
  * when they name the right one already, since an older note may be on its way. */
 static void move_is_ready(struct move_watch *watch, struct partition *partition)
 {
@@ -63,12 +62,19 @@ void moves_init(struct shard *shard, struct pace *pace)
 void moves_see(struct shard *shard, struct partition *partition, const struct image_partition *now)
 {
     struct move *move = partition->move;
-    if (move == NULL || move->stage != MOVE_READY)
+    if (move == NULL || move->stage != MOVE_READY || partition->notes_under_way > 0)
         return;
     struct uuid named = image_partition_directory(now, shard->settings->node_id);
     struct uuid there = log_dir_identity(shard->log_dirs[move->log_dir_index])->directory_id;
     if (now->directories == NULL || uuid_equal(named, there))
         move_finish(move);
+}
+
+void moves_look(struct shard *shard, struct partition *partition)
+{
+    const struct image_partition *now = in_image(shard, partition);
+    if (now != NULL)
+        moves_see(shard, partition, now);
 }
 
 static void end_move(struct shard *shard, struct partition *partition, bool delete_future)

@@ -16,6 +16,7 @@ enum error moves_alter(struct shard *shard, struct partition *partition, int log
 void moves_resume(struct shard *shard, struct partition *partition, const struct log_settings *settings);
 /* What an image says of a partition that is here. */
 void moves_see(struct shard *shard, struct partition *partition, const struct image_partition *now);
+void moves_look(struct shard *shard, struct partition *partition); /* the same, of the image that the shard has */
 void moves_set_rate(struct shard *shard, const struct image *image); /* replica.alter.log.dirs.io.max.bytes.per.second */
 void moves_set_settings(struct partition *partition, const struct log_settings *settings);
 void moves_directory_failed(struct shard *shard, int log_dir_index); /* moves to there are over */

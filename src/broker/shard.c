@@ -177,7 +177,7 @@ void shard_tell_damage(struct shard *shard, struct partition *partition)
     if (!partition->damaged || partition->damage_told)
         return;
     partition->damage_told = true;
-    assign_note(shard->control, shard->loop, partition->key.topic_id, partition->key.index, DIRECTORY_LOST);
+    assign_note(shard, partition, DIRECTORY_LOST);
 }
 
 bool shard_may_report(struct shard *shard, int64_t *out_left_out)

@@ -148,7 +148,7 @@ static struct log *open_log(struct shard *shard, int directory, const struct ima
 }
 
 /* The controller hears of it when the metadata have it elsewhere; those of older releases do not name directories. */
-static void tell_directory(struct shard *shard, const struct image_partition *from, const struct partition *partition)
+static void tell_directory(struct shard *shard, const struct image_partition *from, struct partition *partition)
 {
     int directory = partition->log_dir_index;
     struct uuid id = partition->log == NULL ? DIRECTORY_LOST : log_dir_identity(shard->log_dirs[directory])->directory_id;
@@ -156,7 +156,7 @@ static void tell_directory(struct shard *shard, const struct image_partition *fr
 
     if (from->directories != NULL && !directory_failed &&
         !uuid_equal(image_partition_directory(from, shard->settings->node_id), id))
-        assign_note(shard->control, shard->loop, partition->key.topic_id, partition->key.index, id);
+        assign_note(shard, partition, id);
 }
 
 static void add_partition(const struct image_step *step, const struct image_topic *topic, int32_t index)

@@ -74,6 +74,7 @@ struct partition {
     bool damage_told; /* the owner has passed it on */
     bool write_failing; /* the last write did not go through, and that was reported */
     int log_dir_index; /* the owner's number of the log's directory; -1: not known */
+    int32_t notes_under_way; /* the owner's: to the controller, about that directory */
     struct append *staged;  /* in order; written at the end of the pass */
     struct append *waiting; /* for the high watermark, in order of last_offset */
     struct record_deletion *deletions; /* that are not durable yet */
