@@ -2,6 +2,8 @@
 #include "storage/deletion.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <utlist.h>
 
 #include "base/container.h"
@@ -37,6 +39,45 @@ bool deletion_is_running(const struct flusher *flusher)
     if (deletion->running || wants_to_rename(deletion))
         return true;
     return false;
+}
+
+static bool is_below(const char *path, const char *directory)
+{
+    size_t size = strlen(directory);
+    return strncmp(path, directory, size) == 0 && path[size] == '/';
+}
+
+bool deletions_are_below(const struct flusher *flusher, const char *path)
+{
+    const struct deletion *deletion;
+    DL_FOREACH(flusher->deletions, deletion)
+    if (deletion->running && is_below(deletion->work.items[0].path, path)) /* all are of one log */
+        return true;
+    return false;
+}
+
+static void follow(char **path, const char *from, const char *to)
+{
+    if (*path == NULL || !is_below(*path, from))
+        return;
+    const char *rest = *path + strlen(from);
+    size_t size = strlen(to) + strlen(rest) + 1;
+    char *moved = memory_take(size);
+    snprintf(moved, size, "%s%s", to, rest);
+    memory_give(*path);
+    *path = moved;
+}
+
+void deletions_follow(struct flusher *flusher, const char *path, const char *new_path)
+{
+    struct deletion *deletion;
+    DL_FOREACH(flusher->deletions, deletion)
+    {
+        for (int32_t i = 0; !deletion->running && i < deletion->work.count; i++) {
+            follow(&deletion->work.items[i].path, path, new_path);
+            follow(&deletion->work.items[i].target, path, new_path);
+        }
+    }
 }
 
 /* The oldest that has not renamed yet, unless it is at it. */

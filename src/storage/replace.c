@@ -55,6 +55,10 @@ void log_take_final_name(struct log *log)
 {
     if (log->replacement == NULL || log->replacement->stage != OLD_IS_PARTED || log_is_busy(log))
         return;
+    if (deletions_are_below(log->flusher, log->path)) {
+        flush_note_dirty(log); /* again when the next checkpoint is over */
+        return;
+    }
     char *path = log_final_path(log->path, log->topic, log->partition);
     int status = file_rename(log->io, log->path, path);
     if (status == -EIO)
@@ -63,6 +67,7 @@ void log_take_final_name(struct log *log)
         memory_give(path);
         return;
     }
+    deletions_follow(log->flusher, log->path, path);
     memory_give(log->path);
     log->path = path;
     log->names_made++;
@@ -152,8 +157,8 @@ int log_replace(struct log *current, struct log *future)
 {
     assert(current->staging == NULL && future->staging == NULL && future->replacement == NULL);
     assert(current->tail.end_offset == future->tail.end_offset);
-    if (current->replacement != NULL || deletion_is_running(future->flusher))
-        return -EAGAIN; /* segments of the future log that go would not be found under its final name */
+    if (current->replacement != NULL)
+        return -EAGAIN;
     struct flusher *from = current->flusher;
     char *parted =
         log_parting_path(current->io, current->path, current->topic, current->partition, "delete");
@@ -164,6 +169,7 @@ int log_replace(struct log *current, struct log *future)
         memory_give(parted);
         return status;
     }
+    deletions_follow(from, current->path, parted);
     struct replacement *replacement = memory_take(sizeof(*replacement));
     work_init(&replacement->work, from->io, from->loop, old_is_parted);
     work_add_path(&replacement->work, WORK_SYNC_DIRECTORY, log_dir_path(from->dir));

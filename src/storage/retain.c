@@ -385,6 +385,7 @@ int log_delete(struct log *log)
     char *target = log_parting_path(log->io, log->path, log->topic, log->partition, "delete");
     int status = file_rename(log->io, log->path, target);
     if (status == 0) {
+        deletions_follow(flusher, log->path, target); /* a new log may get the old name */
         struct deletion *deletion =
             deletion_create(flusher, log->settings.file_delete_delay_ms);
         work_add_path(&deletion->work, WORK_REMOVE_TREE, target);

@@ -107,6 +107,100 @@ void test_replace__retires_a_directory_that_cannot_delete(void)
     sim_destroy(world.sim);
 }
 
+static int count_log_files(void *context, const char *name)
+{
+    if (strstr(name, ".log") != NULL)
+        ++*(int *)context;
+    return 0;
+}
+
+/* The future log has lost its first segment, and takes over: nothing of it stays. */
+static void replace_and_look(int64_t delete_delay_ms)
+{
+    int files = 0;
+    assert_int_equal(log_replace(world.current, world.future), 0);
+    for (int64_t ms = 0; ms < 2 * delete_delay_ms + 20000; ms += 5000)
+        rest();
+    assert_string_equal(world.future->path, "/two/topic-0");
+    assert_int_equal(world.future->segment_count, 1);
+    assert_int_equal(directory_list(world.stores[1].io, "/two/topic-0", count_log_files, &files), 0);
+    assert_int_equal(files, 1);
+    sim_destroy(world.sim);
+}
+
+static void run_out_of_names(const char *below)
+{
+    struct disk_faults *faults = machine_disk_faults(world.machine);
+    faults->fails_with = -ENOSPC;
+    faults->fails_below = below;
+    faults->fails[DISK_NAME] = 1000000;
+}
+
+/* Appends to both a segment more, so that the first of the future log may go. */
+static void drop_first_segment(void)
+{
+    assert_int_equal(log_roll_at_end(world.future), 0);
+    store_append(world.current, 1, 100, 1, EPOCH);
+    store_append(world.future, 1, 100, 1, EPOCH);
+    rest();
+    assert_int_equal(world.future->segment_count, 2);
+    assert_int_equal(log_set_start(world.future, 10), 0);
+}
+
+/* Files that the future log has lost wait for their removal below a name that it then gives up. */
+void test_replace__removes_what_the_future_log_lost(void)
+{
+    create_world();
+    create_logs();
+    drop_first_segment();
+    rest();
+    assert_int_equal(world.future->segment_count, 1);
+    replace_and_look(world.future->settings.file_delete_delay_ms);
+}
+
+/* The same when they have not even their parting names, for want of room. */
+void test_replace__removes_what_waits_for_room(void)
+{
+    create_world();
+    create_logs();
+    drop_first_segment();
+    run_out_of_names("/two/topic-0.");
+    sim_run(world.sim, 200000, never, NULL);
+    assert_int_equal(world.future->segment_count, 1);
+    assert_true(machine_disk_faults(world.machine)->failures > 0);
+    machine_disk_faults(world.machine)->fails[DISK_NAME] = 0;
+    replace_and_look(world.future->settings.file_delete_delay_ms);
+}
+
+/* Nor are files of the next log of that name taken for them. */
+void test_replace__leaves_the_next_log_of_a_name_alone(void)
+{
+    struct log_settings settings;
+    struct log *next;
+    int files = 0;
+    create_world();
+    create_logs();
+    assert_int_equal(log_roll_at_end(world.current), 0);
+    rest();
+    store_append(world.current, 1, 100, 1, EPOCH);
+    rest();
+    run_out_of_names("/one/topic-0/");
+    assert_int_equal(log_set_start(world.current, 10), 0);
+    sim_run(world.sim, 200000, never, NULL);
+    assert_int_equal(world.current->segment_count, 1);
+    assert_int_equal(log_delete(world.current), 0);
+    machine_disk_faults(world.machine)->fails[DISK_NAME] = 0;
+    log_settings_defaults(&settings);
+    assert_int_equal(
+        log_create(world.stores[0].flusher, paths[0], "topic", 0, (struct uuid){ { 8 } }, &settings, &next), 0);
+    store_append(next, 10, 100, 1, EPOCH);
+    rest();
+    assert_int_equal(directory_list(next->io, "/one/topic-0", count_log_files, &files), 0);
+    assert_int_equal(files, 1);
+    assert_true(machine_read_file(world.machine, "/one/topic-0/00000000000000000000.log", &files, 1, 0) == 1);
+    sim_destroy(world.sim);
+}
+
 /* What was lost of a log cannot be taken back from a future one either. */
 void test_replace__retires_a_directory_that_cannot_truncate(void)
 {
