@@ -183,10 +183,25 @@ static void add_partition(const struct image_step *step, const struct image_topi
         moves_resume(shard, partition, &log_settings);
 }
 
-static void drop_partition(struct shard *shard, struct partition *partition, bool deleted)
+/* A new topic may get the name, and would find there what is left of this one. */
+static void delete_unopened(struct shard *shard, const struct partition *partition, struct str topic)
+{
+    char name[256];
+
+    assert(topic.size < (int32_t)sizeof(name));
+    memcpy(name, topic.data, (size_t)topic.size);
+    name[topic.size] = 0;
+    for (int i = 0; i < shard->log_dir_count; i++)
+        if (!flusher_is_failed(shard->flushers[i]))
+            log_delete_unopened(shard->flushers[i], name, partition->key.index, partition->key.topic_id);
+}
+
+static void drop_partition(struct shard *shard, struct partition *partition, struct str topic)
 {
     HASH_DEL(shard->partitions, partition);
-    partition_destroy(partition, ERROR_UNKNOWN_TOPIC_OR_PARTITION, deleted && !broken(deleted_data_left));
+    if (partition->log == NULL)
+        delete_unopened(shard, partition, topic);
+    partition_destroy(partition, ERROR_UNKNOWN_TOPIC_OR_PARTITION, !broken(deleted_data_left));
 }
 
 static void topic_changed(struct image_watch *watch, const struct image_topic *old_topic, const struct image_topic *new_topic)
@@ -204,7 +219,7 @@ static void topic_changed(struct image_watch *watch, const struct image_topic *o
         bool ours = now != NULL && node_list_has(now->replicas, shard->settings->node_id);
         if (!ours) {
             if (partition != NULL)
-                drop_partition(shard, partition, true);
+                drop_partition(shard, partition, any->name);
         } else if (partition == NULL) {
             add_partition(step, new_topic, i);
         } else {

@@ -78,6 +78,7 @@ struct flusher {
 };
 
 void flush_attach(struct log *log); /* the log exists from here on */
+void flush_claim(struct flusher *flusher, const struct log_place *place); /* the checkpoint files say of it what this flusher does */
 void flush_detach(struct log *log);
 void flush_note_dirty(struct log *log);
 void flush_forget_waiting(struct log *log);

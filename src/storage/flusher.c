@@ -384,19 +384,22 @@ void flush_note_failure(struct flusher *flusher, int status)
 
 /* ---- What logs ask for. ---- */
 
+void flush_claim(struct flusher *flusher, const struct log_place *place)
+{
+    if (flusher->claimed_count == flusher->claimed_capacity) {
+        flusher->claimed_capacity = flusher->claimed_capacity == 0 ? 16 : flusher->claimed_capacity * 2;
+        flusher->claimed = memory_resize(
+            flusher->claimed, (size_t)flusher->claimed_capacity * sizeof(*flusher->claimed));
+    }
+    flusher->claimed[flusher->claimed_count++] = place;
+}
+
 void flush_attach(struct log *log)
 {
     struct flusher *flusher = log->flusher;
     DL_APPEND(flusher->logs, log);
-    if (log->place != NULL) {
-        if (flusher->claimed_count == flusher->claimed_capacity) {
-            flusher->claimed_capacity =
-                flusher->claimed_capacity == 0 ? 16 : flusher->claimed_capacity * 2;
-            flusher->claimed = memory_resize(
-                flusher->claimed, (size_t)flusher->claimed_capacity * sizeof(*flusher->claimed));
-        }
-        flusher->claimed[flusher->claimed_count++] = log->place;
-    }
+    if (log->place != NULL)
+        flush_claim(flusher, log->place);
     sweep_begin(flusher);
 }
 

@@ -99,6 +99,11 @@ void log_close(struct log *log); /* frees; NULL does nothing. What is not flushe
                                     flusher_stop() comes first */
 /* Renames the directory to …-delete, closes the log and removes the files later, on a worker. */
 int log_delete(struct log *log);
+/* The same for what the flusher's directory had of a partition at the start, its future log as well, when
+ * no log of it is open: one is damaged, or lies in another directory, which failed. A new log of that name
+ * may then be made. */
+void log_delete_unopened(
+    struct flusher *flusher, const char *topic, int32_t partition, struct uuid topic_id);
 void log_set_settings(struct log *log, const struct log_settings *settings);
 const struct log_settings *log_settings(const struct log *log);
 /* Enqueued on the loop when the durable end moved; NULL for none. */

@@ -16,6 +16,7 @@
 #include "storage/deletion.h"
 #include "storage/flush.h"
 #include "storage/flusher.h"
+#include "storage/log_dir.h"
 #include "storage/log_state.h"
 #include "storage/scan.h"
 
@@ -379,25 +380,54 @@ char *log_parting_path(
     return target;
 }
 
+/* Renamed at once, removed later. */
+static int remove_directory(struct flusher *flusher, const char *path, const char *topic, int32_t partition, int64_t delay_ms)
+{
+    struct io *io = loop_io(flusher->loop);
+    char *target = log_parting_path(io, path, topic, partition, "delete");
+    int status = file_rename(io, path, target);
+    if (status == 0) {
+        deletions_follow(flusher, path, target); /* a new log may get the old name */
+        struct deletion *deletion = deletion_create(flusher, delay_ms);
+        work_add_path(&deletion->work, WORK_REMOVE_TREE, target);
+        deletion_start(deletion);
+    }
+    memory_give(target);
+    return status;
+}
+
+static void tell_of_directory(struct flusher *flusher, const char *path, int status)
+{
+    report_warn("delete_failed", "path=%s reason=\"%s\"", path, status_text(status));
+    if (status == -EIO)
+        flush_note_failure(flusher, status);
+}
+
 int log_delete(struct log *log)
 {
     struct flusher *flusher = log->flusher;
-    char *target = log_parting_path(log->io, log->path, log->topic, log->partition, "delete");
-    int status = file_rename(log->io, log->path, target);
-    if (status == 0) {
-        deletions_follow(flusher, log->path, target); /* a new log may get the old name */
-        struct deletion *deletion =
-            deletion_create(flusher, log->settings.file_delete_delay_ms);
-        work_add_path(&deletion->work, WORK_REMOVE_TREE, target);
-        deletion_start(deletion);
-    } else {
-        report_warn("delete_failed", "path=%s reason=\"%s\"", log->path, status_text(status));
-        if (status == -EIO)
-            flush_note_failure(flusher, status);
-    }
-    memory_give(target);
+    int status = remove_directory(flusher, log->path, log->topic, log->partition, log->settings.file_delete_delay_ms);
+    if (status < 0)
+        tell_of_directory(flusher, log->path, status);
     log_forget_replacement(log, status == 0);
     log_close(log);
     flush_publish_deleted(flusher);
     return status;
+}
+
+void log_delete_unopened(struct flusher *flusher, const char *topic, int32_t partition, struct uuid topic_id)
+{
+    const struct log_place *places[] = { log_dir_find(flusher->dir, topic, partition),
+        log_dir_find_future(flusher->dir, topic, partition) };
+    struct log_settings settings;
+    log_settings_defaults(&settings);
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && flusher->failure == 0; i++) {
+        if (places[i] == NULL || !uuid_equal(places[i]->topic_id, topic_id))
+            continue;
+        int status = remove_directory(flusher, places[i]->path, topic, partition, settings.file_delete_delay_ms);
+        if (status < 0 && status != -ENOENT) /* it was moved or deleted since the start */
+            tell_of_directory(flusher, places[i]->path, status);
+        flush_claim(flusher, places[i]);
+    }
+    flush_publish_deleted(flusher);
 }

@@ -155,6 +155,24 @@ void test_damage__below_the_recovery_point_is_refused(void)
     store_remove(&bench.store);
 }
 
+/* What a damaged log leaves goes with its topic: a new one of the name is made, and judged by nothing that was said of the old one. */
+void test_damage__goes_with_its_topic(void)
+{
+    struct bench bench;
+    bench_create(&bench, 1 << 30);
+    forget_the_stop(&bench);
+    assert_int_equal(truncate(bench.path, 15000), 0);
+    assert_int_equal(try_open(&bench), -EUCLEAN);
+    log_delete_unopened(bench.store.flusher, "t", 0, (struct uuid){ { 4 } });
+    assert_int_equal(log_create(bench.store.flusher, bench.store.path, "t", 0, (struct uuid){ { 5 } }, &bench.settings, &bench.log), 0);
+    stop(&bench);
+    forget_the_stop(&bench);
+    assert_int_equal(try_open(&bench), 0);
+    assert_int_equal(log_end(bench.log), 0);
+    stop(&bench);
+    store_remove(&bench.store);
+}
+
 /* After a clean stop nothing is torn: neither a cut batch, nor a shorter file that ends with a
  * whole one, nor bytes behind the end. */
 void test_damage__after_a_clean_stop_is_refused(void)
