@@ -55,7 +55,7 @@ static void partition_moved(struct move_watch *watch, struct partition *partitio
 
 void moves_init(struct shard *shard, struct pace *pace)
 {
-    shard->move_pace = (struct move_pace){ pace, INT64_MAX };
+    move_pace_init(&shard->move_pace, shard->loop, pace);
     shard->move_watch = (struct move_watch){ move_is_ready, move_fell_back, partition_moved };
 }
 

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <utlist.h>
 
 #include "base/broken.h"
 #include "base/container.h"
@@ -117,6 +118,44 @@ static void copy(struct move *move)
                           move->pace->bytes_per_second));
 }
 
+/* Of a directory that failed no name is changed: whoever tells of it ends the move. */
+static bool may_step(const struct move *move)
+{
+    return !move->is_paused && !flusher_is_failed(log_flusher(move->future)) &&
+           !flusher_is_failed(log_flusher(move->partition->log));
+}
+
+static void leave_queue(struct move *move)
+{
+    if (move->waits_for_turn)
+        DL_DELETE(move->pace->waiting, move);
+    move->waits_for_turn = false;
+}
+
+static void copy_next(struct move_pace *pace)
+{
+    struct move *move = pace->waiting;
+    if (move == NULL || timer_is_set(&pace->next))
+        return;
+    leave_queue(move);
+    timer_set_in(pace->loop, &pace->next, 0);
+    if (may_step(move))
+        copy(move);
+}
+
+static void copy_in_turn(struct move *move)
+{
+    if (!move->waits_for_turn)
+        DL_APPEND(move->pace->waiting, move);
+    move->waits_for_turn = true;
+    copy_next(move->pace);
+}
+
+static void turn_is_over(struct timer *timer)
+{
+    copy_next(container_of(timer, struct move_pace, next));
+}
+
 /* In the pass that wrote: what is written is in memory. */
 void move_follow(struct move *move)
 {
@@ -176,6 +215,9 @@ static void destroy(struct move *move)
     struct partition *partition = move->partition;
     timer_cancel(partition->loop, &move->timer);
     log_warm_destroy(move->warm);
+    leave_queue(move);
+    if (move->pace->waiting == NULL)
+        timer_cancel(partition->loop, &move->pace->next);
     partition->move = NULL;
     move->partition = NULL;
     reap(move);
@@ -225,12 +267,11 @@ static void step(struct move *move)
         move->warm = NULL;
         move->is_warmed = true;
     }
-    if (move->is_paused || flusher_is_failed(log_flusher(move->future)) ||
-        flusher_is_failed(log_flusher(move->partition->log)))
-        return; /* of a directory that failed no name is changed; whoever tells of it ends the move */
+    if (!may_step(move))
+        return;
     switch (move->stage) {
     case MOVE_COPYING:
-        copy(move);
+        copy_in_turn(move);
         break;
     case MOVE_JOINED:
         look_whether_ready(move);
@@ -269,8 +310,16 @@ static void future_is_durable(struct task *task)
 
 /* ---- Life. ---- */
 
+void move_pace_init(struct move_pace *move_pace, struct loop *loop, struct pace *pace)
+{
+    *move_pace = (struct move_pace){ .pace = pace,
+        .bytes_per_second = INT64_MAX,
+        .loop = loop,
+        .next.run = turn_is_over };
+}
+
 void move_begin(struct partition *partition, struct log *future, int log_dir_index,
-    struct move_watch *watch, const struct move_pace *pace)
+    struct move_watch *watch, struct move_pace *pace)
 {
     struct move *move = memory_take(sizeof(*move));
     assert(partition->log != NULL && partition->move == NULL);

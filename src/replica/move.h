@@ -28,11 +28,16 @@ struct move_watch {
     void (*moved)(struct move_watch *watch, struct partition *partition); /* the move is gone, its directory is the partition's */
 };
 
-/* How fast all moves of the node may copy. The rate may change at any time. */
+/* How fast all moves of the node may copy, and whose turn it is in this loop: all of its moves together
+ * copy one piece a pass, so that the loop goes on meanwhile. The rate may change at any time. */
 struct move_pace {
     struct pace *pace;
     int64_t bytes_per_second;
+    struct loop *loop;
+    struct timer next;    /* set: a piece was copied in this pass */
+    struct move *waiting; /* for their turn: utlist DL */
 };
+void move_pace_init(struct move_pace *move_pace, struct loop *loop, struct pace *pace); /* no bound yet */
 
 struct move {
     struct partition *partition;
@@ -40,13 +45,14 @@ struct move {
     int log_dir_index; /* the owner's number of its directory */
     enum move_stage stage;
     struct move_watch *watch;
-    const struct move_pace *pace;
+    struct move_pace *pace;
+    struct move *next, *prev; /* that wait for their turn */
     struct task task;   /* the next step, from a clean stack */
     struct timer timer; /* the same, later */
     struct task future_durable;
     struct log_warm *warm; /* under way; NULL: none */
     bool is_warmed;        /* the next piece may wait for the disk: it was just read */
-    bool is_paused, wants_to_finish, waits_for_write;
+    bool is_paused, wants_to_finish, waits_for_write, waits_for_turn;
     bool trouble_told;   /* that it stands still was reported */
     uint32_t generation; /* of the current log, that the future one agrees with */
     int64_t promised_end; /* when they joined: the future log must be durable up to there */
@@ -56,7 +62,7 @@ struct move {
 /* Begins the move, or takes it up again; takes the future log. The partition has a log and no move.
  * The watch and the pace outlive it. */
 void move_begin(struct partition *partition, struct log *future, int log_dir_index,
-    struct move_watch *watch, const struct move_pace *pace);
+    struct move_watch *watch, struct move_pace *pace);
 /* Ends it, and the partition stays where it is: the future log is deleted, or only closed. No move:
  * does nothing. */
 void move_end(struct partition *partition, bool delete_future);

@@ -57,6 +57,7 @@ static void open_second(struct stage *stage)
     char reason[256];
     second->io = stage->stores[0].io;
     second->loop = stage->stores[0].loop;
+    move_pace_init(&stage->move_pace, loop_of(stage), &stage->pace);
     assert_int_equal(log_dir_open(second->loop, second->path, &second->settings, &second->dir, reason, sizeof(reason)), 0);
     second->flusher = flusher_create(second->loop, second->dir);
 }
@@ -73,7 +74,6 @@ static void stage_begin(struct stage *stage)
     struct log_settings log_settings;
     struct log *log;
     *stage = (struct stage){ .watch = { note_ready, note_fall, note_moved } };
-    stage->move_pace = (struct move_pace){ &stage->pace, INT64_MAX };
     settings_for(&log_settings);
     store_create(&stage->stores[0]);
     store_create(&stage->stores[1]);
@@ -476,6 +476,56 @@ void test_move__is_paced_and_can_be_given_up(void)
     assert_null(stage.partition->move);
     assert_int_equal(log_end(stage.partition->log), 200);
     assert_true(is_there(&stage, 0, "topic-0"));
+    stage_end(&stage);
+}
+
+enum { MANY = 3 };
+
+static int64_t copied_of(struct partition *const *partitions, int64_t *out_least)
+{
+    int64_t copied = 0;
+    *out_least = INT64_MAX;
+    for (int i = 0; i < MANY; i++) {
+        int64_t end = log_end(partitions[i]->move->future);
+        copied += end;
+        *out_least = end < *out_least ? end : *out_least;
+    }
+    return copied;
+}
+
+/* However many partitions move: a pass copies one piece, of each in its turn. */
+void test_move__copies_a_piece_a_pass_in_turn(void)
+{
+    enum { BATCHES = 5, RECORDS = 64 }; /* each larger than a piece */
+    struct partition_settings settings = { .codec = -1, .segment_bytes = 20 * 1000 };
+    struct partition *partitions[MANY];
+    struct log_settings log_settings;
+    struct log *log, *future;
+    struct stage stage;
+    int64_t before = 0, least, copied;
+    stage_begin(&stage);
+    settings_for(&log_settings);
+    for (int i = 0; i < MANY; i++) {
+        struct partition_key of = { { { 10 } }, i };
+        assert_int_equal(log_create(stage.stores[0].flusher, stage.stores[0].path, "many", i, of.topic_id, &log_settings, &log), 0);
+        for (int batch = 0; batch < BATCHES; batch++)
+            store_append(log, RECORDS, 20000, 1, EPOCH);
+        partitions[i] = partition_create(loop_of(&stage), of, log, &settings);
+        partition_lead(partitions[i], true, EPOCH);
+        assert_int_equal(log_create_future(stage.stores[1].flusher, stage.stores[1].path, "many", i, of.topic_id, &log_settings, &future), 0);
+        move_begin(partitions[i], future, 1, &stage.watch, &stage.move_pace);
+    }
+    while (before < MANY * BATCHES * RECORDS) {
+        assert_true(loop_turn(loop_of(&stage)));
+        copied = copied_of(partitions, &least);
+        assert_true(copied - before <= RECORDS);
+        assert_true(copied - MANY * least < MANY * RECORDS);
+        before = copied;
+    }
+    for (int i = 0; i < MANY; i++) {
+        move_end(partitions[i], true);
+        partition_destroy(partitions[i], ERROR_NOT_LEADER_OR_FOLLOWER, true);
+    }
     stage_end(&stage);
 }
 

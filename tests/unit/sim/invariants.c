@@ -363,8 +363,9 @@ static struct move *plant_move(struct partition *partition)
 {
     static struct move_watch watch;
     static struct pace pace;
-    static const struct move_pace move_pace = { &pace, INT64_MAX };
+    static struct move_pace move_pace;
     struct log *log = partition->log, *future;
+    move_pace_init(&move_pace, partition->loop, &pace);
     machine_enter(world.machine);
     assert_int_equal(log_create_future(log_flusher(log), "/data", log_topic(log), log_partition(log), log_topic_id(log),
                          log_settings(log), &future),
