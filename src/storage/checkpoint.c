@@ -491,13 +491,39 @@ static void add_starts(struct flusher *flusher, struct checkpoint_mail *mail)
     }
 }
 
+static bool has_low_point(const struct flusher *flusher)
+{
+    const struct log *log;
+    DL_FOREACH(flusher->logs, log)
+    if (log->point_told > log->recovery_point)
+        return true;
+    return false;
+}
+
+static void note_point(struct log *log, bool is_asked)
+{
+    if (is_asked || log->point_mailed < log->recovery_point)
+        log->point_mailed = log->recovery_point;
+    if (log->point_told < log->recovery_point)
+        log->point_told = log->recovery_point;
+}
+
+void checkpoint_note_points(struct flusher *flusher)
+{
+    struct log *log;
+    DL_FOREACH(flusher->logs, log)
+    log->point_told = log->point_mailed;
+}
+
 void checkpoint_publish(struct flusher *flusher)
 {
     int64_t began_us = io_monotonic_us(flusher->io);
     struct checkpoint_mail *mail = memory_take(sizeof(*mail));
     struct log *log;
+    bool is_asked = cleaner_ask_points(flusher, mail, has_low_point(flusher));
     DL_FOREACH(flusher->logs, log)
     {
+        note_point(log, is_asked);
         checkpoint_text_add(
             &mail->texts[CHECKPOINT_RECOVERY], log->topic, log->partition,
             broken(recovery_point_ahead) ? log->tail.end_offset : log->recovery_point);
@@ -517,7 +543,6 @@ void checkpoint_publish(struct flusher *flusher)
     mail->claimed_count = flusher->claimed_count;
     flusher->claimed = NULL;
     flusher->claimed_count = flusher->claimed_capacity = 0;
-    cleaner_ask_points(flusher, mail);
     log_dir_mail_checkpoint(mail, flusher->loop);
     /* Spaced so that it costs less than a half percent of a core, here and at the directory's
      * owner. */

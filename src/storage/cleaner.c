@@ -197,12 +197,13 @@ void cleaner_note_run(struct flusher *flusher, int run)
     }
 }
 
-void cleaner_ask_points(struct flusher *flusher, struct checkpoint_mail *mail)
+bool cleaner_ask_points(struct flusher *flusher, struct checkpoint_mail *mail, bool another_waits)
 {
     struct cleaner *cleaner = &flusher->cleaner;
     struct cleaning *cleaning;
     if (cleaner->points_asked)
-        return;
+        return false;
+    cleaner->points_asked = another_waits && !flusher->final;
     DL_FOREACH(cleaner->cleanings, cleaning)
     {
         if (cleaning->point_kept)
@@ -212,6 +213,7 @@ void cleaner_ask_points(struct flusher *flusher, struct checkpoint_mail *mail)
     }
     if (cleaner->points_asked)
         mail->kept = &cleaner->points;
+    return cleaner->points_asked;
 }
 
 static void points_are_kept(struct mail *mail)
@@ -221,6 +223,8 @@ static void points_are_kept(struct mail *mail)
     struct cleaning *cleaning;
     bool more = false;
     cleaner->points_asked = false;
+    if (cleaner->points.status == 0)
+        checkpoint_note_points(flusher);
     DL_FOREACH(cleaner->cleanings, cleaning)
     more = more || (!cleaning->point_kept && !cleaning->point_asked);
     cleaning = cleaner->cleanings;

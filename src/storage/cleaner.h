@@ -38,5 +38,5 @@ void cleaner_look_soon(struct flusher *flusher); /* there may be memory, or a lo
 
 /* The flusher's run is over: nothing works with files by the names that it noted. */
 void cleaner_note_run(struct flusher *flusher, int run);
-/* All recovery points are being mailed: asks for an answer when somebody waits for it. */
-void cleaner_ask_points(struct flusher *flusher, struct checkpoint_mail *mail);
+/* All recovery points are being mailed: asks for an answer when a cleaning waits for it, or another does. Whether it asked. */
+bool cleaner_ask_points(struct flusher *flusher, struct checkpoint_mail *mail, bool another_waits);

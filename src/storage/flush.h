@@ -106,5 +106,6 @@ void checkpoint_apply(
     struct flush_run *run); /* after the work: durable ends, recovery points, tasks */
 void checkpoint_note_cost(struct flush_run *run, int64_t took_us); /* before the work is reset */
 void checkpoint_publish(struct flusher *flusher); /* mails the offsets to the directory's owner */
+void checkpoint_note_points(struct flusher *flusher); /* those that were asked for are durable */
 void checkpoint_publish_starts(
     struct flusher *flusher); /* the log starts only, and asks when they are kept */

@@ -227,6 +227,7 @@ int log_open(struct flusher *flusher, const struct log_place *place,
     log->is_listed = place->is_listed;
     log->point_unknown = place->recovery_point < 0;
     log->recovery_point = log->point_unknown ? 0 : place->recovery_point;
+    log->point_told = log->point_mailed = log->recovery_point;
     log->start = place->log_start;
     log->high_watermark = place->high_watermark;
     log->clean_end = place->clean_end;

@@ -229,6 +229,9 @@ int log_set_start(
  * the checkpoint file that says so is durable, and the durable task follows. At most the durable
  * end. -ERANGE */
 int log_delete_records(struct log *log, int64_t offset);
+/* Whether the checkpoint file has no recovery point that is above the log's own; else that is on its way
+ * there. What was cut or begun anew may not grow before: a start would believe new bytes to be durable. */
+bool log_point_is_kept(struct log *log);
 /* Applies retention, and takes off *left the segments that it opened or let go: at 0 there may be more.
  * The flusher also does, on its timer. */
 int log_retain(struct log *log, int64_t wall_ms, int32_t *left);

@@ -92,6 +92,8 @@ struct log {
     uint32_t generation;
     struct uuid topic_id;
     int64_t start, durable_end, recovery_point, high_watermark;
+    int64_t point_told;   /* the checkpoint file has no higher recovery point of it */
+    int64_t point_mailed; /* nor than this one, when the next that was asked for is kept */
     int64_t clean_end; /* of the last cleaning, as its directory's checkpoint file says; -1: none */
     int64_t start_wanted; /* by log_delete_records(); counts when above the start */
     int64_t start_mailed; /* what of it the checkpoint files are being written with */

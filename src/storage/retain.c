@@ -358,6 +358,14 @@ int log_restart(struct log *log, int64_t offset)
     return noted(log, status);
 }
 
+bool log_point_is_kept(struct log *log)
+{
+    bool is_kept = log->point_told <= log->recovery_point;
+    if (!is_kept)
+        flush_publish_soon(log->flusher);
+    return is_kept;
+}
+
 /* ---- Deletion. ---- */
 
 char *log_parting_path(
