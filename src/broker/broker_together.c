@@ -6,8 +6,6 @@
 #include "broker/settings.h"
 #include "metadata/image.h"
 
-enum { CLEANER_BUFFER_LEAST = 1024 * 1024 };
-
 static struct str wished(const struct broker_wishes *wishes, const char *key)
 {
     for (int32_t i = 0; i < wishes->count; i++) {

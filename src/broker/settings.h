@@ -158,6 +158,7 @@ bool connection_override_next(struct str *list, struct str *out_host, int32_t *o
 
 /* What holds now of producer.id.expiration.ms, which is no topic's. */
 int64_t producer_expiry_resolve(const struct node_settings *node, const struct image *image);
+enum { CLEANER_BUFFER_LEAST = 1024 * 1024 }; /* more than that of the dedupe buffer for each thread */
 /* The same of log.cleaner.*. */
 void cleaner_settings_resolve(const struct node_settings *node, const struct image *image,
     struct cleaner_settings *out_settings);

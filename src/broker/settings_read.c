@@ -308,6 +308,21 @@ static void check_overrides(struct settings_input *input, const struct node_sett
         settings_problem(input, said, "not understood; write host:count, with commas between");
 }
 
+/* As in Kafka, which would refuse every later change of a broker's setting as well. */
+static void check_cleaner(struct settings_input *input, const struct node_settings *node)
+{
+    const struct settings_said *buffer = settings_input_find(input, STR("log.cleaner.dedupe.buffer.size"));
+    const struct settings_said *threads = settings_input_find(input, STR("log.cleaner.threads"));
+    if ((buffer != NULL && buffer->refused) || (threads != NULL && threads->refused))
+        return;
+    if (node->cleaner_threads == 0)
+        settings_problem(input, threads, "must be at least 1; log.cleaner.enable says that nothing is cleaned");
+    else if (node->cleaner_dedupe_bytes / node->cleaner_threads <= CLEANER_BUFFER_LEAST)
+        settings_problem(input, buffer != NULL ? buffer : threads,
+            "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread: more than %d bytes for each of %" PRId32,
+            CLEANER_BUFFER_LEAST, node->cleaner_threads);
+}
+
 /* What the row of a single setting cannot say. */
 static void check_together(struct settings_input *input, const struct node_settings *node)
 {
@@ -322,6 +337,7 @@ static void check_together(struct settings_input *input, const struct node_setti
         check_overrides_exist(input, said, node);
     check_overrides(input, node);
     check_retention(input, node);
+    check_cleaner(input, node);
 }
 
 static void resolve_from_machine(const struct settings_machine *machine, struct node_settings *node)
