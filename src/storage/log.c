@@ -470,10 +470,14 @@ int64_t log_size(struct log *log)
 {
     if (log->sealed_size < 0) {
         int64_t total = 0;
+        bool is_known = true;
         for (int32_t i = 0; i < log->segment_count - 1; i++) {
             int64_t size = segment_size(&log->segments[i], log->io, log->path);
             total += size < 0 ? 0 : size;
+            is_known = is_known && size >= 0;
         }
+        if (!is_known)
+            return total + log->tail.size;
         log->sealed_size = total;
     }
     return log->sealed_size + log->tail.size;

@@ -122,14 +122,16 @@ void log_begin_at(struct log *log, int64_t offset)
 }
 
 /* Whether all of its records are older than retention.ms. A segment without a time, as one that a
- * cleaning emptied, is as old as what follows it. */
+ * cleaning emptied or whose file is missing, is as old as what follows it. */
 static bool is_old(struct log *log, int32_t place, int64_t wall_ms, int32_t *left)
 {
     for (int32_t i = place; i < log->segment_count && *left > 0; i++) {
         struct segment *segment = &log->segments[i];
-        *left -= segment->max_timestamp == SEGMENT_TIME_UNKNOWN;
-        if (segment_find_times(segment, log->io, log->path) < 0)
+        bool is_known = segment->max_timestamp != SEGMENT_TIME_UNKNOWN;
+        int status = segment_find_times(segment, log->io, log->path);
+        if (status < 0 && status != -ENOENT)
             return false;
+        *left -= !is_known && status == 0; /* what is missing would be asked for again by each piece */
         if (segment->max_timestamp >= 0)
             return wall_ms - segment->max_timestamp >
                    log->settings.retention_ms / (broken(retention_early) ? 10 : 1);
@@ -137,9 +139,11 @@ static bool is_old(struct log *log, int32_t place, int64_t wall_ms, int32_t *lef
     return false;
 }
 
-/* 0: as far as it matters; -EAGAIN: another time; else a file does not tell its size. */
+/* 0: as far as it matters; -EAGAIN: another time; else a file does not tell its size, and counts for
+ * nothing. */
 static int know_sizes(struct log *log, int32_t *left)
 {
+    int trouble = 0;
     if (log->settings.retention_bytes < 0 || log->sealed_size >= 0)
         return 0;
     for (int32_t i = 0; i < log->segment_count - 1; i++) {
@@ -147,12 +151,14 @@ static int know_sizes(struct log *log, int32_t *left)
             continue;
         if (*left == 0)
             return -EAGAIN;
-        --*left;
         int64_t size = segment_size(&log->segments[i], log->io, log->path);
+        *left -= size >= 0; /* one that fails would be asked for again by each piece */
+        if (size == -EIO)
+            return -EIO;
         if (size < 0)
-            return (int)size;
+            trouble = (int)size;
     }
-    return 0;
+    return trouble;
 }
 
 /* The oldest segments that retention lets go; the active one never, nothing at or above the high
@@ -166,14 +172,15 @@ static int32_t count_expired(struct log *log, int64_t wall_ms, int32_t *left)
            log->segments[count + 1].base_offset <= log->high_watermark &&
            (is_checkpointed(log, log->segments[count + 1].base_offset) || broken(retention_undurable))) {
         struct segment *segment = &log->segments[count];
+        int64_t own = segment->size < 0 ? 0 : segment->size;
         bool old = settings->retention_ms >= 0 && is_old(log, count, wall_ms, left), large = false;
         if (settings->retention_bytes >= 0) {
-            int64_t rest = size - (broken(retention_too_much) ? 0 : segment->size);
+            int64_t rest = size - (broken(retention_too_much) ? 0 : own);
             large = rest >= settings->retention_bytes;
         }
         if (!old && !large)
             break;
-        size -= segment->size;
+        size -= own;
         count++;
         *left -= *left > 0;
     }
@@ -223,16 +230,17 @@ int log_retain(struct log *log, int64_t wall_ms, int32_t *left)
     int status = log_drop_below_start(log, left);
     if (status < 0 || log->retention_missed || !log->settings.deletes)
         return status;
-    status = know_sizes(log, left);
-    if (status < 0)
-        return status == -EAGAIN ? 0 : status;
+    int trouble = know_sizes(log, left);
+    if (trouble == -EIO || trouble == -EAGAIN)
+        return trouble == -EIO ? trouble : 0;
     int32_t count = count_expired(log, wall_ms, left);
     if (count == log->segment_count - 1)
         roll_if_expired(log, wall_ms, left); /* goes the next time, when the new segment is durable */
-    if (count == 0)
-        return 0;
-    move_start(log, log->segments[count].base_offset);
-    return log_drop_segments(log, 0, count);
+    if (count > 0) {
+        move_start(log, log->segments[count].base_offset);
+        status = log_drop_segments(log, 0, count);
+    }
+    return status < 0 || *left == 0 ? status : trouble; /* told when all that may go is gone */
 }
 
 /* ---- Truncation. ---- */

@@ -206,22 +206,42 @@ static void hear(enum report_level level, const char *event, const char *text)
     told += strcmp(event, "retention_failed") == 0;
 }
 
-/* Files that somebody took away: the log is told of, left alone until the next check, and nothing turns for it. */
-void test_sweep__goes_on_when_files_are_missing(void)
+/* Files that somebody took away. */
+static void lose_files(int first)
 {
     char path[SEGMENT_PATH_SIZE];
-    create_world();
-    world.settings.retention_bytes = 0;
-    boot_again();
-    for (int i = 1; i <= 2 * SWEEP_PIECE; i++) {
+    for (int i = first; i < first + 2 * SWEEP_PIECE; i++) {
         segment_path(path, world.log->path, i, ".log");
         assert_int_equal(file_unlink(world.store.io, path), 0);
     }
     told = 0;
     report_set_sink(hear);
+}
+
+/* They count for nothing, what stands before them goes, they are told of, and nothing turns for them. */
+void test_sweep__lets_go_by_size_what_stands_before_missing_files(void)
+{
+    enum { FIRST = 400, KEPT = 60 };
+    create_world();
+    world.settings.retention_bytes = KEPT * log_size(world.log) / (SEGMENTS + 1);
+    boot_again();
+    lose_files(FIRST);
     sim_run(world.sim, 30 * SECOND_US, never, NULL);
     assert_int_equal(told, 1);
-    assert_int_equal(world.log->segment_count, SEGMENTS + 1);
+    assert_int_equal(world.log->segment_count, KEPT + 2 * SWEEP_PIECE);
+    report_set_sink(NULL);
+    sim_destroy(world.sim);
+}
+
+/* And what follows them says how old they are. */
+void test_sweep__lets_go_by_time_what_is_missing(void)
+{
+    create_world();
+    world.settings.retention_bytes = INT64_MAX;
+    world.settings.retention_ms = HOUR_MS;
+    boot_again();
+    lose_files(1);
+    assert_true(sim_run(world.sim, 60 * SECOND_US, all_are_gone, NULL));
     report_set_sink(NULL);
     sim_destroy(world.sim);
 }
