@@ -78,6 +78,10 @@ static void join(struct move *move)
     }
     move->waits_for_write = false;
     int status = log_take_producers(move->future, move->partition->log, &move->producers_end);
+    if (status == -EAGAIN) {
+        step_in(move, ROOM_MS);
+        return;
+    }
     if (status < 0) {
         note_trouble(move, status);
         return;

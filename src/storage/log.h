@@ -89,7 +89,7 @@ int log_create_future(struct flusher *flusher, const char *directory_path, const
 int log_replace(struct log *current, struct log *future);
 /* Before that, when both end at the same offset: the future log learns of the producers of the current
  * one, also of those whose batches are gone, and keeps that in a snapshot at *out_offset, soon (-1:
- * there are none). Nothing is staged. */
+ * there are none). Nothing is staged. -EAGAIN: a moment later. */
 int log_take_producers(struct log *future, const struct log *current, int64_t *out_offset);
 int64_t log_snapshot_offset(const struct log *log); /* of its newest durable one of the producers; -1 */
 /* For one that was opened without an id, since a power cut took its partition.metadata: writes it,

@@ -129,14 +129,20 @@ int log_take_producers(struct log *future, const struct log *current, int64_t *o
 {
     assert(current->staging == NULL && future->staging == NULL);
     assert(current->tail.end_offset == future->tail.end_offset);
+    int64_t end = future->tail.end_offset;
     *out_offset = -1;
     if (current->producers.count == 0 && future->producers.count == 0)
         return 0;
+    int32_t mark = future->mark_index[RUN_CHECKPOINT];
+    if (mark >= 0 && future->flusher->runs[RUN_CHECKPOINT].marks[mark].snapshot_offset == end)
+        return -EAGAIN; /* what is being written there is of the future log's own knowledge */
     producers_copy(&future->producers, &current->producers);
     int status = log_roll_at_end(future);
     if (status < 0)
         return status;
-    *out_offset = future->tail.end_offset;
+    if (future->snapshot_offset == end)
+        future->snapshot_offset = -1; /* the one there is older */
+    *out_offset = end;
     flush_want_checkpoint(future);
     return 0;
 }

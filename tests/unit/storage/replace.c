@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "sim/sim.h"
+#include "storage/flush.h"
 #include "storage/log_state.h"
 #include "store.h"
 
@@ -198,6 +199,57 @@ void test_replace__leaves_the_next_log_of_a_name_alone(void)
     assert_int_equal(directory_list(next->io, "/one/topic-0", count_log_files, &files), 0);
     assert_int_equal(files, 1);
     assert_true(machine_read_file(world.machine, "/one/topic-0/00000000000000000000.log", &files, 1, 0) == 1);
+    sim_destroy(world.sim);
+}
+
+static void append_of(struct log *log, int64_t producer_id)
+{
+    struct batch_options options = batch_options_plain();
+    options.producer_id = producer_id;
+    options.producer_epoch = 0;
+    options.base_sequence = 0;
+    store_stage(log, 1, 100, 1, EPOCH, &options);
+    assert_int_equal(log_write(log), 0);
+}
+
+/* A snapshot that the future log has at that offset already is of what it knew by itself. */
+void test_replace__knows_the_producers_when_they_are_written_anew(void)
+{
+    int64_t offset;
+    create_world();
+    create_logs();
+    append_of(world.current, 7);
+    append_of(world.future, 8);
+    rest();
+    assert_int_equal(log_snapshot_offset(world.future), 11);
+    for (int i = 0; i < 2; i++) { /* the second begins no segment */
+        assert_int_equal(log_take_producers(world.future, world.current, &offset), 0);
+        assert_int_equal(offset, 11);
+        assert_true(log_snapshot_offset(world.future) < 11);
+        rest();
+        assert_int_equal(log_snapshot_offset(world.future), 11);
+    }
+    sim_destroy(world.sim);
+}
+
+static bool writes_snapshot(void *context)
+{
+    (void)context;
+    return world.future->mark_index[RUN_CHECKPOINT] >= 0;
+}
+
+/* Nor is one that is just being written. */
+void test_replace__waits_for_a_snapshot_that_is_being_written(void)
+{
+    int64_t offset;
+    create_world();
+    create_logs();
+    append_of(world.current, 7);
+    append_of(world.future, 8);
+    assert_true(sim_run(world.sim, 5 * SECOND_US, writes_snapshot, NULL));
+    assert_int_equal(log_take_producers(world.future, world.current, &offset), -EAGAIN);
+    rest();
+    assert_int_equal(log_take_producers(world.future, world.current, &offset), 0);
     sim_destroy(world.sim);
 }
 
