@@ -151,7 +151,7 @@ void quorum_drop_pending(struct quorum *quorum)
 }
 
 /* Nothing of the group was written: the state goes back to what the log holds, and who waited hears
- * of it. */
+ * of it. Images that are frozen already are of what was written before: they are published as it is committed. */
 static void recover_from_full_disk(struct quorum *quorum)
 {
     report_error("metadata_disk_full", "directory=%s: changes are refused until there is room",
@@ -161,7 +161,6 @@ static void recover_from_full_disk(struct quorum *quorum)
         rsm_lose(&quorum->rsm);
     quorum->rsm.lost_error = ERROR_NOT_CONTROLLER;
     quorum->next_voters = (struct bytes){ NULL, 0 };
-    quorum_drop_pending(quorum);
     int status = broken(unwritten_kept) ? 0 : quorum_replay(quorum);
     if (status < 0 || !quorum->active) {
         quorum_fail(quorum, "the metadata log could not be written", status < 0 ? status : -ENOSPC);

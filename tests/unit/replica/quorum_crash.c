@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The quorum in the simulated world: kills, power cuts, a full disk. What was answered must be
  * there afterwards. */
+#include "replica/quorum_parts.h"
 #include "sim/sim.h"
 #include "unit/replica/desk.h"
 #include "wire/gen/create_topics.h"
@@ -199,5 +200,32 @@ void test_quorum_crash__goes_on_after_a_full_disk(void)
     give(before);
     give(refused);
     give(after);
+    end(&crash);
+}
+
+static bool written_topic_is_published(void *context)
+{
+    return image_topic_by_name(((struct crash *)context)->desk.image, STR("t-0")) != NULL;
+}
+
+/* What is written already, and not yet durable, when the disk gets full: it is committed none the less, and shards must hear of it,
+ * though nothing comes after it. */
+void test_quorum_crash__publishes_what_was_written_before_the_disk_was_full(void)
+{
+    static struct crash crash;
+    begin(&crash, 99);
+    int64_t end_before = log_end(crash.desk.quorum->log);
+    struct errand *written = create(&crash);
+    while (log_end(crash.desk.quorum->log) == end_before)
+        desk_turn(&crash.desk);
+    assert_false(written->done);
+    machine_disk_faults(crash.machine)->is_full = true;
+    struct errand *refused = create(&crash);
+    while (!refused->done)
+        desk_turn(&crash.desk);
+    assert_true(sim_run(crash.desk.sim, 10 * 1000000LL, written_topic_is_published, &crash));
+    assert_null(image_topic_by_name(crash.desk.image, STR("t-1")));
+    give(written);
+    give(refused);
     end(&crash);
 }
