@@ -101,9 +101,10 @@ enum error moves_alter(struct shard *shard, struct partition *partition, int log
         return ERROR_KAFKA_STORAGE_ERROR;
     if (partition->move != NULL && partition->move->log_dir_index == log_dir_index)
         return ERROR_NONE;
-    end_move(shard, partition, true);
-    if (partition->log_dir_index == log_dir_index)
+    if (partition->log_dir_index == log_dir_index) {
+        end_move(shard, partition, true);
         return ERROR_NONE;
+    }
     if (!all_directories_live(shard))
         return ERROR_KAFKA_STORAGE_ERROR;
     const char *path = log_dir_path(shard->log_dirs[log_dir_index]);
@@ -114,6 +115,7 @@ enum error moves_alter(struct shard *shard, struct partition *partition, int log
             log_partition(log), path, status_text(status));
         return ERROR_KAFKA_STORAGE_ERROR;
     }
+    end_move(shard, partition, true); /* of before: not when this one is refused */
     report_info("move_begins", "partition=%s-%d from=%s to=%s", log_topic(log), log_partition(log),
         log_dir_path(shard->log_dirs[partition->log_dir_index]), path);
     move_begin(partition, future, log_dir_index, &shard->move_watch, &shard->move_pace);
