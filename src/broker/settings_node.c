@@ -61,7 +61,8 @@ const struct setting node_setting_rows[] = {
         "How often compacted logs are looked at when there is nothing to clean.",
         SETTING_AT_LEAST(0), .flags = SETTING_LIVE },
     { "log.cleaner.dedupe.buffer.size", SETTING_INT64, AT(cleaner_dedupe_bytes), "134217728",
-        "Memory for the keys of all cleanings together; taken only while they run.",
+        "Memory for the keys of all cleanings together; taken only while they run. More than 1 MiB for "
+        "each of log.cleaner.threads.",
         .flags = SETTING_LIVE },
     { "log.cleaner.enable", SETTING_BOOL, AT(cleaner_enable), "true",
         "Whether compacted topics are cleaned." },
