@@ -190,13 +190,14 @@ static void look_at_absence(struct invariants *invariants, const struct partitio
 }
 
 /* What the files say of an older topic of that name the next start would believe of this one. In the last file bits
- * may flip: then a name is that of another topic. */
+ * may flip: then a name is that of another topic. A disk that fails takes neither the lines away nor the new topic in. */
 static void look_at_birth(struct invariants *invariants, const struct log *log)
 {
     static const char *const files[] = { "recovery-point-offset-checkpoint",
         "log-start-offset-checkpoint", "replication-offset-checkpoint" };
     size_t count = sizeof(files) / sizeof(files[0]) - machine_has_decayed(invariants->machine, NULL);
-    for (size_t i = 0; log_end(log) == 0 && i < count; i++) {
+    bool has_failed = machine_disk_faults(invariants->machine)->failures > invariants->failures_before_last;
+    for (size_t i = 0; log_end(log) == 0 && !has_failed && i < count; i++) {
         int64_t offset = durable_checkpoint(invariants, log, files[i]);
         if (offset > 0)
             invariant_fell(invariants, INVARIANT_new_topics_are_unknown, "partition=%s file=%s offset=%lld",
