@@ -23,6 +23,8 @@ enum {
     SLICE_BYTES = 4 * 1024 * 1024, /* then others may have the worker */
     STEP_COST = 16 * 1024,         /* of a step in a slice, besides its bytes */
     SLICES_PER_SECOND = 10,        /* of one that is paced */
+    SMALL_SLICE_BYTES = 64 * 1024, /* while somebody waits for the disk; */
+    RESTS = 7,                     /* and then it rests so many times as long as it worked */
 };
 
 /* What the worker's next step is. Each is one file operation, or none. */
@@ -54,6 +56,8 @@ struct clean {
     int32_t max_index_bytes, index_interval_bytes;
     size_t chunk;
     int64_t bytes_per_second;
+    bool (*is_in_the_way)(const void *context);
+    const void *context;
 
     enum clean_state state, last; /* the second: what it is to be behind STAGE_REMOVE */
     enum stage stage;
@@ -396,10 +400,16 @@ static enum job_progress step(struct job *job)
 
 /* ---- On the owner's loop. ---- */
 
+static bool is_in_the_way(const struct clean *clean)
+{
+    return clean->is_in_the_way != NULL && clean->is_in_the_way(clean->context);
+}
+
 static void submit(struct clean *clean)
 {
     int64_t share = clean->bytes_per_second / SLICES_PER_SECOND;
-    clean->allowance = share < SLICE_BYTES ? share : SLICE_BYTES;
+    int64_t most = is_in_the_way(clean) ? SMALL_SLICE_BYTES : SLICE_BYTES;
+    clean->allowance = share < most ? share : most;
     clean->slice_moved = 0;
     clean->slice_started_us = loop_now_us(clean->loop);
     clean->is_working = true;
@@ -441,9 +451,11 @@ static void slice_done(struct job *job)
     bool is_undone = clean->state == CLEAN_RUNNING || clean->state == CLEAN_GROUP;
     if (clean->is_stopping && is_undone && clean->stage != STAGE_REMOVE)
         begin_removal(clean, CLEAN_STOPPED);
-    if (clean->state == CLEAN_RUNNING && !clean->is_stopping &&
-        paid_at_us(clean) > loop_now_us(clean->loop))
-        timer_set(clean->loop, &clean->pause, paid_at_us(clean));
+    int64_t now_us = loop_now_us(clean->loop), goes_on_us = paid_at_us(clean);
+    if (is_in_the_way(clean) && goes_on_us < now_us + RESTS * (now_us - clean->slice_started_us))
+        goes_on_us = now_us + RESTS * (now_us - clean->slice_started_us);
+    if (clean->state == CLEAN_RUNNING && !clean->is_stopping && goes_on_us > now_us)
+        timer_set(clean->loop, &clean->pause, goes_on_us);
     else
         go_on(clean);
 }
@@ -468,6 +480,8 @@ struct clean *clean_start(const struct clean_plan *plan)
         .index_interval_bytes = plan->index_interval_bytes,
         .chunk = (size_t)(chunk < CHUNK_LEAST ? CHUNK_LEAST : chunk),
         .bytes_per_second = plan->bytes_per_second > 0 ? plan->bytes_per_second : 1,
+        .is_in_the_way = plan->is_in_the_way,
+        .context = plan->context,
         .filter = clean_filter_create(plan),
     };
     clean->sources = memory_take((size_t)plan->segment_count * sizeof(*clean->sources));

@@ -62,6 +62,10 @@ struct clean_plan {
     double map_load_factor;
     int64_t io_buffer_bytes;  /* of the two buffers together; at least one whole batch each */
     int64_t bytes_per_second; /* read and written; INT64_MAX: as fast as it can */
+    /* Whether somebody waits for the disk now: then it works in small slices, and leaves the disk alone
+     * for most of the time. NULL: nobody ever does. Asked on the loop. */
+    bool (*is_in_the_way)(const void *context);
+    const void *context;
 };
 
 /* What it needs of the plan is copied, but path must stay. */

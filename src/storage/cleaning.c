@@ -181,6 +181,12 @@ void cleaning_set_pace(struct cleaning *cleaning)
         clean_set_pace(cleaning->clean, pace_of(&cleaning->flusher->cleaner.settings));
 }
 
+static bool somebody_waits(const void *context)
+{
+    const struct flusher *flusher = context;
+    return flusher->waiting != NULL || flusher->runs[RUN_FLUSH].running;
+}
+
 static struct clean_plan make_plan(struct cleaning *cleaning)
 {
     const struct log_settings *settings = &cleaning->log->settings;
@@ -203,7 +209,9 @@ static struct clean_plan make_plan(struct cleaning *cleaning)
         .map_bytes = cleaning->memory,
         .map_load_factor = all->load_factor,
         .io_buffer_bytes = all->io_buffer_bytes / threads_of(all),
-        .bytes_per_second = pace_of(all) };
+        .bytes_per_second = pace_of(all),
+        .is_in_the_way = somebody_waits,
+        .context = cleaning->flusher };
 }
 
 static void begin(struct cleaning *cleaning)

@@ -254,6 +254,7 @@ static struct clean_plan plan_of(const struct cleaning *cleaning, const struct d
         .map_load_factor = 0.9,
         .io_buffer_bytes = wish->io_buffer_bytes,
         .bytes_per_second = wish->bytes_per_second,
+        .is_in_the_way = wish->is_in_the_way,
     };
 }
 

@@ -13,6 +13,7 @@ struct directory_wish {
     int64_t high_watermark;
     int64_t wall_ms, delete_retention_ms;
     int64_t max_segment_bytes, max_batch_bytes, map_bytes, bytes_per_second;
+    bool (*is_in_the_way)(const void *context); /* NULL: never */
     int32_t index_interval_bytes;
     int64_t io_buffer_bytes;
     int64_t stop_after_us; /* it is asked to stop then; 0: not */

@@ -634,3 +634,26 @@ void test_clean__goes_on_at_its_new_pace_at_once(void)
     check_trial(trial, outcome.end, false);
     trial_destroy(trial);
 }
+
+static bool always(const void *context)
+{
+    (void)context;
+    return true;
+}
+
+/* Beside somebody who waits for the disk it leaves the disk alone for most of the time, and comes to the same end. */
+void test_clean__rests_while_somebody_waits(void)
+{
+    int64_t took_us[2];
+    for (int i = 0; i < 2; i++) {
+        struct trial *trial = trial_create(4);
+        trial->wish.is_in_the_way = i == 0 ? NULL : always;
+        int64_t began_us = sim_now_us(sim);
+        struct directory_outcome outcome = clean(&trial->history, &trial->wish);
+        took_us[i] = sim_now_us(sim) - began_us;
+        look_again(trial);
+        check_trial(trial, outcome.end, false);
+        trial_destroy(trial);
+    }
+    assert_true(took_us[1] > 4 * took_us[0]);
+}
