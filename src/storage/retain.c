@@ -53,11 +53,15 @@ int log_drop_segments(struct log *log, int32_t first, int32_t count)
     return 0;
 }
 
-/* Below the offset all is durable, and its producers are in a snapshot. */
-static bool is_checkpointed(const struct log *log, int64_t offset)
+/* Up to the end of the segment all is durable, also its indexes, since a crash may bring it back; and its producers are in a snapshot. Else
+ * a checkpoint is on its way. */
+static bool is_checkpointed(struct log *log, int32_t place)
 {
-    bool has_snapshot = offset <= log->snapshot_offset || log->producers.count == 0; /* a start raises the recovery point, too */
-    return offset <= log->recovery_point && has_snapshot;
+    int64_t end = log->segments[place + 1].base_offset;
+    bool has_snapshot = end <= log->snapshot_offset || log->producers.count == 0; /* a start raises the recovery point, too */
+    if (!log_keeps_segment(log, place))
+        flush_note_dirty(log); /* as after a start, since when nothing was written */
+    return end <= log->recovery_point && has_snapshot && log_keeps_segment(log, place);
 }
 
 /* Segments that lie wholly below the start. */
@@ -69,7 +73,7 @@ int log_drop_below_start(struct log *log, int32_t *left)
         return 0;
     while (count + 1 < log->segment_count && *left > 0 &&
            log->segments[count + 1].base_offset <= log->start &&
-           is_checkpointed(log, log->segments[count + 1].base_offset)) {
+           is_checkpointed(log, count)) {
         count++;
         --*left;
     }
@@ -170,7 +174,7 @@ static int32_t count_expired(struct log *log, int64_t wall_ms, int32_t *left)
     int32_t count = 0;
     while (count + 1 < log->segment_count && *left > 0 &&
            log->segments[count + 1].base_offset <= log->high_watermark &&
-           (is_checkpointed(log, log->segments[count + 1].base_offset) || broken(retention_undurable))) {
+           (is_checkpointed(log, count) || broken(retention_undurable))) {
         struct segment *segment = &log->segments[count];
         int64_t own = segment->size < 0 ? 0 : segment->size;
         bool old = settings->retention_ms >= 0 && is_old(log, count, wall_ms, left), large = false;

@@ -532,6 +532,56 @@ void test_crash__brings_back_no_entry_that_was_cut_off_an_index(void)
     }
 }
 
+/* A segment that ends at the recovery point, though the last time that its time index has in its file is not its newest. */
+static void seal_at_recovery_point(void)
+{
+    struct log *log = world.log;
+    const struct segment *segment = log_active(log);
+    const struct index *times = &segment->indexes[INDEX_TIME];
+    int64_t offset;
+    while (times->count == 0 ||
+           index_time_at(times, times->count - 1, segment->base_offset, &offset) == segment->max_timestamp)
+        append_some(&world);
+    log_want_flush(log);
+    while (log->recovery_point < log_end(log) || log_is_busy(log))
+        assert_true(sim_step(world.sim));
+    world.settings.segment_bytes = 100;
+    log_set_settings(log, &world.settings);
+    append_some(&world);
+    log_want_flush(log);
+    while (!log_names_are_durable(log) || log->durable_end < log_end(log) || log_is_busy(log))
+        assert_true(sim_step(world.sim));
+}
+
+/* Retention lets a segment go, behind so many others that a cut of power comes before the rename: it is below the recovery point by
+ * then, where nobody looks at its indexes. */
+void test_crash__brings_back_no_segment_without_its_newest_time(void)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        create_world(seed);
+        world.settings.segment_bytes = 100;
+        world.settings.index_interval_bytes = 2000;
+        world.settings.deletes = true;
+        world.settings.retention_bytes = 0;
+        boot(&world);
+        timer_cancel(world.store.loop, &world.work);
+        while (world.log->segment_count < 300)
+            append_some(&world);
+        world.settings.segment_bytes = 100000;
+        log_set_settings(world.log, &world.settings);
+        int32_t place = world.log->segment_count - 1;
+        seal_at_recovery_point();
+        assert_false(world.log->segments[place].is_kept);
+        assert_int_equal(log_retain(world.log, 0, &(int32_t){ INT32_MAX }), 0);
+        flush_want_checkpoint(world.log);
+        sim_run(world.sim, 5000 + (int64_t)sim_draw(world.sim, 40000), is_stopped, &world); /* the recovery point is told */
+        machine_cut_power(world.machine);
+        world.start = 0; /* retention is no promise */
+        boot(&world);
+        sim_destroy(world.sim);
+    }
+}
+
 /* The recovery point of a page-cache log is where its active segment begins. The snapshot of the producers there is lost with the
  * process that rolled; recovery, which read all batches, makes it again before its own recovery point moves there. */
 void test_crash__forgets_no_producer_at_the_base_of_a_page_cache_segment(void)
