@@ -14,8 +14,10 @@ import records
 CLUSTER = "AAAAAAAAAAAAAAAAAAAAAQ"
 PATIENCE = 10                               # seconds for an answer
 UNTIL = 30                                  # seconds until an answer is the one that is waited for
-CHANGES_SETTINGS = ("alter_configs", "incremental_alter_configs", "alter_client_quotas")
-TELLS_SETTINGS = ("describe_configs", "describe_client_quotas", "list_config_resources")
+SETTINGS = ("describe_configs", "describe_client_quotas", "list_config_resources")
+# What Kafka's controller answers before its broker obeys it, and who shows that.
+SHOWN_LATER = {"alter_configs": SETTINGS, "incremental_alter_configs": SETTINGS, "alter_client_quotas": SETTINGS,
+               "delete_topics": ("fetch", "produce", "list_offsets", "offset_for_leader_epoch", "delete_records", "describe_producers")}
 ANY = {"producer_id": (0, "a producer id"), "session_id": (1, "a session"), "broker_epoch": (0, "a broker epoch"),
        "usable_bytes": (0, "room"), "finalized_features_epoch": (0, "an offset")}
 IDENTITY = ("name", "topic", "topic_name", "topic_id", "partition_index", "partition", "index", "node_id", "broker_id", "host", "api_key",
@@ -33,7 +35,7 @@ class Side:
         if disk:
             self.node.directories = golden_disks.unpacked(disk, self.node.folder)
         self.begin_ms = int(time.time() * 1000) - 5000
-        self.ids, self.connection, self.admin, self.settled, self.unsettled = {}, None, None, 0, False
+        self.ids, self.connection, self.admin, self.settled, self.unsettled = {}, None, None, 0, set()
 
     def start(self):
         if self.node.kind == "strom" and not self.disk:
@@ -84,9 +86,9 @@ class Side:
         else:
             api = self.apis[step["api"]]
             version = step.get("version", version)
-            if api.name in TELLS_SETTINGS and self.unsettled:
+            if api.name in self.unsettled:
                 self.settle()
-            self.unsettled = self.unsettled or api.name in CHANGES_SETTINGS
+            self.unsettled |= set(SHOWN_LATER.get(api.name, ()))
             return [(api.name, version, self.exchange_until(api, version, step))]
         return []
 
@@ -100,7 +102,7 @@ class Side:
 
     def settle(self):
         """Until all settings are obeyed: Kafka answers before. When the second topic is served, all before the first is through."""
-        self.unsettled = False
+        self.unsettled = set()
         for _ in range(2):
             self.settled += 1
             self.admin.create_topic(f"settled-{self.settled}", 1, {})
