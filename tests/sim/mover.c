@@ -69,8 +69,10 @@ static void hear_pace(struct actor *actor)
 {
     const struct incremental_alter_configs_response *response = actor->client.response;
     int16_t error = response->responses_count == 1 ? response->responses[0].error_code : ERROR_UNKNOWN_SERVER_ERROR;
-    if (actor_succeeded(actor, error, "incremental_alter_configs"))
-        actor_wait(actor, 500000);
+    if (!actor_succeeded(actor, error, "incremental_alter_configs"))
+        return;
+    mover_of(actor)->may_be_slow = mover_of(actor)->is_slow;
+    actor_wait(actor, 500000);
 }
 
 /* Slow enough that a move lasts for many events; or as fast as it goes. */
@@ -92,6 +94,8 @@ static void set_pace(struct mover *mover, bool is_slow)
     resource.configs_count = 1;
     request.resources = &resource;
     request.resources_count = 1;
+    mover->is_slow = is_slow;
+    mover->may_be_slow |= is_slow;
     actor->hear = hear_pace;
     actor_ask(actor, API_INCREMENTAL_ALTER_CONFIGS, 0, INT16_MAX, &request);
 }
@@ -100,6 +104,10 @@ static void act_as_mover(struct actor *actor)
 {
     struct mover *mover = mover_of(actor);
     struct workload *workload = actor->workload;
+    if (workload->draining && mover->may_be_slow) {
+        set_pace(mover, false); /* or what moves now is not over in time */
+        return;
+    }
     mover->topic = topics_there(&workload->topics, actor_draw(actor, topics_count_there(&workload->topics) + 1));
     if (mover->topic == NULL || workload->draining)
         actor_set_idle(actor);

@@ -10,6 +10,8 @@ struct mover {
     struct actor actor;
     struct topic *topic; /* of the call under way */
     const char *path;
+    bool is_slow;     /* what the last change of the pace asks for */
+    bool may_be_slow; /* and what may be in force */
 };
 
 void mover_start(struct mover *mover, struct workload *workload);
