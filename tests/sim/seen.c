@@ -60,10 +60,13 @@ void batches_see(struct actor *actor, struct topic *topic, int32_t partition, in
 
 int64_t position_after_loss(struct actor *actor, struct topic *topic, int32_t partition, int64_t position)
 {
+    int64_t *begin = &topic->deleted_below[partition];
     bool is_deleted = position < topic_farthest_start(topic, partition);
     if (!is_deleted && !topic->may_lose && topic->state == TOPIC_THERE)
         recorder_violate(actor->workload->recorder, "seen_records_are_gone", "key=%s offset=%lld", topic->keys[partition],
             (long long)position);
     actor_note(actor, "ok", "seek", topic->keys[partition], VALUE_NONE, OFFSET_NONE);
-    return is_deleted ? topic->deleted_below[partition] : 0;
+    if (topic->may_lose && *begin > 0 && position == *begin)
+        return ++*begin; /* what was lost ended below what a deletion asked for, and that may have been done */
+    return is_deleted ? *begin : 0;
 }

@@ -46,6 +46,8 @@ void topic_lose(struct topic *topic, int32_t partition, int64_t from)
     topic->facts[partition] = (struct partition_facts){ .gone_below = topic->facts[partition].gone_below };
     if (topic->read_to[partition] > from)
         topic->read_to[partition] = from;
+    if (topic->deleted_below[partition] > from)
+        topic->deleted_below[partition] = from;
 }
 
 int64_t topic_farthest_start(const struct topic *topic, int32_t partition)
