@@ -46,20 +46,30 @@ static void look_at_epochs(
 
 /* ---- Producers. ---- */
 
-/* What the log knows is the end of what the scan knows; of a producer in a new life maybe less than
- * five batches. */
-static bool producer_is_right(const struct producer *known, const struct producer *scanned)
+static bool is_same_batch(const struct producer_batch *a, const struct producer_batch *b)
 {
-    if (scanned == NULL || known->epoch != scanned->epoch ||
-        known->batch_count > scanned->batch_count || known->batch_count < 1 ||
-        known->transaction_start != scanned->transaction_start ||
+    return a->last_sequence == b->last_sequence && a->first_offset == b->first_offset &&
+           a->last_offset == b->last_offset && a->first_sequence == b->first_sequence;
+}
+
+/* What the log knows is the end of what the scan knows; of a producer in a new life maybe less than
+ * five batches. Below `from` anything may be missing. */
+static bool producer_is_right(
+    const struct producer *known, const struct producer *scanned, int64_t from)
+{
+    if (scanned == NULL || known->batch_count < 1)
+        return false;
+    if (scanned->batches[scanned->batch_count - 1].first_offset < from)
+        return true;
+    if (known->epoch != scanned->epoch || known->transaction_start != scanned->transaction_start ||
         known->last_timestamp != scanned->last_timestamp)
         return false;
-    int32_t skip = scanned->batch_count - known->batch_count;
-    for (int32_t i = 0; i < known->batch_count; i++) {
-        const struct producer_batch *a = &known->batches[i], *b = &scanned->batches[skip + i];
-        if (a->last_sequence != b->last_sequence || a->first_offset != b->first_offset ||
-            a->last_offset != b->last_offset || a->first_sequence != b->first_sequence)
+    for (int32_t back = 1; back <= known->batch_count; back++) {
+        const struct producer_batch *batch = &known->batches[known->batch_count - back];
+        if (batch->first_offset < from)
+            return true;
+        if (back > scanned->batch_count ||
+            !is_same_batch(batch, &scanned->batches[scanned->batch_count - back]))
             return false;
     }
     return true;
@@ -89,17 +99,17 @@ static bool may_have_expired(
 }
 
 /* Either is NULL where it has none. What the ledger never saw proves nothing; and after damage of a snapshot, or a kill right behind a
- * move, producers are what the batches that are still there make of them. */
+ * move, producers are what an older snapshot and the batches that are still there make of them. */
 static bool producers_agree(const struct invariants *invariants, const struct past *past,
     const struct producer *known, const struct producer *scanned)
 {
+    int64_t from = past->was_damaged ? past->latest_start : 0;
     if (known != NULL && known->batch_count > 0 && known->batches[0].first_offset < past->hole_end)
         return true;
     if (known != NULL)
-        return producer_is_right(known, scanned);
-    const struct producer_batch *last = &scanned->batches[scanned->batch_count - 1];
+        return producer_is_right(known, scanned, from);
     return may_have_expired(invariants, past, scanned) ||
-           (past->was_damaged && last->last_offset < past->latest_start);
+           scanned->batches[scanned->batch_count - 1].last_offset < from;
 }
 
 /* Both are in order of id. */
