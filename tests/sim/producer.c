@@ -115,7 +115,10 @@ static void lose_batch(struct actor *actor)
 {
     struct producer *producer = producer_of(actor);
     if (is_spoiled(producer)) {
+        bool has_gap = producer->kind == BATCH_SEQUENCE_GAP;
         end_batch(producer, "fail", OFFSET_NONE);
+        if (has_gap) /* it may come later than a batch that would fill the gap */
+            forget_id(producer);
         return;
     }
     if (producer->is_idempotent && producer->attempts < ATTEMPTS_MOST)
