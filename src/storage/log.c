@@ -353,6 +353,8 @@ int log_create_future(struct flusher *flusher, const char *directory_path, const
         loop_io(flusher_loop(flusher)), beside, topic, partition, "future");
     int status = create_at(flusher, path, topic, partition, topic_id, settings, out_log);
     memory_give(path);
+    if (status == 0) /* the file may have the line of one that was given up */
+        (*out_log)->point_told = INT64_MAX;
     return status;
 }
 

@@ -370,6 +370,7 @@ static struct move *plant_move(struct partition *partition)
     assert_int_equal(log_create_future(log_flusher(log), "/data", log_topic(log), log_partition(log), log_topic_id(log),
                          log_settings(log), &future),
         0);
+    future->point_told = 0; /* no line of an older one is in the checkpoint file */
     move_begin(partition, future, partition->log_dir_index, &watch, &move_pace);
     machine_leave();
     partition->move->generation = log_generation(log);

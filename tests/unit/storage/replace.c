@@ -173,6 +173,23 @@ void test_replace__removes_what_waits_for_room(void)
     replace_and_look(world.future->settings.file_delete_delay_ms);
 }
 
+/* A move is given up and asked for again: the checkpoint file still has the line of the old future log,
+ * and the new one must not grow below it, or a crash would find it shorter than what was confirmed. */
+void test_replace__begins_no_future_log_below_the_line_of_another(void)
+{
+    struct log_settings settings;
+    struct log *next;
+    create_world();
+    create_logs();
+    log_settings_defaults(&settings);
+    assert_int_equal(log_delete(world.future), 0);
+    assert_int_equal(log_create_future(world.stores[1].flusher, paths[1], "topic", 0, (struct uuid){ { 9 } }, &settings, &next), 0);
+    assert_false(log_point_is_kept(next));
+    rest();
+    assert_true(log_point_is_kept(next));
+    sim_destroy(world.sim);
+}
+
 /* Nor are files of the next log of that name taken for them. */
 void test_replace__leaves_the_next_log_of_a_name_alone(void)
 {
