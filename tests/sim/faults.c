@@ -128,12 +128,12 @@ void faults_begin_life(struct faults *faults)
 
 bool faults_life_is_short(struct faults *faults) { return strikes(faults, FAULT_SHORT_LIVES, 3); }
 
-void faults_strike(struct faults *faults)
+void faults_strike(struct faults *faults, bool is_elected)
 {
     struct disk_faults *disk = machine_disk_faults(faults->machine);
     disk->is_full = strikes(faults, FAULT_DISK_FULL, 6);
     disk->room_left = disk->is_full && draw(faults, 2) == 0 ? (int64_t)draw(faults, 20000) : 0;
-    if (disk->is_full && (disk->sync_us > 0 || disk->slow > 0)) /* then to be elected takes longer than until here */
+    if (disk->is_full && !is_elected)
         faults->was_full_early = true;
     jump(faults, false);
     decay(faults);

@@ -43,7 +43,7 @@ struct faults {
 void faults_init(struct faults *faults, struct sim *sim, struct machine *machine, bool has_two_directories, bool goes_beyond);
 void faults_begin_life(struct faults *faults); /* before the process starts, but after machine_boot() */
 bool faults_life_is_short(struct faults *faults);
-void faults_strike(struct faults *faults);     /* at some moment of a life */
+void faults_strike(struct faults *faults, bool is_elected); /* at some moment of a life */
 void faults_end_life(struct faults *faults);   /* the disk works again, until it dies; sometimes an operator brings back what decayed from a copy */
 void faults_calm(struct faults *faults);       /* so it does, and nothing goes wrong any more */
 

@@ -7,6 +7,7 @@
 
 #include "base/container.h"
 #include "broker/node_parts.h"
+#include "replica/quorum_parts.h"
 #include "sim/invariants_parts.h"
 #include "sim/recorder.h"
 
@@ -126,6 +127,11 @@ static void note_directories(struct invariants *invariants, const struct node *n
     for (int i = 0; i < node->directory_count && i < DIRECTORIES_MOST; i++)
         snprintf(invariants->directories[i], sizeof(invariants->directories[i]), "%s",
             log_dir_path(node->directories[i].dir));
+}
+
+bool invariants_see_leader(const struct invariants *invariants)
+{
+    return invariants->node != NULL && invariants->node->control.quorum->active;
 }
 
 void invariants_end(struct invariants *invariants, enum ending ending)

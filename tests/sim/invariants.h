@@ -5,6 +5,8 @@
  * ...`, and counts as a violation of the run. What was promised in one life of the machine is
  * remembered for the next. Looking changes nothing: the run is the same without. */
 #pragma once
+#include <stdbool.h>
+
 #include "base/uuid.h"
 
 struct invariants;
@@ -34,6 +36,8 @@ void invariants_begin(
     struct invariants *invariants, const struct node *node); /* created, not started */
 /* While the node is still there: it will be killed, or has stopped. */
 void invariants_end(struct invariants *invariants, enum ending ending);
+/* Whether the node leads the quorum; before that it must write, and stops on a full disk. */
+bool invariants_see_leader(const struct invariants *invariants);
 /* While the node is down: what a partition promised from the offset on is damaged beyond what it must survive. */
 void invariants_lose(
     struct invariants *invariants, struct uuid topic_id, int32_t partition, int64_t from);

@@ -221,9 +221,9 @@ static void live(struct run *run)
         wait_us(run, sim_draw(run->sim, 2) == 0 ? 100000 : 600000);
         return;
     }
-    bool is_alive = wait_us(run, 1000000); /* to be elected, a node must write; on a full disk it would say so and stop */
+    bool is_alive = wait_us(run, 1000000); /* most are elected by then */
     for (uint64_t left = sim_draw(run->sim, 6); left > 0 && is_alive; left--) {
-        faults_strike(&run->faults);
+        faults_strike(&run->faults, invariants_see_leader(run->invariants));
         recorder_expect_damage(&run->recorder, faults_explain_damage(&run->faults));
         is_alive = wait_us(run, 1000000);
     }
