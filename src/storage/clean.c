@@ -24,7 +24,7 @@ enum {
     STEP_COST = 16 * 1024,         /* of a step in a slice, besides its bytes */
     SLICES_PER_SECOND = 10,        /* of one that is paced */
     SMALL_SLICE_BYTES = 64 * 1024, /* while somebody waits for the disk; */
-    RESTS = 7,                     /* and then it rests so many times as long as it worked */
+    RESTS = 15,                    /* and then it rests so many times as long as it worked */
 };
 
 /* What the worker's next step is. Each is one file operation, or none. */

@@ -21,7 +21,7 @@
 #include "storage/log_state.h"
 #include "storage/swap.h"
 
-enum { RETRY_MS = 1000, LEAST_BATCH_BYTES = 64 << 20 };
+enum { RETRY_MS = 1000, LEAST_BATCH_BYTES = 64 << 20, PATIENCE = 8 };
 
 _Static_assert(RUN_COUNT == sizeof(((struct cleaning *)0)->waits_for_run) / sizeof(bool), "");
 
@@ -181,10 +181,20 @@ void cleaning_set_pace(struct cleaning *cleaning)
         clean_set_pace(cleaning->clean, pace_of(&cleaning->flusher->cleaner.settings));
 }
 
-static bool somebody_waits(const void *context)
+/* Compacted logs have grown by a good part of what it goes through since it began: with more patience they would become
+ * dirty faster than they are cleaned. */
+static bool is_behind(const struct cleaning *cleaning)
 {
-    const struct flusher *flusher = context;
-    return flusher->waiting != NULL || flusher->runs[RUN_FLUSH].running;
+    int64_t written = cleaning->flusher->cleaner.written - cleaning->written_before;
+    return written > cleaning->bytes / PATIENCE;
+}
+
+static bool is_in_the_way(const void *context)
+{
+    const struct cleaning *cleaning = context;
+    const struct flusher *flusher = cleaning->flusher;
+    bool somebody_waits = flusher->waiting != NULL || flusher->runs[RUN_FLUSH].running;
+    return somebody_waits && !is_behind(cleaning);
 }
 
 static struct clean_plan make_plan(struct cleaning *cleaning)
@@ -210,8 +220,8 @@ static struct clean_plan make_plan(struct cleaning *cleaning)
         .map_load_factor = all->load_factor,
         .io_buffer_bytes = all->io_buffer_bytes / threads_of(all),
         .bytes_per_second = pace_of(all),
-        .is_in_the_way = somebody_waits,
-        .context = cleaning->flusher };
+        .is_in_the_way = is_in_the_way,
+        .context = cleaning };
 }
 
 static void begin(struct cleaning *cleaning)
@@ -527,7 +537,9 @@ void cleaning_start(struct log *log, const struct dirty_range *range, int64_t me
         .memory = memory,
         .first_dirty = range->first_dirty,
         .dirty_end = range->dirty_end,
-        .began_ms = loop_wall_ms(flusher->loop) };
+        .began_ms = loop_wall_ms(flusher->loop),
+        .bytes = range->clean_bytes + range->dirty_bytes,
+        .written_before = flusher->cleaner.written };
     if (range->was_reset) {
         if (!log->settings.deletes)
             report_warn("cleaner_checkpoint_reset",

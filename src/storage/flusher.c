@@ -467,6 +467,8 @@ void flush_note_written(struct log *log, int64_t bytes)
     struct flusher *flusher = log->flusher;
     log->written += bytes;
     flusher->dirty_bytes += bytes;
+    if (log->settings.compacts)
+        flusher->cleaner.written += bytes;
     if (!log->settings.page_cache)
         flusher->written += bytes;
     if (flusher->written >= log_dir_settings(flusher->dir)->checkpoint_bytes ||

@@ -530,6 +530,46 @@ void test_cleaning__gives_up_what_cannot_fit(void)
     sim_destroy(world.sim);
 }
 
+/* Who waits for the disk all the time, for what it writes to another log. */
+struct impatient {
+    struct timer timer;
+    struct log *log;
+};
+
+static void write_and_wait(struct timer *timer)
+{
+    struct impatient *impatient = container_of(timer, struct impatient, timer);
+    store_append(impatient->log, 1, 100, 1000, 0);
+    log_want_flush(impatient->log);
+    timer_set(world.store.loop, timer, loop_now_us(world.store.loop) + 100);
+}
+
+static int64_t time_beside_impatient(bool other_compacts)
+{
+    struct impatient impatient = { .timer.run = write_and_wait };
+    create_uncleaned();
+    world.settings.compacts = other_compacts;
+    world.settings.min_cleanable_ratio = 1;
+    int status = log_create(world.store.flusher, "/data", "other", 0, (struct uuid){ { 6 } },
+        &world.settings, &impatient.log);
+    assert_int_equal(status, 0);
+    timer_set(world.store.loop, &impatient.timer, loop_now_us(world.store.loop));
+    int64_t began_us = sim_now_us(world.sim);
+    flusher_set_cleaner(world.store.flusher, &world.cleaner, &world.memory);
+    assert_true(sim_run(world.sim, 600 * 1000000LL, is_cleaned, NULL));
+    int64_t took_us = sim_now_us(world.sim) - began_us;
+    timer_cancel(world.store.loop, &impatient.timer);
+    check_content();
+    sim_destroy(world.sim);
+    return took_us;
+}
+
+/* It leaves the disk to who waits for it, unless that makes compacted logs dirty faster than they are cleaned. */
+void test_cleaning__keeps_up_with_what_is_written(void)
+{
+    assert_true(time_beside_impatient(false) > 2 * time_beside_impatient(true));
+}
+
 void test_cleaning__keeps_the_newest_of_every_key(void)
 {
     const char *only = getenv("SEED"), *count = getenv("SEEDS");
