@@ -38,8 +38,8 @@ void test_flusher__checkpoints_under_full_load(void)
     struct store store;
     struct log_settings settings;
     log_settings_defaults(&settings);
-    settings.segment_bytes = 20 * 1000;
-    settings.retention_bytes = 40 * 1000;
+    settings.segment_bytes = 200 * 1000; /* a slow disk lets many stand open */
+    settings.retention_bytes = 400 * 1000;
     settings.retention_ms = -1;
     settings.file_delete_delay_ms = 0;
     settings.page_cache = true;
