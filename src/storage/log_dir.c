@@ -33,7 +33,7 @@ enum forgetting { FORGETTING_NOTHING, FORGETTING_BEGUN, FORGETTING_SENT, FORGETT
 
 /* The newest offsets that a flusher sent. */
 struct flusher_state {
-    const struct flusher *flusher;
+    const struct flusher *flusher; /* NULL: nobody's, of what was gone at the start */
     struct checkpoint_mail *mail; /* NULL: none yet */
     enum forgetting forgetting;
     struct checkpoint_kept *asked, *writing; /* to be answered: not begun, and when the write is over */
@@ -636,13 +636,13 @@ void log_dir_forget_gone(struct log_dir *dir)
         return;
     dir->names_gone = false;
     note_all_stale(dir);
+    state_of(dir, NULL)->forgetting = FORGETTING_SENT; /* as for a deletion of this life: the write may come later, or fail */
     if (dir->writing) { /* at the metadata log's checkpoint */
         dir->write_again = true;
         return;
     }
+    note_what_is_written(dir);
     build_files(dir);
-    if (dir->work.count == 0)
-        return;
     work_run(&dir->work);
     files_are_written(&dir->work);
 }

@@ -351,6 +351,35 @@ void test_crash__forgets_a_deleted_log_when_there_is_room_again(void)
     sim_destroy(world.sim);
 }
 
+/* So they do in the next life, when the one that deleted the log did not come to it. */
+void test_crash__forgets_a_log_of_the_life_before_when_there_is_room_again(void)
+{
+    char reason[256] = "";
+    struct store *store = &world.store;
+    create_world(1);
+    boot(&world);
+    while (world.durable < 50)
+        assert_true(sim_step(world.sim));
+    timer_cancel(store->loop, &world.work);
+    machine_disk_faults(world.machine)->is_full = false;
+    assert_false(sim_run(world.sim, 2 * 1000000LL, is_stopped, &world));
+    log_set_durable_task(world.log, NULL);
+    assert_int_equal(log_delete(world.log), 0);
+    machine_kill(world.machine);
+    machine_disk_faults(world.machine)->is_full = true;
+    store->io = machine_boot(world.machine, 2);
+    store->loop = loop_create(store->io, "test");
+    assert_int_equal(log_dir_open(store->loop, store->path, &store->settings, &store->dir, reason, sizeof(reason)), 0);
+    sim_start_loop(store->loop);
+    log_dir_forget_gone(store->dir);
+    assert_false(sim_run(world.sim, 3 * 1000000LL, is_stopped, &world));
+    assert_true(log_dir_is_forgetting(store->dir));
+    machine_disk_faults(world.machine)->is_full = false;
+    assert_false(sim_run(world.sim, 3 * 1000000LL, is_stopped, &world));
+    assert_false(log_dir_is_forgetting(store->dir));
+    sim_destroy(world.sim);
+}
+
 /* The system tells a failed write-back to one sync only: the flush that runs beside a checkpoint finds the
  * file clean, and must not count what it synced. */
 void test_crash__believes_no_sync_beside_one_that_failed(void)
