@@ -61,10 +61,10 @@ static void look_at_shard(
 static void looked(struct sim_watch *watch, const struct loop *turned)
 {
     struct invariants *invariants = container_of(watch, struct invariants, watch);
+    if (invariants->node != NULL && machine_disk_faults(invariants->machine)->is_full)
+        invariants->full_life = invariants->life; /* a worker may meet it, and no loop until there is room again */
     if (turned == NULL || invariants->node == NULL)
         return;
-    if (machine_disk_faults(invariants->machine)->is_full)
-        invariants->full_life = invariants->life;
     const struct shard *shard = shard_of_loop(invariants->node, turned);
     bool is_thorough = ++invariants->look_count % THOROUGH_EVERY == 0;
     if (shard != NULL)

@@ -19,6 +19,7 @@ struct walk {
     struct invariants *invariants;
     const struct node *node; /* NULL: it has stopped */
     const char *directory;
+    const struct log_dir *dir; /* NULL: it has stopped */
     bool is_unopened; /* the node stopped before it had opened all that is here */
 };
 
@@ -63,6 +64,15 @@ static bool is_path_of(const struct partition *partition, const char *path)
            (partition->move != NULL && strcmp(log_path(partition->move->future), path) == 0);
 }
 
+/* A start that has no room to open a future log leaves it to the next one. */
+static bool may_be_left(const struct walk *walk, const char *name, const char *path)
+{
+    bool is_future = name[size_without_id(name)] != 0, was_there = false;
+    for (int32_t i = 0; is_future && i < log_dir_place_count(walk->dir); i++)
+        was_there = was_there || strcmp(log_dir_place(walk->dir, i)->path, path) == 0;
+    return was_there && walk->invariants->full_life == walk->invariants->life;
+}
+
 static void visit_living(void *context, const char *name)
 {
     struct walk *walk = context;
@@ -74,7 +84,7 @@ static void visit_living(void *context, const char *name)
     snprintf(path, sizeof(path), "%s/%s", walk->directory, name);
     const struct partition *partition = find_partition(walk->node, key);
     bool is_its_own = partition != NULL && (partition->log == NULL || is_path_of(partition, path));
-    if (!is_its_own)
+    if (!is_its_own && (partition == NULL || !may_be_left(walk, name, path)))
         invariant_fell(walk->invariants, INVARIANT_disk_matches_shards,
             "directory=%s partition=%s log=%s", path, partition == NULL ? "none" : "some",
             partition == NULL || partition->log == NULL ? "none" : log_path(partition->log));
@@ -114,9 +124,9 @@ void look_at_directories(struct invariants *invariants, const struct node *node)
     if (!is_serving(node) || invariants->recorder->expects_damage || has_failed)
         return; /* what could not be deleted stays */
     for (int i = 0; i < node->directory_count; i++) {
-        struct walk walk = { invariants, node,
-            node->directories[i].dir == NULL ? NULL : log_dir_path(node->directories[i].dir) };
-        if (walk.directory != NULL && log_dir_failure(node->directories[i].dir) == 0)
+        const struct log_dir *dir = node->directories[i].dir;
+        struct walk walk = { invariants, node, dir == NULL ? NULL : log_dir_path(dir), dir, false };
+        if (dir != NULL && log_dir_failure(dir) == 0)
             see_names(invariants->machine, walk.directory, visit_living, &walk);
     }
     for (int32_t i = 0; i < node->shards.count; i++)
