@@ -536,7 +536,7 @@ void test_move__copies_a_piece_a_pass_in_turn(void)
     struct partition_settings settings = { .codec = -1, .segment_bytes = 20 * 1000 };
     struct partition *partitions[MANY];
     struct log_settings log_settings;
-    struct log *log, *future;
+    struct log *log, *futures[MANY];
     struct stage stage;
     int64_t before = 0, least, copied;
     stage_begin(&stage);
@@ -548,9 +548,13 @@ void test_move__copies_a_piece_a_pass_in_turn(void)
             store_append(log, RECORDS, 20000, 1, EPOCH);
         partitions[i] = partition_create(loop_of(&stage), of, log, &settings);
         partition_lead(partitions[i], true, EPOCH);
-        assert_int_equal(log_create_future(stage.stores[1].flusher, stage.stores[1].path, "many", i, of.topic_id, &log_settings, &future), 0);
-        move_begin(partitions[i], future, 1, &stage.watch, &stage.move_pace);
+        assert_int_equal(log_create_future(stage.stores[1].flusher, stage.stores[1].path, "many", i, of.topic_id, &log_settings, &futures[i]), 0);
     }
+    for (int i = 0; i < MANY; i++) /* else some would wait for that while others are copied */
+        while (!log_point_is_kept(futures[i]))
+            assert_true(loop_turn(loop_of(&stage)));
+    for (int i = 0; i < MANY; i++)
+        move_begin(partitions[i], futures[i], 1, &stage.watch, &stage.move_pace);
     while (before < MANY * BATCHES * RECORDS) {
         assert_true(loop_turn(loop_of(&stage)));
         copied = copied_of(partitions, &least);
