@@ -25,11 +25,39 @@ static struct job *wait_for_job(struct io *io)
     return mail == NULL ? NULL : container_of(mail, struct job, mail);
 }
 
+/* The lock is held. */
+static void put_last(struct io *io, struct job *job)
+{
+    job->mail.next = NULL;
+    if (io->first_job == NULL)
+        io->first_job = &job->mail;
+    else
+        io->last_job->next = &job->mail;
+    io->last_job = &job->mail;
+    pthread_cond_signal(&io->submitted);
+}
+
+/* A flush that somebody waits for must not wait in turn for long lists of others, as many as there are workers. */
+static bool give_way(struct io *io, struct job *job)
+{
+    pthread_mutex_lock(&io->lock);
+    bool others_wait = io->first_job != NULL;
+    if (others_wait)
+        put_last(io, job);
+    pthread_mutex_unlock(&io->lock);
+    return others_wait;
+}
+
 static void *work(void *context)
 {
     struct io *io = context;
     for (struct job *job; (job = wait_for_job(io)) != NULL;) {
-        while (job->step(job) == JOB_AGAIN)
+        bool has_more = true, is_away = false;
+        while (has_more && !is_away) {
+            has_more = job->step(job) == JOB_AGAIN;
+            is_away = has_more && give_way(io, job);
+        }
+        if (is_away)
             continue;
         job->mail.deliver = finish_job;
         /* The loop may end with this mail: the lock keeps it until the wake-up is through. See loop_destroy(). */
@@ -45,15 +73,9 @@ void worker_submit(struct io *io, struct loop *owner, struct job *job)
     assert(job->step != NULL && job->done != NULL);
     job->owner = owner;
     owner->job_count++;
-    job->mail.next = NULL;
     pthread_mutex_lock(&io->lock);
     assert(!io->stopping);
-    if (io->first_job == NULL)
-        io->first_job = &job->mail;
-    else
-        io->last_job->next = &job->mail;
-    io->last_job = &job->mail;
-    pthread_cond_signal(&io->submitted);
+    put_last(io, job);
     pthread_mutex_unlock(&io->lock);
 }
 

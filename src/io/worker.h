@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Workers run what blocks: fsync, create, rename, unlink, truncate, cold reads. A job is a struct with a step;
  * each call makes at most one file operation, bounded in bytes, and returns, so that in the simulator a crash can
- * fall between any two. done() runs on the owner's loop. A job that must be ignored when its log has changed
- * meanwhile carries the log's generation and compares it in done(). */
+ * fall between any two, and so that a job with more to do can go behind those that wait by then. done() runs on the
+ * owner's loop. A job that must be ignored when its log has changed meanwhile carries the log's generation and
+ * compares it in done(). */
 #pragma once
 #include "io/loop.h"
 

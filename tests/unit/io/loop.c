@@ -212,6 +212,54 @@ void test_loop__stays_until_its_jobs_are_done(void)
     io_destroy(io);
 }
 
+struct long_job {
+    struct job job;
+    _Atomic bool other_waits, other_ran;
+    int steps; /* while the other waited */
+};
+
+static enum job_progress long_step(struct job *job)
+{
+    struct long_job *it = container_of(job, struct long_job, job);
+    if (!it->other_waits)
+        return JOB_AGAIN;
+    return it->other_ran || ++it->steps == 1000 ? JOB_DONE : JOB_AGAIN;
+}
+
+struct short_job {
+    struct job job;
+    struct long_job *other;
+};
+
+static enum job_progress short_step(struct job *job)
+{
+    container_of(job, struct short_job, job)->other->other_ran = true;
+    return JOB_DONE;
+}
+
+static void nothing_done(struct job *job)
+{
+    (void)job;
+}
+
+/* The only worker is in the middle of a long list: what is one step waits for one step of it. */
+void test_loop__lets_short_jobs_between_the_steps_of_long_ones(void)
+{
+    struct long_job lasting = { .job = { .step = long_step, .done = nothing_done } };
+    struct short_job quick = { .job = { .step = short_step, .done = nothing_done }, .other = &lasting };
+    struct io *io = io_create(1);
+    struct loop *loop = loop_create(io, "loop");
+    worker_submit(io, loop, &lasting.job);
+    worker_submit(io, loop, &quick.job);
+    lasting.other_waits = true;
+    loop_stop(loop);
+    turn(loop);
+    assert_true(lasting.other_ran);
+    assert_in_range(lasting.steps, 0, 2);
+    loop_destroy(loop);
+    io_destroy(io);
+}
+
 /* A signal that main watches becomes a task. */
 void test_loop__turns_a_signal_into_a_task(void)
 {
