@@ -15,7 +15,7 @@
 #include "replica/partition.h"
 #include "storage/flusher.h"
 
-enum { LOOK_MS = 20, ROOM_MS = 10, TROUBLE_MS = 1000 };
+enum { LOOK_MS = 20, ROOM_MS = 10, TROUBLE_MS = 1000, DURABLE_MS = 10 * 1000 };
 
 static void step_at(struct move *move, int64_t at_us)
 {
@@ -99,6 +99,15 @@ static void warm(struct move *move, struct log_slice *cold)
     log_slice_release(cold);
 }
 
+/* Others wait for the disk, and for the flush that has this piece: the next one of the loop comes when it is durable, or
+ * when that takes very long. */
+static void let_it_be_durable(struct move *move)
+{
+    move->holds_next = true;
+    log_want_flush(move->future);
+    timer_set_in(move->partition->loop, &move->pace->next, DURABLE_MS);
+}
+
 static void copy(struct move *move)
 {
     struct log_slice cold;
@@ -109,6 +118,8 @@ static void copy(struct move *move)
     }
     int status = move_copy(move, move->is_warmed, &size, &cold);
     move->is_warmed = false;
+    if (status == 0 && size > 0)
+        let_it_be_durable(move);
     if (status == -EAGAIN)
         warm(move, &cold);
     else if (status == -EBUSY)
@@ -127,6 +138,13 @@ static bool may_step(const struct move *move)
 {
     return !move->is_paused && !flusher_is_failed(log_flusher(move->future)) &&
            !flusher_is_failed(log_flusher(move->partition->log));
+}
+
+static void let_next_copy(struct move *move)
+{
+    if (move->holds_next && timer_is_set(&move->pace->next))
+        timer_set_in(move->pace->loop, &move->pace->next, 0);
+    move->holds_next = false;
 }
 
 static void leave_queue(struct move *move)
@@ -220,6 +238,7 @@ static void destroy(struct move *move)
     timer_cancel(partition->loop, &move->timer);
     log_warm_destroy(move->warm);
     leave_queue(move);
+    let_next_copy(move);
     if (move->pace->waiting == NULL)
         timer_cancel(partition->loop, &move->pace->next);
     partition->move = NULL;
@@ -306,10 +325,12 @@ static void run_timer(struct timer *timer)
 static void future_is_durable(struct task *task)
 {
     struct move *move = container_of(task, struct move, future_durable);
-    if (move->partition == NULL)
+    if (move->partition == NULL) {
         reap(move);
-    else
-        partition_note_limit(move->partition);
+        return;
+    }
+    let_next_copy(move);
+    partition_note_limit(move->partition);
 }
 
 /* ---- Life. ---- */
