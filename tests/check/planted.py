@@ -240,9 +240,10 @@ def present_too_late(world):
     world.say("b", "ok", "get", "name", value)
 
 
-def told_before_it_is_ok(world, name, then):
-    """A value is written over another; before that is acknowledged one reader sees the new one, the next the old one; then comes another read."""
-    old, new = world.value(), world.value()
+def told_before_it_is_ok(world, name, then, new=None):
+    """A value, or absence, is written over another; before that is acknowledged one reader sees the new one, the next the old one; then comes
+    another read."""
+    old, new = world.value(), new or world.value()
     world.say("a", "invoke", "set", name, old)
     world.say("a", "ok", "set", name, old)
     world.say("a", "invoke", "set", name, new)
@@ -426,7 +427,8 @@ def main():
     cases += [(found, lambda world, case=case: deleted_later(world, case), "disk") for found, case in (
         ("", "nothing"), ("lost-write", "lost"), ("poll-skip", "skipped"))]
     cases += [(found, lambda world, case=case: told_before_it_is_ok(world, *case), "disk") for found, case in (
-        ("", ("settings/x", 1)), ("not-linearizable", ("settings/x", 0)), ("not-linearizable", ("name", 1)))]
+        ("", ("settings/x", 1)), ("not-linearizable", ("settings/x", 0)), ("not-linearizable", ("name", 1)),
+        ("", ("settings/x", 1, "-")), ("not-linearizable", ("settings/x", 0, "-")), ("not-linearizable", ("name", 1, "-")))]
     cases += [(found, lambda world, case=case: rot_takes(world, *case), "disk") for found, case in (
         ("", (-1, -1)), ("", (-2, -2)), ("", (-1, -3)), ("inconsistent-offset unseen stale-offset", (-2, -1)), ("inconsistent-offset unseen stale-offset", (-1, None)))]
     disk, cache = "disk", "page-cache"

@@ -66,11 +66,15 @@ static void widen(struct zone *zone, int64_t begin, int64_t end)
 }
 
 /* A node's shards hear of a change one after the other, and it is acknowledged when all have; before, one may tell it and
- * another not. So of settings a value counts from when its write was acknowledged. */
+ * another not. So of settings a value counts from when its write was acknowledged, and an absence when none waits for that. */
+static bool is_told_early(const struct register_checker *checker, int32_t key)
+{
+    return strncmp(checker->history->keys.texts[key], "settings/", 9) == 0;
+}
+
 static bool counts(const struct register_checker *checker, const struct zone *zone)
 {
-    return zone->outcome == PHASE_OK ||
-           strncmp(checker->history->keys.texts[zone->key], "settings/", 9) != 0;
+    return zone->outcome == PHASE_OK || !is_told_early(checker, zone->key);
 }
 
 static void take_value(struct register_checker *checker, const struct line *line,
@@ -107,7 +111,8 @@ static void take_absence(struct register_checker *checker, const struct line *li
     if (is_write && (line->phase == PHASE_OK || line->phase == PHASE_FAIL))
         key->open_absences--;
     if (line->phase == PHASE_OK) {
-        add_absence(checker, line->key, pending->begin, line->number);
+        if (is_write || key->open_absences == 0 || !is_told_early(checker, line->key))
+            add_absence(checker, line->key, pending->begin, line->number);
         if (is_write) {
             key->last_absence = line->number;
             key->used_absences -= key->used_absences > 0; /* it may have been one of those */
