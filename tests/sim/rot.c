@@ -12,7 +12,8 @@
 enum { PATH_SIZE = 1024, SECTOR = 512, TRIES = 8 };
 
 /* By the end of their names. What has no checksum, as Kafka reads it, and says how far a log reaches or who wrote it, nobody can
- * tell from the truth when one digit of it is another; so bits do not flip there, and in quorum-state only those do that make no digit. */
+ * tell from the truth when one digit of it is another; so bits do not flip there, and in quorum-state and
+ * meta.properties only those do that make no digit. */
 static const char *const flipping[] = { ".log", ".log", ".index", ".timeindex", ".snapshot", ".checkpoint",
     "replication-offset-checkpoint", "leader-epoch-checkpoint", "quorum-state", "meta.properties" };
 static const char *const unreadable[] = { ".log", ".index", ".timeindex", ".snapshot", ".checkpoint", "leader-epoch-checkpoint",
@@ -114,7 +115,7 @@ bool rot_strike(struct sim *sim, struct machine *machine, bool flips)
         int64_t room = choice.size - position;
         size_t decays = flips ? 1 : room < SECTOR ? (size_t)room : SECTOR;
         uint8_t bit = flips ? (uint8_t)(1 << sim_draw_fault(sim, 8)) : 0;
-        if (flips && strcmp(choice.suffix, "quorum-state") == 0)
+        if (flips && (strcmp(choice.suffix, "quorum-state") == 0 || strcmp(choice.suffix, "meta.properties") == 0))
             bit |= 0x80;
         machine_decay(machine, choice.path, position, decays, bit);
         return true;
