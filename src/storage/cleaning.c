@@ -67,12 +67,12 @@ void cleaning_stop(struct cleaning *cleaning)
         if (!cleaning->working)
             end(cleaning);
         return;
-    default: /* a swap that counts goes on; at a stop, what cannot now is done by the next start */
+    default: /* a swap that counts goes on; at a stop, what cannot now is done by the next start,
+              * and what does not count yet is removed there: some of its files have other names */
         if (cleaning->working || (cleaning->log != NULL && !cleaning->flusher->cleaner.stopping &&
                                      cleaning->flusher->failure == 0))
             return;
-        timer_cancel(cleaning->flusher->loop, &cleaning->retry);
-        stop_clean(cleaning);
+        end(cleaning);
         return;
     }
 }

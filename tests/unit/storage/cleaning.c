@@ -510,6 +510,50 @@ void test_cleaning__goes_on_with_others_when_one_fails(void)
     sim_destroy(world.sim);
 }
 
+static bool is_claiming(void *context)
+{
+    (void)context;
+    return world.log->is_swapping;
+}
+
+struct claimed {
+    bool has_log, has_index;
+};
+
+static int look_at_claimed(void *context, const char *name)
+{
+    struct claimed *claimed = context;
+    claimed->has_log = claimed->has_log || strcmp(name, "00000000000000000000.log.cleaned") == 0;
+    claimed->has_index = claimed->has_index || strcmp(name, "00000000000000000000.index.swap") == 0;
+    return 0;
+}
+
+/* The node stops between two names of a claim: the files keep the names that they have. An index alone under the name of
+ * a swap would be taken for that of the old segment by the next start. */
+void test_cleaning__leaves_half_a_claim_to_the_next_start(void)
+{
+    struct claimed claimed = { 0 };
+    create_uncleaned();
+    flusher_set_cleaner(world.store.flusher, &world.cleaner, &world.memory);
+    assert_true(sim_run(world.sim, 60 * 1000000LL, is_claiming, NULL));
+    struct disk_faults *faults = machine_disk_faults(world.machine);
+    faults->fails[DISK_NAME] = 1000000;
+    faults->fails_with = -ENOSPC;
+    faults->fails_below = "/data/topic-0/00000000000000000000.timeindex";
+    assert_true(sim_run(world.sim, 60 * 1000000LL, has_failed, NULL));
+    stop();
+    assert_int_equal(directory_list(machine_boot(world.machine, 1), "/data/topic-0", look_at_claimed, &claimed), 0);
+    machine_kill(world.machine);
+    assert_true(claimed.has_index);
+    assert_true(claimed.has_log);
+    faults->fails[DISK_NAME] = 0;
+    boot();
+    check_content();
+    assert_true(sim_run(world.sim, 600 * 1000000LL, is_cleaned, NULL));
+    check_content();
+    sim_destroy(world.sim);
+}
+
 static bool is_given_up(void *context)
 {
     (void)context;
