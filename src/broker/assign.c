@@ -75,13 +75,13 @@ static void answer_first(struct control *control)
     mail_send(control->loop, first->shard->loop, &first->mail);
 }
 
-/* Another controller or epoch is a reason to try again, with the next heartbeat; anything else is final. */
+/* Another controller or epoch, and a disk without room for it, are reasons to try again, with the next heartbeat; anything else is final. */
 static void told(struct control_errand *errand)
 {
     struct assign_call *call = container_of(errand, struct assign_call, errand);
     struct control *control = call->control;
     enum error error = errand->error != ERROR_NONE ? errand->error : (enum error)call->response.error_code;
-    bool again = error == ERROR_NOT_CONTROLLER || error == ERROR_STALE_BROKER_EPOCH;
+    bool again = error == ERROR_NOT_CONTROLLER || error == ERROR_STALE_BROKER_EPOCH || error == ERROR_KAFKA_STORAGE_ERROR;
     int32_t count = call->count;
 
     call_end(call);
