@@ -19,6 +19,12 @@ static bool is_gone(const struct changer *changer, int16_t error)
     return error == ERROR_UNKNOWN_TOPIC_OR_PARTITION && changer->topic->state != TOPIC_THERE;
 }
 
+/* A call that came only when the node was up again may ask for a place above what rot left of the log. */
+static bool has_rotted(const struct changer *changer, int16_t error)
+{
+    return error == ERROR_OFFSET_OUT_OF_RANGE && changer->topic->may_lose;
+}
+
 static void hear_added(struct actor *actor)
 {
     struct changer *changer = changer_of(actor);
@@ -57,7 +63,7 @@ static void hear_deleted(struct actor *actor)
     int16_t error = ERROR_UNKNOWN_SERVER_ERROR;
     if (response->topics_count == 1 && response->topics[0].partitions_count == 1)
         error = response->topics[0].partitions[0].error_code;
-    if (!is_gone(changer, error) && !actor_succeeded(actor, error, "delete_records"))
+    if (!is_gone(changer, error) && !has_rotted(changer, error) && !actor_succeeded(actor, error, "delete_records"))
         return;
     if (error == ERROR_NONE && response->topics[0].partitions[0].low_watermark < changer->offset)
         recorder_violate(actor->workload->recorder, "records_are_not_deleted", "key=%s offset=%lld",

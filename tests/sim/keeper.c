@@ -113,7 +113,7 @@ static bool may_be_removed(const struct keeper *keeper, int64_t number)
         return false;
     for (int64_t other = 1; other <= keeper->sent_count; other++)
         if (is_tombstone(other) && key_of(other) == key_of(number) &&
-            (other == number || (keeper->sent[other].fate == KEPT_UNSURE && keeper->sent[other].life >= keeper->sent[number].life)))
+            (other == number || (keeper->sent[other].fate == KEPT_UNSURE && keeper->sent[other].lost_in_life >= keeper->sent[number].life)))
             return true;
     return false;
 }
@@ -172,7 +172,7 @@ static void end_batch(struct keeper *keeper, int fate, int64_t base_offset)
             continue;
         }
         kept->fate = fate;
-        kept->life = keeper->actor.workload->recorder->lives;
+        kept->lost_in_life = keeper->actor.workload->recorder->lives;
     }
 }
 

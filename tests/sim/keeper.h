@@ -11,7 +11,7 @@ enum { KEEPER_KEYS = 6, KEEPER_RECORDS_MOST = 4 }; /* in a batch */
 struct kept {
     enum { KEPT_UNSURE, KEPT_STORED, KEPT_REFUSED } fate;
     int64_t timestamp, offset; /* offset: of what is stored */
-    int life;                  /* of the node: when it was sent; of an unsure one when it was lost */
+    int life, lost_in_life;    /* of the node: when it was sent, and when nothing had been heard of it */
 };
 
 struct keeper {

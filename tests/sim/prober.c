@@ -35,11 +35,12 @@ static void violate(const struct prober *prober, const char *name, int64_t answe
         key_of(prober), (long long)answer, (long long)known);
 }
 
-/* What was known when it was asked still holds: power takes nothing of it, and no deletion was asked for. */
+/* What was known when it was asked still holds: power takes nothing of it, no deletion was asked for, and retention never took it, which
+ * an answer may tell though a cut of power has brought it back. */
 static bool holds(const struct prober *prober, int64_t offset)
 {
     return !prober->topic->may_lose && prober->topic->state == TOPIC_THERE &&
-           offset >= prober->topic->deleted_below[prober->partition];
+           offset >= topic_farthest_start(prober->topic, prober->partition);
 }
 
 /* ---- Offsets ---- */
@@ -121,7 +122,9 @@ static void hear_epoch(struct actor *actor)
     const struct offset_for_leader_epoch_epoch_end_offset *answer = &response->topics[0].partitions[0];
     if (!is_gone(prober, answer->error_code) && !actor_succeeded(actor, answer->error_code, "offset_for_leader_epoch"))
         return;
-    if (answer->error_code == ERROR_NONE && holds(prober, facts->offset)) {
+    if (actor_may_see_damage(actor)) {
+        /* epochs that decayed are taken from the batches, up to one that decayed, too */
+    } else if (answer->error_code == ERROR_NONE && holds(prober, facts->offset)) {
         if (answer->leader_epoch != facts->epoch)
             violate(prober, "leader_epoch_is_not_known", answer->leader_epoch, facts->epoch);
         if (answer->end_offset <= facts->offset)
@@ -143,6 +146,13 @@ static void ask_epoch(struct prober *prober)
 }
 
 /* ---- Producers ---- */
+
+/* When a snapshot has decayed, only an older one and the batches that are left tell of producers. */
+static bool may_be_forgotten(const struct prober *prober)
+{
+    return prober->actor.workload->recorder->damaged_life > 0 &&
+           prober->facts.last_offset < topic_farthest_start(prober->topic, prober->partition);
+}
 
 /* It is there with what it was told, or went on since. */
 static void see_producers(struct prober *prober, const struct describe_producers_partition_response *answer)
@@ -172,7 +182,7 @@ static void hear_producers(struct actor *actor)
     const struct describe_producers_partition_response *answer = &response->topics[0].partitions[0];
     if (!is_gone(prober, answer->error_code) && !actor_succeeded(actor, answer->error_code, "describe_producers"))
         return;
-    if (answer->error_code == ERROR_NONE && holds(prober, INT64_MAX))
+    if (answer->error_code == ERROR_NONE && holds(prober, INT64_MAX) && !may_be_forgotten(prober))
         see_producers(prober, answer);
     actor_wait(actor, 200000);
 }

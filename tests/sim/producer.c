@@ -197,13 +197,14 @@ int16_t producer_read_answer(struct producer *producer, const struct client *cli
     return topic->partition_responses[0].error_code;
 }
 
-static void remember(struct producer *producer)
+static void remember(struct producer *producer, int64_t base_offset)
 {
     struct partition_facts *facts = &producer->topic->facts[producer->partition];
     facts->has_producer = true;
     facts->producer_id = producer->producer_id;
     facts->producer_epoch = producer->epoch;
     facts->last_sequence = sequence_behind(producer->sequence, producer->count - 1);
+    facts->last_offset = base_offset + producer->count - 1;
     producer->is_known[producer->partition] = true;
 }
 
@@ -224,7 +225,7 @@ static void hear_success(struct producer *producer, int64_t base_offset)
     if (!is_spoiled(producer) && !producer->topic->may_lose && base_offset != producer->first_offset)
         producer_violate(producer, "batch_was_answered_with_two_offsets", base_offset);
     if (producer->kind == BATCH_NORMAL && producer->is_idempotent)
-        remember(producer);
+        remember(producer, base_offset);
     if (producer->kind == BATCH_NORMAL && is_repeatable && actor_draw(actor, 6) == 0) {
         if (producer->other_offset == OFFSET_NONE)
             producer_note(producer, "ok", base_offset);

@@ -55,6 +55,7 @@ static void hear_batch(struct client *client)
 void producer_send_twice(struct producer *producer, const struct produce_request *request)
 {
     producer->is_doubled = true;
+    producer->other.answered = hear_batch; /* a question about the end may have been hung up */
     client_ask(&producer->other, API_PRODUCE, FIRST_WITH_IDS, request, CALL_LIMIT_US);
 }
 

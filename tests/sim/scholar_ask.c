@@ -146,9 +146,10 @@ static void hear_epoch(struct actor *actor)
     struct studied_end right = study_end_of(&scholar->study, scholar->epoch);
     if (!scholar_answer_is_right(scholar, answer->error_code, "offset_for_leader_epoch"))
         return;
-    if (answer->leader_epoch != right.epoch)
+    bool is_whole = !actor_may_see_damage(actor); /* else epochs may be taken from the batches up to one that decayed */
+    if (is_whole && answer->leader_epoch != right.epoch)
         scholar_violate(scholar, "another_leader_epoch_is_told", answer->leader_epoch, right.epoch);
-    if (answer->end_offset != right.offset)
+    if (is_whole && answer->end_offset != right.offset)
         scholar_violate(scholar, "leader_epoch_has_another_end", answer->end_offset, right.offset);
     actor_wait(actor, 100000);
 }
@@ -194,7 +195,8 @@ static void hear_read(struct actor *actor)
     const struct fetch_partition_data *data = &response->responses[0].partitions[0];
     if (!scholar_answer_is_right(scholar, data->error_code, "fetch"))
         return;
-    see_read(scholar, data);
+    if (!actor_may_see_damage(actor)) /* a header that decayed may say that the batch ends before its last record */
+        see_read(scholar, data);
     actor_wait(actor, 100000);
 }
 

@@ -24,6 +24,7 @@ struct partition_facts {
     int32_t epoch; /* of the leader that wrote the record */
     int64_t producer_id;
     int32_t producer_epoch, last_sequence;
+    int64_t last_offset; /* of that sequence */
     int64_t gone_below; /* deletion of what is below was answered */
 };
 
