@@ -127,10 +127,15 @@ static void lose_batch(struct actor *actor)
     forget_id(producer);
 }
 
-/* The broker lost what it knew of the producer: right only where power may take what was written. */
+static bool may_be_forgotten(const struct producer *producer)
+{
+    return producer->topic->may_lose || workload_may_forget(producer->actor.workload, producer->topic, producer->partition);
+}
+
+/* The broker lost what it knew of the producer: right only where power may take what was written, or decay. */
 static bool is_forgotten(const struct producer *producer, int16_t error)
 {
-    return producer->topic->may_lose &&
+    return may_be_forgotten(producer) &&
            (error == ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER || error == ERROR_UNKNOWN_PRODUCER_ID);
 }
 
@@ -326,8 +331,8 @@ static enum batch_kind draw_kind(struct producer *producer)
 {
     struct actor *actor = &producer->actor;
     bool is_first = producer->sequence == producer->first_sequence;
-    bool is_known = producer->is_idempotent && !is_first && !producer->topic->may_lose;
-    bool begins_epoch = producer->is_known[producer->partition] && is_first && !producer->topic->may_lose;
+    bool is_known = producer->is_idempotent && !is_first && !may_be_forgotten(producer);
+    bool begins_epoch = producer->is_known[producer->partition] && is_first && !may_be_forgotten(producer);
     if (begins_epoch && actor_draw(actor, 4) == 0)
         return BATCH_SEQUENCE_GAP;
     if (producer->acks == 0 || actor_draw(actor, 12) > 0)
@@ -359,6 +364,20 @@ static void begin_batch(struct producer *producer)
     producer_note(producer, "invoke", OFFSET_NONE);
 }
 
+/* Sent again it might be stored again: the broker may not know it any more. */
+static bool is_in_doubt(const struct producer *producer)
+{
+    bool is_repeated = producer->is_idempotent && (producer->attempts > 0 || producer->kind == BATCH_ECHO);
+    return is_repeated && workload_may_forget(producer->actor.workload, producer->topic, producer->partition);
+}
+
+static void give_up(struct producer *producer)
+{
+    end_batch(producer, "info", OFFSET_NONE);
+    forget_id(producer);
+    actor_wait(&producer->actor, 30000);
+}
+
 static void act_as_producer(struct actor *actor)
 {
     struct producer *producer = producer_of(actor);
@@ -378,7 +397,10 @@ static void act_as_producer(struct actor *actor)
     } else {
         if (producer->count == 0)
             begin_batch(producer);
-        send_batch(producer);
+        if (is_in_doubt(producer))
+            give_up(producer);
+        else
+            send_batch(producer);
     }
 }
 

@@ -296,6 +296,15 @@ static void send_some(struct streamer *streamer)
     }
 }
 
+/* Over a new connection it would send again what the broker may not know any more. */
+static bool is_in_doubt(const struct streamer *streamer)
+{
+    bool may_forget = false;
+    for (int32_t i = 0; i < streamer->partition_count; i++)
+        may_forget |= workload_may_forget(streamer->actor.workload, streamer->topic, i);
+    return may_forget && streamer->next_batch > 0;
+}
+
 static bool is_hopeless(struct streamer *streamer)
 {
     bool is_old = streamer->first_unanswered < streamer->next_batch && batch_of(streamer, streamer->first_unanswered)->attempts >= ATTEMPTS_MOST;
@@ -321,6 +330,11 @@ static void act_as_streamer(struct actor *actor)
     if (streamer->pipe.call_count > 0 && now_us - streamer->heard_us > CALL_LIMIT_US)
         streamer->is_broken = true;
     if (streamer->is_broken || streamer->pipe.socket == NULL) {
+        if (is_in_doubt(streamer)) {
+            give_up(streamer);
+            actor_wait(actor, 50000);
+            return;
+        }
         if (!connect(streamer)) {
             actor_wait(actor, 300000);
             return;

@@ -175,6 +175,11 @@ const char *workload_lose(struct workload *workload, struct uuid topic_id, int32
     return NULL;
 }
 
+bool workload_may_forget(const struct workload *workload, const struct topic *topic, int32_t partition)
+{
+    return workload->recorder->damaged_life > 0 && topic_farthest_start(topic, partition) > 0;
+}
+
 void workload_drain(struct workload *workload)
 {
     workload->draining = true;

@@ -74,6 +74,9 @@ void workload_destroy(struct workload *workload);
  * key in the history; NULL: somebody is in the middle of what the loss would upset, or its id is not known, so it must not be. */
 const char *workload_lose(struct workload *workload, struct uuid topic_id, int32_t partition, int64_t from);
 
+/* The partition's producers may be forgotten: what stood of them in a snapshot alone, since their batches are gone, may have decayed. */
+bool workload_may_forget(const struct workload *workload, const struct topic *topic, int32_t partition);
+
 void workload_drain(struct workload *workload);           /* finish what is under way, then read all from the beginning */
 bool workload_is_drained(const struct workload *workload);
 void workload_tell(const struct workload *workload);      /* on standard error: who still waits, for a run that hangs */
