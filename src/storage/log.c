@@ -354,7 +354,7 @@ int log_create_future(struct flusher *flusher, const char *directory_path, const
     int status = create_at(flusher, path, topic, partition, topic_id, settings, out_log);
     memory_give(path);
     if (status == 0) /* the file may have the line of one that was given up */
-        (*out_log)->point_told = INT64_MAX;
+        (*out_log)->point_told = (*out_log)->point_mailed = INT64_MAX;
     return status;
 }
 

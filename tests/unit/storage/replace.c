@@ -173,17 +173,29 @@ void test_replace__removes_what_waits_for_room(void)
     replace_and_look(world.future->settings.file_delete_delay_ms);
 }
 
+static bool is_answered(void *context)
+{
+    const struct flusher *flusher = context;
+    return !flusher->cleaner.points_asked;
+}
+
 /* A move is given up and asked for again: the checkpoint file still has the line of the old future log,
  * and the new one must not grow below it, or a crash would find it shorter than what was confirmed. */
 void test_replace__begins_no_future_log_below_the_line_of_another(void)
 {
     struct log_settings settings;
-    struct log *next;
+    struct log *next, *other;
     create_world();
     create_logs();
     log_settings_defaults(&settings);
+    struct flusher *to = world.stores[1].flusher;
+    assert_int_equal(log_create_future(to, paths[1], "other", 0, (struct uuid){ { 8 } }, &settings, &other), 0);
+    assert_false(log_point_is_kept(other));
+    while (!to->cleaner.points_asked)
+        assert_true(sim_step(world.sim));
     assert_int_equal(log_delete(world.future), 0);
-    assert_int_equal(log_create_future(world.stores[1].flusher, paths[1], "topic", 0, (struct uuid){ { 9 } }, &settings, &next), 0);
+    assert_int_equal(log_create_future(to, paths[1], "topic", 0, (struct uuid){ { 9 } }, &settings, &next), 0);
+    assert_true(sim_run(world.sim, SECOND_US, is_answered, to)); /* to the other: it says nothing of this one */
     assert_false(log_point_is_kept(next));
     rest();
     assert_true(log_point_is_kept(next));
