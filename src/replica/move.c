@@ -100,9 +100,13 @@ static void warm(struct move *move, struct log_slice *cold)
 }
 
 /* Others wait for the disk, and for the flush that has this piece: the next one of the loop comes when it is durable, or
- * when that takes very long. */
-static void let_it_be_durable(struct move *move)
+ * when that takes very long. But not where the log grows by more than half of what is copied: that would never end. */
+static void let_it_be_durable(struct move *move, int64_t copied)
 {
+    int64_t lag = move_lag(move), grown = lag + copied - move->lag;
+    move->lag = lag;
+    if (grown > copied / 2)
+        return;
     move->holds_next = true;
     log_want_flush(move->future);
     timer_set_in(move->partition->loop, &move->pace->next, DURABLE_MS);
@@ -116,10 +120,11 @@ static void copy(struct move *move)
         step_in(move, ROOM_MS);
         return;
     }
+    int64_t end = log_end(move->future);
     int status = move_copy(move, move->is_warmed, &size, &cold);
     move->is_warmed = false;
     if (status == 0 && size > 0)
-        let_it_be_durable(move);
+        let_it_be_durable(move, log_end(move->future) - end);
     if (status == -EAGAIN)
         warm(move, &cold);
     else if (status == -EBUSY)
@@ -357,6 +362,7 @@ void move_begin(struct partition *partition, struct log *future, int log_dir_ind
     move->timer.run = run_timer;
     move->future_durable.run = future_is_durable;
     move->generation = log_generation(partition->log) - 1; /* not looked at yet */
+    move->lag = INT64_MAX;
     partition->move = move;
     log_set_durable_task(future, &move->future_durable);
     log_hold(partition->log, true);

@@ -55,6 +55,7 @@ struct move {
     bool is_warmed;        /* the next piece may wait for the disk: it was just read */
     bool is_paused, wants_to_finish, waits_for_write, waits_for_turn;
     bool holds_next; /* others' pieces, until the one it copied is durable */
+    int64_t lag;     /* behind the last piece */
     bool trouble_told;   /* that it stands still was reported */
     uint32_t generation; /* of the current log, that the future one agrees with */
     int64_t promised_end; /* when they joined: the future log must be durable up to there */

@@ -122,7 +122,7 @@ int move_copy(struct move *move, bool may_block, int64_t *out_size, struct log_s
     int status = log_generation(current) == move->generation ? 0 : align(move);
     if (status == 0)
         status = follow_start(move);
-    if (status == 0 && !log_point_is_kept(future))
+    if (status == 0 && !(log_point_is_kept(future) && log_is_settled(current)))
         status = -EBUSY;
     if (status < 0 || log_end(future) == log_end(current))
         return status;

@@ -112,6 +112,8 @@ void log_set_durable_task(struct log *log, struct task *task);
 /* Compaction leaves the log alone while it is held: what was copied from it must go on agreeing with
  * what is copied later. Not held at first. */
 void log_hold(struct log *log, bool hold);
+/* False: a compaction that began before it was held is still giving segments their names. */
+bool log_is_settled(const struct log *log);
 /* Below it the log was compacted; -1: it never was. A copy of the log is told the same. */
 int64_t log_clean_end(const struct log *log);
 void log_set_clean_end(struct log *log, int64_t offset);

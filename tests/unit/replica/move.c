@@ -574,6 +574,54 @@ void test_move__copies_a_piece_at_a_time_in_turn(void)
     stage_end(&stage);
 }
 
+static void copy_until(struct stage *stage, int64_t end)
+{
+    while (log_end(stage->partition->move->future) < end)
+        assert_true(loop_turn(loop_of(stage)));
+    assert_int_equal(log_end(stage->partition->move->future), end);
+}
+
+/* But a log that grows as fast as that would never be over: then the next piece does not wait for the disk. */
+void test_move__does_not_fall_behind_a_log_that_grows(void)
+{
+    enum { RECORDS = 64 }; /* larger than a piece */
+    struct stage stage;
+    stage_begin(&stage);
+    for (int batch = 0; batch < 3; batch++)
+        store_append(stage.partition->log, RECORDS, 20000, 1, EPOCH);
+    begin_move(&stage, make_future(&stage));
+    copy_until(&stage, RECORDS);
+    assert_true(stage.partition->move->holds_next);
+    store_append(stage.partition->log, RECORDS, 20000, 1, EPOCH);
+    copy_until(&stage, 2 * RECORDS);
+    assert_false(stage.partition->move->holds_next);
+    copy_until(&stage, 3 * RECORDS);
+    assert_true(stage.partition->move->holds_next);
+    move_end(stage.partition, true);
+    stage_end(&stage);
+}
+
+/* What a compaction that began before still does to the log is over before a piece is copied: a copy of a value may not
+ * come with what is left of its tombstone. */
+void test_move__waits_for_a_swap(void)
+{
+    struct stage stage;
+    struct log_slice cold;
+    int64_t size;
+    stage_begin(&stage);
+    append_batches(stage.partition->log, 2, EPOCH);
+    begin_move(&stage, make_future(&stage));
+    stage.partition->log->is_swapping = true;
+    while (!log_point_is_kept(stage.partition->move->future))
+        assert_true(loop_turn(loop_of(&stage)));
+    assert_int_equal(move_copy(stage.partition->move, true, &size, &cold), -EBUSY);
+    stage.partition->log->is_swapping = false;
+    assert_int_equal(move_copy(stage.partition->move, true, &size, &cold), 0);
+    assert_int_equal(log_end(stage.partition->move->future), log_end(stage.partition->log));
+    move_end(stage.partition, true);
+    stage_end(&stage);
+}
+
 /* Segments that go are renamed by a worker: one that went by while the directory gets its final name would come back under that. */
 void test_move__lets_no_segment_go_until_the_new_log_has_its_name(void)
 {
