@@ -21,7 +21,7 @@ static struct log_key *key_of(struct log_checker *checker, int32_t number)
         checker->keys = memory_resize(checker->keys, (size_t)count * sizeof(*checker->keys));
         for (int32_t i = checker->key_count; i < count; i++)
             checker->keys[i] = (struct log_key){
-                .known_taken = NO_OFFSET, .watermark = NO_OFFSET, .firm = NO_FIRMING, .deletion = NO_DELETION
+                .known_taken = NO_OFFSET, .watermark = NO_OFFSET, .firm = NO_FIRMING
             };
         checker->key_count = count;
     }
@@ -274,8 +274,8 @@ void log_add_deletion(struct log_checker *checker, const struct wish *wish)
     checker->deletions = grown(checker->deletions, checker->deletion_count,
         &checker->deletion_capacity, sizeof(*checker->deletions));
     checker->deletions[checker->deletion_count] =
-        (struct deletion){ wish->line, wish->offset, key->deletion };
-    key->deletion = (int32_t)checker->deletion_count++;
+        (struct deletion){ wish->line, wish->offset, wish->key };
+    checker->deletion_count++;
     key->deleted_below = most(key->deleted_below, wish->offset);
 }
 

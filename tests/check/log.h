@@ -27,7 +27,6 @@ struct send {
 struct log_key {
     int64_t known_taken;           /* the highest offset that is known to be taken for ever */
     int64_t deleted_below;         /* what may be gone in the end; not by a delete that failed */
-    int32_t deletion;              /* the newest of the key's deletions; NO_DELETION: none */
     int64_t gone_below, gone_line; /* as was answered, in that line */
     int64_t watermark;
     int64_t drain_begin, drain_end; /* lines of the last drain that ended; 0: none did */
@@ -47,10 +46,10 @@ struct firming {
 /* All below that offset of a key may be gone from that line on. */
 struct deletion {
     int64_t line, below;
-    int32_t older; /* the key's one before; NO_DELETION */
+    int32_t key;
 };
 
-enum { NO_FIRMING = -1, NO_SEND = -1, NO_DELETION = -1 };
+enum { NO_FIRMING = -1, NO_SEND = -1 };
 
 /* A record that a poll returned, or a position forgotten (offset NO_OFFSET). */
 struct read {

@@ -113,15 +113,38 @@ static void mark_drained(struct log_checker *checker)
     }
 }
 
+static int compare_deletions(const void *left, const void *right)
+{
+    const struct deletion *a = left, *b = right;
+    if (a->key != b->key)
+        return a->key < b->key ? -1 : 1;
+    return (a->line > b->line) - (a->line < b->line);
+}
+
+/* Puts the deletions of each key in order of time; each then tells of all up to it. */
+static void sort_deletions(struct log_checker *checker)
+{
+    struct deletion *sorted = checker->deletions;
+    if (checker->deletion_count > 0)
+        qsort(sorted, checker->deletion_count, sizeof(*sorted), compare_deletions);
+    for (size_t i = 1; i < checker->deletion_count; i++)
+        if (sorted[i].key == sorted[i - 1].key && sorted[i].below < sorted[i - 1].below)
+            sorted[i].below = sorted[i - 1].below;
+}
+
 /* What may have been gone in that line. */
 static int64_t deleted_at(const struct log_checker *checker, int32_t key, int64_t line)
 {
-    int64_t below = 0;
-    for (int32_t at = checker->keys[key].deletion; at != NO_DELETION;
-         at = checker->deletions[at].older)
-        if (checker->deletions[at].line < line && checker->deletions[at].below > below)
-            below = checker->deletions[at].below;
-    return below;
+    const struct deletion *sorted = checker->deletions;
+    size_t low = 0, high = checker->deletion_count;
+    while (low < high) { /* the first of the key that is not before the line */
+        size_t middle = low + (high - low) / 2;
+        if (sorted[middle].key < key || (sorted[middle].key == key && sorted[middle].line < line))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 && sorted[low - 1].key == key ? sorted[low - 1].below : 0;
 }
 
 /* A promise, or a record that was read and that no power cut can have taken since, is there until a
@@ -267,6 +290,7 @@ void log_judge(struct log_checker *checker)
         if (wish->offset != NO_OFFSET)
             log_add_deletion(checker, wish);
     }
+    sort_deletions(checker);
     mark_drained(checker);
     place_answers(checker);
     judge_offsets(checker);

@@ -230,6 +230,17 @@ def absent_too_early(world):
     world.say("b", "ok", "get", "name")
 
 
+def absent_after_seen(world):
+    """Its write is never acknowledged, but it was seen."""
+    value = world.value()
+    world.say("a", "invoke", "set", "name", value)
+    world.say("b", "invoke", "get", "name")
+    world.say("b", "ok", "get", "name", value)
+    world.say("a", "info", "set", "name", value)
+    world.say("b", "invoke", "get", "name")
+    world.say("b", "ok", "get", "name")
+
+
 def present_too_late(world):
     value = world.value()
     world.say("a", "invoke", "set", "name", value)
@@ -400,6 +411,7 @@ PLANTED = {
     "watermark-back": watermark_back, "two-owners": two_owners,
     "not-linearizable": lambda world: register(world, "set", "get"), "commit-back": lambda world: register(world, "commit", "committed"),
     "not-linearizable ": absent_too_early, "not-linearizable  ": present_too_late,
+    "not-linearizable   ": absent_after_seen,
     "two-owners ": same_producer_id, "watermark-back ": start_back, "watermark-back  ": promised_beyond,
     "": none_before_drain,
     " ": lambda world: power_takes(world, "1"), "  ": lambda world: power_takes(world, "0"),

@@ -99,6 +99,9 @@ static void take_value(struct register_checker *checker, const struct line *line
         widen(zone, pending->begin, counts(checker, zone) ? line->number : INT64_MAX);
         if (zone->first_read_end == 0)
             zone->first_read_end = line->number;
+        /* Who saw the value proves that it was written by then, whatever becomes of its write. */
+        if (!is_told_early(checker, line->key) && pending->begin > key->newest_write)
+            key->newest_write = pending->begin;
     }
 }
 

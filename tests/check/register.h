@@ -32,7 +32,7 @@ struct pending {
 };
 
 struct register_key {
-    int64_t newest_write;  /* the latest begin among the writes of values that have ended */
+    int64_t newest_write;  /* the latest begin among the writes and reads of values that are ok */
     int64_t last_absence;  /* the latest end of a write of absence; 0: absent since the beginning */
     int32_t open_absences; /* writes of absence that may still be done: not ended, or with info */
     int32_t used_absences; /* of these, how many must have been done for what was read */
