@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* usage: check FILE: judges a recorded history (tests/sim/HISTORY); - is standard input. Prints
- * what it found, the counts, and last `N operations, M findings`. Exits with 1 when there are
- * findings, with 2 when the file is not a history. */
+ * what it found, the first ten of each kind, the counts, and last `N operations, M findings`.
+ * Exits with 1 when there are findings, with 2 when the file is not a history. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,11 @@
 int main(int argument_count, char **arguments)
 {
     if (argument_count != 2) {
-        fputs("usage: check FILE\n", stderr);
+        fputs("usage: check FILE\n"
+              "Judges a history (tests/sim/HISTORY; - is standard input). Prints the first ten findings of\n"
+              "each kind, and last `N operations, M findings`. Exits with 1 when there are findings, with 2\n"
+              "when the file is not a history.\n",
+            stderr);
         return 2;
     }
     FILE *file = strcmp(arguments[1], "-") == 0 ? stdin : fopen(arguments[1], "re");

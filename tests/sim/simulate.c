@@ -435,9 +435,11 @@ int main(int count, char **words)
     if (!read_options(count, words, &options)) {
         fprintf(stderr, "usage: simulate [--seed N | --seeds A-B] [--seconds S] [--twice] [--odd] [--verbose] [--history FILE]\n"
                         "                [--break list|all|RULE[,RULE]... [--count]] | --invariants\n"
-                        "Prints one line a seed. --seconds: of simulated time (60). --twice: runs each seed again, it must leave\n"
-                        "the same trace. --history: keeps what clients did and saw. --break: leaves out what keeps the rule, and\n"
-                        "succeeds when a seed notices (of 1-48); --count: runs all of the seeds, though one has noticed.\n"
+                        "Prints one line a seed; exits with 1 when one fell. Those divisible by 8 go beyond what must be survived: bits\n"
+                        "above a recovery point rot. --seconds: of simulated time (60). --twice: runs each again, it must leave the\n"
+                        "same trace. --verbose: prints what the node reports, and what struck it. --history: keeps what clients did and\n"
+                        "saw, for tests/check. --break: leaves out what keeps the rule, and succeeds when a seed notices (of 1-48);\n"
+                        "--count: runs all of the seeds, though one has noticed.\n"
                         "--odd: tells how often each odd branch was taken; fails when one never was.\n"
                         "--invariants: tells what is looked at after every event.\n");
         return 2;
