@@ -515,6 +515,23 @@ void checkpoint_note_points(struct flusher *flusher)
     log->point_told = log->point_mailed;
 }
 
+bool checkpoint_lost_a_log(const struct flush_run *run)
+{
+    for (int32_t i = 0; i < run->mark_count; i++)
+        if (run->marks[i].log == NULL)
+            return true;
+    return false;
+}
+
+/* What has the paths of the log would write old files into the next log of that name. */
+static bool outlives_a_log(const struct flusher *flusher)
+{
+    for (int i = 0; i < RUN_COUNT; i++)
+        if (flusher->runs[i].running && checkpoint_lost_a_log(&flusher->runs[i]))
+            return true;
+    return cleaner_outlives_a_log(flusher);
+}
+
 void checkpoint_publish(struct flusher *flusher)
 {
     int64_t began_us = io_monotonic_us(flusher->io);
@@ -539,6 +556,7 @@ void checkpoint_publish(struct flusher *flusher)
     flusher->has_published = true;
     mail->dir = flusher->dir;
     mail->from = flusher;
+    mail->outlives_a_log = outlives_a_log(flusher);
     mail->claimed = flusher->claimed;
     mail->claimed_count = flusher->claimed_count;
     flusher->claimed = NULL;

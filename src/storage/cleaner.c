@@ -284,6 +284,15 @@ void cleaner_stop(struct flusher *flusher)
     cleaning_stop(cleaning);
 }
 
+bool cleaner_outlives_a_log(const struct flusher *flusher)
+{
+    const struct cleaning *cleaning;
+    DL_FOREACH(flusher->cleaner.cleanings, cleaning)
+    if (cleaning->log == NULL)
+        return true;
+    return false;
+}
+
 bool cleaner_is_running(const struct flusher *flusher)
 {
     return flusher->cleaner.cleanings != NULL || flusher->cleaner.points_asked;

@@ -35,6 +35,7 @@ void cleaner_init(struct flusher *flusher);
 void cleaner_deinit(struct flusher *flusher); /* nothing runs */
 void cleaner_stop(struct flusher *flusher);   /* nothing begins any more, and what runs ends soon */
 bool cleaner_is_running(const struct flusher *flusher);
+bool cleaner_outlives_a_log(const struct flusher *flusher); /* a cleaning of one that was deleted is not over */
 void cleaner_look_soon(struct flusher *flusher); /* there may be memory, or a log that is due */
 
 /* The flusher's run is over: nothing works with files by the names that it noted. */

@@ -40,6 +40,8 @@ static void end(struct cleaning *cleaning)
     work_deinit(&cleaning->work);
     budget_release(flusher->cleaner.memory, cleaning->memory);
     DL_DELETE(flusher->cleaner.cleanings, cleaning);
+    if (cleaning->log == NULL)
+        flush_publish_soon(flusher); /* a new log may have the name of the deleted one, now */
     memory_give(cleaning->bases);
     memory_give(cleaning->path);
     memory_give(cleaning);

@@ -104,6 +104,7 @@ bool checkpoint_build(
     struct flush_run *run); /* fills work and marks; false when there is nothing to do */
 void checkpoint_apply(
     struct flush_run *run); /* after the work: durable ends, recovery points, tasks */
+bool checkpoint_lost_a_log(const struct flush_run *run); /* one was deleted since it began */
 void checkpoint_note_cost(struct flush_run *run, int64_t took_us); /* before the work is reset */
 void checkpoint_publish(struct flusher *flusher); /* mails the offsets to the directory's owner */
 void checkpoint_note_points(struct flusher *flusher); /* those that were asked for are durable */

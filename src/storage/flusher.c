@@ -93,16 +93,6 @@ static void start_soon(struct flusher *flusher)
         loop_finish(flusher->loop, FINISH_SEND, &flusher->start_task);
 }
 
-/* A log was deleted under the run: its files are not where the run looks for them, and nothing is
- * wrong with the disk. */
-static bool lost_a_log(const struct flush_run *run)
-{
-    for (int32_t i = 0; i < run->mark_count; i++)
-        if (run->marks[i].log == NULL)
-            return run->work.status == -ENOENT;
-    return false;
-}
-
 /* A log under steady load is hardly ever at rest when retention is due, or a new name: it is now,
  * between two flushes. */
 static void retain_missed(struct flush_run *run, int32_t mark_count)
@@ -123,7 +113,8 @@ static void work_is_done(struct work *work)
     int status = work->status;
     /* Also when stopping: a stop that is not clean must not look like one. */
     bool is_final = work->next < run->data_count || status == -EIO || run->is_last;
-    if (status < 0 && is_final && !lost_a_log(run))
+    bool lost = checkpoint_lost_a_log(run); /* then files are not where it looks, and nothing is wrong with the disk */
+    if (status < 0 && is_final && !(lost && status == -ENOENT))
         flush_note_failure(flusher, status);
     int32_t mark_count = run->mark_count;
     if (status == 0)
@@ -134,8 +125,8 @@ static void work_is_done(struct work *work)
     if (flusher->failure == 0 && flusher->stopped == NULL)
         retain_missed(run, mark_count);
     cleaner_note_run(flusher, (int)(run - flusher->runs));
-    if (run->is_checkpoint && status == 0)
-        flush_publish_soon(flusher);
+    if ((run->is_checkpoint && status == 0) || lost)
+        flush_publish_soon(flusher); /* a new log may have the name of one that was lost, now */
     if (flusher->stopped != NULL)
         flush_look_stopped(flusher);
     else if (flusher->waiting != NULL || flusher->wants_checkpoint)

@@ -226,7 +226,7 @@ static void take_all(
 {
     mail_destroy(state->mail);
     state->mail = checkpoint;
-    if (state->forgetting == FORGETTING_BEGUN)
+    if (state->forgetting == FORGETTING_BEGUN && !checkpoint->outlives_a_log)
         state->forgetting = FORGETTING_SENT;
     note_all_stale(dir);
 }

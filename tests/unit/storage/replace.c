@@ -173,6 +173,30 @@ void test_replace__removes_what_waits_for_room(void)
     replace_and_look(world.future->settings.file_delete_delay_ms);
 }
 
+/* A checkpoint that is under way has the paths of a log that is deleted: until it is over, no new log may have that name, or
+ * an old snapshot of producers would stand in its directory. */
+void test_replace__lets_no_log_have_a_name_that_is_still_written(void)
+{
+    create_world();
+    create_logs();
+    struct store *store = &world.stores[0];
+    struct flush_run *run = &store->flusher->runs[RUN_CHECKPOINT];
+    assert_true(!run->running && run->mark_capacity > 0);
+    run->marks[0] = (struct flush_mark){ .log = world.current };
+    run->mark_count = 1;
+    run->running = true; /* for as long as we like */
+    world.current->mark_index[RUN_CHECKPOINT] = 0;
+    assert_int_equal(log_delete(world.current), 0);
+    rest();
+    assert_true(log_dir_is_forgetting(store->dir));
+    run->mark_count = 0;
+    run->running = false;
+    flush_publish_soon(store->flusher);
+    rest();
+    assert_false(log_dir_is_forgetting(store->dir));
+    sim_destroy(world.sim);
+}
+
 static bool is_answered(void *context)
 {
     const struct flusher *flusher = context;
