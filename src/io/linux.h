@@ -6,8 +6,8 @@
 #include <stdatomic.h>
 
 #include "io/io.h"
+#include "io/job_queue.h"
 #include "io/pass.h"
-#include "io/worker.h"
 
 struct file;
 struct socket;
@@ -22,7 +22,7 @@ struct io {
     int worker_count;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t submitted;
-    struct mail *first_job, *last_job; /* a job waits by its mail's link */
+    struct job_queue jobs;
     bool stopping;
 };
 

@@ -16,24 +16,17 @@ static void finish_job(struct mail *mail)
 static struct job *wait_for_job(struct io *io)
 {
     pthread_mutex_lock(&io->lock);
-    while (io->first_job == NULL && !io->stopping)
+    while (io->jobs.first == NULL && !io->stopping)
         pthread_cond_wait(&io->submitted, &io->lock);
-    struct mail *mail = io->first_job;
-    if (mail != NULL)
-        io->first_job = mail->next;
+    struct job *job = job_queue_take(&io->jobs);
     pthread_mutex_unlock(&io->lock);
-    return mail == NULL ? NULL : container_of(mail, struct job, mail);
+    return job;
 }
 
 /* The lock is held. */
 static void put_last(struct io *io, struct job *job)
 {
-    job->mail.next = NULL;
-    if (io->first_job == NULL)
-        io->first_job = &job->mail;
-    else
-        io->last_job->next = &job->mail;
-    io->last_job = &job->mail;
+    job_queue_put(&io->jobs, job);
     pthread_cond_signal(&io->submitted);
 }
 
@@ -41,7 +34,7 @@ static void put_last(struct io *io, struct job *job)
 static bool give_way(struct io *io, struct job *job)
 {
     pthread_mutex_lock(&io->lock);
-    bool others_wait = io->first_job != NULL;
+    bool others_wait = io->jobs.first != NULL;
     if (others_wait)
         put_last(io, job);
     pthread_mutex_unlock(&io->lock);
@@ -52,13 +45,12 @@ static void *work(void *context)
 {
     struct io *io = context;
     for (struct job *job; (job = wait_for_job(io)) != NULL;) {
-        bool has_more = true, is_away = false;
-        while (has_more && !is_away) {
+        bool has_more;
+        do
             has_more = job->step(job) == JOB_AGAIN;
-            is_away = has_more && give_way(io, job);
-        }
-        if (is_away)
-            continue;
+        while (has_more && !give_way(io, job));
+        if (has_more)
+            continue; /* it waits again, and another worker may have it already */
         job->mail.deliver = finish_job;
         /* The loop may end with this mail: the lock keeps it until the wake-up is through. See loop_destroy(). */
         pthread_mutex_lock(&io->lock);

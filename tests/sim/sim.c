@@ -269,28 +269,11 @@ static void set_worker(struct worker *worker, int64_t held_us, int64_t usual_us)
     sim_set(sim, &worker->event, EVENT_STEP, sim->now_us + held_us + draw_lateness(sim, usual_us));
 }
 
-static void take_first(struct io *io, struct worker *worker)
-{
-    worker->job = container_of(io->first_job, struct job, mail);
-    io->first_job = io->first_job->next;
-    worker->is_done = false;
-}
-
-static void put_last(struct io *io, struct job *job)
-{
-    job->mail.next = NULL;
-    if (io->first_job == NULL)
-        io->first_job = &job->mail;
-    else
-        io->last_job->next = &job->mail;
-    io->last_job = &job->mail;
-}
-
 static void start_worker(struct io *io, struct worker *worker)
 {
-    if (worker->job != NULL || io->first_job == NULL)
+    if (worker->job != NULL || (worker->job = job_queue_take(&io->jobs)) == NULL)
         return;
-    take_first(io, worker);
+    worker->is_done = false;
     set_worker(worker, 0, 300);
 }
 
@@ -307,9 +290,9 @@ static void step_worker(struct event *event)
     }
     bool again = !worker->is_done && job->step(job) == JOB_AGAIN;
     worker->is_done = !again;
-    if (again && io->first_job != NULL) { /* it goes behind those that wait */
-        put_last(io, job);
-        take_first(io, worker);
+    if (again) { /* it goes behind those that wait */
+        job_queue_put(&io->jobs, job);
+        worker->job = job_queue_take(&io->jobs);
     }
     if (again || io->sim->held_us > 0) {
         set_worker(worker, io->sim->held_us, 500);
@@ -326,7 +309,7 @@ void worker_submit(struct io *io, struct loop *owner, struct job *job)
     assert(job->step != NULL && job->done != NULL && owner->io == io);
     job->owner = owner;
     owner->job_count++;
-    put_last(io, job);
+    job_queue_put(&io->jobs, job);
     for (int i = 0; i < io->worker_count; i++)
         start_worker(io, &io->workers[i]);
 }

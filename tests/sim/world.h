@@ -11,8 +11,8 @@
 #include "base/heap.h"
 #include "base/memory.h"
 #include "base/prng.h"
+#include "io/job_queue.h"
 #include "io/pass.h"
-#include "io/worker.h"
 #include "sim/sim.h"
 
 struct inode;
@@ -121,7 +121,7 @@ struct io {
     struct file *files;
     struct worker *workers;
     int worker_count;
-    struct mail *first_job, *last_job;
+    struct job_queue jobs;
 };
 
 struct loop {
