@@ -107,7 +107,7 @@ static void let_it_be_durable(struct move *move, int64_t copied)
     move->lag = lag;
     if (grown > copied / 2)
         return;
-    move->holds_next = true;
+    move->pace->holder = move;
     log_want_flush(move->future);
     timer_set_in(move->partition->loop, &move->pace->next, DURABLE_MS);
 }
@@ -147,9 +147,10 @@ static bool may_step(const struct move *move)
 
 static void let_next_copy(struct move *move)
 {
-    if (move->holds_next && timer_is_set(&move->pace->next))
-        timer_set_in(move->pace->loop, &move->pace->next, 0);
-    move->holds_next = false;
+    if (move->pace->holder != move)
+        return;
+    move->pace->holder = NULL;
+    timer_set_in(move->pace->loop, &move->pace->next, 0);
 }
 
 static void leave_queue(struct move *move)
@@ -180,7 +181,9 @@ static void copy_in_turn(struct move *move)
 
 static void turn_is_over(struct timer *timer)
 {
-    copy_next(container_of(timer, struct move_pace, next));
+    struct move_pace *pace = container_of(timer, struct move_pace, next);
+    pace->holder = NULL; /* if there is one, its piece takes very long */
+    copy_next(pace);
 }
 
 /* In the pass that wrote: what is written is in memory. */
@@ -244,7 +247,7 @@ static void destroy(struct move *move)
     log_warm_destroy(move->warm);
     leave_queue(move);
     let_next_copy(move);
-    if (move->pace->waiting == NULL)
+    if (move->pace->waiting == NULL && move->pace->holder == NULL)
         timer_cancel(partition->loop, &move->pace->next);
     partition->move = NULL;
     move->partition = NULL;

@@ -29,13 +29,14 @@ struct move_watch {
 };
 
 /* How fast all moves of the node may copy, and whose turn it is in this loop: all of its moves together
- * copy one piece at a time, which is durable before the next, so that loop and disk are there for others meanwhile. The
- * rate may change at any time. */
+ * copy one piece at a time, which is durable before the next unless the log grows too fast for that, so that loop and disk
+ * are there for others meanwhile. The rate may change at any time. */
 struct move_pace {
     struct pace *pace;
     int64_t bytes_per_second;
     struct loop *loop;
-    struct timer next;    /* set: a piece was copied, and is not durable yet */
+    struct timer next;    /* set: a piece was copied in this pass, or is not durable yet */
+    struct move *holder;  /* whose piece is not durable yet; NULL: nobody waits for that */
     struct move *waiting; /* for their turn: utlist DL */
 };
 void move_pace_init(struct move_pace *move_pace, struct loop *loop, struct pace *pace); /* no bound yet */
@@ -54,8 +55,7 @@ struct move {
     struct log_warm *warm; /* under way; NULL: none */
     bool is_warmed;        /* the next piece may wait for the disk: it was just read */
     bool is_paused, wants_to_finish, waits_for_write, waits_for_turn;
-    bool holds_next; /* others' pieces, until the one it copied is durable */
-    int64_t lag;     /* behind the last piece */
+    int64_t lag; /* in offsets, behind the last piece that was copied */
     bool trouble_told;   /* that it stands still was reported */
     uint32_t generation; /* of the current log, that the future one agrees with */
     int64_t promised_end; /* when they joined: the future log must be durable up to there */

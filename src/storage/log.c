@@ -372,6 +372,7 @@ void log_set_settings(struct log *log, const struct log_settings *settings)
 {
     log->settings = *settings;
 }
+
 bool log_is_settled(const struct log *log)
 {
     return !log->is_swapping;

@@ -591,12 +591,12 @@ void test_move__does_not_fall_behind_a_log_that_grows(void)
         store_append(stage.partition->log, RECORDS, 20000, 1, EPOCH);
     begin_move(&stage, make_future(&stage));
     copy_until(&stage, RECORDS);
-    assert_true(stage.partition->move->holds_next);
+    assert_ptr_equal(stage.move_pace.holder, stage.partition->move);
     store_append(stage.partition->log, RECORDS, 20000, 1, EPOCH);
     copy_until(&stage, 2 * RECORDS);
-    assert_false(stage.partition->move->holds_next);
+    assert_null(stage.move_pace.holder);
     copy_until(&stage, 3 * RECORDS);
-    assert_true(stage.partition->move->holds_next);
+    assert_ptr_equal(stage.move_pace.holder, stage.partition->move);
     move_end(stage.partition, true);
     stage_end(&stage);
 }
