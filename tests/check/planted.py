@@ -439,8 +439,8 @@ def main():
     cases += [(found, lambda world, case=case: deleted_later(world, case), "disk") for found, case in (
         ("", "nothing"), ("lost-write", "lost"), ("poll-skip", "skipped"))]
     cases += [(found, lambda world, case=case: told_before_it_is_ok(world, *case), "disk") for found, case in (
-        ("", ("settings/x", 1)), ("not-linearizable", ("settings/x", 0)), ("not-linearizable", ("name", 1)),
-        ("", ("settings/x", 1, "-")), ("not-linearizable", ("settings/x", 0, "-")), ("not-linearizable", ("name", 1, "-")))]
+        ("", ("settings/x", 1)), ("", ("topic/x", 1)), ("not-linearizable", ("settings/x", 0)), ("not-linearizable", ("topic/x", 0)), ("not-linearizable", ("name", 1)),
+        ("", ("settings/x", 1, "-")), ("", ("topic/x", 1, "-")), ("not-linearizable", ("settings/x", 0, "-")), ("not-linearizable", ("name", 1, "-")))]
     cases += [(found, lambda world, case=case: rot_takes(world, *case), "disk") for found, case in (
         ("", (-1, -1)), ("", (-2, -2)), ("", (-1, -3)), ("inconsistent-offset unseen stale-offset", (-2, -1)), ("inconsistent-offset unseen stale-offset", (-1, None)))]
     disk, cache = "disk", "page-cache"

@@ -66,10 +66,12 @@ static void widen(struct zone *zone, int64_t begin, int64_t end)
 }
 
 /* A node's shards hear of a change one after the other, and it is acknowledged when all have; before, one may tell it and
- * another not. So of settings a value counts from when its write was acknowledged, and an absence when none waits for that. */
+ * another not. So of settings and topics a value counts from when its write was acknowledged, and an absence when none waits
+ * for that. */
 static bool is_told_early(const struct register_checker *checker, int32_t key)
 {
-    return strncmp(checker->history->keys.texts[key], "settings/", 9) == 0;
+    const char *name = checker->history->keys.texts[key];
+    return strncmp(name, "settings/", 9) == 0 || strncmp(name, "topic/", 6) == 0;
 }
 
 static bool counts(const struct register_checker *checker, const struct zone *zone)

@@ -53,8 +53,7 @@ static void find_present(struct actor *actor, struct topic *newest, const struct
     topic->partition_count = answer->partitions_count;
     if (topic != newest && newest->state == TOPIC_ASKED_FOR)
         newest->state = TOPIC_GONE; /* an older one is in its place */
-    if (topic->state != TOPIC_GOING)
-        topic->state = TOPIC_THERE;
+    topic->state = topic->is_unwanted ? TOPIC_GOING : TOPIC_THERE;
 }
 
 static void hear_look(struct actor *actor)
@@ -229,6 +228,7 @@ static void delete(struct admin *admin, struct topic *topic)
     request.topics_count = 1;
     request.timeout_ms = 5000;
     topic->state = TOPIC_GOING;
+    topic->is_unwanted = true;
     admin->topic = topic;
     actor->hear = hear_deletion;
     actor->lose = lose_deletion;

@@ -45,6 +45,7 @@ struct topic {
     bool may_lose;    /* power takes what was promised: it is volatile, or its files rot beyond what a node must survive */
     bool is_retained; /* retention takes its oldest segments; follows from the name, too */
     bool is_unsure;   /* nobody knows whether its creation was done, or will be */
+    bool is_unwanted; /* its deletion was asked for: who sees it again knows that it still goes */
     char keys[PARTITIONS_MOST][TOPIC_KEY_SIZE]; /* of its partitions in the history, once the id is known */
 };
 
