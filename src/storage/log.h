@@ -95,8 +95,9 @@ int64_t log_snapshot_offset(const struct log *log); /* of its newest durable one
 /* For one that was opened without an id, since a power cut took its partition.metadata: writes it,
  * durably. Until then the directory would be taken for that of any topic of its name. */
 int log_adopt_topic_id(struct log *log, struct uuid topic_id);
-void log_close(struct log *log); /* frees; NULL does nothing. What is not flushed stays so:
-                                    flusher_stop() comes first */
+/* Frees; NULL does nothing. What is not flushed stays so: flusher_stop() comes first. Else the stop does not count as a clean one of
+ * that directory, and the next start recovers the log. */
+void log_close(struct log *log);
 /* Renames the directory to …-delete, closes the log and removes the files later, on a worker. */
 int log_delete(struct log *log);
 /* The same for what the flusher's directory had of a partition at the start, its future log as well, when

@@ -560,6 +560,15 @@ struct log_dir *log_dir_open_offline(
 
 /* ---- Closing. ---- */
 
+static bool has_left_log(const struct log_dir *dir)
+{
+    const struct flusher_state *state;
+    LL_FOREACH(dir->states, state)
+    if (state->mail != NULL && state->mail->has_left_log)
+        return true;
+    return false;
+}
+
 int log_dir_close(struct log_dir *dir, int64_t broker_epoch)
 {
     assert(!dir->writing); /* the owner's loop has ended, and none ends while a job of its runs */
@@ -567,7 +576,7 @@ int log_dir_close(struct log_dir *dir, int64_t broker_epoch)
     if (status == 0) {
         note_all_stale(dir);
         build_files(dir);
-        if (places_are_settled(&dir->places)) {
+        if (places_are_settled(&dir->places) && !has_left_log(dir)) {
             /* The next start believes the indexes of active segments, which no checkpoint syncs. */
             work_add_path(&dir->work, WORK_SYNC_ALL, dir->path);
             build_clean_file(dir, broker_epoch);

@@ -186,7 +186,7 @@ int log_replace(struct log *current, struct log *future)
     future->replacement = replacement;
     take_knowledge(future, current);
     flush_note_dirty(future);
-    log_close(current);
+    log_leave(current);
     flush_publish_deleted(from);
     work_submit(&replacement->work);
     return 0;
