@@ -25,6 +25,8 @@
     RULE(clean_file_left, "S3", "the mark of a clean stop is not taken away at the start")                           \
     RULE(last_flush, "S3", "a clean stop leaves out the last checkpoint")                                            \
     RULE(unopened_is_clean, "S3", "a stop counts as clean for logs that nobody opened since a crash")                \
+    RULE(failure_is_clean, "S3", "a directory that failed gets the mark of a clean stop")                            \
+    RULE(active_indexes_left, "S3", "a clean stop does not sync the indexes of active segments")                     \
     RULE(open_sync, "S1", "what a killed process left counts as durable, though nothing was synced")                 \
     RULE(cut_sync, "S4", "a torn end is cut off, and that is not synced")                                            \
     RULE(recovery_crc, "S4", "recovery takes batches whose CRC is wrong")                                            \

@@ -124,9 +124,11 @@ static void look_up_all(struct invariants *invariants, const struct node *node)
 static void note_directories(struct invariants *invariants, const struct node *node)
 {
     memset(invariants->directories, 0, sizeof(invariants->directories));
-    for (int i = 0; i < node->directory_count && i < DIRECTORIES_MOST; i++)
-        snprintf(invariants->directories[i], sizeof(invariants->directories[i]), "%s",
-            log_dir_path(node->directories[i].dir));
+    for (int i = 0; i < node->directory_count && i < DIRECTORIES_MOST; i++) {
+        const struct log_dir *dir = node->directories[i].dir;
+        snprintf(invariants->directories[i], sizeof(invariants->directories[i]), "%s", log_dir_path(dir));
+        invariants->has_failed[i] = log_dir_failure(dir) != 0 && !is_marked_clean(invariants, log_dir_path(dir));
+    }
 }
 
 bool invariants_see_leader(const struct invariants *invariants)
@@ -168,4 +170,7 @@ void invariants_look_behind(struct invariants *invariants)
     for (int i = 0; was_clean && !may_be_damaged && i < DIRECTORIES_MOST && invariants->directories[i][0] != 0;
          i++)
         look_at_stopped_directory(invariants, invariants->directories[i]);
+    for (int i = 0; i < DIRECTORIES_MOST && invariants->directories[i][0] != 0; i++)
+        if (invariants->has_failed[i] && is_marked_clean(invariants, invariants->directories[i]))
+            invariant_fell(invariants, INVARIANT_no_failure_counts_as_clean, "directory=%s", invariants->directories[i]);
 }

@@ -133,16 +133,19 @@ void look_at_directories(struct invariants *invariants, const struct node *node)
         look_at_paths(invariants, node->shards.list[i]);
 }
 
-void look_at_clean_marks(struct invariants *invariants, const struct node *node)
+bool is_marked_clean(const struct invariants *invariants, const char *directory)
 {
     char path[PATH_SIZE];
+    snprintf(path, sizeof(path), "%s/.kafka_cleanshutdown", directory);
+    return see_durable_file(invariants->machine, path).data != NULL;
+}
+
+void look_at_clean_marks(struct invariants *invariants, const struct node *node)
+{
     for (int i = 0; i < node->directory_count; i++) {
         const struct log_dir *dir = node->directories[i].dir;
-        if (dir == NULL || log_dir_failure(dir) != 0)
-            continue;
-        snprintf(path, sizeof(path), "%s/.kafka_cleanshutdown", log_dir_path(dir));
-        if (see_durable_file(invariants->machine, path).data != NULL)
-            invariant_fell(invariants, INVARIANT_no_start_counts_as_clean, "file=%s", path);
+        if (dir != NULL && log_dir_failure(dir) == 0 && is_marked_clean(invariants, log_dir_path(dir)))
+            invariant_fell(invariants, INVARIANT_no_start_counts_as_clean, "directory=%s", log_dir_path(dir));
     }
 }
 
@@ -206,11 +209,9 @@ static void visit_stopped(void *context, const char *name)
 
 void look_at_stopped_directory(struct invariants *invariants, const char *directory)
 {
-    char path[PATH_SIZE];
     struct walk walk = { .invariants = invariants, .directory = directory };
-    snprintf(path, sizeof(path), "%s/.kafka_cleanshutdown", directory);
     see_names(invariants->machine, directory, visit_stopped, &walk);
-    if (see_durable_file(invariants->machine, path).data == NULL && !walk.is_unopened)
+    if (!is_marked_clean(invariants, directory) && !walk.is_unopened)
         invariant_fell(invariants, INVARIANT_checkpoints_say_what_was,
             "directory=%s: it was stopped cleanly, and nothing durable says so", directory);
 }

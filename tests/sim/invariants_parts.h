@@ -57,6 +57,8 @@
         "checkpoint files say nothing of a topic that has just been made")                         \
     INVARIANT(no_start_counts_as_clean,                                                            \
         "a node that runs has durably taken away the mark of the last clean stop")                 \
+    INVARIANT(no_failure_counts_as_clean,                                                          \
+        "a directory that failed does not get the mark of a clean stop")                           \
     INVARIANT(recovery_keeps_what_was_promised,                                                    \
         "a log ends where it did after a stop or kill, and after a power cut not below "           \
         "what was durable or below a durable high watermark")                                      \
@@ -105,7 +107,8 @@
     INVARIANT(moves_bound_the_high_watermark,                                                      \
         "no high watermark goes beyond what both logs of a move that is joined keep")              \
     INVARIANT(checkpoints_say_what_was, "after a clean stop the checkpoint files say durably "     \
-                                        "where each log ended, and that it was clean")             \
+                                        "where each log ended, and that it was clean; so the "     \
+                                        "indexes are durable")                                     \
     INVARIANT(producer_snapshots_equal_a_rebuild,                                                  \
         "after a clean stop each log has a durable snapshot of its producers")                     \
     INVARIANT(lookups_equal_a_scan, "a read begins with the batch that holds its offset, and "     \
@@ -201,6 +204,7 @@ struct invariants {
     int32_t block_count;
     int64_t image_offsets[SHARDS_MOST];     /* of the shards, in this life */
     char directories[DIRECTORIES_MOST][64]; /* of the node that has stopped; "": none */
+    bool has_failed[DIRECTORIES_MOST];      /* that one, and no mark of a clean stop is in it */
 };
 
 void invariant_fell(struct invariants *invariants, enum invariant invariant, const char *format,
@@ -260,6 +264,7 @@ void look_at_leaks(struct invariants *invariants);
 /* invariants_disk.c */
 void look_at_directories(struct invariants *invariants, const struct node *node);
 void look_at_stopped_directory(struct invariants *invariants, const char *directory);
+bool is_marked_clean(const struct invariants *invariants, const char *directory); /* durably */
 void look_at_clean_marks(struct invariants *invariants, const struct node *node);
 
 /* What a checkpoint file says durably of a log; -1: nothing. */

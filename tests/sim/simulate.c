@@ -116,48 +116,18 @@ static bool has_stopped(void *context)
     return true;
 }
 
+/* By itself, after a fault. */
+static bool has_begun_to_end(const struct run *run)
+{
+    bool has_begun = false;
+    for (int i = 0; i < node_loop_count(run->node); i++)
+        has_begun = has_begun || sim_loop_has_ended(node_loop(run->node, i));
+    return has_begun;
+}
+
 static bool disk_is_dead(void *context) { return faults_disk_is_dead(&((struct run *)context)->faults); }
 
 static bool stop_is_over(void *context) { return disk_is_dead(context) || has_stopped(context); }
-
-/* False: the disk died meanwhile. explained: the node may have failed by then. */
-static bool stop(struct run *run, bool explained)
-{
-    machine_enter(run->machine);
-    node_stop(run->node);
-    machine_leave();
-    bool is_over = sim_run(run->sim, LIMIT_US, stop_is_over, run);
-    if (disk_is_dead(run))
-        return false;
-    if (is_over) {
-        if (node_failed(run->node) && !explained)
-            recorder_violate(&run->recorder, "node_failed", "while=stopping");
-        bool is_clean = !node_failed(run->node);
-        invariants_end(run->invariants, is_clean ? ENDING_STOP : ENDING_KILL);
-        node_destroy(run->node);
-        invariants_look_behind(run->invariants);
-        if (is_clean && sim_draw(run->sim, 2) == 0) /* switched off: nothing may be left that only memory holds */
-            machine_cut_power(run->machine);
-    } else {
-        recorder_violate(&run->recorder, "node_does_not_stop", "limit_us=%d", LIMIT_US);
-    }
-    machine_kill(run->machine);
-    return true;
-}
-
-/* How the life must end, when it cannot as drawn. What a failed sync left in memory no process can save, so power goes then;
- * nothing else is asked of that life. */
-static enum ending settle_ending(struct run *run, enum ending drawn)
-{
-    if (faults_disk_failed(&run->faults)) {
-        run->failed_lives++;
-        return ENDING_POWER_CUT;
-    }
-    if (run->node != NULL && has_stopped(run) && !faults_explain_end(&run->faults))
-        recorder_violate(&run->recorder, "node_stopped_by_itself", "failed=%d", node_failed(run->node));
-    bool is_gone = run->node == NULL || has_stopped(run) || faults_disk_is_dead(&run->faults);
-    return drawn == ENDING_STOP && is_gone ? ENDING_KILL : drawn;
-}
 
 /* Beyond what a node must survive: of one partition all from there on may be gone, whatever was promised. Nothing else may. */
 static void rot_above(struct run *run)
@@ -180,13 +150,56 @@ static void cut_power(struct run *run)
     rot_above(run);
 }
 
+/* False: the disk died meanwhile. explained: the node may have failed by then. Where the disk failed, or at times, it is switched off
+ * afterwards: nothing may be left that only memory holds. */
+static bool stop(struct run *run, bool explained, bool has_lost)
+{
+    machine_enter(run->machine);
+    if (!has_begun_to_end(run))
+        node_stop(run->node);
+    machine_leave();
+    bool is_over = sim_run(run->sim, LIMIT_US, stop_is_over, run);
+    if (disk_is_dead(run))
+        return false;
+    if (is_over) {
+        if (node_failed(run->node) && !explained)
+            recorder_violate(&run->recorder, "node_failed", "while=stopping");
+        bool is_clean = !node_failed(run->node) && !has_lost;
+        invariants_end(run->invariants, is_clean ? ENDING_STOP : has_lost ? ENDING_POWER_CUT : ENDING_KILL);
+        node_destroy(run->node);
+        invariants_look_behind(run->invariants);
+        if (has_lost)
+            cut_power(run);
+        else if (is_clean && sim_draw(run->sim, 2) == 0)
+            machine_cut_power(run->machine);
+    } else {
+        recorder_violate(&run->recorder, "node_does_not_stop", "limit_us=%d", LIMIT_US);
+    }
+    machine_kill(run->machine);
+    return true;
+}
+
+/* How the life must end, when it cannot as drawn. What a failed sync left in memory no process can save, so power goes then, be it
+ * after a stop; nothing else is asked of that life. */
+static enum ending settle_ending(struct run *run, enum ending drawn)
+{
+    if (faults_disk_failed(&run->faults)) {
+        run->failed_lives++;
+        return drawn == ENDING_STOP && run->node != NULL && !faults_disk_is_dead(&run->faults) ? ENDING_STOP : ENDING_POWER_CUT;
+    }
+    if (run->node != NULL && has_stopped(run) && !faults_explain_end(&run->faults))
+        recorder_violate(&run->recorder, "node_stopped_by_itself", "failed=%d", node_failed(run->node));
+    bool is_gone = run->node == NULL || has_stopped(run) || faults_disk_is_dead(&run->faults);
+    return drawn == ENDING_STOP && is_gone ? ENDING_KILL : drawn;
+}
+
 static void end_node(struct run *run, enum ending drawn)
 {
     enum ending ending = settle_ending(run, drawn);
-    bool explained = faults_explain_end(&run->faults);
+    bool explained = faults_explain_end(&run->faults), has_lost = faults_disk_failed(&run->faults);
     faults_end_life(&run->faults);
-    if (ending == ENDING_STOP && !stop(run, explained))
-        ending = sim_draw(run->sim, 2) == 0 ? ENDING_KILL : ENDING_POWER_CUT;
+    if (ending == ENDING_STOP && !stop(run, explained, has_lost))
+        ending = !has_lost && sim_draw(run->sim, 2) == 0 ? ENDING_KILL : ENDING_POWER_CUT;
     if (ending != ENDING_STOP)
         invariants_end(run->invariants, ending);
     if (ending == ENDING_KILL)
