@@ -18,6 +18,7 @@
 #include "storage/deletion.h"
 #include "storage/dirty.h"
 #include "storage/flush.h"
+#include "storage/log_dir.h"
 #include "storage/log_state.h"
 #include "storage/swap.h"
 
@@ -278,8 +279,20 @@ static void submit(struct cleaning *cleaning)
 
 static void retry_due(struct timer *timer);
 
-static void retry_later(struct cleaning *cleaning)
+/* A swap that began has to end, and nobody else may change the log's files before: it is tried until it can, unless the
+ * directory is offline. */
+static void meet_obstacle(struct cleaning *cleaning, int status)
 {
+    if (log_dir_is_offline(status)) {
+        flush_note_failure(cleaning->flusher, status); /* ends this one, too */
+        return;
+    }
+    if (!cleaning->is_stuck)
+        report_warn("cleaning_stuck",
+            "log=%s reason=\"%s\" consequence=\"a compacted segment cannot take the place of the old ones, and until it "
+            "does the log deletes none; tried again every second\"",
+            cleaning->path, status_text(status));
+    cleaning->is_stuck = true;
     timer_set_in(cleaning->flusher->loop, &cleaning->retry, RETRY_MS);
 }
 
@@ -371,13 +384,9 @@ static void swap(struct cleaning *cleaning)
     int32_t count;
     const int64_t *bases = group_bases(cleaning, &count);
     int status = open_claimed(cleaning, &segment);
-    if (status == -EIO) {
-        flush_note_failure(cleaning->flusher, status);
-        return;
-    }
-    if (status < 0) { /* no descriptor, maybe */
+    if (status < 0) {
         cleaning->stage = CLEANING_OPENS;
-        retry_later(cleaning);
+        meet_obstacle(cleaning, status);
         return;
     }
     int32_t first = find_group(cleaning);
@@ -438,8 +447,8 @@ static void work_is_done(struct work *work)
     else if (work->status < 0 && cleaning->stage == CLEANING_WAITS) {
         note_trouble(cleaning->log, "what an older cleaning left cannot be removed", work->status);
         end(cleaning); /* not to begin without: another time */
-    } else if (work->status < 0) /* the disk is full */
-        retry_later(cleaning);
+    } else if (work->status < 0)
+        meet_obstacle(cleaning, work->status);
     else if (cleaning->stage == CLEANING_WAITS)
         cleaning_go_on(cleaning);
     else if (cleaning->stage == CLEANING_CLAIMS)

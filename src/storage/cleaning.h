@@ -38,6 +38,7 @@ struct cleaning {
     bool point_asked, point_kept;
     bool working;  /* work runs */
     bool stopping; /* clean was told */
+    bool is_stuck; /* its swap cannot go on, and that was reported */
     struct clean *clean;
     struct task resume;
     struct work work;

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "base/budget.h"
+#include "base/report.h"
 #include "sim/sim.h"
 #include "storage/clean.h"
 #include "storage/cleaner.h"
@@ -552,6 +553,72 @@ void test_cleaning__leaves_half_a_claim_to_the_next_start(void)
     assert_true(sim_run(world.sim, 600 * 1000000LL, is_cleaned, NULL));
     check_content();
     sim_destroy(world.sim);
+}
+
+/* ---- A swap that cannot go on. ---- */
+
+/* The claim of the first segment cannot give its log the new name. */
+static void fail_claim(int status)
+{
+    create_uncleaned();
+    struct disk_faults *faults = machine_disk_faults(world.machine);
+    faults->fails[DISK_NAME] = 1000000;
+    faults->fails_with = status;
+    faults->fails_below = "/data/topic-0/00000000000000000000.log";
+    flusher_set_cleaner(world.store.flusher, &world.cleaner, &world.memory);
+}
+
+static int told_stuck;
+
+static void hear(enum report_level level, const char *event, const char *text)
+{
+    (void)level;
+    (void)text;
+    told_stuck += strcmp(event, "cleaning_stuck") == 0;
+}
+
+/* Whatever else keeps it, more room or descriptors let it go on: the operator is told, once. */
+static void check_goes_on_after(int status)
+{
+    told_stuck = 0;
+    report_set_sink(hear);
+    fail_claim(status);
+    assert_true(sim_run(world.sim, 60 * 1000000LL, has_failed, NULL));
+    assert_false(sim_run(world.sim, 10 * 1000000LL, is_cleaned, NULL));
+    assert_true(machine_disk_faults(world.machine)->failures > 5);
+    assert_int_equal(told_stuck, 1);
+    machine_disk_faults(world.machine)->fails[DISK_NAME] = 0;
+    assert_true(sim_run(world.sim, 600 * 1000000LL, is_cleaned, NULL));
+    check_content();
+    report_set_sink(NULL);
+    sim_destroy(world.sim);
+}
+
+void test_cleaning__tells_once_what_a_swap_waits_for(void)
+{
+    check_goes_on_after(-ENOSPC);
+    check_goes_on_after(-EMFILE);
+}
+
+static bool directory_has_failed(void *context)
+{
+    (void)context;
+    return log_dir_failure(world.store.dir) != 0;
+}
+
+/* A file system that became read-only, or rights that were taken away: no retry helps, and partitions whose other copies
+ * are whole should not stay here. */
+void test_cleaning__fails_the_directory_that_is_offline(void)
+{
+    static const int statuses[] = { -EIO, -EROFS, -EACCES, -EPERM };
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        fail_claim(statuses[i]);
+        assert_true(sim_run(world.sim, 60 * 1000000LL, directory_has_failed, NULL));
+        assert_null(world.log->cleaning);
+        assert_int_equal(machine_disk_faults(world.machine)->failures, 1);
+        assert_int_equal(log_dir_failure(world.store.dir), statuses[i]);
+        sim_destroy(world.sim);
+    }
 }
 
 static bool is_given_up(void *context)
