@@ -23,7 +23,7 @@ struct cleaner {
     struct timer timer;
     struct cleaning *cleanings; /* that run; utlist DL */
     bool stopping;
-    int64_t written; /* bytes into compacted logs */
+    int64_t written; /* bytes into compacted logs, but those that a move holds: they are not to be cleaned here */
     /* Cleanings that wait for the checkpoint files to hold the recovery points. */
     struct checkpoint_kept points;
     bool points_asked;

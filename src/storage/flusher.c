@@ -458,7 +458,7 @@ void flush_note_written(struct log *log, int64_t bytes)
     struct flusher *flusher = log->flusher;
     log->written += bytes;
     flusher->dirty_bytes += bytes;
-    if (log->settings.compacts)
+    if (log->settings.compacts && !log->is_held)
         flusher->cleaner.written += bytes;
     if (!log->settings.page_cache)
         flusher->written += bytes;
