@@ -327,8 +327,9 @@ static bool sync_all_is_cheaper(struct flusher *flusher, int32_t sync_count)
     return cheaper;
 }
 
-void checkpoint_note_cost(struct flush_run *run, int64_t took_us)
+void checkpoint_note_cost(struct flush_run *run)
 {
+    int64_t took_us = run->work.took_us;
     int64_t *cost_us = run->synced_all ? &run->flusher->sync_all_us : &run->flusher->sync_one_us;
     if (!run->is_checkpoint && run->data_count > 0)
         *cost_us += ((run->synced_all ? took_us : took_us / run->data_count) - *cost_us) / 4;

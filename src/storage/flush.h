@@ -40,7 +40,6 @@ struct flush_run {
     int32_t data_count; /* items of work that make data durable */
     bool is_checkpoint, running;
     bool synced_all; /* the file system, not file by file */
-    int64_t began_us;
     bool is_last; /* begun after flusher_stop() */
 };
 enum { RUN_FLUSH, RUN_CHECKPOINT, RUN_COUNT };
@@ -106,7 +105,7 @@ bool checkpoint_build(
 void checkpoint_apply(
     struct flush_run *run); /* after the work: durable ends, recovery points, tasks */
 bool checkpoint_lost_a_log(const struct flush_run *run); /* one was deleted since it began */
-void checkpoint_note_cost(struct flush_run *run, int64_t took_us); /* before the work is reset */
+void checkpoint_note_cost(struct flush_run *run); /* before the work is reset */
 void checkpoint_publish(struct flusher *flusher); /* mails the offsets to the directory's owner */
 void checkpoint_note_points(struct flusher *flusher); /* those that were asked for are durable */
 void checkpoint_publish_starts(

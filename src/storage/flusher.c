@@ -35,7 +35,6 @@ static void start_run(struct flush_run *run)
 {
     if (!run->running && checkpoint_build(run)) {
         run->running = true;
-        run->began_us = loop_now_us(run->flusher->loop);
         work_submit(&run->work);
     }
 }
@@ -118,7 +117,7 @@ static void work_is_done(struct work *work)
         flush_note_failure(flusher, status);
     int32_t mark_count = run->mark_count;
     if (status == 0)
-        checkpoint_note_cost(run, loop_now_us(flusher->loop) - run->began_us);
+        checkpoint_note_cost(run);
     checkpoint_apply(run);
     run->running = false;
     work_reset(work);

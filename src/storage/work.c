@@ -10,6 +10,7 @@
 #include "base/container.h"
 #include "base/memory.h"
 #include "io/file.h"
+#include "io/io.h"
 #include "storage/segment.h"
 
 enum { WARM_CHUNK = 64 * 1024 };
@@ -153,7 +154,9 @@ int work_step(struct work *work)
 {
     if (work->next == work->count)
         return 0;
+    int64_t began_us = io_monotonic_us(work->io);
     int status = work_do(work->io, &work->items[work->next]);
+    work->took_us += io_monotonic_us(work->io) - began_us;
     if (broken(sync_failure) && status == -EIO)
         status = 0;
     if (status < 0) {
@@ -187,6 +190,7 @@ void work_reset(struct work *work)
     }
     work->count = work->next = 0;
     work->status = 0;
+    work->took_us = 0;
 }
 
 void work_deinit(struct work *work)

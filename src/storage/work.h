@@ -43,6 +43,7 @@ struct work {
     int32_t count, capacity;
     int32_t next; /* after the end: how many were done */
     int status;   /* 0, or -errno of items[next] */
+    int64_t took_us; /* the operations; not the waits for a worker before and between them */
     void (*done)(
         struct work *work); /* on the owner's loop; may reset and submit again, or destroy */
 };
