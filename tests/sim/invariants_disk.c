@@ -20,6 +20,7 @@ struct walk {
     const struct node *node; /* NULL: it has stopped */
     const char *directory;
     const struct log_dir *dir; /* NULL: it has stopped */
+    bool is_marked;   /* as one that was stopped cleanly */
     bool is_unopened; /* the node stopped before it had opened all that is here */
 };
 
@@ -125,7 +126,7 @@ void look_at_directories(struct invariants *invariants, const struct node *node)
         return; /* what could not be deleted stays */
     for (int i = 0; i < node->directory_count; i++) {
         const struct log_dir *dir = node->directories[i].dir;
-        struct walk walk = { invariants, node, dir == NULL ? NULL : log_dir_path(dir), dir, false };
+        struct walk walk = { .invariants = invariants, .node = node, .directory = dir == NULL ? NULL : log_dir_path(dir), .dir = dir };
         if (dir != NULL && log_dir_failure(dir) == 0)
             see_names(invariants->machine, walk.directory, visit_living, &walk);
     }
@@ -186,7 +187,10 @@ static void visit_stopped(void *context, const char *name)
 {
     struct walk *walk = context;
     struct partition_key key;
-    if (!find_key(walk, name, &key) || name[size_without_id(name)] != 0)
+    bool is_future = name[size_without_id(name)] != 0;
+    if (is_future) /* as may_be_left() */
+        walk->is_unopened = walk->is_unopened || walk->invariants->full_life == walk->invariants->life;
+    if (is_future || !find_key(walk, name, &key))
         return;
     const struct past *past = past_find(walk->invariants, key);
     if (past == NULL || past->life != walk->invariants->life) {
@@ -203,15 +207,18 @@ static void visit_stopped(void *context, const char *name)
     char path[PATH_SIZE];
     snprintf(path, sizeof(path), "%s/%s", walk->directory, name);
     /* A swap that could not end is done by the next start; what decayed may have been read and written again. */
-    if (!past->was_swapped && !machine_has_decayed(walk->invariants->machine, name))
-        look_at_index_files(walk->invariants, path, name, past);
+    if (past->was_swapped || machine_has_decayed(walk->invariants->machine, name))
+        return;
+    look_at_index_files(walk->invariants, path, name, past);
+    if (walk->is_marked) /* then the next start believes the active one's, too; else it looks */
+        look_at_durable_indexes(walk->invariants, path, past);
 }
 
 void look_at_stopped_directory(struct invariants *invariants, const char *directory)
 {
-    struct walk walk = { .invariants = invariants, .directory = directory };
+    struct walk walk = { .invariants = invariants, .directory = directory, .is_marked = is_marked_clean(invariants, directory) };
     see_names(invariants->machine, directory, visit_stopped, &walk);
-    if (!is_marked_clean(invariants, directory) && !walk.is_unopened)
+    if (!walk.is_marked && !walk.is_unopened)
         invariant_fell(invariants, INVARIANT_checkpoints_say_what_was,
             "directory=%s: it was stopped cleanly, and nothing durable says so", directory);
 }

@@ -140,26 +140,21 @@ void remember_indexes(const struct log *log, struct past *past)
 
 /* ---- After a clean stop. ---- */
 
-/* The index as it is durable. */
 static struct bytes see_index(
-    struct invariants *invariants, const char *directory, int64_t base_offset, enum index_kind kind)
+    const struct invariants *invariants, const char *directory, int64_t base_offset, enum index_kind kind)
 {
     char path[PATH_SIZE];
     snprintf(path, sizeof(path), "%s/%020lld%s", directory, (long long)base_offset, index_suffix[kind]);
-    struct bytes seen = see_file(invariants->machine, path);
-    struct bytes durable = see_durable_file(invariants->machine, path);
-    if (durable.size != seen.size || memcmp(durable.data, seen.data, seen.size) != 0)
-        invariant_fell(invariants, INVARIANT_checkpoints_say_what_was, "file=%s: it was stopped cleanly, and not all of it is durable", path);
-    return durable;
+    return see_durable_file(invariants->machine, path);
 }
 
 static void look_at_segment_files(struct invariants *invariants, const char *directory,
     const char *label, const struct past *past, int64_t base_offset, int64_t end)
 {
+    if (end == past->end || end <= past->log_start)
+        return; /* of the active one not all need be true, since the next start looks; nobody reads what is deleted */
     for (enum index_kind kind = INDEX_OFFSET; kind <= INDEX_TIME; kind++) {
         struct bytes bytes = see_index(invariants, directory, base_offset, kind);
-        if (end == past->end || end <= past->log_start)
-            continue; /* of the active one not all need be true, since the next start looks; nobody reads what is deleted */
         const struct index index = { .kind = (uint8_t)kind,
             .data = (uint8_t *)(uintptr_t)bytes.data, /* to look only */
             .count = (int32_t)(bytes.size / (size_t)index_entry_size[kind]) };
@@ -178,5 +173,17 @@ void look_at_index_files(
         if (i == ledger->count - 1 || ledger->batches[i + 1].segment_base != base_offset)
             look_at_segment_files(invariants, directory, label, past, base_offset,
                 batch_next_offset(&ledger->batches[i].header));
+    }
+}
+
+void look_at_durable_indexes(struct invariants *invariants, const char *directory, const struct past *past)
+{
+    char path[PATH_SIZE];
+    for (enum index_kind kind = INDEX_OFFSET; kind <= INDEX_TIME; kind++) {
+        snprintf(path, sizeof(path), "%s/%020lld%s", directory, (long long)past->index_base, index_suffix[kind]);
+        struct bytes seen = see_file(invariants->machine, path);
+        struct bytes durable = see_index(invariants, directory, past->index_base, kind);
+        if (durable.size != seen.size || (seen.size > 0 && memcmp(durable.data, seen.data, seen.size) != 0))
+            invariant_fell(invariants, INVARIANT_checkpoints_say_what_was, "file=%s: it was stopped cleanly, and not all of it is durable", path);
     }
 }

@@ -252,6 +252,7 @@ void remember_indexes(const struct log *log, struct past *past);
 void look_at_boundaries(struct invariants *invariants, const struct log *log, const struct ledger *ledger);
 void look_at_index_files(struct invariants *invariants, const char *directory, const char *label,
     const struct past *past);
+void look_at_durable_indexes(struct invariants *invariants, const char *directory, const struct past *past); /* of its active segment */
 
 /* invariants_read.c. The node will be killed. */
 void look_up_offsets(struct invariants *invariants, const struct partition *partition);
