@@ -172,6 +172,8 @@ void look_at_log(
         look_at_opened_log(invariants, log);
     bool anew = past->life != invariants->life || past->has_moved || past->was_swapped;
     int32_t first;
+    if (past->life != invariants->life && invariants->cut_life >= past->life && invariants->full_life >= past->life)
+        ledger_forget(ledger, past->promised); /* a write that did not fit was taken back: the cut may lose that, and what came in its place */
     if (log->start > past->latest_start)
         past->latest_start = log->start;
     past->producer_expiry_ms = log->settings.producer_expiry_ms;
