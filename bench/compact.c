@@ -4,6 +4,7 @@
  * 16 KiB in segments of 128 MiB, cleans it as a server would, and tells the time of that, and bytes
  * of the log a second of it. */
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@
 #include "wire/record.h"
 
 enum { BATCH_BYTES = 16 * 1024, SEGMENT_BYTES = 128 << 20, KEY_BYTES = 16 };
+
+#define USAGE "usage: compact [MEGABYTES [RECORD_BYTES [DISTINCT_PERCENT [CODEC [MAP_MEGABYTES]]]]]\n"
 
 static const char path[] = "clean-0";
 
@@ -72,8 +75,9 @@ static void append_batch(struct writing *writing, uint8_t *values)
 static int64_t write_log(struct writing *writing, int64_t bytes)
 {
     int64_t written = 0;
-    uint8_t *values = memory_take(writing->record_bytes * 1024 + BATCH_BYTES);
-    memset(values, 'v', writing->record_bytes * 1024 + BATCH_BYTES);
+    size_t size = writing->record_bytes + BATCH_BYTES; /* of a batch at most */
+    uint8_t *values = memory_take(size);
+    memset(values, 'v', size);
     begin_segment(writing);
     while (written + writing->position < bytes) {
         append_batch(writing, values);
@@ -98,31 +102,49 @@ static double processor_seconds(void)
            (double)(own.ru_utime.tv_usec + own.ru_stime.tv_usec) / 1e6;
 }
 
-static int64_t argument(int argc, char **argv, int index, int64_t usual)
+static const struct {
+    const char *name;
+    int64_t least, most, usual;
+} numbers[] = {
+    [1] = { "MEGABYTES", 1, 1000000, 1000 },
+    [2] = { "RECORD_BYTES", 1, 1000000, 1024 },
+    [3] = { "DISTINCT_PERCENT", 0, 100, 10 },
+    [5] = { "MAP_MEGABYTES", 1, 1000000, 128 },
+};
+
+static int64_t number_argument(int argc, char **argv, int index)
 {
-    return index < argc ? strtoll(argv[index], NULL, 10) : usual;
+    int64_t value = numbers[index].usual;
+    if (index < argc &&
+        (!str_to_int64(str_from(argv[index]), &value) || value < numbers[index].least || value > numbers[index].most)) {
+        fprintf(stderr, "compact: %s is no %s, which is a number from %lld to %lld\n" USAGE, argv[index],
+            numbers[index].name, (long long)numbers[index].least, (long long)numbers[index].most);
+        exit(2);
+    }
+    return value;
 }
 
 int main(int argc, char **argv)
 {
     struct directory_wish wish = directory_wish_defaults();
     struct directory_outcome outcome;
-    int64_t bytes = argument(argc, argv, 1, 1000) * 1000000;
+    int64_t bytes = number_argument(argc, argv, 1) * 1000000;
     struct writing writing = { .io = io_create(1),
-        .record_bytes = (size_t)argument(argc, argv, 2, 1024) };
+        .record_bytes = (size_t)number_argument(argc, argv, 2) };
     writing.distinct_count =
-        bytes / (int64_t)writing.record_bytes * argument(argc, argv, 3, 10) / 100 + 1;
+        bytes / (int64_t)writing.record_bytes * number_argument(argc, argv, 3) / 100 + 1;
     const char *codec = argc > 4 ? argv[4] : "none";
     if (!codec_by_name((struct str){ codec, (int32_t)strlen(codec) }, &writing.codec)) {
-        fprintf(stderr, "compact: %s is no codec\n", codec);
+        fprintf(stderr, "compact: %s is no CODEC\n" USAGE, codec);
         return 2;
     }
-    wish.map_bytes = argument(argc, argv, 5, 128) << 20;
+    wish.map_bytes = number_argument(argc, argv, 5) << 20;
     prng_init(&writing.prng, 1);
     int status = directory_create(writing.io, path);
     if (status < 0) {
-        fprintf(stderr, "compact: %s: %s\n", path, strerror(-status));
-        return 1;
+        fprintf(stderr, "compact: cannot make %s: %s%s\n", path, strerror(-status),
+            status == -EEXIST ? ". It is of an earlier run: remove it first" : "");
+        return 2;
     }
     int64_t written = write_log(&writing, bytes);
     double processor = processor_seconds();
