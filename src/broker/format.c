@@ -192,6 +192,15 @@ static int choose(struct formatting *formatting, const char *path, bool *out_to_
     return 0;
 }
 
+static int take_cluster_id(struct formatting *formatting)
+{
+    const char *id = formatting->wish->cluster_id;
+    if (!log_dir_may_be_cluster_id(str_from(id)))
+        return fail(formatting, "the cluster's id must have 1 to 63 bytes, and be UTF-8");
+    snprintf(formatting->cluster_id, sizeof(formatting->cluster_id), "%s", id);
+    return 0;
+}
+
 int format_directories(struct io *io, const struct node_settings *node,
     const struct format_wish *wish, char *reason, int reason_size)
 {
@@ -203,8 +212,8 @@ int format_directories(struct io *io, const struct node_settings *node,
     arena_init(&formatting.arena);
     int count = format_list_directories(node, &formatting.arena, &paths);
     bool *to_format = arena_take_array(&formatting.arena, (size_t)count, sizeof(*to_format));
-    if (wish->cluster_id != NULL)
-        snprintf(formatting.cluster_id, sizeof(formatting.cluster_id), "%s", wish->cluster_id);
+    if (wish->cluster_id != NULL && wish->cluster_id[0] != 0)
+        status = take_cluster_id(&formatting);
 
     for (int i = 0; i < count && status == 0; i++)
         status = choose(&formatting, paths[i], &to_format[i]);

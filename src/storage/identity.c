@@ -20,6 +20,12 @@ static int complain(char *reason, int reason_size, const char *path, const char 
     return -EBADMSG;
 }
 
+bool log_dir_may_be_cluster_id(struct str text)
+{
+    return text.size > 0 && text.size < (int32_t)sizeof(((struct log_dir_identity *)0)->cluster_id) &&
+           str_is_utf8(text);
+}
+
 static int read_identity(const struct properties *properties, struct log_dir_identity *out_identity,
     const char *path, char *reason, int reason_size)
 {
@@ -34,9 +40,8 @@ static int read_identity(const struct properties *properties, struct log_dir_ide
             STR_PRINT(version));
         return -EBADMSG;
     }
-    if (str_is_null(cluster) || cluster.size == 0 ||
-        cluster.size >= (int32_t)sizeof(out_identity->cluster_id))
-        return complain(reason, reason_size, path, "cluster.id is missing or too long; " RESTORE);
+    if (!log_dir_may_be_cluster_id(cluster))
+        return complain(reason, reason_size, path, "cluster.id is missing, too long or not UTF-8; " RESTORE);
     if (!str_to_int64(properties_get(properties, STR("node.id")), &node) || node < 0 ||
         node > INT32_MAX)
         return complain(reason, reason_size, path, "node.id is missing or not a number; " RESTORE);
@@ -74,13 +79,20 @@ int log_dir_identify(struct io *io, const char *path, struct log_dir_identity *o
 
 int log_dir_write_identity(struct io *io, const char *path, const struct log_dir_identity *identity)
 {
-    char name[SEGMENT_PATH_SIZE], text[512], id[UUID_TEXT_SIZE + 1];
+    char name[SEGMENT_PATH_SIZE], node[16], directory[UUID_TEXT_SIZE + 1];
+    struct properties properties;
     path_in(name, path, "meta.properties");
-    uuid_print(identity->directory_id, id);
-    int used =
-        snprintf(text, sizeof(text), "node.id=%d\ndirectory.id=%s\nversion=1\ncluster.id=%s\n",
-            identity->node_id, id, identity->cluster_id);
-    return file_replace(io, name, text, (size_t)used);
+    snprintf(node, sizeof(node), "%d", identity->node_id);
+    uuid_print(identity->directory_id, directory);
+    properties_init(&properties);
+    properties_set(&properties, STR("node.id"), str_from(node), 0);
+    properties_set(&properties, STR("directory.id"), str_from(directory), 0);
+    properties_set(&properties, STR("version"), STR("1"), 0);
+    properties_set(&properties, STR("cluster.id"), str_from(identity->cluster_id), 0);
+    struct str text = properties_write(&properties, &properties.arena);
+    int status = file_replace(io, name, text.data, (size_t)text.size);
+    properties_deinit(&properties);
+    return status;
 }
 
 int log_dir_format(struct io *io, const char *path, const struct log_dir_identity *identity)

@@ -35,6 +35,8 @@ struct log_dir_settings {
 };
 void log_dir_settings_defaults(struct log_dir_settings *settings);
 
+/* As Kafka, which takes any text; here one of 1 to 63 bytes of UTF-8. */
+bool log_dir_may_be_cluster_id(struct str text);
 /* 0; -ENOENT: not there or not formatted; -EBADMSG: unreadable, with a sentence in reason. */
 int log_dir_identify(struct io *io, const char *path, struct log_dir_identity *out_identity,
     char *reason, int reason_size);

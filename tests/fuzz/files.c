@@ -264,11 +264,12 @@ static void read_identity(struct world *world, struct bytes bytes)
     assert(status == 0);
     status = log_dir_identify(world->io, "/data", &second, reason, sizeof(reason));
     assert(status == 0 && first.node_id == second.node_id && uuid_equal(first.directory_id, second.directory_id));
+    assert(strcmp(first.cluster_id, second.cluster_id) == 0);
 }
 
 static void write_identity(struct world *world, struct bytes bytes)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_- =:#!\\\t\n\x7f";
     struct input input = input_of(bytes.data, bytes.size);
     struct log_dir_identity known = { .node_id = (int32_t)(input_odd(&input) & INT32_MAX) }, read;
     char reason[512];

@@ -155,6 +155,25 @@ void test_log_dir__refuses_what_it_cannot_read(void)
     store_remove(&store);
 }
 
+/* A cluster's id may be any text. The line is what Kafka 4.4.0 writes for this one. */
+void test_log_dir__keeps_a_cluster_id_of_any_characters(void)
+{
+    struct store store;
+    struct log_dir_identity read, written = { .cluster_id = " my: cluster\\id=#1!", .node_id = 1 };
+    char reason[256], text[256];
+    store_create(&store);
+    assert_int_equal(log_dir_write_identity(store.io, store.path, &written), 0);
+    read_text(&store, "meta.properties", text, sizeof(text));
+    assert_non_null(strstr(text, "\ncluster.id=\\ my\\: cluster\\\\id\\=\\#1\\!\n"));
+    assert_int_equal(log_dir_identify(store.io, store.path, &read, reason, sizeof(reason)), 0);
+    assert_string_equal(read.cluster_id, written.cluster_id);
+    write_text(&store, "meta.properties", "version=1\ncluster.id=caf\xe9 bar\nnode.id=1\n");
+    assert_int_equal(log_dir_identify(store.io, store.path, &read, reason, sizeof(reason)), -EBADMSG);
+    assert_non_null(strstr(reason, "cluster.id"));
+    store_stop(&store, NULL, 0);
+    store_remove(&store);
+}
+
 /* What stands for a directory that could not be opened takes no log, and writes nothing when it is closed. */
 void test_log_dir__stands_for_one_that_is_offline(void)
 {
