@@ -185,11 +185,13 @@ void cleaning_set_pace(struct cleaning *cleaning)
 }
 
 /* Compacted logs have grown by a good part of what it goes through since it began: with more patience they would become
- * dirty faster than they are cleaned. */
+ * dirty faster than they are cleaned. Or it has had as much time as a record may have before it is due: with more, a log whose
+ * max.compaction.lag.ms is over might not be clean for ever. */
 static bool is_behind(const struct cleaning *cleaning)
 {
     int64_t written = cleaning->flusher->cleaner.written - cleaning->written_before;
-    return written > cleaning->bytes / PATIENCE;
+    int64_t took_ms = loop_wall_ms(cleaning->flusher->loop) - cleaning->began_ms;
+    return written > cleaning->bytes / PATIENCE || took_ms > cleaning->max_lag_ms;
 }
 
 static bool is_in_the_way(const void *context)
@@ -549,6 +551,7 @@ void cleaning_start(struct log *log, const struct dirty_range *range, int64_t me
         .first_dirty = range->first_dirty,
         .dirty_end = range->dirty_end,
         .began_ms = loop_wall_ms(flusher->loop),
+        .max_lag_ms = log->settings.max_compaction_lag_ms,
         .bytes = range->clean_bytes + range->dirty_bytes,
         .written_before = flusher->cleaner.written };
     if (range->was_reset) {

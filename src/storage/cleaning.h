@@ -45,6 +45,7 @@ struct cleaning {
     struct timer retry;
     int64_t memory; /* reserved */
     int64_t first_dirty, dirty_end, began_ms;
+    int64_t max_lag_ms; /* INT64_MAX: none */
     int64_t bytes, written_before; /* to go through; into compacted logs before this began */
     int64_t *bases; /* of the segments that the plan has */
 };

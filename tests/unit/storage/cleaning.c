@@ -655,10 +655,12 @@ static void write_and_wait(struct timer *timer)
     timer_set(world.store.loop, timer, loop_now_us(world.store.loop) + 100);
 }
 
-static int64_t time_beside_impatient(bool other_compacts, bool other_moves)
+static int64_t time_beside_impatient(bool other_compacts, bool other_moves, int64_t max_lag_ms)
 {
     struct impatient impatient = { .timer.run = write_and_wait };
     create_uncleaned();
+    world.settings.max_compaction_lag_ms = max_lag_ms;
+    log_set_settings(world.log, &world.settings);
     world.settings.compacts = other_compacts;
     world.settings.min_cleanable_ratio = 1;
     int status = log_create(world.store.flusher, "/data", "other", 0, (struct uuid){ { 6 } },
@@ -680,9 +682,19 @@ static int64_t time_beside_impatient(bool other_compacts, bool other_moves)
  * a move writes here makes none dirty. */
 void test_cleaning__keeps_up_with_what_is_written(void)
 {
-    int64_t took_us = time_beside_impatient(true, false);
-    assert_true(time_beside_impatient(false, false) > 2 * took_us);
-    assert_true(time_beside_impatient(true, true) > 2 * took_us);
+    int64_t took_us = time_beside_impatient(true, false, INT64_MAX);
+    assert_true(time_beside_impatient(false, false, INT64_MAX) > 2 * took_us);
+    assert_true(time_beside_impatient(true, true, INT64_MAX) > 2 * took_us);
+}
+
+/* It leaves the disk to others for as long as a record may wait to be due, and no longer. */
+void test_cleaning__rests_no_longer_than_the_greatest_lag(void)
+{
+    int64_t patient_us = time_beside_impatient(false, false, INT64_MAX);
+    int64_t lag_ms = patient_us / 4 / 1000;
+    int64_t took_us = time_beside_impatient(false, false, lag_ms);
+    assert_true(took_us >= lag_ms * 1000);
+    assert_true(took_us < patient_us / 2);
 }
 
 void test_cleaning__keeps_the_newest_of_every_key(void)
