@@ -25,11 +25,15 @@ int main(int argument_count, char **arguments)
         return 2;
     }
     struct history history;
-    int64_t operation_count;
+    struct judgement judgement;
     history_open(&history, file);
-    int64_t found = judge(&history, &operation_count);
-    printf("%lld operations, %lld findings\n", (long long)operation_count, (long long)found);
+    bool is_judged = judge(&history, &judgement);
+    if (is_judged)
+        printf("%lld operations, %lld findings\n", (long long)judgement.operation_count,
+            (long long)judgement.finding_count);
+    else
+        fprintf(stderr, "line %lld: %s\n", (long long)history.line_count, history.refused);
     history_close(&history);
     fclose(file);
-    return found > 0 ? 1 : 0;
+    return !is_judged ? 2 : judgement.finding_count > 0 ? 1 : 0;
 }

@@ -15,6 +15,8 @@ void finding_add(
     struct findings *findings, enum finding kind, int64_t line, const char *format, ...)
 {
     va_list arguments;
+    if (findings->first == NULL)
+        findings->first = finding_names[kind];
     if (findings->counts[kind]++ >= MOST_TOLD)
         return;
     printf("%s line %lld: ", finding_names[kind], (long long)line);

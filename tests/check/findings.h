@@ -27,6 +27,7 @@ enum finding {
 
 struct findings {
     int64_t counts[FINDING_COUNT];
+    const char *first; /* the kind found first; NULL: none */
 };
 
 void finding_add(struct findings *findings, enum finding kind, int64_t line, const char *format,

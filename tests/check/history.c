@@ -9,14 +9,45 @@ static const char *const phase_names[] = { "invoke", "ok", "fail", "info", NULL 
 static const char *const operation_names[] = { "send", "poll", "assign", "subscribe", "seek",
     "delete", "drain", "watermark", "power", "rot", "set", "get", "commit", "committed", "own", "disown",
     NULL };
+
+enum {
+    INVOKE = 1 << PHASE_INVOKE,
+    OK = 1 << PHASE_OK,
+    FAIL = 1 << PHASE_FAIL,
+    INFO = 1 << PHASE_INFO,
+    ALL = INVOKE | OK | FAIL | INFO,
+    NEVER = 0
+};
+
+/* The phases that an operation has, and those that need the column. */
+static const struct form {
+    uint8_t phases, key, value, offset;
+} forms[] = {
+    [OPERATION_SEND] = { ALL, ALL, ALL, NEVER },
+    [OPERATION_POLL] = { INVOKE | OK | INFO, NEVER, NEVER, NEVER },
+    [OPERATION_ASSIGN] = { OK, NEVER, NEVER, NEVER },
+    [OPERATION_SUBSCRIBE] = { OK, NEVER, NEVER, NEVER },
+    [OPERATION_SEEK] = { OK, ALL, NEVER, NEVER },
+    [OPERATION_DELETE] = { ALL, ALL, NEVER, ALL },
+    [OPERATION_DRAIN] = { INVOKE | OK, ALL, NEVER, NEVER },
+    [OPERATION_WATERMARK] = { INVOKE | OK, ALL, NEVER, OK },
+    [OPERATION_POWER] = { INFO, NEVER, NEVER, NEVER },
+    [OPERATION_ROT] = { INFO, ALL, NEVER, ALL },
+    [OPERATION_SET] = { ALL, ALL, NEVER, NEVER },
+    [OPERATION_GET] = { ALL, ALL, NEVER, NEVER },
+    [OPERATION_COMMIT] = { ALL, ALL, NEVER, NEVER },
+    [OPERATION_COMMITTED] = { ALL, ALL, NEVER, NEVER },
+    [OPERATION_OWN] = { OK, ALL, NEVER, NEVER },
+    [OPERATION_DISOWN] = { ALL, ALL, NEVER, NEVER },
+};
 static const char *const acks_names[] = { "-", "0", "1", "all", NULL };
 static const char *const durability_names[] = { "-", "disk", "page-cache", NULL };
 enum { ACKS_ALL = 3, DURABILITY_PAGE_CACHE = 2, COLUMNS = 9 };
 
-_Noreturn void history_refuse(const struct history *history, const char *why)
+void history_refuse(struct history *history, const char *why)
 {
-    fprintf(stderr, "line %lld: %s\n", (long long)history->line_count, why);
-    exit(2);
+    if (history->refused == NULL)
+        history->refused = why;
 }
 
 void history_open(struct history *history, FILE *file)
@@ -31,16 +62,18 @@ void history_close(struct history *history)
     names_deinit(&history->processes);
 }
 
-static int choose(const struct history *history, const char *const *names, const char *text)
+/* The place of the word among the names; 0 when it is refused. */
+static int choose(struct history *history, const char *const *names, const char *text)
 {
     for (int i = 0; names[i] != NULL; i++)
         if (strcmp(names[i], text) == 0)
             return i;
     history_refuse(history, "a word that this column does not know");
+    return 0;
 }
 
 static int64_t number(
-    const struct history *history, const char *text, int64_t least, int64_t when_absent)
+    struct history *history, const char *text, int64_t least, int64_t when_absent)
 {
     char *end;
     if (strcmp(text, "-") == 0)
@@ -52,7 +85,8 @@ static int64_t number(
     return value;
 }
 
-static void split(const struct history *history, char *text, char *columns[COLUMNS])
+/* False: it is refused. */
+static bool split(struct history *history, char *text, char *columns[COLUMNS])
 {
     for (int i = 0; i < COLUMNS; i++) {
         columns[i] = text;
@@ -60,40 +94,70 @@ static void split(const struct history *history, char *text, char *columns[COLUM
         if (text == NULL)
             history_refuse(
                 history, i + 1 < COLUMNS ? "fewer than nine columns" : "the last line has no end");
-        if (text == columns[i])
+        else if (text == columns[i])
             history_refuse(history, "an empty column");
+        if (history->refused != NULL)
+            return false;
         *text++ = '\0';
     }
+    return true;
 }
 
-/* What an operation cannot do without. */
-static void demand(const struct history *history, const struct line *line, bool is_list)
+bool line_is_write(const struct line *line)
 {
-    bool is_poll = line->operation == OPERATION_POLL;
-    if (line->key == NO_KEY ? !is_poll && !is_list && line->operation != OPERATION_POWER
-                            : is_poll && line->offset == NO_OFFSET)
-        history_refuse(history, "the key or the offset is missing");
-    if ((line->operation == OPERATION_DELETE || line->operation == OPERATION_ROT) && line->offset == NO_OFFSET)
-        history_refuse(history, "the offset is missing");
-    if (line->operation == OPERATION_SEND && line->value == NO_VALUE)
+    return line->operation == OPERATION_SEND || line->operation == OPERATION_SET ||
+           line->operation == OPERATION_COMMIT;
+}
+
+/* What an operation cannot do without, and what it cannot have. */
+static void demand(struct history *history, const struct line *line, bool has_acks)
+{
+    const struct form *form = &forms[line->operation];
+    int phase = 1 << line->phase;
+    bool is_record = line->operation == OPERATION_POLL && line->phase != PHASE_INVOKE;
+    if ((form->phases & phase) == 0)
+        history_refuse(history, "a type that the operation does not have");
+    if ((form->key & phase) != 0 && line->key == NO_KEY)
+        history_refuse(history, "the key is missing");
+    if ((form->value & phase) != 0 && line->value == NO_VALUE)
         history_refuse(history, "the value is missing");
+    if ((form->offset & phase) != 0 && line->offset == NO_OFFSET)
+        history_refuse(history, "the offset is missing");
+    if (is_record && ((line->key == NO_KEY) != (line->value == NO_VALUE) ||
+                         (line->key == NO_KEY) != (line->offset == NO_OFFSET)))
+        history_refuse(history, "a record has a key, a value and an offset");
+    if (line->operation == OPERATION_POWER && line->key != NO_KEY)
+        history_refuse(history, "a power cut has no key");
+    if (line_is_write(line) && line->value == DAMAGED_VALUE)
+        history_refuse(history, "only a reader does not know a value");
+    if (line->operation == OPERATION_SEND && line->phase == PHASE_INVOKE && !has_acks)
+        history_refuse(history, "acks or durability is missing");
 }
 
-bool history_next(struct history *history, struct line *out_line)
+static bool read_line(struct history *history)
 {
-    char *columns[COLUMNS];
     do {
         if (getline(&history->text, &history->capacity, history->file) < 0) {
             if (ferror(history->file))
                 history_refuse(history, "what follows cannot be read");
-            if (history->line_count == 0)
+            else if (!history->has_lines)
                 history_refuse(history, "there is nothing in it");
             return false;
         }
         history->line_count++;
     } while (history->text[0] == '#');
-    split(history, history->text, columns);
+    history->has_lines = true;
+    return true;
+}
+
+bool history_next(struct history *history, struct line *out_line)
+{
+    char *columns[COLUMNS];
+    if (history->refused != NULL || !read_line(history) || !split(history, history->text, columns))
+        return false;
     number(history, columns[0], 0, 0);
+    if (strcmp(columns[1], "-") == 0)
+        history_refuse(history, "the process is missing");
     int acks = choose(history, acks_names, columns[7]);
     int durability = choose(history, durability_names, columns[8]);
     *out_line = (struct line){ .number = history->line_count,
@@ -111,9 +175,6 @@ bool history_next(struct history *history, struct line *out_line)
         out_line->operation == OPERATION_ASSIGN || out_line->operation == OPERATION_SUBSCRIBE;
     if (!is_list && strcmp(columns[4], "-") != 0)
         out_line->key = names_number(&history->keys, columns[4]);
-    demand(history, out_line, is_list);
-    if (out_line->operation == OPERATION_SEND && out_line->phase == PHASE_INVOKE &&
-        (acks == 0 || durability == 0))
-        history_refuse(history, "acks or durability is missing");
-    return true;
+    demand(history, out_line, acks != 0 && durability != 0);
+    return history->refused == NULL;
 }

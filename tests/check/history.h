@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The lines of a recorded history (tests/sim/HISTORY), read one after the other. Names become small
- * numbers in order of appearance. A line that is not one ends the program with its number: a broken
- * recorder must not pass for a clean run. */
+ * numbers in order of appearance. With a line that is none the history is refused, and ends there: a
+ * broken recorder must not pass for a clean run. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -45,17 +45,21 @@ struct line {
     bool is_volatile; /* send: the topic's durability is page-cache */
 };
 
+bool line_is_write(const struct line *line); /* of a value, or of absence */
+
 struct history {
     FILE *file; /* the caller's */
     char *text;
     size_t capacity;
     int64_t line_count;
+    bool has_lines;      /* besides remarks */
+    const char *refused; /* why the line read last is none of a history; NULL: it is one */
     struct names keys, processes;
 };
 
 void history_open(struct history *history, FILE *file);
-bool history_next(struct history *history, struct line *out_line); /* false: at the end */
+bool history_next(struct history *history, struct line *out_line); /* false: at the end, or refused */
 
-/* Ends the program: the line read last is none of a history. */
-_Noreturn void history_refuse(const struct history *history, const char *why);
+/* The line read last does not follow from those before it. There is no next one. */
+void history_refuse(struct history *history, const char *why);
 void history_close(struct history *history);

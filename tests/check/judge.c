@@ -36,7 +36,17 @@ static void owners_take(struct owners *owners, struct findings *findings,
     *owner = line->process + 1;
 }
 
-int64_t judge(struct history *history, int64_t *out_operation_count)
+/* A value is written once in the whole history, be it sent, set or committed. */
+static void demand_new_value(struct pairs *values, struct history *history, const struct line *line)
+{
+    if (line_is_write(line) && line->phase == PHASE_INVOKE && line->value != NO_VALUE) {
+        int32_t known = values->count;
+        if (pairs_number(values, line->value, 0) != known)
+            history_refuse(history, "a value that was written before");
+    }
+}
+
+bool judge(struct history *history, struct judgement *out_judgement)
 {
     struct findings findings = { 0 };
     struct log_checker logs = { .findings = &findings, .history = history };
@@ -47,10 +57,14 @@ int64_t judge(struct history *history, int64_t *out_operation_count)
         .findings = &findings, .history = history, .kind = FINDING_COMMIT_BACK
     };
     struct owners owners = { 0 };
+    struct pairs values = { 0 };
     struct line line;
-    *out_operation_count = 0;
+    *out_judgement = (struct judgement){ 0 };
     while (history_next(history, &line)) {
-        *out_operation_count += line.phase != PHASE_INVOKE;
+        out_judgement->operation_count += line.phase != PHASE_INVOKE;
+        demand_new_value(&values, history, &line);
+        if (history->refused != NULL)
+            break;
         if (log_takes(line.operation))
             log_take(&logs, &line);
         else if (line.operation == OPERATION_SET || line.operation == OPERATION_GET)
@@ -60,12 +74,17 @@ int64_t judge(struct history *history, int64_t *out_operation_count)
         else
             owners_take(&owners, &findings, history, &line);
     }
-    log_judge(&logs);
-    register_judge(&names);
-    register_judge(&commits);
+    if (history->refused == NULL) {
+        log_judge(&logs);
+        register_judge(&names);
+        register_judge(&commits);
+        out_judgement->finding_count = findings_print(&findings);
+        out_judgement->first = findings.first;
+    }
     log_deinit(&logs);
     register_deinit(&names);
     register_deinit(&commits);
     memory_give(owners.process_of_key);
-    return findings_print(&findings);
+    pairs_deinit(&values);
+    return history->refused == NULL;
 }

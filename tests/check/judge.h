@@ -3,8 +3,15 @@
  * the counts. Owns nothing afterwards; the history is read to its end and stays the caller's to
  * close. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 struct history;
 
-int64_t judge(struct history *history, int64_t *out_operation_count); /* the number of findings */
+struct judgement {
+    int64_t operation_count, finding_count;
+    const char *first; /* the kind of the first finding; NULL: none */
+};
+
+/* False: the history is refused, and says why. */
+bool judge(struct history *history, struct judgement *out_judgement);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "check/log.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -96,9 +97,8 @@ static void begin_send(struct log_checker *checker, const struct line *line)
     struct log_key *key = key_of(checker, line->key);
     checker->sends = grown(
         checker->sends, checker->send_count, &checker->send_capacity, sizeof(*checker->sends));
-    pairs_number(&checker->by_value, line->value, 0);
-    if ((size_t)checker->by_value.count == checker->send_count)
-        history_refuse(checker->history, "a value that was sent before");
+    int32_t number = pairs_number(&checker->by_value, line->value, 0);
+    assert((size_t)number == checker->send_count); /* it was not sent before */
     checker->sends[checker->send_count++] = (struct send){ .value = line->value,
         .line = line->number,
         .acked_at = NO_OFFSET,
@@ -124,8 +124,10 @@ static void end_send(struct log_checker *checker, const struct line *line)
 {
     struct send *send = send_of(checker, line->value);
     if (send == NULL || send->outcome != PHASE_INVOKE || send->key != line->key ||
-        send->process != line->process)
+        send->process != line->process) {
         history_refuse(checker->history, "the end of a send that its process had not begun there");
+        return;
+    }
     bool is_kept = send->promises || send->power == checker->power;
     send->outcome = line->phase == PHASE_OK && !is_kept ? PHASE_INFO : line->phase;
     send->acked_at = line->offset;
@@ -171,8 +173,10 @@ static void take_poll(struct log_checker *checker, const struct line *line)
         process->poll = line->number;
         process->poll_power = checker->power;
     }
-    if (process->poll == 0)
+    if (process->poll == 0) {
         history_refuse(checker->history, "an answer to a poll that its process had not begun");
+        return;
+    }
     if (line->phase == PHASE_INVOKE || line->key == NO_KEY)
         return;
     struct log_key *key = key_of(checker, line->key);
@@ -244,11 +248,16 @@ static void take_watermark(struct log_checker *checker, const struct line *line)
     checker->asked = grown(
         checker->asked, (size_t)known, &checker->watermark_capacity, sizeof(*checker->asked));
     struct watermark_asked *before = &checker->asked[asked];
-    if (line->phase == PHASE_INVOKE)
-        *before = (struct watermark_asked){ key->watermark, checker->power };
-    else if (asked == known)
+    if (line->phase == PHASE_INVOKE) {
+        *before = (struct watermark_asked){ key->watermark, checker->power, true };
+        return;
+    }
+    if (asked == known || !before->is_open) {
         history_refuse(checker->history, "a watermark that its process had not asked for");
-    if (line->phase != PHASE_OK || !is_current(checker, line->key, before->power))
+        return;
+    }
+    before->is_open = false;
+    if (!is_current(checker, line->key, before->power))
         return;
     if (line->offset < before->known)
         finding_add(checker->findings, FINDING_WATERMARK_BACK, line->number,
@@ -285,8 +294,10 @@ static void take_delete(struct log_checker *checker, const struct line *line)
 {
     struct log_key *key = key_of(checker, line->key);
     struct wish *wish = wish_of(checker, line);
-    if (line->phase != PHASE_INVOKE && wish->offset != line->offset)
+    if (line->phase != PHASE_INVOKE && wish->offset != line->offset) {
         history_refuse(checker->history, "the end of a delete that its process had not begun");
+        return;
+    }
     if (line->phase != PHASE_FAIL && wish->offset != NO_OFFSET)
         log_add_deletion(checker, wish);
     wish->offset = line->phase == PHASE_INVOKE ? line->offset : NO_OFFSET;

@@ -76,6 +76,7 @@ struct log_process {
 struct watermark_asked {
     int64_t known;
     int32_t power;
+    bool is_open; /* not told since */
 };
 
 /* What a process last asked to be deleted from a key, or when it last began to drain it. */

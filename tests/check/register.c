@@ -32,10 +32,14 @@ static struct zone *zone_of(struct register_checker *checker, int32_t key, int64
     return &checker->zones[number];
 }
 
-static struct pending *pending_of(struct register_checker *checker, int32_t process, int32_t key)
+static struct pending *pending_of(
+    struct register_checker *checker, const struct line *line, bool is_write)
 {
+    enum { READ, WRITE_VALUE, WRITE_ABSENCE, KINDS };
+    int kind = !is_write ? READ : line->value == NO_VALUE ? WRITE_ABSENCE : WRITE_VALUE;
     int32_t known = checker->by_process.count,
-            number = pairs_number(&checker->by_process, process, key);
+            number = pairs_number(
+                &checker->by_process, (int64_t)line->process * KINDS + kind, line->key);
     if ((size_t)known == checker->pending_capacity) {
         checker->pending_capacity = checker->pending_capacity * 2 + 64;
         checker->pending =
@@ -80,22 +84,23 @@ static bool counts(const struct register_checker *checker, const struct zone *zo
 }
 
 static void take_value(struct register_checker *checker, const struct line *line,
-    struct pending *pending, bool is_write)
+    const struct pending *pending, bool is_write)
 {
     struct register_key *key = key_of(checker, line->key);
     struct zone *zone = zone_of(checker, line->key, line->value);
-    if (is_write && (line->phase == PHASE_INVOKE ? zone->write_begin != 0
-                                                 : zone->write_begin == 0 || zone->outcome != 0))
-        history_refuse(checker->history, "a write that was not begun, or that has ended");
-    if (is_write && line->phase == PHASE_INVOKE) {
+    bool is_open = zone->write_begin != 0 && zone->outcome == PHASE_INVOKE;
+    if (is_write && line->phase != PHASE_INVOKE && (!is_open || zone->writer != line->process)) {
+        history_refuse(checker->history, "the end of a write that its process had not begun there");
+    } else if (is_write && line->phase == PHASE_INVOKE) {
         zone->write_begin = line->number;
+        zone->writer = line->process;
         widen(zone, line->number, INT64_MAX);
     } else if (is_write) {
         zone->outcome = line->phase;
         if (line->phase == PHASE_OK) {
-            widen(zone, pending->begin, line->number);
-            if (pending->begin > key->newest_write)
-                key->newest_write = pending->begin;
+            widen(zone, zone->write_begin, line->number);
+            if (zone->write_begin > key->newest_write)
+                key->newest_write = zone->write_begin;
         }
     } else if (line->phase == PHASE_OK) {
         widen(zone, pending->begin, counts(checker, zone) ? line->number : INT64_MAX);
@@ -137,9 +142,11 @@ static void take_absence(struct register_checker *checker, const struct line *li
 
 void register_take(struct register_checker *checker, const struct line *line, bool is_write)
 {
-    struct pending *pending = pending_of(checker, line->process, line->key);
-    if (line->phase != PHASE_INVOKE && pending->open_count-- == 0)
-        history_refuse(checker->history, "an operation that its process had not begun");
+    struct pending *pending = pending_of(checker, line, is_write);
+    if (line->phase != PHASE_INVOKE && pending->open_count-- == 0) {
+        history_refuse(checker->history, "the end of what its process had not begun there");
+        return;
+    }
     if (line->phase == PHASE_INVOKE)
         *pending = (struct pending){ line->number, key_of(checker, line->key)->newest_write,
             pending->open_count + 1 };

@@ -19,12 +19,12 @@ struct zone {
     int64_t value;
     int64_t first_end, last_begin; /* line numbers */
     int64_t write_begin;           /* 0: not written */
-    int32_t key;
+    int32_t key, writer;
     enum phase outcome;     /* of the write */
     int64_t first_read_end; /* 0: not read */
 };
 
-/* An operation that a process has begun on a name. */
+/* A read, a write of a value, or one of absence, that a process has begun on a name. */
 struct pending {
     int64_t begin;
     int64_t newest_write; /* the key's, at that time */
@@ -46,7 +46,7 @@ struct register_checker {
     struct zone *zones;
     struct register_key *keys;
     struct pending *pending;
-    struct pairs by_value, by_process; /* key and value, to zone; process and key, to pending */
+    struct pairs by_value, by_process; /* key and value, to zone; process and kind, and key, to pending */
     size_t zone_capacity, pending_capacity;
     struct zone *absences; /* a zone for each read and write of absence */
     size_t absence_count, absence_capacity;

@@ -112,7 +112,7 @@ void recorder_note(struct recorder *recorder, const struct event *event)
 void recorder_judge(struct recorder *recorder, const char *path)
 {
     struct history history;
-    int64_t operation_count;
+    struct judgement judgement;
     fflush(recorder->lines);
     FILE *kept = path == NULL ? NULL : fopen(path, "we");
     if (kept != NULL) {
@@ -124,8 +124,10 @@ void recorder_judge(struct recorder *recorder, const char *path)
     FILE *lines = fmemopen(recorder->text, recorder->size, "r");
     assert(lines != NULL);
     history_open(&history, lines);
-    if (judge(&history, &operation_count) > 0 && recorder->fallen == NULL)
-        recorder->fallen = "the judgement of its history";
+    if (!judge(&history, &judgement))
+        recorder_violate(recorder, "history_is_refused", "line=%lld reason=\"%s\"", (long long)history.line_count, history.refused);
+    else if (recorder->fallen == NULL)
+        recorder->fallen = judgement.first;
     history_close(&history);
     fclose(lines);
 }
