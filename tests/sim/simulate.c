@@ -5,6 +5,7 @@
  * starts once more, the clients end what they are at and read everything (the drain), and the history of what they did and saw
  * is judged (tests/check, HISTORY). */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,8 @@
 #include "sim/sim.h"
 #include "sim/workload.h"
 
-enum { PROCESSES_MOST = 64, PORT = 9092, WORKERS = 2, LIMIT_US = 120000000, BREAKING_SEEDS = 48, BEYOND_EVERY = 8 /* seeds: one goes beyond what must be survived */ };
+enum { PROCESSES_MOST = 64, HANGS_AFTER_S = 300 /* of real time in one life */ };
+enum { PORT = 9092, WORKERS = 2, LIMIT_US = 120000000, BREAKING_SEEDS = 48, BEYOND_EVERY = 8 /* seeds: one goes beyond what must be survived */ };
 
 struct options {
     int64_t first, last; /* seeds */
@@ -92,6 +94,7 @@ static int begin_node(struct run *run)
 
 static void boot(struct run *run)
 {
+    alarm(HANGS_AFTER_S); /* ends the process */
     run->io = machine_boot(run->machine, WORKERS);
     run->recorder.lives++;
     faults_begin_life(&run->faults);
@@ -325,7 +328,7 @@ struct running {
     int64_t seed;
 };
 
-/* Waits for the end of one; one that did not live to tell its line is told here. Returns how many failed. */
+/* Waits for the end of one; what it did not live to tell is told here. Returns how many failed. */
 static int end_one(struct running *running, int64_t count)
 {
     int status = -1;
@@ -334,8 +337,12 @@ static int end_one(struct running *running, int64_t count)
         if (running[i].process != process)
             continue;
         running[i].process = 0;
-        if (!WIFEXITED(status))
-            printf("seed %lld ended by signal %d\n", (long long)running[i].seed, WTERMSIG(status));
+        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+            printf("seed %lld fell: no new life within %d s\n", (long long)running[i].seed, HANGS_AFTER_S);
+        else if (WIFSIGNALED(status))
+            printf("seed %lld fell: ended by signal %d\n", (long long)running[i].seed, WTERMSIG(status));
+        else if (WEXITSTATUS(status) > 1)
+            printf("seed %lld fell: ended with status %d\n", (long long)running[i].seed, WEXITSTATUS(status));
     }
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
 }
@@ -449,8 +456,8 @@ int main(int count, char **words)
         fprintf(stderr, "usage: simulate [--seed N | --seeds A-B] [--seconds S] [--twice] [--odd] [--verbose] [--history FILE]\n"
                         "                [--break list|all|RULE[,RULE]... [--count]] | --invariants\n"
                         "Prints one line a seed; exits with 1 when one fell. Those divisible by 8 go beyond what must be survived: bits\n"
-                        "above a recovery point rot. --seconds: of simulated time (60). --twice: runs each again, it must leave the\n"
-                        "same trace. --verbose: prints what the node reports, and what struck it. --history: keeps what clients did and\n"
+                        "above a recovery point rot. One that needs 300 s for a life of its node is ended, and fell. --seconds: of\n"
+                        "simulated time (60). --twice: runs each again, it must leave the same trace. --verbose: prints what the node reports, and what struck it. --history: keeps what clients did and\n"
                         "saw, for tests/check. --break: leaves out what keeps the rule, and succeeds when a seed notices (of 1-48);\n"
                         "--count: runs all of the seeds, though one has noticed.\n"
                         "--odd: tells how often each odd branch was taken; fails when one never was.\n"
