@@ -118,6 +118,15 @@ static int choose_directory(struct shard *shard, const struct image_partition *p
     return 0;
 }
 
+/* The start could not give it its name (stray.h): in its place an empty log would be taken for the partition's from then on. */
+static bool waits_for_its_name(
+    const struct shard *shard, const struct log_dir *dir, const char *topic, int32_t index, struct uuid topic_id)
+{
+    const struct log_place *place = shard->image == NULL ? log_dir_find_future(dir, topic, index) : NULL;
+
+    return place != NULL && uuid_equal(place->topic_id, topic_id);
+}
+
 static struct log *open_log(struct shard *shard, int directory, const struct image_topic *topic, const char *name,
     int32_t index, const struct log_settings *settings)
 {
@@ -127,7 +136,7 @@ static struct log *open_log(struct shard *shard, int directory, const struct ima
     struct log *log = NULL;
     int status;
 
-    if (flusher_is_failed(flusher))
+    if (flusher_is_failed(flusher) || (place == NULL && waits_for_its_name(shard, log_dir, name, index, topic->id)))
         return NULL;
     if (place != NULL)
         status = log_open(flusher, place, settings, &log);

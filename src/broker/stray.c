@@ -92,6 +92,18 @@ static bool is_goal(const struct search *search, int own, const struct log_place
     return true;
 }
 
+/* It is all that there is of the partition: where it cannot get its name now, it waits for another start (shard_image.c). */
+static void finish_move(struct log_dir *dir, int32_t index)
+{
+    const struct log_place *place = log_dir_place(dir, index);
+    int status = log_dir_finish_move(dir, index);
+
+    if (status == 0)
+        report_info("move_finished", "directory=%s", place->path);
+    else
+        report_error("move_not_finished", "directory=%s reason=\"%s\" consequence=\"the next start tries again\"", place->path, status_text(status));
+}
+
 /* What is left of a move. It goes on when the log that it is to replace is here; when that is gone and the metadata have the
  * partition where the future log is, it was about to be finished (KIP-858). NULL: it is neither to be set aside. */
 static const char *judge_future(const struct search *search, int own, int32_t index)
@@ -109,10 +121,7 @@ static const char *judge_future(const struct search *search, int own, int32_t in
         return NULL; /* that log may be there */
     if (named != own && directory_is_real(named_id(search, place)))
         return "the log that it was to replace is gone, and it may lack some of it";
-    int status = log_dir_finish_move(search->dirs[own], index);
-    if (status < 0)
-        return status_text(status);
-    report_info("move_finished", "directory=%s", place->path);
+    finish_move(search->dirs[own], index);
     return NULL;
 }
 
@@ -153,7 +162,7 @@ void stray_set_aside(struct log_dir *const *dirs, int dir_count, const struct im
     const struct search search = { dirs, dir_count, image, node_id };
 
     for (int i = 0; i < dir_count; i++) {
-        for (int32_t k = 0; k < log_dir_place_count(dirs[i]); k++) {
+        for (int32_t k = 0; k < log_dir_place_count(dirs[i]) && log_dir_failure(dirs[i]) == 0; k++) {
             const struct log_place *place = log_dir_place(dirs[i], k);
             if (!place->is_listed || broken(topic_id_unseen))
                 continue;

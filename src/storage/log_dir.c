@@ -615,16 +615,24 @@ int64_t log_dir_broker_epoch(const struct log_dir *dir)
     return dir->broker_epoch;
 }
 
+/* As any that meets an I/O error, it is retired then. */
+static int noted(struct log_dir *dir, int status)
+{
+    if (status == -EIO)
+        log_dir_fail(dir, status);
+    return status;
+}
+
 int log_dir_set_aside(struct log_dir *dir, int32_t place_index, char **out_path)
 {
     const struct log_place *place = log_dir_place(dir, place_index);
     *out_path = log_parting_path(dir->io, place->path, place->topic, place->partition, "stray");
     int status = file_rename(dir->io, place->path, *out_path);
     if (status < 0)
-        return status;
+        return noted(dir, status);
     places_set_aside(&dir->places, place_index);
     dir->names_gone = true;
-    return directory_sync(dir->io, dir->path);
+    return noted(dir, directory_sync(dir->io, dir->path));
 }
 
 int log_dir_finish_move(struct log_dir *dir, int32_t place_index)
@@ -634,10 +642,10 @@ int log_dir_finish_move(struct log_dir *dir, int32_t place_index)
     int status = file_rename(dir->io, place->path, path);
     if (status < 0) {
         memory_give(path);
-        return status;
+        return noted(dir, status);
     }
     places_finish_move(&dir->places, place, path);
-    return directory_sync(dir->io, dir->path);
+    return noted(dir, directory_sync(dir->io, dir->path));
 }
 
 void log_dir_forget_gone(struct log_dir *dir)

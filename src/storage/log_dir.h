@@ -80,10 +80,10 @@ const struct log_place *log_dir_find_future(
     const struct log_dir *dir, const char *topic, int32_t partition); /* NULL: not here */
 /* Renames a partition's directory to TOPIC-N.ID-stray and forgets what the checkpoint files say of
  * it. Blocking, at start: no log of it is open. *out_path is the new name, the caller's. 0 or
- * -errno. */
+ * -errno; -EIO fails the directory. */
 int log_dir_set_aside(struct log_dir *dir, int32_t place_index, char **out_path);
 /* Gives a future log its final name: no log of that name is in this directory. Blocking, at start.
- * 0 or -errno. */
+ * 0 or -errno; -EIO fails the directory. */
 int log_dir_finish_move(struct log_dir *dir, int32_t place_index);
 /* Takes out of the checkpoint files what they say of partitions that are not here: a new log of such a
  * name must not be judged by it after a crash. Blocking, at start, before any log is opened. */
