@@ -91,6 +91,17 @@ static bool start_search(struct list_offsets_visit *mine, struct partition *part
     return false;
 }
 
+static void tell_start(struct list_offsets_partition_response *answer, struct log *log)
+{
+    const struct epochs *epochs = log_epochs(log);
+    if (epochs == NULL) {
+        answer->error_code = ERROR_KAFKA_STORAGE_ERROR;
+        return;
+    }
+    answer->offset = log_start(log);
+    answer->leader_epoch = epochs_at(epochs, answer->offset);
+}
+
 static bool look_offset_up(struct visit *visit, struct shard *shard, struct partition *partition)
 {
     struct list_offsets_visit *mine = (struct list_offsets_visit *)visit;
@@ -108,8 +119,7 @@ static bool look_offset_up(struct visit *visit, struct shard *shard, struct part
         return true;
     case TIME_EARLIEST:
     case TIME_EARLIEST_LOCAL:
-        answer->offset = log_start(partition->log);
-        answer->leader_epoch = epochs_at(log_epochs(partition->log), answer->offset);
+        tell_start(answer, partition->log);
         return true;
     case TIME_LATEST_TIERED:
     case TIME_EARLIEST_PENDING:

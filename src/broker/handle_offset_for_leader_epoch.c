@@ -34,8 +34,12 @@ static bool look_epoch_up(struct visit *visit, struct shard *shard, struct parti
         mine->answer->end_offset = log_end(partition->log);
         return true;
     }
-    epochs_end(log_epochs(partition->log), mine->wish->leader_epoch, log_end(partition->log), &mine->answer->leader_epoch,
-        &mine->answer->end_offset);
+    const struct epochs *epochs = log_epochs(partition->log);
+    if (epochs == NULL) {
+        mine->answer->error_code = ERROR_KAFKA_STORAGE_ERROR;
+        return true;
+    }
+    epochs_end(epochs, mine->wish->leader_epoch, log_end(partition->log), &mine->answer->leader_epoch, &mine->answer->end_offset);
     mine->answer->end_offset -= broken(epoch_end_short);
     return true;
 }

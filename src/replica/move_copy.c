@@ -38,6 +38,8 @@ static int64_t epoch_begin(struct log *log, int32_t epoch)
 static int align(struct move *move)
 {
     struct log *current = move->partition->log, *future = move->future;
+    if (log_epochs(current) == NULL || log_epochs(future) == NULL)
+        return -EIO;
     if (!is_empty(future) && log_clean_end(future) != log_clean_end(current))
         return begin_anew(move, log_start(current));
     while (!is_empty(future)) {

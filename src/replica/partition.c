@@ -419,8 +419,12 @@ static bool read_diverges(const struct partition *partition, struct partition_re
 {
     if (read->last_fetched_epoch < 0 || broken(divergence_untold))
         return false;
-    epochs_end(log_epochs(partition->log), read->last_fetched_epoch, log_end(partition->log), &read->diverging_epoch,
-        &read->diverging_end);
+    const struct epochs *epochs = log_epochs(partition->log);
+    if (epochs == NULL) {
+        read->error = ERROR_KAFKA_STORAGE_ERROR;
+        return true;
+    }
+    epochs_end(epochs, read->last_fetched_epoch, log_end(partition->log), &read->diverging_epoch, &read->diverging_end);
     if (read->diverging_epoch < 0 || read->diverging_end < 0) {
         read->diverging_epoch = -1;
         read->error = ERROR_OFFSET_OUT_OF_RANGE;

@@ -259,7 +259,8 @@ int quorum_replay(struct quorum *quorum)
 
 int32_t quorum_last_epoch(const struct quorum *quorum, int64_t end_offset)
 {
-    int32_t epoch = end_offset <= 0 ? -1 : epochs_at(log_epochs(quorum->log), end_offset - 1);
+    const struct epochs *epochs = end_offset <= 0 ? NULL : log_epochs(quorum->log);
+    int32_t epoch = epochs == NULL ? -1 : epochs_at(epochs, end_offset - 1);
     if (epoch >= 0)
         return epoch;
     struct snapshot_id id = newest_snapshot(quorum);

@@ -471,9 +471,7 @@ struct producers *log_producers(struct log *log)
 }
 const struct epochs *log_epochs(struct log *log)
 {
-    if (!log->epochs_checked)
-        log_check_epochs(log);
-    return &log->epochs;
+    return log->epochs_checked || log_check_epochs(log) == 0 ? &log->epochs : NULL;
 }
 
 int64_t log_staged_end(const struct log *log)

@@ -162,7 +162,8 @@ void log_set_high_watermark(
 /* First offset of the oldest open transaction below the high watermark, else the high watermark. */
 int64_t log_last_stable_offset(const struct log *log);
 struct producers *log_producers(struct log *log);       /* storage/producers.h */
-const struct epochs *log_epochs(struct log *log);       /* storage/epochs.h; may block the first time */
+/* storage/epochs.h. May block the first time; NULL: they could not be read then, and the directory has failed. */
+const struct epochs *log_epochs(struct log *log);
 
 /* ---- Reading. ---- */
 

@@ -178,7 +178,7 @@ int log_remove_snapshots(struct log *log, int64_t beyond); /* that offset; durab
 
 /* recover_epochs.c */
 int log_load_epochs(struct log *log); /* when the segments are known */
-void log_check_epochs(struct log *log); /* when all is: they are told right from here on */
+int log_check_epochs(struct log *log); /* when all is: they are told right from here on; 0 or -EIO */
 
 /* replace.c */
 void log_take_final_name(struct log *log); /* if it waits for one, and the flusher is at rest with it */

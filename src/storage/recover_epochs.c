@@ -82,7 +82,7 @@ static bool is_right_at(struct log *log, int64_t offset, bool begins)
     return (!begins || first >= offset) && epochs_at(&log->epochs, first) == header.leader_epoch;
 }
 
-void log_check_epochs(struct log *log)
+int log_check_epochs(struct log *log)
 {
     char path[SEGMENT_PATH_SIZE];
     const struct epochs *epochs = &log->epochs;
@@ -91,12 +91,15 @@ void log_check_epochs(struct log *log)
         int64_t begin = epochs->entries[i].start_offset;
         right = is_right_at(log, begin, true) && is_right_at(log, begin - 1, false);
     }
+    if (!right) {
+        path_in(path, log->path, "leader-epoch-checkpoint");
+        if (rebuild(log, path, "it tells other epochs than the batches do") == -EIO) {
+            flush_note_failure(log->flusher, -EIO);
+            return -EIO;
+        }
+        epochs_start_at(&log->epochs, log->start);
+        flush_note_dirty(log);
+    }
     log->epochs_checked = true;
-    if (right)
-        return;
-    path_in(path, log->path, "leader-epoch-checkpoint");
-    if (rebuild(log, path, "it tells other epochs than the batches do") == -EIO)
-        flush_note_failure(log->flusher, -EIO);
-    epochs_start_at(&log->epochs, log->start);
-    flush_note_dirty(log);
+    return 0;
 }

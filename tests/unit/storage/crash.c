@@ -751,6 +751,27 @@ void test_crash__believes_no_epoch_of_a_tail_that_was_lost(void)
     sim_destroy(world.sim);
 }
 
+/* The disk fails while the epochs are taken from the batches: half of them are none, since a reader would be told that it went another way. */
+void test_crash__tells_no_epochs_that_it_cannot_read(void)
+{
+    char path[SEGMENT_PATH_SIZE];
+    create_world(1);
+    world.settings.segment_bytes = 1000000;
+    boot(&world);
+    timer_cancel(world.store.loop, &world.work);
+    append_some(&world);
+    append_some(&world);
+    world.log->epochs.entries[0].epoch += 7;
+    world.log->epochs_checked = false;
+    assert_int_equal(directory_sync_all(world.store.io, "/data"), 0);
+    segment_path(path, world.log->path, 0, ".log");
+    machine_decay(world.machine, path, 0, 10, 0);
+    assert_null(log_epochs(world.log));
+    assert_true(flusher_is_failed(world.store.flusher));
+    assert_null(log_epochs(world.log));
+    sim_destroy(world.sim);
+}
+
 static void append_until_indexed(int32_t count)
 {
     do
