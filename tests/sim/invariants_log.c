@@ -171,6 +171,9 @@ void look_at_log(
     if (past->life != invariants->life)
         look_at_opened_log(invariants, log);
     bool anew = past->life != invariants->life || past->has_moved || past->was_swapped;
+    /* After a cut of power a write that failed half-way for want of room, and was cut off, may stand where others were written since. */
+    if (past->life != invariants->life && invariants->full_life >= past->life && invariants->cut_life >= past->life)
+        ledger_forget(ledger, past->promised);
     int32_t first;
     if (past->life != invariants->life && invariants->cut_life >= past->life && invariants->full_life >= past->life)
         ledger_forget(ledger, past->promised); /* a write that did not fit was taken back: the cut may lose that, and what came in its place */
