@@ -86,6 +86,8 @@ static void start_sometimes(struct workload *workload)
         prober_start(&workload->prober, workload);
     if (sim_draw(sim, 4) == 0)
         wisher_start(&workload->wisher, workload);
+    if (sim_draw(sim, 3) == 0)
+        inspector_start(&workload->inspector, workload);
     if (sim_draw(sim, 3) > 0)
         scholar_start(&workload->scholar, workload);
     workload->streamer_count = (int)sim_draw(sim, STREAMERS_MOST + 1);

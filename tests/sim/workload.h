@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The clients of a simulated run, on machines of their own: an administrator, producers of every kind of acks, and readers; one that
  * keeps a compacted topic; those who change topics, settings and quotas, move partitions, ask what partitions and the node say of themselves, read many partitions at once, send many requests
- * at once, wish for what cannot be; and strangers that mean no good. Each run draws its own mix. What they learn goes into the history. */
+ * at once, wish for what cannot be, or ask what operators ask; and strangers that mean no good. Each run draws its own mix. What they learn goes into the history. */
 #pragma once
 #include "sim/admin.h"
 #include "sim/changer.h"
 #include "sim/configurer.h"
 #include "sim/hostile.h"
+#include "sim/inspector.h"
 #include "sim/invariants.h"
 #include "sim/keeper.h"
 #include "sim/limiter.h"
@@ -47,6 +48,7 @@ struct workload {
     struct admin admin;
     struct changer changer;
     struct configurer configurers[CONFIGURERS_MOST];
+    struct inspector inspector;
     struct keeper keeper;
     struct limiter limiters[LIMITERS_MOST];
     struct mover mover;
