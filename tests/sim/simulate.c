@@ -457,9 +457,10 @@ int main(int count, char **words)
                         "                [--break list|all|RULE[,RULE]... [--count]] | --invariants\n"
                         "Prints one line a seed; exits with 1 when one fell. Those divisible by 8 go beyond what must be survived: bits\n"
                         "above a recovery point rot. One that needs 300 s for a life of its node is ended, and fell. --seconds: of\n"
-                        "simulated time (60). --twice: runs each again, it must leave the same trace. --verbose: prints what the node reports, and what struck it. --history: keeps what clients did and\n"
-                        "saw, for tests/check. --break: leaves out what keeps the rule, and succeeds when a seed notices (of 1-48);\n"
-                        "--count: runs all of the seeds, though one has noticed.\n"
+                        "simulated time (60). --twice: runs each again, it must leave the same trace. --verbose: prints what the node\n"
+                        "reports, and what struck it. --history: keeps what clients did and saw, for tests/check. --break: leaves out\n"
+                        "what keeps the rule, and succeeds when a seed notices (of 1-48); --count: runs all of the seeds, though one\n"
+                        "has noticed.\n"
                         "--odd: tells how often each odd branch was taken; fails when one never was.\n"
                         "--invariants: tells what is looked at after every event.\n");
         return 2;
