@@ -175,8 +175,6 @@ void look_at_log(
     if (past->life != invariants->life && invariants->full_life >= past->life && invariants->cut_life >= past->life)
         ledger_forget(ledger, past->promised);
     int32_t first;
-    if (past->life != invariants->life && invariants->cut_life >= past->life && invariants->full_life >= past->life)
-        ledger_forget(ledger, past->promised); /* a write that did not fit was taken back: the cut may lose that, and what came in its place */
     if (log->start > past->latest_start)
         past->latest_start = log->start;
     past->producer_expiry_ms = log->settings.producer_expiry_ms;
