@@ -151,8 +151,6 @@ static struct log *open_log(struct shard *shard, int directory, const struct ima
     log_close(log);
     report_error("partition_offline", "partition=%s-%d directory=%s reason=\"%s\"", name, index, log_dir_path(log_dir),
         status == -EUCLEAN ? "its log is damaged" : status_text(status));
-    if (status == -EIO)
-        flusher_fail(flusher, status);
     return NULL;
 }
 

@@ -305,21 +305,26 @@ static int write_metadata_file(struct io *io, const char *path, struct uuid topi
     return status;
 }
 
+static int make_directory(struct io *io, const char *path, struct uuid topic_id)
+{
+    int status = directory_create(io, path);
+    if (status < 0 || uuid_is_zero(topic_id))
+        return status;
+    status = write_metadata_file(io, path, topic_id);
+    if (status < 0)
+        (void)directory_remove(io, path); /* a full disk: as if nothing had been tried */
+    return status;
+}
+
 static int create_at(struct flusher *flusher, const char *path, const char *topic,
     int32_t partition, struct uuid topic_id, const struct log_settings *settings,
     struct log **out_log)
 {
-    struct io *io = loop_io(flusher_loop(flusher));
-    int status = directory_create(io, path);
+    int status = make_directory(loop_io(flusher_loop(flusher)), path, topic_id);
+    if (status == -EIO)
+        flush_note_failure(flusher, status);
     if (status < 0)
         return status;
-    if (!uuid_is_zero(topic_id)) {
-        status = write_metadata_file(io, path, topic_id);
-        if (status < 0) {
-            (void)directory_remove(io, path); /* a full disk: as if nothing had been tried */
-            return status;
-        }
-    }
     struct log *log = allocate(flusher, path, topic, partition, settings);
     log->topic_id = topic_id;
     log->is_listed = strcmp(topic, "__cluster_metadata") != 0;

@@ -772,6 +772,21 @@ void test_crash__tells_no_epochs_that_it_cannot_read(void)
     sim_destroy(world.sim);
 }
 
+/* Else the stop would mark it as clean, though nothing of the logs there is saved any more. */
+void test_crash__retires_a_directory_that_takes_no_new_log(void)
+{
+    struct log *other;
+    create_world(1);
+    boot(&world);
+    machine_disk_faults(world.machine)->fails[DISK_NAME] = 1000000;
+    assert_int_equal(
+        log_create(world.store.flusher, "/data", "other", 0, (struct uuid){ { 6 } }, &world.settings, &other), -EIO);
+    timer_cancel(world.store.loop, &world.work);
+    sim_run(world.sim, 1000000, is_stopped, &world);
+    assert_int_equal(log_dir_failure(world.store.dir), -EIO);
+    sim_destroy(world.sim);
+}
+
 static void append_until_indexed(int32_t count)
 {
     do
