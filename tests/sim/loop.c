@@ -142,10 +142,10 @@ bool loop_turn(struct loop *loop)
     sockets_run(loop);
     pass_run_timers(&loop->pass);
     pass_settle(&loop->pass);
+    sim_cancel(loop->io->sim, &loop->turn); /* what was set meanwhile may have run in this pass */
     if (loop->stopping && loop->job_count == 0 && loop->first_mail == NULL)
         return false;
     loop->held_until_us = loop->io->sim->now_us + loop->io->sim->held_us;
-    sim_cancel(loop->io->sim, &loop->turn); /* what was set meanwhile may have run in this pass */
     plan_turn(loop, loop->first_mail != NULL || loop->ready != NULL);
     return true;
 }
