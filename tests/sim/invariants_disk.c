@@ -183,20 +183,8 @@ static void look_at_snapshot(const struct walk *walk, const char *name, const st
     look_at_producer_snapshot(walk->invariants, name, past, snapshot);
 }
 
-static void visit_stopped(void *context, const char *name)
+static void look_at_stopped_log(const struct walk *walk, const char *name, const struct past *past)
 {
-    struct walk *walk = context;
-    struct partition_key key;
-    bool is_future = name[size_without_id(name)] != 0;
-    if (is_future) /* as may_be_left() */
-        walk->is_unopened = walk->is_unopened || walk->invariants->full_life == walk->invariants->life;
-    if (is_future || !find_key(walk, name, &key))
-        return;
-    const struct past *past = past_find(walk->invariants, key);
-    if (past == NULL || past->life != walk->invariants->life) {
-        walk->is_unopened = walk->is_unopened || strncmp(name, "__cluster_metadata-", 19) != 0;
-        return;
-    }
     int64_t point = checkpoint_of(walk->invariants, walk->directory, "recovery-point-offset-checkpoint", name);
     int64_t watermark = checkpoint_of(walk->invariants, walk->directory, "replication-offset-checkpoint", name);
     if (point != past->end || watermark != past->end)
@@ -212,6 +200,22 @@ static void visit_stopped(void *context, const char *name)
     look_at_index_files(walk->invariants, path, name, past);
     if (walk->is_marked) /* then the next start believes the active one's, too; else it looks */
         look_at_durable_indexes(walk->invariants, path, past);
+}
+
+static void visit_stopped(void *context, const char *name)
+{
+    struct walk *walk = context;
+    struct partition_key key;
+    bool is_future = name[size_without_id(name)] != 0;
+    if (is_future) /* as may_be_left() */
+        walk->is_unopened = walk->is_unopened || walk->invariants->full_life == walk->invariants->life;
+    if (!find_key(walk, name, &key))
+        return;
+    const struct past *past = past_find(walk->invariants, key);
+    if (past == NULL || past->life != walk->invariants->life)
+        walk->is_unopened = walk->is_unopened || strncmp(name, "__cluster_metadata-", 19) != 0;
+    else if (!is_future)
+        look_at_stopped_log(walk, name, past);
 }
 
 void look_at_stopped_directory(struct invariants *invariants, const char *directory)

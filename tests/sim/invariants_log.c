@@ -167,19 +167,20 @@ void look_at_log(
     struct invariants *invariants, const struct log *log, struct past *past, bool is_thorough)
 {
     struct ledger *ledger = &past->ledger;
+    if (flusher_is_failed(log->flusher)) { /* it is closed soon: what a read or a write in vain left of it in memory, nobody is told */
+        past->was_swapped = true;
+        return;
+    }
     look_behind_the_end(invariants, log);
     if (past->life != invariants->life)
         look_at_opened_log(invariants, log);
     bool anew = past->life != invariants->life || past->has_moved || past->was_swapped;
-    /* After a cut of power a write that failed half-way for want of room, and was cut off, may stand where others were written since. */
-    if (past->life != invariants->life && invariants->full_life >= past->life && invariants->cut_life >= past->life)
-        ledger_forget(ledger, past->promised);
     int32_t first;
     if (log->start > past->latest_start)
         past->latest_start = log->start;
     past->producer_expiry_ms = log->settings.producer_expiry_ms;
     look_at_cleaning(invariants, log);
-    bool is_cleaned = log->settings.compacts && (log->is_swapping || flusher_is_failed(log->flusher));
+    bool is_cleaned = log->settings.compacts && log->is_swapping;
     if (is_cleaned) { /* names of its files change */
         past->was_swapped = true;
         return;

@@ -312,7 +312,8 @@ static void hear_records(struct actor *actor)
     keeper->saw_damage = keeper->saw_damage || actor_may_see_damage(actor);
     while (rest.size > 0 && batch_parse(rest, &header) == BATCH_OK && see_batch(keeper, rest.data, &header, &before))
         rest = (struct bytes){ rest.data + header.size, rest.size - header.size };
-    if (keeper->position >= data->high_watermark || keeper->saw_damage)
+    bool is_all = data->records.size <= 0; /* cleaning may have left nothing below the high watermark */
+    if (keeper->position >= data->high_watermark || is_all || keeper->saw_damage)
         end_reading(keeper);
     actor_wait(actor, keeper->is_final ? 2000 : 20000);
 }

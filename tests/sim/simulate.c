@@ -155,7 +155,7 @@ static void cut_power(struct run *run)
 
 /* False: the disk died meanwhile. explained: the node may have failed by then. Where the disk failed, or at times, it is switched off
  * afterwards: nothing may be left that only memory holds. */
-static bool stop(struct run *run, bool explained, bool has_lost)
+static bool stop(struct run *run, bool explained)
 {
     machine_enter(run->machine);
     if (!has_begun_to_end(run))
@@ -167,6 +167,7 @@ static bool stop(struct run *run, bool explained, bool has_lost)
     if (is_over) {
         if (node_failed(run->node) && !explained)
             recorder_violate(&run->recorder, "node_failed", "while=stopping");
+        bool has_lost = faults_disk_failed(&run->faults); /* or met what had, on its way out */
         bool is_clean = !node_failed(run->node) && !has_lost;
         invariants_end(run->invariants, is_clean ? ENDING_STOP : has_lost ? ENDING_POWER_CUT : ENDING_KILL);
         node_destroy(run->node);
@@ -199,10 +200,10 @@ static enum ending settle_ending(struct run *run, enum ending drawn)
 static void end_node(struct run *run, enum ending drawn)
 {
     enum ending ending = settle_ending(run, drawn);
-    bool explained = faults_explain_end(&run->faults), has_lost = faults_disk_failed(&run->faults);
+    bool explained = faults_explain_end(&run->faults);
     faults_end_life(&run->faults);
-    if (ending == ENDING_STOP && !stop(run, explained, has_lost))
-        ending = !has_lost && sim_draw(run->sim, 2) == 0 ? ENDING_KILL : ENDING_POWER_CUT;
+    if (ending == ENDING_STOP && !stop(run, explained))
+        ending = !faults_disk_failed(&run->faults) && sim_draw(run->sim, 2) == 0 ? ENDING_KILL : ENDING_POWER_CUT;
     if (ending != ENDING_STOP)
         invariants_end(run->invariants, ending);
     if (ending == ENDING_KILL)
