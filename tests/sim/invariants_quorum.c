@@ -11,6 +11,7 @@
 #include "sim/invariants_parts.h"
 #include "sim/recorder.h"
 #include "sim/see.h"
+#include "storage/flusher.h"
 #include "storage/log_state.h"
 #include "wire/record.h"
 
@@ -350,8 +351,8 @@ void look_at_quorum(struct invariants *invariants, const struct quorum *quorum, 
 {
     struct metadata_past *past = &invariants->metadata;
     bool is_new_life = past->log.life != invariants->life;
-    if (quorum == NULL || quorum->failed)
-        return;
+    if (quorum == NULL || quorum->failed || flusher_is_failed(quorum->log->flusher))
+        return; /* it ends: as look_at_log() */
     look_at_positions(invariants, quorum);
     look_at_promises(invariants, quorum, past);
     look_at_log(invariants, quorum->log, &past->log, is_thorough);
