@@ -18,6 +18,7 @@
 #include "storage/flusher.h"
 #include "storage/log.h"
 #include "storage/log_dir.h"
+#include "storage/log_state.h"
 #include "wire/record.h"
 
 enum { MOST_FILES = 12, MOST_READ = 1 << 20, SMALL_SEGMENT = 2000 };
@@ -234,7 +235,7 @@ static void use(struct run *run, int64_t checked_from)
 {
     check_positions(run->log);
     struct found first = read_all(run, checked_from);
-    log_close(run->log);
+    log_leave(run->log); /* the stop below counts as clean all the same */
     assert(open_log(run));
     check_positions(run->log);
     struct found second = read_all(run, checked_from);
