@@ -172,6 +172,8 @@ bool faults_find_rot_above(struct faults *faults, struct rot_place *out_place)
     enum { TRIES = 16 };
     struct rot_place place;
     bool is_found = false;
+    if (faults->decays > 0)
+        return false; /* a header that decayed may say that the batches behind it are not confirmed */
     for (int try = 0; faults->is_on[FAULT_ROTS_ABOVE] && try < TRIES && !(is_found && out_place->is_below_snapshot); try++) {
         if (!rot_find_above(faults->sim, faults->machine, &place) || (is_found && !place.is_below_snapshot))
             continue;
