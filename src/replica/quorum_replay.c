@@ -305,6 +305,8 @@ static int load_vote(struct quorum *quorum, struct raft_vote *out_vote)
         *out_vote = (struct raft_vote){ .leader_id = RAFT_NOBODY, .voted_id = RAFT_NOBODY };
         return 0;
     }
+    if (status == 0) /* one who was killed may have left it without a durable name, and others hear of the vote from here on */
+        status = directory_sync(quorum->io, quorum->directory);
     if (status < 0) {
         char path[QUORUM_PATH_SIZE + 32];
         snprintf(path, sizeof(path), "%s/quorum-state", quorum->directory);

@@ -73,7 +73,8 @@ static void turn(struct desk *desk)
     assert_true(sim_step(desk->sim));
 }
 
-static void boot(struct crash *crash)
+/* A new process, up to where the loop takes its first turn. */
+static void load(struct crash *crash)
 {
     struct desk *desk = &crash->desk;
     struct store *store = &desk->store;
@@ -90,7 +91,13 @@ static void boot(struct crash *crash)
     desk->settings.snapshot_bytes = 3000;
     desk->settings.retention_bytes = 20000;
     open_quorum(desk);
-    sim_start_loop(store->loop);
+}
+
+static void boot(struct crash *crash)
+{
+    struct desk *desk = &crash->desk;
+    load(crash);
+    sim_start_loop(desk->store.loop);
     while (!quorum_leads(desk->quorum))
         desk_turn(desk);
     for (int i = 0; i < crash->next; i++) {
@@ -103,7 +110,7 @@ static void boot(struct crash *crash)
     heartbeat(desk, false);
 }
 
-static void begin(struct crash *crash, uint64_t seed)
+static void format(struct crash *crash, uint64_t seed)
 {
     *crash = (struct crash){ 0 };
     struct desk *desk = &crash->desk;
@@ -112,7 +119,7 @@ static void begin(struct crash *crash, uint64_t seed)
     };
     const struct quorum_endpoint endpoint = { "CONTROLLER", "node", 9093 };
     const struct quorum_voter voter = { 1, identity.directory_id, &endpoint, 1 };
-    const struct quorum_format format = {
+    const struct quorum_format wish = {
         .directory = "/data", .kraft_version = 1, .voters = &voter, .voter_count = 1
     };
     const char *reason;
@@ -125,8 +132,13 @@ static void begin(struct crash *crash, uint64_t seed)
     struct io *io = machine_boot(crash->machine, 1);
     assert_int_equal(log_dir_format(io, "/data", &identity), 0);
     assert_int_equal(directory_sync(io, "/"), 0);
-    assert_int_equal(quorum_format(io, &format, &reason), 0);
+    assert_int_equal(quorum_format(io, &wish, &reason), 0);
     machine_kill(crash->machine);
+}
+
+static void begin(struct crash *crash, uint64_t seed)
+{
+    format(crash, seed);
     boot(crash);
 }
 
@@ -227,5 +239,30 @@ void test_quorum_crash__publishes_what_was_written_before_the_disk_was_full(void
     assert_null(image_topic_by_name(crash.desk.image, STR("t-1")));
     give(written);
     give(refused);
+    end(&crash);
+}
+
+/* A process was killed when quorum-state had got its name, and that was not durable yet. */
+void test_quorum_crash__tells_no_vote_that_is_not_durable(void)
+{
+    static const char path[] = "/data/__cluster_metadata-0/quorum-state";
+    static const char text[] = "{\"leaderId\":-1,\"leaderEpoch\":77,\"votedId\":-1,\"votedDirectoryId\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"data_version\":1}";
+    static struct crash crash;
+    struct file *file;
+    char durable[sizeof(text)] = "";
+    format(&crash, 1);
+    load(&crash);
+    machine_kill(crash.machine);
+    struct io *io = machine_boot(crash.machine, 1);
+    assert_int_equal(file_open(io, "/data/__cluster_metadata-0/quorum-state.tmp", FILE_CREATE_NEW, &file), 0);
+    assert_int_equal(file_write_all(file, text, sizeof(text) - 1, 0), 0);
+    assert_int_equal(file_sync(file), 0);
+    file_unref(file);
+    assert_int_equal(file_rename(io, "/data/__cluster_metadata-0/quorum-state.tmp", path), 0);
+    machine_kill(crash.machine);
+    load(&crash);
+    machine_read_file(crash.machine, path, durable, sizeof(durable) - 1, 0);
+    assert_string_equal(durable, text);
+    machine_kill(crash.machine);
     end(&crash);
 }
