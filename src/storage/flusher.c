@@ -366,8 +366,8 @@ void flusher_fail(struct flusher *flusher, int status)
 
 void flush_note_failure(struct flusher *flusher, int status)
 {
-    if (flusher->failure != 0)
-        return;
+    if (flusher->failure != 0 || flusher->is_stopped)
+        return; /* all is told by then, and the directory's owner may have ended */
     log_dir_mail_failure(flusher->dir, flusher->loop, status);
     flusher_fail(flusher, status);
 }
