@@ -8,14 +8,10 @@
 #include "base/container.h"
 #include "base/memory.h"
 #include "base/pace.h"
-#include "base/report.h"
 #include "broker/apis.h"
 #include "broker/fetch_work.h"
-#include "broker/format.h"
-#include "broker/node.h"
 #include "broker/node_parts.h"
 #include "broker/request.h"
-#include "broker/settings_input.h"
 #include "io/file.h"
 #include "net/conn_parts.h"
 #include "replica/move.h"
@@ -28,6 +24,7 @@
 #include "storage/flush.h"
 #include "storage/log_state.h"
 #include "test.h"
+#include "unit/sim/whole_node.h"
 #include "wire/gen/apis.h"
 
 enum { SECOND_US = 1000000 };
@@ -38,58 +35,18 @@ struct workload *workload_create(
     struct sim *sim, const char *host, int port, struct recorder *recorder);
 void workload_destroy(struct workload *workload);
 
-static const char settings_text[] =
-    "process.roles=broker,controller\n"
-    "node.id=1\n"
-    "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\n"
-    "advertised.listeners=PLAINTEXT://node:9092,CONTROLLER://node:9093\n"
-    "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
-    "controller.listener.names=CONTROLLER\n"
-    "controller.quorum.bootstrap.servers=node:9093\n"
-    "log.dirs=/data\n"
-    "strom.shards=1\n"
-    "log.roll.ms=3000\n"
-    "log.index.interval.bytes=200\n"
-    "log.cleaner.backoff.ms=100\n"
-    "offsets.topic.replication.factor=1\n";
-
 static struct world {
     struct sim *sim;
-    struct machine *machine;
-    struct settings_input input;
-    struct node_settings settings;
-    struct node *node;
+    struct whole_node whole;
     struct recorder recorder;
     struct workload *workload;
     struct invariants *invariants;
 } world;
 
-static void drop_report(enum report_level level, const char *event, const char *text)
-{
-    (void)level;
-    (void)event;
-    (void)text;
-}
-
-static void wire(void)
-{
-    char reason[512];
-    struct format_wish wish = { 0 };
-    struct io *io = machine_boot(world.machine, 2);
-    if (format_state_of(io, "/data", reason, sizeof(reason)) == FORMAT_NONE)
-        assert_int_equal(format_directories(io, &world.settings, &wish, reason, sizeof(reason)), 0);
-    machine_enter(world.machine);
-    assert_int_equal(node_create(io, &world.settings, &world.node), 0);
-    for (int i = 0; i < node_loop_count(world.node); i++)
-        sim_start_loop(node_loop(world.node, i));
-    node_start(world.node);
-    machine_leave();
-}
-
 static void boot(void)
 {
-    wire();
-    invariants_begin(world.invariants, world.node);
+    whole_node_boot(&world.whole);
+    invariants_begin(world.invariants, world.whole.node);
 }
 
 static bool never(void *context)
@@ -103,7 +60,7 @@ static bool never(void *context)
 static bool is_in_use(void *context)
 {
     struct partition **found = context;
-    struct partition *partition = world.node->shards.list[0]->partitions;
+    struct partition *partition = world.whole.node->shards.list[0]->partitions;
     for (; partition != NULL; partition = partition->hh.next) {
         const struct log *log = partition->log;
         const struct segment *active = log == NULL ? NULL : &log->segments[log->segment_count - 1];
@@ -120,19 +77,13 @@ static bool is_in_use(void *context)
 
 static struct partition *begin(void)
 {
-    static const struct settings_machine machine = {
-        .cpu_count = 4, .memory_size = INT64_C(1) << 30, .host_name = STR("node")
-    };
     struct partition *partition = NULL;
-    report_set_sink(drop_report);
     memset(&world, 0, sizeof(world));
     world.sim = sim_create(1);
-    world.machine = machine_create(world.sim, "node");
-    settings_input_init(&world.input);
-    settings_input_file(&world.input, STR("test.properties"), str_from(settings_text));
-    assert_true(settings_read(&world.input, &machine, &world.settings));
+    whole_node_init(&world.whole, world.sim, "node",
+        "log.dirs=/data\nstrom.shards=1\nlog.roll.ms=3000\nlog.index.interval.bytes=200\nlog.cleaner.backoff.ms=100\n");
     recorder_init(&world.recorder, world.sim);
-    world.invariants = invariants_create(world.sim, world.machine, &world.recorder);
+    world.invariants = invariants_create(world.sim, world.whole.machine, &world.recorder);
     world.workload = workload_create(world.sim, "node", 9092, &world.recorder);
     boot();
     assert_true(sim_run(world.sim, 60 * SECOND_US, is_in_use, &partition));
@@ -145,13 +96,12 @@ static void end(const char *expected)
     const char *fallen = world.recorder.fallen == NULL ? "none" : world.recorder.fallen;
     if (strcmp(fallen, expected) != 0)
         fail_msg("expected %s, and %s fell", expected, fallen);
-    machine_kill(world.machine);
+    machine_kill(world.whole.machine);
     workload_destroy(world.workload);
     recorder_deinit(&world.recorder);
     sim_destroy(world.sim);
     invariants_destroy(world.invariants);
-    node_settings_deinit(&world.settings);
-    settings_input_deinit(&world.input);
+    whole_node_deinit(&world.whole);
 }
 
 /* ---- What is made wrong in memory. ---- */
@@ -272,7 +222,7 @@ static void spoil_producer(struct partition *partition)
 
 static struct quorum *quorum(void)
 {
-    return world.node->control.quorum;
+    return world.whole.node->control.quorum;
 }
 
 static void spoil_commit(struct partition *partition)
@@ -309,13 +259,13 @@ static void spoil_producer_ids(struct partition *partition)
 static void spoil_budget(struct partition *partition)
 {
     (void)partition;
-    budget_charge(&world.node->budget, 1);
+    budget_charge(&world.whole.node->budget, 1);
 }
 
 static void spoil_limit(struct partition *partition)
 {
     (void)partition;
-    world.node->budget.limit = -1000000;
+    world.whole.node->budget.limit = -1000000;
 }
 
 static void spoil_shard_image(struct partition *partition)
@@ -346,7 +296,7 @@ static void spoil_dirty(struct partition *partition)
 static void spoil_replies(struct partition *partition)
 {
     (void)partition;
-    world.node->shards.list[0]->net.conns->reply_count++;
+    world.whole.node->shards.list[0]->net.conns->reply_count++;
 }
 
 static void spoil_directory(struct partition *partition)
@@ -366,7 +316,7 @@ static struct move *plant_move(struct partition *partition)
     static struct move_pace move_pace;
     struct log *log = partition->log, *future;
     move_pace_init(&move_pace, partition->loop, &pace);
-    machine_enter(world.machine);
+    machine_enter(world.whole.machine);
     assert_int_equal(log_create_future(log_flusher(log), "/data", log_topic(log), log_partition(log), log_topic_id(log),
                          log_settings(log), &future),
         0);
@@ -388,7 +338,7 @@ static void spoil_limit_of_move(struct partition *partition)
     struct move *move = plant_move(partition);
     struct log_slice cold;
     int64_t size;
-    machine_enter(world.machine);
+    machine_enter(world.whole.machine);
     while (move_lag(move) > 0)
         assert_int_equal(move_copy(move, true, &size, &cold), 0);
     machine_leave();
@@ -397,7 +347,7 @@ static void spoil_limit_of_move(struct partition *partition)
 
 static void spoil_end(struct partition *partition)
 {
-    machine_enter(world.machine);
+    machine_enter(world.whole.machine);
     assert_int_equal(log_wake(partition->log), 0);
     machine_leave();
     assert_int_equal(file_write_all(log_active(partition->log)->file, "", 1, partition->log->tail.size), 0);
@@ -437,13 +387,13 @@ static void spoil_opening(struct partition *partition)
 static void spoil_mark(struct partition *partition)
 {
     assert_int_equal(file_replace(partition->log->io, "/data/.kafka_cleanshutdown", "{}", 2), 0);
-    look_at_clean_marks(world.invariants, world.node);
+    look_at_clean_marks(world.invariants, world.whole.node);
 }
 
 static bool is_swapping(void *context)
 {
     struct cleaning **found = context;
-    const struct shard *shard = world.node->shards.list[0];
+    const struct shard *shard = world.whole.node->shards.list[0];
     for (const struct partition *partition = shard->partitions; partition != NULL; partition = partition->hh.next) {
         *found = partition->log == NULL ? NULL : partition->log->cleaning;
         if (*found != NULL && (*found)->stage == CLEANING_SWAPS)
@@ -537,7 +487,7 @@ static struct request *waiting_fetch;
 static bool fetch_waits(void *context)
 {
     (void)context;
-    struct request *request = world.node->shards.list[0]->requests;
+    struct request *request = world.whole.node->shards.list[0]->requests;
     for (; request != NULL; request = request->next)
         if (request->api != NULL && request->api->key == API_FETCH && request->answer == NULL &&
             request->work.fetch != NULL && request->work.fetch->stage == FETCH_WAITING) {
@@ -563,7 +513,7 @@ void test_invariants__fall_for_what_a_life_has_forgotten(void)
     struct partition *partition = begin();
     struct past *past = past_of(world.invariants, partition->key);
     invariants_end(world.invariants, ENDING_KILL);
-    machine_kill(world.machine);
+    machine_kill(world.whole.machine);
     past->end++;
     boot();
     sim_run(world.sim, 5 * SECOND_US, never, NULL);
@@ -575,30 +525,21 @@ void test_invariants__fall_for_a_log_that_no_snapshot_covers(void)
 {
     begin();
     invariants_end(world.invariants, ENDING_KILL);
-    machine_kill(world.machine);
-    wire();
+    machine_kill(world.whole.machine);
+    whole_node_boot(&world.whole);
     quorum()->log->start = 3;
-    invariants_begin(world.invariants, world.node);
+    invariants_begin(world.invariants, world.whole.node);
     end("snapshot_covers_log_start");
-}
-
-static bool has_stopped(void *context)
-{
-    (void)context;
-    for (int i = 0; i < node_loop_count(world.node); i++)
-        if (!sim_loop_has_ended(node_loop(world.node, i)))
-            return false;
-    return true;
 }
 
 static void stop(void)
 {
-    machine_enter(world.machine);
-    node_stop(world.node);
+    machine_enter(world.whole.machine);
+    node_stop(world.whole.node);
     machine_leave();
-    assert_true(sim_run(world.sim, 60 * SECOND_US, has_stopped, NULL));
+    assert_true(sim_run(world.sim, 60 * SECOND_US, whole_node_has_stopped, &world.whole));
     invariants_end(world.invariants, ENDING_STOP);
-    node_destroy(world.node);
+    node_destroy(world.whole.node);
 }
 
 void test_invariants__fall_for_what_a_stop_leaves(void)
@@ -606,7 +547,7 @@ void test_invariants__fall_for_what_a_stop_leaves(void)
     struct file *file;
 
     begin();
-    machine_enter(world.machine);
+    machine_enter(world.whole.machine);
     void *lost = memory_take(1);
     machine_leave();
     stop();
@@ -645,13 +586,13 @@ static bool always(void *context)
 static bool leaves(void *context)
 {
     (void)context;
-    return world.node->control.stage == CONTROL_LEAVING && quorum()->rsm.first != NULL;
+    return world.whole.node->control.stage == CONTROL_LEAVING && quorum()->rsm.first != NULL;
 }
 
 static bool shard_has_ended(void *context)
 {
     (void)context;
-    return sim_loop_has_ended(node_loop(world.node, 1));
+    return sim_loop_has_ended(node_loop(world.whole.node, 1));
 }
 
 /* Whenever it happens the node ends, and leaves nothing. */
@@ -661,19 +602,19 @@ void test_invariants__find_nothing_of_a_node_whose_metadata_fail(void)
     for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++) {
         begin();
         recorder_expect_damage(&world.recorder, true);
-        machine_enter(world.machine);
+        machine_enter(world.whole.machine);
         if (moments[i] != NULL)
-            node_stop(world.node);
+            node_stop(world.whole.node);
         machine_leave();
         assert_true(moments[i] == NULL || sim_run(world.sim, 60 * SECOND_US, moments[i], NULL));
-        machine_enter(world.machine);
-        log_dir_fail(world.node->log_dirs[0], -EIO);
+        machine_enter(world.whole.machine);
+        log_dir_fail(world.whole.node->log_dirs[0], -EIO);
         machine_leave();
-        if (!sim_run(world.sim, 60 * SECOND_US, has_stopped, NULL))
+        if (!sim_run(world.sim, 60 * SECOND_US, whole_node_has_stopped, &world.whole))
             fail_msg("it does not end when they fail at moment %zu", i);
-        assert_true(node_failed(world.node));
+        assert_true(node_failed(world.whole.node));
         invariants_end(world.invariants, ENDING_KILL);
-        node_destroy(world.node);
+        node_destroy(world.whole.node);
         invariants_look_behind(world.invariants);
         end("none");
     }

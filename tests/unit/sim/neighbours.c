@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whole nodes in one world, each with its own disk, clients, history and invariants: what one suffers is nothing to the other, and
  * the same seed gives both the same lives again. */
-#include <stdio.h>
 #include <string.h>
 
-#include "base/report.h"
-#include "broker/format.h"
-#include "broker/node.h"
-#include "broker/settings_input.h"
 #include "sim/invariants.h"
 #include "sim/recorder.h"
 #include "sim/sim.h"
 #include "sim/workload.h"
 #include "test.h"
+#include "unit/sim/whole_node.h"
 
 enum { HOUSES = 2, SECOND_US = 1000000, PORT = 9092 };
 
 struct house {
-    struct machine *machine;
-    struct settings_input input;
-    struct node_settings settings;
-    struct node *node;
+    struct whole_node whole;
     struct recorder recorder;
     struct workload *workload;
     struct invariants *invariants;
@@ -31,74 +24,38 @@ struct street {
     struct house houses[HOUSES];
 };
 
-static void drop_report(enum report_level level, const char *event, const char *text)
-{
-    (void)level;
-    (void)event;
-    (void)text;
-}
-
 static void boot(struct house *house)
 {
-    char reason[512];
-    struct format_wish wish = { 0 };
-    struct io *io = machine_boot(house->machine, 2);
     house->recorder.lives++;
-    if (format_state_of(io, "/data", reason, sizeof(reason)) == FORMAT_NONE)
-        assert_int_equal(format_directories(io, &house->settings, &wish, reason, sizeof(reason)), 0);
-    machine_enter(house->machine);
-    assert_int_equal(node_create(io, &house->settings, &house->node), 0);
-    for (int i = 0; i < node_loop_count(house->node); i++)
-        sim_start_loop(node_loop(house->node, i));
-    node_start(house->node);
-    machine_leave();
-    invariants_begin(house->invariants, house->node);
+    whole_node_boot(&house->whole);
+    invariants_begin(house->invariants, house->whole.node);
 }
 
 static void cut_power(struct house *house)
 {
     invariants_end(house->invariants, ENDING_POWER_CUT);
-    machine_cut_power(house->machine);
+    machine_cut_power(house->whole.machine);
     recorder_note(&house->recorder, &(struct event){ .process = "node", .phase = "info", .name = "power", .offset = OFFSET_NONE });
-}
-
-static bool has_stopped(void *context)
-{
-    const struct house *house = context;
-    for (int i = 0; i < node_loop_count(house->node); i++)
-        if (!sim_loop_has_ended(node_loop(house->node, i)))
-            return false;
-    return true;
 }
 
 static void stop(struct sim *sim, struct house *house)
 {
-    machine_enter(house->machine);
-    node_stop(house->node);
+    machine_enter(house->whole.machine);
+    node_stop(house->whole.node);
     machine_leave();
-    assert_true(sim_run(sim, 60 * SECOND_US, has_stopped, house));
-    assert_false(node_failed(house->node));
+    assert_true(sim_run(sim, 60 * SECOND_US, whole_node_has_stopped, &house->whole));
+    assert_false(node_failed(house->whole.node));
     invariants_end(house->invariants, ENDING_STOP);
-    node_destroy(house->node);
+    node_destroy(house->whole.node);
     invariants_look_behind(house->invariants);
-    machine_kill(house->machine);
+    machine_kill(house->whole.machine);
 }
 
 static void move_in(struct house *house, struct sim *sim, const char *name)
 {
-    static const char text[] = "process.roles=broker,controller\nnode.id=1\nlog.dirs=/data\nstrom.shards=2\nlog.roll.ms=3000\n"
-                               "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\ncontroller.listener.names=CONTROLLER\n"
-                               "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n";
-    char file[1024];
-    struct settings_machine machine = { .cpu_count = 4, .memory_size = INT64_C(1) << 30, .host_name = str_from(name) };
-    snprintf(file, sizeof(file), "%sadvertised.listeners=PLAINTEXT://%s:9092,CONTROLLER://%s:9093\ncontroller.quorum.bootstrap.servers=%s:9093\n",
-        text, name, name, name);
-    house->machine = machine_create(sim, name);
-    settings_input_init(&house->input);
-    settings_input_file(&house->input, STR("test.properties"), str_from(file));
-    assert_true(settings_read(&house->input, &machine, &house->settings));
+    whole_node_init(&house->whole, sim, name, "log.dirs=/data\nstrom.shards=2\nlog.roll.ms=3000\n");
     recorder_init(&house->recorder, sim);
-    house->invariants = invariants_create(sim, house->machine, &house->recorder);
+    house->invariants = invariants_create(sim, house->whole.machine, &house->recorder);
     house->workload = workload_create(sim, name, PORT, &house->recorder);
     invariants_tell_starts(house->invariants, &house->workload->start_watch);
     boot(house);
@@ -111,8 +68,7 @@ static void move_out(struct house *house)
         fail_msg("%s fell", house->recorder.fallen);
     workload_destroy(house->workload);
     recorder_deinit(&house->recorder);
-    node_settings_deinit(&house->settings);
-    settings_input_deinit(&house->input);
+    whole_node_deinit(&house->whole);
 }
 
 static bool never(void *context)
@@ -193,7 +149,6 @@ static uint64_t live(uint64_t seed)
 
 void test_neighbours__live_side_by_side(void)
 {
-    report_set_sink(drop_report);
     for (uint64_t seed = 1; seed <= 3; seed++)
         assert_true(live(seed) == live(seed));
 }
