@@ -11,6 +11,7 @@
 #include "io/io.h"
 #include "storage/flush.h"
 #include "storage/flusher.h"
+#include "storage/log_dir.h"
 #include "storage/log_state.h"
 
 enum {
@@ -328,7 +329,7 @@ int log_write(struct log *log)
             first = last;
     }
     give_staging(log, first);
-    if (status == -EIO || (status == -ENOSPC && broken(full_disk_retires)))
+    if (log_dir_is_offline(status) || (status == -ENOSPC && broken(full_disk_retires)))
         flush_note_failure(log->flusher, status);
     if (first > 0) {
         flush_note_dirty(log);

@@ -772,6 +772,21 @@ void test_crash__tells_no_epochs_that_it_cannot_read(void)
     sim_destroy(world.sim);
 }
 
+/* As ext4 does by default when its disk fails. */
+void test_crash__retires_a_directory_that_is_read_only_by_now(void)
+{
+    create_world(1);
+    boot(&world);
+    timer_cancel(world.store.loop, &world.work);
+    machine_disk_faults(world.machine)->fails[DISK_WRITE] = 1000000;
+    machine_disk_faults(world.machine)->fails_with = -EROFS;
+    store_stage(world.log, 1, 100, 1000, 0, NULL);
+    assert_int_equal(log_write(world.log), -EROFS);
+    sim_run(world.sim, 1000000, is_stopped, &world);
+    assert_int_equal(log_dir_failure(world.store.dir), -EROFS);
+    sim_destroy(world.sim);
+}
+
 /* Else the stop would mark it as clean, though nothing of the logs there is saved any more. */
 void test_crash__retires_a_directory_that_takes_no_new_log(void)
 {
