@@ -143,6 +143,7 @@ static void remember(
     past->end = log_end(log);
     past->durable_end = log->durable_end;
     past->high_watermark = watermark;
+    past->is_moving = partition->move != NULL;
     past->log_start = log->start;
     past->leader_epoch = partition->leader_epoch;
     past->life = invariants->life;

@@ -153,6 +153,7 @@ struct past {
     int log_dir_index;    /* where it was seen last */
     bool was_swapped;     /* cleaned segments took the place of others since it was looked at last */
     bool has_moved;       /* since it was looked at last: its files are others */
+    bool is_moving;       /* its high watermark waits for the other log, too, which may be durable last in a stop */
     int64_t index_base;   /* of the active segment: so many entries of its indexes were looked at */
     int32_t index_count[2];
 };
