@@ -114,7 +114,9 @@ bool rot_strike(struct sim *sim, struct machine *machine, bool flips)
             continue;
         int64_t room = choice.size - position;
         size_t decays = flips ? 1 : room < SECTOR ? (size_t)room : SECTOR;
-        uint8_t bit = flips ? (uint8_t)(1 << sim_draw_fault(sim, 8)) : 0;
+        uint8_t bit = 0;
+        if (flips)
+            bit = (uint8_t)(1 << sim_draw_fault(sim, 8));
         if (flips && (strcmp(choice.suffix, "quorum-state") == 0 || strcmp(choice.suffix, "meta.properties") == 0))
             bit |= 0x80;
         machine_decay(machine, choice.path, position, decays, bit);

@@ -217,7 +217,7 @@ static void spoil_time_index(struct partition *partition)
 static void spoil_producer(struct partition *partition)
 {
     struct producer *producer = partition->log->producers.entries[0];
-    producer->batches[producer->batch_count - 1].last_sequence++;
+    producer->batches[producer->batch_count - 1].last_sequence ^= 1;
 }
 
 static struct quorum *quorum(void)
