@@ -5,15 +5,13 @@
 #pragma once
 #include "sim/actor.h"
 
-struct question;
 struct topic;
 
 struct inspector {
     struct actor actor;
-    const struct question *question; /* under way */
-    const struct topic *topic;       /* that it is about; NULL: none */
-    char cluster_id[64];             /* as it was told first; "": not yet */
-    int32_t leader_epoch;            /* of the quorum, and its high watermark, as they were told last */
+    const struct topic *topic; /* that the question is about; NULL: none */
+    char cluster_id[64];       /* as it was told first; "": not yet */
+    int32_t leader_epoch;      /* of the quorum, and its high watermark, as they were told last */
     int64_t high_watermark;
 };
 

@@ -15,11 +15,6 @@
 
 enum { SECOND_US = 1000000 };
 
-/* As in sim/workload.h, whose struct producer is not that of storage. */
-struct workload;
-struct workload *workload_create(struct sim *sim, const char *host, int port, struct recorder *recorder);
-void workload_destroy(struct workload *workload);
-
 static struct world {
     struct sim *sim;
     struct whole_node whole;

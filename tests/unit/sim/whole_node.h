@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A whole node on a simulated machine, for unit tests: what it is started with, and its start. */
+/* A whole node on a simulated machine, for unit tests: what it is started with, its start, and clients for it. */
 #pragma once
 #include <stdio.h>
 
@@ -9,6 +9,13 @@
 #include "broker/settings_input.h"
 #include "sim/sim.h"
 #include "test.h"
+
+struct recorder;
+
+/* Its clients, as in sim/workload.h, whose struct producer is not that of storage. */
+struct workload;
+struct workload *workload_create(struct sim *sim, const char *host, int port, struct recorder *recorder);
+void workload_destroy(struct workload *workload);
 
 struct whole_node {
     struct machine *machine;
