@@ -23,26 +23,15 @@ int directory_remove(struct io *io, const char *path)
     return from_call(rmdir(path));
 }
 
-static int call_on_directory(const char *path, int (*call)(int))
-{
-    int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0)
-        return -errno;
-    int status = from_call(call(descriptor));
-    close(descriptor);
-    return status;
-}
-
 int directory_sync(struct io *io, const char *path)
 {
     (void)io;
-    return call_on_directory(path, fsync);
-}
-
-int directory_sync_all(struct io *io, const char *path)
-{
-    (void)io;
-    return call_on_directory(path, syncfs);
+    int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0)
+        return -errno;
+    int status = from_call(fsync(descriptor));
+    close(descriptor);
+    return status;
 }
 
 int directory_exists(struct io *io, const char *path)

@@ -20,7 +20,7 @@ struct file {
     _Atomic int32_t references;
     int descriptor;
     pthread_mutex_t sync_lock; /* guards what follows */
-    bool sync_failed;
+    int sync_failure; /* 0, or what a sync answered, for good */
 };
 
 int file_descriptor(const struct file *file) { return file->descriptor; }
@@ -108,16 +108,20 @@ int file_write_all(struct file *file, const void *data, size_t size, int64_t pos
     return 0;
 }
 
-/* The system tells a failed write-back to one sync of a descriptor, and the next finds all clean: so it is remembered, and two do
- * not run at a time. */
-int file_sync(struct file *file)
+/* The system tells a failed write-back to one sync of a descriptor, whatever it failed for, and the next finds all clean: so it is
+ * remembered, and two do not run at a time. */
+static int sync_by(struct file *file, int (*call)(int))
 {
     pthread_mutex_lock(&file->sync_lock);
-    int status = file->sync_failed ? -EIO : from_call(fdatasync(file->descriptor));
-    file->sync_failed = status == -EIO;
+    if (file->sync_failure == 0)
+        file->sync_failure = from_call(call(file->descriptor));
+    int status = file->sync_failure;
     pthread_mutex_unlock(&file->sync_lock);
     return status;
 }
+
+int file_sync(struct file *file) { return sync_by(file, fdatasync); }
+int file_sync_all(struct file *file) { return sync_by(file, syncfs); }
 
 int file_truncate(struct file *file, int64_t size) { return from_call(ftruncate(file->descriptor, size)); }
 

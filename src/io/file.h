@@ -2,7 +2,9 @@
 /* Files and directories. Every call returns 0 (or a count) or -errno, and blocks: shards call only pwritev, small
  * preads of what is in the page cache, and open; everything else belongs on a worker, or to start and stop.
  * What the system does in part is asked for again here, as is what a signal interrupted: a read is whole or reaches the end.
- * A file is reference-counted, so that a deleted segment lives until its last span is sent; counts are atomic. */
+ * A file is reference-counted, so that a deleted segment lives until its last span is sent; counts are atomic.
+ * A write-back that failed is told once to each file that was open before it, and what it lost counts as written from then on. So
+ * what must be durable is synced by a file that was open before the first write, and a sync that failed answers the same for good. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,7 +24,8 @@ int64_t file_size(struct file *file);                                        /* 
 int64_t file_pread(struct file *file, void *data, size_t size, int64_t position);  /* short only at the end */
 int64_t file_pwritev(struct file *file, const struct iovec *vectors, int count, int64_t position); /* may be short */
 int file_write_all(struct file *file, const void *data, size_t size, int64_t position);
-int file_sync(struct file *file);                                            /* fdatasync; -EIO once is -EIO for good */
+int file_sync(struct file *file);                                            /* fdatasync */
+int file_sync_all(struct file *file);                                        /* syncfs: of all that its file system holds */
 int file_truncate(struct file *file, int64_t size);
 int file_reserve(struct file *file, int64_t position, int64_t size);         /* fallocate(KEEP_SIZE) */
 bool file_is_cached(struct file *file, int64_t position, int64_t size);      /* would a read not wait for the disk? */
@@ -35,7 +38,6 @@ int directory_create(struct io *io, const char *path);                       /* 
 int directory_ensure(struct io *io, const char *path); /* makes it and what it stands in when missing, durably */
 int directory_remove(struct io *io, const char *path);                       /* must be empty */
 int directory_sync(struct io *io, const char *path);
-int directory_sync_all(struct io *io, const char *path);                     /* syncfs of its file system */
 int directory_exists(struct io *io, const char *path);                       /* 0, or -ENOENT, -ENOTDIR … */
 int directory_current(struct io *io, char *out_path, size_t size);           /* the process's, absolute; -ERANGE */
 int64_t directory_free_bytes(struct io *io, const char *path);

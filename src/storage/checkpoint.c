@@ -335,6 +335,11 @@ void checkpoint_note_cost(struct flush_run *run)
         *cost_us += ((run->synced_all ? took_us : took_us / run->data_count) - *cost_us) / 4;
 }
 
+static void add_sync_all(struct flush_run *run)
+{
+    work_add(&run->work, WORK_SYNC_ALL)->file = file_ref(run->sync_file);
+}
+
 static void build_data(struct flush_run *run)
 {
     int32_t sync_count = 0;
@@ -350,7 +355,7 @@ static void build_data(struct flush_run *run)
             add_data(&run->work, &run->marks[i], one_by_one, &parent_dirty);
     }
     if (!one_by_one)
-        work_add_path(&run->work, WORK_SYNC_ALL, directory);
+        add_sync_all(run);
     else if (parent_dirty)
         work_add_path(&run->work, WORK_SYNC_DIRECTORY, directory);
     run->data_count = run->work.count;
@@ -359,7 +364,6 @@ static void build_data(struct flush_run *run)
 static void build_checkpoint(struct flush_run *run)
 {
     struct work *work = &run->work;
-    const char *directory = log_dir_path(run->flusher->dir);
     bool few = run->mark_count < SYNC_ALL_FROM && !odd(many_logs);
     for (int32_t i = 0; i < run->mark_count; i++) {
         struct flush_mark *mark = &run->marks[i];
@@ -368,11 +372,11 @@ static void build_checkpoint(struct flush_run *run)
         add_snapshots(work, mark, few);
     }
     if (!few && work->count > run->data_count) {
-        work_add_path(work, WORK_SYNC_ALL, directory);
+        add_sync_all(run);
         int32_t before = work->count;
         add_epoch_renames(run);
         if (work->count > before)
-            work_add_path(work, WORK_SYNC_ALL, directory);
+            add_sync_all(run);
     }
     add_snapshot_removals(run);
 }

@@ -13,6 +13,7 @@
 #include "storage/sweep.h"
 #include "storage/work.h"
 
+struct file;
 struct log_dir;
 struct staging;
 
@@ -35,6 +36,7 @@ struct flush_mark {
 struct flush_run {
     struct work work;
     struct flusher *flusher;
+    struct file *sync_file; /* the file system is synced by it; NULL: the flusher failed before it began */
     struct flush_mark *marks;
     int32_t mark_count, mark_capacity;
     int32_t data_count; /* items of work that make data durable */

@@ -9,6 +9,7 @@
 #include "base/container.h"
 #include "base/memory.h"
 #include "base/odd.h"
+#include "io/file.h"
 #include "io/io.h"
 #include "storage/cache.h"
 #include "storage/cleaner.h"
@@ -110,8 +111,9 @@ static void work_is_done(struct work *work)
     struct flush_run *run = container_of(work, struct flush_run, work);
     struct flusher *flusher = run->flusher;
     int status = work->status;
+    bool lost_data = status < 0 && (work->next < run->data_count || work->items[work->next].kind == WORK_SYNC_ALL);
     /* Also when stopping: a stop that is not clean must not look like one. */
-    bool is_final = work->next < run->data_count || status == -EIO || run->is_last;
+    bool is_final = lost_data || status == -EIO || run->is_last;
     bool lost = checkpoint_lost_a_log(run); /* then files are not where it looks, and nothing is wrong with the disk */
     if (status < 0 && is_final && !(lost && status == -ENOENT))
         flush_note_failure(flusher, status);
@@ -265,6 +267,8 @@ struct flusher *flusher_create(struct loop *loop, struct log_dir *dir)
         flusher->runs[i].flusher = flusher;
         flusher->runs[i].is_checkpoint = i == RUN_CHECKPOINT;
         work_init(&flusher->runs[i].work, flusher->io, loop, work_is_done);
+        if (flusher->failure == 0)
+            flusher->failure = log_dir_open_lock(dir, &flusher->runs[i].sync_file);
     }
     cleaner_init(flusher);
     sweep_init(flusher);
@@ -332,6 +336,7 @@ void flusher_destroy(struct flusher *flusher)
     }
     for (int i = 0; i < RUN_COUNT; i++) {
         work_deinit(&flusher->runs[i].work);
+        file_unref(flusher->runs[i].sync_file);
         memory_give(flusher->runs[i].marks);
     }
     work_deinit(&flusher->cache_work);

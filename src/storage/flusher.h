@@ -15,8 +15,8 @@ struct log_dir;
 struct loop;
 struct task;
 
-/* For the logs of `loop` in `dir`; both outlive it. */
-/* Failed from the beginning when its directory is. */
+/* For the logs of `loop` in `dir`; both outlive it. At start, as log_dir_open_lock(). Failed from the beginning when its directory
+ * is. */
 struct flusher *flusher_create(struct loop *loop, struct log_dir *dir);
 void flusher_destroy(
     struct flusher *flusher); /* stopped or failed, and no log open; NULL does nothing */

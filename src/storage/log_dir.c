@@ -25,6 +25,7 @@
 #include "storage/work.h"
 
 #define CLEAN_FILE ".kafka_cleanshutdown"
+#define LOCK_FILE ".lock"
 
 enum { SMALL_FILE = 1 << 16, RETRY_MS = 1000 };
 
@@ -350,7 +351,7 @@ static void release(struct log_dir *dir, bool clean)
     char path[SEGMENT_PATH_SIZE];
     timer_cancel(dir->loop, &dir->retry);
     if (dir->lock != NULL) {
-        path_in(path, dir->path, ".lock");
+        path_in(path, dir->path, LOCK_FILE);
         if (clean)
             (void)file_unlink(
                 dir->io, path); /* as Kafka does; the lock itself goes with the descriptor */
@@ -488,7 +489,7 @@ static int open_steps(struct log_dir *dir, char *reason, int reason_size)
     int status = log_dir_identify(dir->io, dir->path, &dir->identity, reason, reason_size);
     if (status < 0)
         return status;
-    path_in(path, dir->path, ".lock");
+    path_in(path, dir->path, LOCK_FILE);
     status = file_lock(dir->io, path, &dir->lock);
     if (status < 0) {
         snprintf(reason, (size_t)reason_size, "%s: %s", path,
@@ -502,7 +503,7 @@ static int open_steps(struct log_dir *dir, char *reason, int reason_size)
         status = places_find(&dir->places, dir->io, dir->path, dir->was_clean, &at);
     if (status == 0 && !dir->was_clean && !broken(open_sync) &&
         holds_logs(dir)) /* what a killed process left is read as durable from here on */
-        status = directory_sync_all(dir->io, dir->path);
+        status = file_sync_all(dir->lock);
     if (status < 0) {
         snprintf(reason, (size_t)reason_size, "%s: %s", at, status_text(status));
         return status;
@@ -579,7 +580,7 @@ int log_dir_close(struct log_dir *dir, int64_t broker_epoch)
         if (places_are_settled(&dir->places) && !has_left_log(dir)) {
             /* The next start believes the indexes of active segments, which no checkpoint syncs. */
             if (!broken(active_indexes_left))
-                work_add_path(&dir->work, WORK_SYNC_ALL, dir->path);
+                work_add(&dir->work, WORK_SYNC_ALL)->file = file_ref(dir->lock);
             build_clean_file(dir, broker_epoch);
         }
         status = work_run(&dir->work);
@@ -619,6 +620,16 @@ int64_t log_dir_broker_epoch(const struct log_dir *dir)
 static int noted(struct log_dir *dir, int status)
 {
     if (status == -EIO)
+        log_dir_fail(dir, status);
+    return status;
+}
+
+int log_dir_open_lock(struct log_dir *dir, struct file **out_file)
+{
+    char path[SEGMENT_PATH_SIZE];
+    path_in(path, dir->path, LOCK_FILE);
+    int status = file_open(dir->io, path, FILE_READ, out_file);
+    if (status < 0)
         log_dir_fail(dir, status);
     return status;
 }

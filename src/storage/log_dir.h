@@ -12,6 +12,7 @@
 #include "base/uuid.h"
 #include "storage/log.h"
 
+struct file;
 struct io;
 struct log_dir;
 struct loop;
@@ -94,6 +95,10 @@ void log_dir_forget_gone(struct log_dir *dir);
  * waited for, and in a directory that failed nothing is made any more. */
 bool log_dir_is_forgetting(const struct log_dir *dir);
 void log_dir_set_forgotten_task(struct log_dir *dir, struct task *task);
+
+/* A file of the caller's own in the directory, to sync its file system by: each is told for itself what was lost. Blocking, at
+ * start, before anything is written. 0 or -errno, which fails the directory. */
+int log_dir_open_lock(struct log_dir *dir, struct file **out_file);
 
 /* Failure: enqueued on the owner loop once, when a flusher met an EIO (or the owner calls
  * log_dir_fail). The owner then tells every shard, which calls flusher_fail(). */

@@ -120,7 +120,7 @@ static int work_do(struct io *io, struct work_item *item)
     case WORK_SYNC_DIRECTORY:
         return broken(directory_sync) ? 0 : directory_sync(io, item->path);
     case WORK_SYNC_ALL:
-        return broken(flush) ? 0 : directory_sync_all(io, item->path);
+        return broken(flush) ? 0 : file_sync_all(item->file);
     case WORK_WRITE:
         return write_path(io, item);
     case WORK_REPLACE:

@@ -15,7 +15,7 @@ enum work_kind {
     WORK_SYNC,           /* file (a reference) */
     WORK_SYNC_PATH,      /* the file at path */
     WORK_SYNC_DIRECTORY, /* path */
-    WORK_SYNC_ALL,       /* the file system of path */
+    WORK_SYNC_ALL,       /* the file system that holds file (a reference) */
     WORK_WRITE,       /* data at position of the file at path, made when missing; it ends there */
     WORK_REPLACE,     /* the file at path by data, durable and whole or not at all */
     WORK_TRUNCATE,    /* file to position */

@@ -302,6 +302,7 @@ static void crash_content(struct disk *disk, struct inode *inode, uint32_t keep_
         }
     }
     drop_changes(inode);
+    inode->untold = 0;
     inode->seen.size = 0;
     put(&inode->seen, inode->durable.data, inode->durable.size, 0);
 }

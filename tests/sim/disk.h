@@ -40,6 +40,7 @@ struct inode {
     bool is_directory;
     struct image seen, durable;
     struct content_change *changes;
+    int untold; /* how a write-back failed that nobody was told of: who opens it is */
     struct decay *decays;
     struct name *names_seen, *names_durable; /* maps, in order of appearance */
     struct file *lock_holder;

@@ -16,7 +16,9 @@ struct file {
     struct io *io;
     struct inode *inode;
     enum file_mode mode;
-    bool sync_failed, shares_lock;
+    bool shares_lock;
+    int sync_failure;       /* 0, or what a sync answered, for good */
+    int untold, untold_all; /* how a write-back failed, of its inode and of its file system, since it was opened or asked last */
     char *path;
 };
 
@@ -114,7 +116,7 @@ int file_open(struct io *io, const char *path, enum file_mode mode, struct file 
         make(io, &place, false);
     struct file *file = memory_take(sizeof(*file));
     *file = (struct file){ .references = 1, .io = io, .inode = place.inode, .mode = mode,
-                           .path = memory_copy_text(path) };
+                           .path = memory_copy_text(path), .untold = place.inode->untold };
     inode_ref(place.inode);
     DL_APPEND(io->files, file);
     *out_file = file;
@@ -250,19 +252,85 @@ int file_write_all(struct file *file, const void *data, size_t size, int64_t pos
     return 0;
 }
 
+/* ---- Syncs. What a write-back loses counts as clean, as on Linux: each file that was open before is told once, by its next sync, and
+ * as long as nobody was told, also who opens the inode later. Of the file system only those are told that were open: more is not
+ * promised. Each directory of the root is a file system of its own. ---- */
+
+static void lose_inode(struct io *io, struct inode *inode, int status)
+{
+    struct file *file;
+    inode_lose_changes(inode);
+    inode->untold = status;
+    DL_FOREACH(io->files, file)
+        if (file->inode == inode)
+            file->untold = status;
+}
+
+static void lose_below(struct io *io, struct inode *inode, int status)
+{
+    if (inode->changes != NULL)
+        lose_inode(io, inode, status);
+    for (struct name *name = inode->names_seen; name != NULL; name = name->hh.next)
+        lose_below(io, name->inode, status);
+}
+
+static size_t file_system_size(const char *path) { return 1 + strcspn(path + 1, "/"); }
+
+static void note_failed_write_back(const struct file *by, int status)
+{
+    struct file *file;
+    size_t size = file_system_size(by->path);
+    DL_FOREACH(by->io->files, file)
+        if (file_system_size(file->path) == size && strncmp(file->path, by->path, size) == 0)
+            file->untold_all = status;
+}
+
+static void lose_file_system(struct file *file, int status)
+{
+    const struct inode *root = file->io->machine->disk.root;
+    struct inode *top = names_find(root->names_seen, file->path + 1, file_system_size(file->path) - 1);
+    if (top != NULL)
+        lose_below(file->io, top, status);
+    note_failed_write_back(file, status);
+}
+
+static int tell(int status, int *untold)
+{
+    int told = status < 0 ? status : *untold;
+    *untold = 0;
+    return told;
+}
+
 int file_sync(struct file *file)
 {
     const struct disk_faults *faults = &file->io->machine->disk.faults;
     sim_mix(file->io->sim, file->inode->number << 1 | 1);
-    if (file->sync_failed)
-        return -EIO;
+    if (file->sync_failure != 0)
+        return file->sync_failure;
     int status = meet_fault(file->io, file->path, DISK_SYNC);
-    file->sync_failed = status < 0;
-    if (status < 0 && !faults->is_dead)
-        inode_lose_changes(file->inode);
-    else if (status == 0 && (faults->sync_lies_below == NULL || !is_below(file->path, faults->sync_lies_below)))
+    if (status < 0 && !faults->is_dead) {
+        lose_inode(file->io, file->inode, status);
+        note_failed_write_back(file, status);
+    } else if (status == 0 && (faults->sync_lies_below == NULL || !is_below(file->path, faults->sync_lies_below))) {
         inode_sync(file->inode);
-    return status;
+    }
+    file->sync_failure = tell(status, &file->untold);
+    if (file->sync_failure != 0)
+        file->inode->untold = 0;
+    return file->sync_failure;
+}
+
+int file_sync_all(struct file *file)
+{
+    struct disk *disk = &file->io->machine->disk;
+    if (file->sync_failure != 0)
+        return file->sync_failure;
+    int status = meet_fault(file->io, file->path, DISK_SYNC);
+    if (status < 0 && !disk->faults.is_dead)
+        lose_file_system(file, status);
+    else if (status == 0)
+        disk_sync_all(disk);
+    return file->sync_failure = tell(status, &file->untold_all);
 }
 
 int file_truncate(struct file *file, int64_t size)
@@ -368,17 +436,6 @@ int directory_sync(struct io *io, const char *path)
         status = meet_fault(io, path, DISK_SYNC_NAMES);
     if (status == 0)
         disk_sync_directory(&io->machine->disk, place.inode);
-    return status;
-}
-
-int directory_sync_all(struct io *io, const char *path)
-{
-    struct place place;
-    int status = find_directory(io, path, &place);
-    if (status == 0)
-        status = meet_fault(io, path, DISK_SYNC);
-    if (status == 0)
-        disk_sync_all(&io->machine->disk);
     return status;
 }
 

@@ -397,6 +397,71 @@ void test_sim__can_lie_about_syncs(void)
     assert_true(lost > 5);
 }
 
+static struct file *open_file(struct io *io, const char *path)
+{
+    struct file *file;
+    assert_int_equal(file_open(io, path, FILE_CREATE, &file), 0);
+    return file;
+}
+
+static void fail_syncs(struct machine *machine, int status)
+{
+    machine_disk_faults(machine)->fails[DISK_SYNC] = status == 0 ? 0 : 1000000;
+    machine_disk_faults(machine)->fails_with = status;
+}
+
+/* As Linux: who had the file open before is told by the next sync, and one who opens it later when nobody was. */
+void test_sim__tells_of_a_failed_sync_whoever_had_the_file_open(void)
+{
+    struct sim *sim = sim_create(1);
+    struct machine *machine = machine_create(sim, "machine");
+    struct io *io = machine_boot(machine, 1);
+    struct file *file = open_file(io, "/a"), *other = open_file(io, "/a"), *unlike = open_file(io, "/b");
+    assert_int_equal(file_write_all(file, "lost", 4, 0), 0);
+    fail_syncs(machine, -ENOSPC);
+    assert_int_equal(file_sync(file), -ENOSPC);
+    fail_syncs(machine, 0);
+    struct file *later = open_file(io, "/a");
+    assert_int_equal(file_sync(file), -ENOSPC);
+    assert_int_equal(file_sync(other), -ENOSPC);
+    assert_int_equal(file_sync(unlike), 0);
+    assert_int_equal(file_sync(later), 0);
+    file_unref(later);
+    assert_int_equal(directory_sync(io, "/"), 0);
+    machine_cut_power(machine);
+    assert_false(holds(machine_boot(machine, 1), "/a", "lost"));
+    sim_destroy(sim);
+}
+
+/* All that is dirty there is lost by it, and by none after it, which finds all clean. */
+void test_sim__tells_of_a_failed_sync_of_all_whoever_had_a_file_open(void)
+{
+    struct sim *sim = sim_create(1);
+    struct machine *machine = machine_create(sim, "machine");
+    struct io *io = machine_boot(machine, 1);
+    assert_int_equal(directory_create(io, "/one"), 0);
+    assert_int_equal(directory_create(io, "/one/below"), 0);
+    assert_int_equal(directory_create(io, "/two"), 0);
+    struct file *first = open_file(io, "/one/first"), *second = open_file(io, "/one/second");
+    struct file *elsewhere = open_file(io, "/two/lock"), *data = open_file(io, "/one/below/data");
+    assert_int_equal(file_sync_all(first), 0);
+    assert_int_equal(file_write_all(data, "lost", 4, 0), 0);
+    fail_syncs(machine, -EIO);
+    assert_int_equal(file_sync_all(first), -EIO);
+    fail_syncs(machine, 0);
+    struct file *fresh = open_file(io, "/one/second"), *fresh_data = open_file(io, "/one/below/data");
+    assert_int_equal(file_sync_all(fresh), 0);
+    assert_int_equal(file_sync_all(elsewhere), 0);
+    assert_int_equal(file_sync_all(second), -EIO);
+    assert_int_equal(file_sync(fresh_data), -EIO);
+    assert_int_equal(file_sync(data), -EIO);
+    machine_cut_power(machine);
+    io = machine_boot(machine, 1);
+    assert_false(holds(io, "/one/below/data", "lost"));
+    assert_int_equal(file_sync_all(open_file(io, "/one/first")), 0);
+    sim_destroy(sim);
+}
+
 /* Bits that flip are seen until they are restored; which log they were of is known for ever, by any name of its directory. */
 void test_sim__remembers_whose_files_decayed(void)
 {

@@ -222,6 +222,11 @@ static void stop(struct world *world)
 
 static struct world world;
 
+static void sync_all(void)
+{
+    assert_int_equal(file_sync_all(world.store.flusher->runs[RUN_FLUSH].sync_file), 0);
+}
+
 static void create_world(uint64_t seed)
 {
     struct log_dir_identity identity = {
@@ -516,7 +521,7 @@ static void lose_what_is_indexed(bool all)
     assert_int_equal(file_open(log->io, path, FILE_WRITE, &file), 0);
     assert_int_equal(file_truncate(file, (all ? 0 : position) + 1), 0);
     file_unref(file);
-    assert_int_equal(directory_sync_all(log->io, "/data"), 0);
+    sync_all();
     machine_cut_power(world.machine);
 }
 
@@ -682,7 +687,7 @@ static void lose_what_aborted(void)
     assert_int_equal(file_open(log->io, path, FILE_WRITE, &file), 0);
     assert_int_equal(file_truncate(file, size), 0);
     file_unref(file);
-    assert_int_equal(directory_sync_all(log->io, "/data"), 0);
+    sync_all();
     machine_cut_power(world.machine);
 }
 
@@ -738,7 +743,7 @@ void test_crash__believes_no_epoch_of_a_tail_that_was_lost(void)
     assert_int_equal(file_open(world.store.io, path, FILE_WRITE, &file), 0);
     assert_int_equal(file_truncate(file, 0), 0);
     file_unref(file);
-    assert_int_equal(directory_sync_all(world.store.io, "/data"), 0);
+    sync_all();
     machine_cut_power(world.machine);
 
     boot(&world);
@@ -763,7 +768,7 @@ void test_crash__tells_no_epochs_that_it_cannot_read(void)
     append_some(&world);
     world.log->epochs.entries[0].epoch += 7;
     world.log->epochs_checked = false;
-    assert_int_equal(directory_sync_all(world.store.io, "/data"), 0);
+    sync_all();
     segment_path(path, world.log->path, 0, ".log");
     machine_decay(world.machine, path, 0, 10, 0);
     assert_null(log_epochs(world.log));
@@ -836,7 +841,7 @@ void test_crash__finds_an_index_that_is_whole(void)
     assert_int_equal(file_open(log->io, "/data/topic-0/00000000000000000000.log", FILE_WRITE, &file), 0);
     assert_int_equal(file_truncate(file, 1), 0);
     file_unref(file);
-    assert_int_equal(directory_sync_all(log->io, "/data"), 0);
+    sync_all();
     machine_cut_power(world.machine);
 
     boot(&world);
