@@ -29,8 +29,8 @@ enum { PRODUCER_ID_BLOCK = 1000 };
 void decide_record(struct decider *decider, const struct message_schema *schema, int16_t version,
     const void *message)
 {
-    rsm_decision_add(
-        decider->decision, metadata_record_encode(decider->arena, schema, version, message));
+    struct bytes value = metadata_record_encode(decider->arena, schema, version, message);
+    rsm_decision_add(decider->decision, (struct rsm_record){ .value = value });
 }
 
 enum error decide_bounded(struct decider *decider, bool validate_only)
@@ -171,7 +171,8 @@ static void decide_activate(struct decider *decider, const struct controller *co
         decide_record(decider, &begin_transaction_record_schema, 0, &begin);
     }
     for (int32_t i = 0; i < controller->bootstrap_count; i++)
-        rsm_decision_add(decider->decision, controller->bootstrap[i]);
+        rsm_decision_add(
+            decider->decision, (struct rsm_record){ .value = controller->bootstrap[i] });
     if (bootstrap_level(decider, controller, STR("eligible.leader.replicas.version")) >= 1)
         decide_min_insync(decider);
     if (in_transaction) {
@@ -325,9 +326,9 @@ void controller_apply(struct controller *controller, int64_t offset, struct byte
         note_failure(controller, offset, record);
 }
 
-static void apply(struct rsm_machine *machine, int64_t offset, struct bytes record)
+static void apply(struct rsm_machine *machine, int64_t offset, struct rsm_record record)
 {
-    controller_apply(controller_of(machine), offset, record);
+    controller_apply(controller_of(machine), offset, record.value);
 }
 
 static void applied(struct rsm_machine *machine, int64_t end_offset)

@@ -104,7 +104,8 @@ static enum error append(
         for (int32_t i = 0; i < count; i++)
             records[i] = (struct record){ .offset = options.base_offset + i,
                 .timestamp = wall_ms,
-                .value = decision->records[first + i] };
+                .key = decision->records[first + i].key,
+                .value = decision->records[first + i].value };
         int64_t base_offset = stage(quorum, batch_build(&options, records, count));
         assert(base_offset == *out_base_offset + first);
     }

@@ -3,21 +3,31 @@
 
 #include <assert.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "base/broken.h"
 
-void rsm_decision_add(struct rsm_decision *decision, struct bytes record)
+void rsm_decision_add(struct rsm_decision *decision, struct rsm_record record)
 {
     if (decision->record_count == decision->record_capacity) {
         int32_t capacity = decision->record_capacity == 0 ? 8 : decision->record_capacity * 2;
-        struct bytes *grown = arena_take_array(decision->arena, (size_t)capacity, sizeof(*grown));
+        struct rsm_record *grown = arena_take_array(decision->arena, (size_t)capacity, sizeof(*grown));
         if (decision->record_count > 0)
             memcpy(grown, decision->records, (size_t)decision->record_count * sizeof(*grown));
         decision->records = grown;
         decision->record_capacity = capacity;
     }
     decision->records[decision->record_count++] = record;
-    decision->record_bytes += record.size;
+    decision->record_bytes += record.key.size + record.value.size;
+}
+
+void rsm_decision_release(
+    struct rsm_decision *decision, struct rsm_request *request, enum error error)
+{
+    assert(request->is_held);
+    request->is_held = false;
+    request->error = error;
+    LL_APPEND2(decision->released, request, next_released);
 }
 
 void rsm_init(struct rsm *rsm, struct rsm_machine *machine, enum error lost_error)
@@ -28,40 +38,29 @@ void rsm_init(struct rsm *rsm, struct rsm_machine *machine, enum error lost_erro
 
 void rsm_gain(struct rsm *rsm, struct rsm_log *log, int64_t committed)
 {
-    assert(rsm->log == NULL && rsm->first == NULL);
+    assert(rsm->log == NULL && rsm->waiting == NULL && rsm->held == NULL);
     rsm->log = log;
     rsm->committed = committed;
     rsm->seen = log->type->end_offset(log);
     assert(committed <= rsm->seen);
 }
 
-static void answer(struct rsm_request *request, enum error error)
+static void fail_all(struct rsm_request *list, enum error error)
 {
-    request->next = NULL;
-    request->done(request, error);
+    while (list != NULL) {
+        struct rsm_request *request = list;
+        DL_DELETE(list, request);
+        request->done(request, error);
+    }
 }
 
 void rsm_lose(struct rsm *rsm)
 {
-    struct rsm_request *request = rsm->first;
-    rsm->first = rsm->last = NULL;
+    struct rsm_request *waiting = rsm->waiting, *held = rsm->held;
+    rsm->waiting = rsm->held = NULL;
     rsm->log = NULL;
-    while (request != NULL) {
-        struct rsm_request *next = request->next;
-        answer(request, rsm->lost_error);
-        request = next;
-    }
-}
-
-static void wait_for_commit(struct rsm *rsm, struct rsm_request *request)
-{
-    assert(rsm->last == NULL || rsm->last->wait_offset <= request->wait_offset);
-    request->next = NULL;
-    if (rsm->last == NULL)
-        rsm->first = request;
-    else
-        rsm->last->next = request;
-    rsm->last = request;
+    fail_all(waiting, rsm->lost_error);
+    fail_all(held, rsm->lost_error);
 }
 
 /* Appended as a whole or not at all, then applied at once: the next decision must see it. */
@@ -79,23 +78,50 @@ static enum error append_and_apply(struct rsm *rsm, const struct rsm_decision *d
     return ERROR_NONE;
 }
 
+/* What it saw must be committed before anyone hears of it. */
+static void answer_when_committed(struct rsm *rsm, struct rsm_request *request)
+{
+    request->wait_offset = rsm->seen;
+    if (rsm->committed >= request->wait_offset || broken(change_before_commit))
+        request->done(request, request->error);
+    else
+        DL_APPEND(rsm->waiting, request);
+}
+
+static void answer_released(struct rsm *rsm, struct rsm_request *released, enum error append_error)
+{
+    while (released != NULL) {
+        struct rsm_request *request = released;
+        released = request->next_released;
+        DL_DELETE(rsm->held, request);
+        if (append_error != ERROR_NONE)
+            request->error = append_error;
+        answer_when_committed(rsm, request);
+    }
+}
+
 void rsm_submit(struct rsm *rsm, struct rsm_request *request)
 {
     if (rsm->log == NULL) {
-        answer(request, rsm->lost_error);
+        request->done(request, rsm->lost_error);
         return;
     }
     int64_t next_offset = rsm->log->type->end_offset(rsm->log);
     struct rsm_decision decision = { .arena = request->arena };
     request->error = rsm->machine->type->decide(rsm->machine, request, next_offset, &decision);
     assert(request->error == ERROR_NONE || decision.record_count == 0);
+    assert(!decision.holds || decision.record_count == 0); /* nobody could tell it that they were not written */
+    enum error append_error = ERROR_NONE;
     if (decision.record_count > 0 || decision.upgrades_log)
-        request->error = append_and_apply(rsm, &decision);
-    request->wait_offset = rsm->seen;
-    if (rsm->committed >= request->wait_offset || broken(change_before_commit))
-        answer(request, request->error);
+        append_error = append_and_apply(rsm, &decision);
+    answer_released(rsm, decision.released, append_error);
+    if (append_error != ERROR_NONE)
+        request->error = append_error;
+    request->is_held = decision.holds;
+    if (decision.holds)
+        DL_APPEND(rsm->held, request);
     else
-        wait_for_commit(rsm, request);
+        answer_when_committed(rsm, request);
 }
 
 void rsm_commit(struct rsm *rsm, int64_t offset)
@@ -103,11 +129,9 @@ void rsm_commit(struct rsm *rsm, int64_t offset)
     if (rsm->log == NULL || offset <= rsm->committed)
         return;
     rsm->committed = offset;
-    while (rsm->first != NULL && rsm->first->wait_offset <= offset) {
-        struct rsm_request *request = rsm->first;
-        rsm->first = request->next;
-        if (rsm->first == NULL)
-            rsm->last = NULL;
-        answer(request, request->error);
+    while (rsm->waiting != NULL && rsm->waiting->wait_offset <= offset) {
+        struct rsm_request *request = rsm->waiting;
+        DL_DELETE(rsm->waiting, request);
+        request->done(request, request->error);
     }
 }

@@ -4,7 +4,10 @@
  * in order, so the next decision sees them; the answer leaves when they are committed. A decision
  * without records (a read, or a refusal) leaves when what it saw is committed. Losing the log fails
  * everything that waits; the state is then dropped and rebuilt by the same apply. Bytes only:
- * records are encoded by the machine's own room. One loop owns an rsm. */
+ * records are encoded by the machine's own room. One loop owns an rsm.
+ *
+ * A machine may hold a request that others must complete (a member that joins waits for the rest of
+ * its group): it is answered when a later decision releases it, or the log is lost. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,22 +17,36 @@
 #include "base/bytes.h"
 #include "error.h"
 
+/* Encoded with type and version. key null: the machine's records have none. value null: what the key
+ * names is gone. */
+struct rsm_record {
+    struct bytes key, value;
+};
+
 /* What the machine wants to be written; memory from the request's arena. */
 struct rsm_decision {
     struct arena *arena;
-    struct bytes *records; /* values, encoded with their type and version */
+    struct rsm_record *records;
     int32_t record_count, record_capacity;
     size_t record_bytes;
+    struct rsm_request *released; /* held before; answered with this decision */
+    bool holds;        /* the request waits until a later decision releases it; adds no records */
     bool upgrades_log; /* the log is to say first, in its own records, that it is of a newer kind */
 };
 
 void rsm_decision_add(
-    struct rsm_decision *decision, struct bytes record); /* record lives in decision->arena */
+    struct rsm_decision *decision, struct rsm_record record); /* lives in decision->arena */
+/* The held request is answered with the error when the decision's records are committed; with the
+ * log's error when they are not written. */
+void rsm_decision_release(
+    struct rsm_decision *decision, struct rsm_request *request, enum error error);
 
 /* One wish. Embedded in the machine's own request type; belongs to the rsm from rsm_submit() until
  * done(). */
 struct rsm_request {
-    struct rsm_request *next;
+    struct rsm_request *prev, *next; /* waiting or held */
+    struct rsm_request *next_released;
+    bool is_held;
     struct arena *arena; /* lives until done() */
     void (*done)(struct rsm_request *request,
         enum error error); /* may free the request; must not call rsm_* */
@@ -43,7 +60,7 @@ struct rsm_machine_type {
      * records. */
     enum error (*decide)(struct rsm_machine *machine, struct rsm_request *request,
         int64_t next_offset, struct rsm_decision *decision);
-    void (*apply)(struct rsm_machine *machine, int64_t offset, struct bytes record);
+    void (*apply)(struct rsm_machine *machine, int64_t offset, struct rsm_record record);
     void (*applied)(
         struct rsm_machine *machine, int64_t end_offset); /* after the last record of a batch */
 };
@@ -70,12 +87,13 @@ struct rsm {
     enum error lost_error;
     int64_t committed;                /* end of what is committed */
     int64_t seen;                     /* end of what is applied; a read waits for it */
-    struct rsm_request *first, *last; /* waiting, in order of wait_offset */
+    struct rsm_request *waiting; /* utlist, in order of wait_offset */
+    struct rsm_request *held;    /* utlist */
 };
 
 void rsm_init(struct rsm *rsm, struct rsm_machine *machine, enum error lost_error);
 void rsm_gain(struct rsm *rsm, struct rsm_log *log,
     int64_t committed);         /* everything below its end is applied */
-void rsm_lose(struct rsm *rsm); /* fails what waits with lost_error */
+void rsm_lose(struct rsm *rsm); /* fails what waits and what is held with lost_error */
 void rsm_submit(struct rsm *rsm, struct rsm_request *request);
 void rsm_commit(struct rsm *rsm, int64_t offset); /* answers what waited for it */

@@ -175,7 +175,7 @@ void test_alter_settings__keep_min_insync_replicas_of_the_cluster(void)
     assert_int_equal(alter(&cluster, gone, false), ERROR_INVALID_CONFIG);
     assert_int_equal(alter(&cluster, all, false), ERROR_NONE);
     assert_int_equal(cluster.record_count, 2);
-    assert_true(metadata_record_parse(cluster.records[1], &record));
+    assert_true(metadata_record_parse(cluster.records[1].value, &record));
     assert_int_equal(record.type, CLEAR_ELR_RECORD_TYPE);
     cluster_deinit(&cluster);
 }

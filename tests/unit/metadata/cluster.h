@@ -19,7 +19,7 @@ struct cluster {
     struct arena arena;
     int64_t offset;
     int32_t record_count; /* of the last decision */
-    struct bytes *records;
+    struct rsm_record *records;
 };
 
 static inline void cluster_apply(struct cluster *cluster, const struct message_schema *schema,

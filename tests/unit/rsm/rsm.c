@@ -7,17 +7,20 @@
 #include "base/container.h"
 #include "test.h"
 
+enum { HOLD = -100 };
+
 struct adder {
     struct rsm_machine machine;
     struct rsm_log log;
     int64_t end;
     bool full;
     int sum;
+    struct rsm_request *held; /* NULL: none */
 };
 
 struct wish {
     struct rsm_request rsm;
-    int number; /* 0 reads, below 0 is refused */
+    int number; /* 0 reads, HOLD waits for the next wish, other numbers below 0 are refused */
     int answer; /* the sum as decided */
     int done_count;
     enum error error;
@@ -33,18 +36,27 @@ static enum error decide(struct rsm_machine *machine, struct rsm_request *reques
     struct adder *self = container_of(machine, struct adder, machine);
     struct wish *wish = container_of(request, struct wish, rsm);
     assert_int_equal(next_offset, self->end);
+    if (wish->number == HOLD) {
+        self->held = request;
+        decision->holds = true;
+        return ERROR_NONE;
+    }
     if (wish->number < 0)
         return ERROR_INVALID_REQUEST;
+    if (self->held != NULL)
+        rsm_decision_release(decision, self->held, ERROR_GROUP_ID_NOT_FOUND);
+    self->held = NULL;
     wish->answer = self->sum + wish->number;
     for (int i = 0; i < wish->number; i++)
-        rsm_decision_add(decision, (struct bytes){ arena_copy(decision->arena, "1", 1), 1 });
+        rsm_decision_add(decision,
+            (struct rsm_record){ .value = { arena_copy(decision->arena, "1", 1), 1 } });
     return ERROR_NONE;
 }
 
-static void apply(struct rsm_machine *machine, int64_t offset, struct bytes record)
+static void apply(struct rsm_machine *machine, int64_t offset, struct rsm_record record)
 {
     (void)offset;
-    container_of(machine, struct adder, machine)->sum += record.data[0] - '0';
+    container_of(machine, struct adder, machine)->sum += record.value.data[0] - '0';
 }
 
 static void applied(struct rsm_machine *machine, int64_t end_offset)
@@ -134,5 +146,40 @@ void test_rsm__fails_what_waits_when_the_log_is_lost(void)
     assert_int_equal(late.error, ERROR_NOT_CONTROLLER);
     rsm_commit(&rsm, 100); /* of the log that is gone */
     assert_int_equal(kept.done_count, 1);
+    arena_deinit(&arena);
+}
+
+/* A held request is answered with the decision that releases it, when that is committed. */
+void test_rsm__holds_a_request_until_a_decision_releases_it(void)
+{
+    struct wish held, other;
+    begin();
+    submit(&held, HOLD);
+    rsm_commit(&rsm, 1);
+    assert_int_equal(held.done_count, 0);
+    submit(&other, 2);
+    assert_int_equal(held.done_count, 0); /* what released it is not committed */
+    rsm_commit(&rsm, 2);
+    assert_int_equal(other.done_count, 1);
+    assert_int_equal(held.done_count, 1);
+    assert_int_equal(held.error, ERROR_GROUP_ID_NOT_FOUND);
+    arena_deinit(&arena);
+}
+
+/* Whoever was to hear of records hears that they were not written; and of a log that is lost. */
+void test_rsm__tells_the_released_that_nothing_was_written(void)
+{
+    struct wish held, other;
+    begin();
+    submit(&held, HOLD);
+    adder.full = true;
+    submit(&other, 2);
+    assert_int_equal(held.done_count, 1);
+    assert_int_equal(held.error, ERROR_KAFKA_STORAGE_ERROR);
+    assert_int_equal(other.error, ERROR_KAFKA_STORAGE_ERROR);
+    submit(&held, HOLD);
+    rsm_lose(&rsm);
+    assert_int_equal(held.done_count, 1);
+    assert_int_equal(held.error, ERROR_NOT_CONTROLLER);
     arena_deinit(&arena);
 }

@@ -580,7 +580,7 @@ static bool always(void *context)
 static bool leaves(void *context)
 {
     (void)context;
-    return world.whole.node->control.stage == CONTROL_LEAVING && quorum()->rsm.first != NULL;
+    return world.whole.node->control.stage == CONTROL_LEAVING && quorum()->rsm.waiting != NULL;
 }
 
 static bool shard_has_ended(void *context)
