@@ -11,7 +11,8 @@ void rsm_decision_add(struct rsm_decision *decision, struct rsm_record record)
 {
     if (decision->record_count == decision->record_capacity) {
         int32_t capacity = decision->record_capacity == 0 ? 8 : decision->record_capacity * 2;
-        struct rsm_record *grown = arena_take_array(decision->arena, (size_t)capacity, sizeof(*grown));
+        struct rsm_record *grown =
+            arena_take_array(decision->arena, (size_t)capacity, sizeof(*grown));
         if (decision->record_count > 0)
             memcpy(grown, decision->records, (size_t)decision->record_count * sizeof(*grown));
         decision->records = grown;
@@ -110,7 +111,8 @@ void rsm_submit(struct rsm *rsm, struct rsm_request *request)
     struct rsm_decision decision = { .arena = request->arena };
     request->error = rsm->machine->type->decide(rsm->machine, request, next_offset, &decision);
     assert(request->error == ERROR_NONE || decision.record_count == 0);
-    assert(!decision.holds || decision.record_count == 0); /* nobody could tell it that they were not written */
+    assert(!decision.holds ||
+           decision.record_count == 0); /* nobody could tell it that they were not written */
     enum error append_error = ERROR_NONE;
     if (decision.record_count > 0 || decision.upgrades_log)
         append_error = append_and_apply(rsm, &decision);

@@ -17,8 +17,8 @@
 #include "base/bytes.h"
 #include "error.h"
 
-/* Encoded with type and version. key null: the machine's records have none. value null: what the key
- * names is gone. */
+/* Encoded with type and version. key null: the machine's records have none. value null: what the
+ * key names is gone. */
 struct rsm_record {
     struct bytes key, value;
 };
@@ -71,8 +71,8 @@ struct rsm_machine {
 /* The replicated log under it; embedded by its provider. */
 struct rsm_log;
 struct rsm_log_type {
-    /* Appends records as one batch at the log's end in the current epoch, what the log says of itself
-     * before; 0 or an error, then nothing is written. */
+    /* Appends records as one batch at the log's end in the current epoch, what the log says of
+     * itself before; 0 or an error, then nothing is written. */
     enum error (*append)(
         struct rsm_log *log, const struct rsm_decision *decision, int64_t *out_base_offset);
     int64_t (*end_offset)(struct rsm_log *log);
@@ -85,8 +85,8 @@ struct rsm {
     struct rsm_machine *machine;
     struct rsm_log *log; /* NULL while it is not ours: every request is refused with lost_error */
     enum error lost_error;
-    int64_t committed;                /* end of what is committed */
-    int64_t seen;                     /* end of what is applied; a read waits for it */
+    int64_t committed;           /* end of what is committed */
+    int64_t seen;                /* end of what is applied; a read waits for it */
     struct rsm_request *waiting; /* utlist, in order of wait_offset */
     struct rsm_request *held;    /* utlist */
 };

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "coordinator/coordinator.h"
+
+#include <assert.h>
+
+#include "base/container.h"
+#include "base/memory.h"
+#include "coordinator/decide.h"
+#include "coordinator/groups.h"
+#include "coordinator/offsets.h"
+#include "coordinator/record.h"
+#include "wire/gen/legacy_offset_commit_record.h"
+#include "wire/gen/offset_commit_record.h"
+
+/* A tick that finds more goes on with the next one, so that a decision stays short. */
+enum { DEADLINES_PER_TICK = 100 };
+
+static struct coordinator *coordinator_of(struct rsm_machine *machine)
+{
+    return container_of(machine, struct coordinator, machine);
+}
+
+void decide_group_record(struct group_decider *decider, const struct record_schema *schema,
+    const void *key, int16_t version, const void *value)
+{
+    rsm_decision_add(
+        decider->decision, coordinator_record_encode(decider->arena, schema, key, version, value));
+}
+
+void deadline_arm(struct coordinator *coordinator, struct deadline *deadline, int64_t steady_ms)
+{
+    heap_remove(&coordinator->deadlines, &deadline->entry);
+    heap_insert(&coordinator->deadlines, &deadline->entry, steady_ms);
+}
+
+void deadline_cancel(struct coordinator *coordinator, struct deadline *deadline)
+{
+    heap_remove(&coordinator->deadlines, &deadline->entry);
+}
+
+int64_t coordinator_deadline(const struct coordinator *coordinator)
+{
+    const struct heap_entry *first = heap_first(&coordinator->deadlines);
+    return first == NULL ? INT64_MAX : first->key;
+}
+
+static void decide_tick(struct group_decider *decider)
+{
+    struct coordinator *coordinator = decider->coordinator;
+    for (int i = 0; i < DEADLINES_PER_TICK; i++) {
+        struct heap_entry *first = heap_first(&coordinator->deadlines);
+        if (first == NULL || first->key > decider->steady_ms)
+            return;
+        struct deadline *deadline = container_of(first, struct deadline, entry);
+        heap_remove(&coordinator->deadlines, first);
+        deadline->passed(decider, deadline);
+    }
+}
+
+static void (*const deciders[])(struct group_decider *) = {
+    [COORDINATOR_OFFSET_COMMIT] = decide_offset_commit,
+    [COORDINATOR_OFFSET_FETCH] = decide_offset_fetch,
+    [COORDINATOR_OFFSET_DELETE] = decide_offset_delete,
+    [COORDINATOR_DELETE_GROUP] = decide_delete_group,
+    [COORDINATOR_LIST_GROUPS] = decide_list_groups,
+    [COORDINATOR_TICK] = decide_tick,
+    [COORDINATOR_EXPIRE] = decide_expire,
+    [COORDINATOR_TOPICS_DELETED] = decide_topics_deleted,
+};
+
+static enum error decide(struct rsm_machine *machine, struct rsm_request *rsm_request,
+    int64_t next_offset, struct rsm_decision *decision)
+{
+    (void)next_offset;
+    struct coordinator_request *request =
+        container_of(rsm_request, struct coordinator_request, rsm);
+    struct group_decider decider = { .coordinator = coordinator_of(machine),
+        .request = request,
+        .decision = decision,
+        .arena = rsm_request->arena,
+        .steady_ms = request->steady_ms,
+        .wall_ms = request->wall_ms };
+    deciders[request->type](&decider);
+    return ERROR_NONE;
+}
+
+static void apply_record(struct coordinator *coordinator, int64_t offset,
+    const struct coordinator_record *record, int64_t producer_id)
+{
+    int16_t type = record->schema->type;
+    if (type == OFFSET_COMMIT_RECORD_TYPE || type == LEGACY_OFFSET_COMMIT_RECORD_TYPE)
+        offset_apply(coordinator, offset, record, producer_id);
+}
+
+bool coordinator_replay(
+    struct coordinator *coordinator, int64_t offset, struct rsm_record bytes, int64_t producer_id)
+{
+    struct coordinator_record record;
+    enum coordinator_record_kind kind =
+        coordinator_record_parse(bytes, &coordinator->scratch, &record);
+    if (kind == COORDINATOR_RECORD_GOOD)
+        apply_record(coordinator, offset, &record, producer_id);
+    coordinator->skipped += kind == COORDINATOR_RECORD_UNKNOWN;
+    arena_reset(&coordinator->scratch);
+    return kind != COORDINATOR_RECORD_DAMAGED;
+}
+
+void coordinator_replay_marker(struct coordinator *coordinator, int64_t producer_id, bool committed)
+{
+    offsets_end_transaction(coordinator, producer_id, committed);
+}
+
+static void apply(struct rsm_machine *machine, int64_t offset, struct rsm_record record)
+{
+    bool is_good = coordinator_replay(coordinator_of(machine), offset, record, -1);
+    assert(is_good);
+    (void)is_good;
+}
+
+static void applied(struct rsm_machine *machine, int64_t end_offset)
+{
+    (void)machine;
+    (void)end_offset;
+}
+
+static const struct rsm_machine_type coordinator_type = { decide, apply, applied };
+
+void coordinator_init(struct coordinator *coordinator, const struct coordinator_settings *settings)
+{
+    *coordinator = (struct coordinator){ .machine.type = &coordinator_type, .settings = *settings };
+    heap_init(&coordinator->deadlines);
+    arena_init(&coordinator->scratch);
+}
+
+void coordinator_deinit(struct coordinator *coordinator)
+{
+    coordinator_reset(coordinator);
+    heap_deinit(&coordinator->deadlines);
+    arena_deinit(&coordinator->scratch);
+}
+
+void coordinator_reset(struct coordinator *coordinator)
+{
+    struct group *group, *next;
+    HASH_ITER(hh, coordinator->groups, group, next)
+    group_free(group);
+    offsets_forget_pending(coordinator);
+    coordinator->skipped = 0;
+}
+
+void coordinator_loaded(struct coordinator *coordinator, int64_t steady_ms)
+{
+    struct group *group, *next;
+    HASH_ITER(hh, coordinator->groups, group, next)
+    if (group->kept != NULL)
+        group->kind->loaded(group, steady_ms);
+}
+
+/* As Kafka's coordinators translate: what passes is worth a retry. */
+enum error coordinator_error(enum error of_the_log)
+{
+    switch (of_the_log) {
+    case ERROR_UNKNOWN_TOPIC_OR_PARTITION:
+    case ERROR_NOT_ENOUGH_REPLICAS:
+    case ERROR_REQUEST_TIMED_OUT:
+        return ERROR_COORDINATOR_NOT_AVAILABLE;
+    case ERROR_NOT_LEADER_OR_FOLLOWER:
+    case ERROR_KAFKA_STORAGE_ERROR:
+        return ERROR_NOT_COORDINATOR;
+    case ERROR_MESSAGE_TOO_LARGE:
+    case ERROR_RECORD_LIST_TOO_LARGE:
+    case ERROR_INVALID_FETCH_SIZE:
+        return ERROR_UNKNOWN_SERVER_ERROR;
+    default:
+        return of_the_log;
+    }
+}
+
+static int by_id(struct group *a, struct group *b)
+{
+    return str_compare(group_id(a), group_id(b));
+}
+
+void coordinator_dump(struct coordinator *coordinator, struct rsm_decision *out_records)
+{
+    HASH_SORT(coordinator->groups, by_id);
+    for (struct group *group = coordinator->groups; group != NULL; group = group->hh.next) {
+        if (group->kept != NULL)
+            group->kind->dump(group, out_records);
+        offsets_dump(group, out_records);
+    }
+}

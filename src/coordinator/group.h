@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A group: its id, its kind with what that keeps, and the offsets that were committed for it. It is
+ * there while its kind keeps something (members, an epoch) or an offset is committed; one that has
+ * offsets only is a simple group, and classic. An id belongs to one kind at a time; groups of kinds
+ * that are not served (group_unserved.h) keep their id taken. Owned by its coordinator; changed by
+ * apply only, but for what its kind calls live. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/map.h"
+#include "base/str.h"
+#include "error.h"
+
+struct classic_group;
+struct consumer_group;
+struct coordinator;
+struct group_decider;
+struct group;
+struct rsm_decision;
+struct topic_offsets;
+struct unserved_group;
+
+/* Who asks for offsets of a group, as the request says. */
+struct group_caller {
+    struct str member_id, instance_id; /* empty: no member; null: not static */
+    int32_t epoch;                     /* generation or member epoch; -1: no member */
+    int16_t version;                   /* of the API */
+};
+
+/* What the coordinator asks of every kind. */
+struct group_kind {
+    const char *type;   /* as ListGroups tells it: "Classic" ... */
+    bool keeps_offsets; /* they never age, and the group never goes by itself */
+    const char *(*state)(const struct group *group);        /* "Stable" ... */
+    struct str (*protocol_type)(const struct group *group); /* "consumer" ...; empty: none yet */
+    /* ERROR_NONE or what the caller hears. A commit of a classic member keeps its session alive. */
+    enum error (*may_commit)(
+        struct group_decider *decider, struct group *group, const struct group_caller *caller);
+    enum error (*may_fetch)(const struct group *group, const struct group_caller *caller);
+    enum error (*may_delete)(const struct group *group); /* the whole group */
+    enum error (*may_delete_offsets)(const struct group *group);
+    bool (*subscribes)(const struct group *group, struct str topic); /* its offsets must not go */
+    bool (*is_empty)(
+        const struct group *group); /* no members: offsets age, and then it may go itself */
+    int64_t (*empty_since_ms)(
+        const struct group *group); /* wall; -1: offsets age from their commit */
+    void (*remove)(struct group_decider *decider,
+        const struct group *group);                         /* tombstones for all that it keeps */
+    void (*loaded)(struct group *group, int64_t steady_ms); /* live state begins */
+    void (*dump)(const struct group *group, struct rsm_decision *out_records);
+    void (*free)(struct group *group); /* what it keeps; the group stays */
+};
+extern const struct group_kind classic_kind, consumer_kind, share_kind, streams_kind;
+
+struct group {
+    struct coordinator *coordinator;
+    char *id; /* owned, NUL-terminated */
+    int32_t id_size;
+    const struct group_kind *kind;
+    union { /* what the kind keeps; NULL: nothing, a simple group */
+        void *kept;
+        struct classic_group *classic;
+        struct consumer_group *consumer;
+        struct unserved_group *unserved;
+    };
+    struct topic_offsets *offsets; /* offsets.h; map by topic name */
+    UT_hash_handle hh;             /* of the coordinator's groups */
+};
+
+static inline struct str group_id(const struct group *group)
+{
+    return (struct str){ group->id, group->id_size };
+}
+struct group *group_find(const struct coordinator *coordinator, struct str id); /* NULL: none */
+struct group *group_make(
+    struct coordinator *coordinator, struct str id); /* or finds it; a new one is simple */
+/* Ends what its kind keeps: simple again, or gone when it has no offsets. */
+void group_end(struct group *group);
+void group_drop_if_unused(struct group *group); /* keeps nothing, and has no offsets: freed */
+void group_free(struct group *group);           /* with all that it has */

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Groups of the consumer protocol (KIP-848, 1082, 1251): the coordinator assigns, and each member
+ * is led to its target by its heartbeats, what it must give up before anybody gets it. All but
+ * deadlines is replicated, in the records that Kafka writes. */
+#pragma once
+#include "coordinator/group.h"
+
+struct coordinator_record;
+
+void decide_consumer_group_heartbeat(struct group_decider *decider);
+void decide_consumer_group_describe(struct group_decider *decider);
+
+bool consumer_group_knows(int16_t type); /* a record type ConsumerGroup... */
+/* Of one of those. */
+void consumer_group_apply(struct coordinator *coordinator, const struct coordinator_record *record);

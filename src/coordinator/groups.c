@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "coordinator/groups.h"
+
+#include <strings.h>
+
+#include "coordinator/decide.h"
+#include "coordinator/offsets.h"
+#include "wire/gen/list_groups.h"
+
+/* A decision goes on with the next groups at the next one, so that it stays short. */
+enum { RECORDS_PER_DECISION = 1000 };
+
+static void remove_group(struct group_decider *decider, const struct group *group)
+{
+    decide_offsets_gone(decider, group);
+    if (group->kept != NULL)
+        group->kind->remove(decider, group);
+}
+
+void decide_delete_group(struct group_decider *decider)
+{
+    const struct str *id = decider->request->request;
+    enum error *out_error = decider->request->response;
+    const struct group *group = group_find(decider->coordinator, *id);
+    *out_error = group == NULL ? ERROR_GROUP_ID_NOT_FOUND : group->kind->may_delete(group);
+    if (*out_error == ERROR_NONE)
+        remove_group(decider, group);
+}
+
+/* Filters are compared without regard to case, and blanks around a state do not count. */
+static bool passes(const struct str *filter, int32_t count, const char *text)
+{
+    struct str wanted = str_from(text);
+    for (int32_t i = 0; i < count; i++) {
+        struct str one = str_trim(filter[i]);
+        if (one.size == wanted.size && strncasecmp(one.data, wanted.data, (size_t)one.size) == 0)
+            return true;
+    }
+    return count <= 0;
+}
+
+void decide_list_groups(struct group_decider *decider)
+{
+    const struct list_groups_request *request = decider->request->request;
+    struct list_groups_response *response = decider->request->response;
+    const struct group *first = decider->coordinator->groups;
+    response->groups =
+        MESSAGE_TAKE(list_groups_listed_group, decider->arena, (int32_t)HASH_COUNT(first));
+    for (const struct group *group = first; group != NULL; group = group->hh.next) {
+        const char *state = group->kind->state(group);
+        if (!passes(request->states_filter, request->states_filter_count, state) ||
+            !passes(request->types_filter, request->types_filter_count, group->kind->type))
+            continue;
+        response->groups[response->groups_count++] = (struct list_groups_listed_group){
+            .group_id = str_copy(decider->arena, group_id(group)),
+            .protocol_type = str_copy(decider->arena, group->kind->protocol_type(group)),
+            .group_state = str_from(state),
+            .group_type = str_from(group->kind->type),
+        };
+    }
+}
+
+void decide_expire(struct group_decider *decider)
+{
+    bool *out_more = decider->request->response;
+    for (const struct group *group = decider->coordinator->groups; group != NULL;
+         group = group->hh.next) {
+        *out_more = decider->decision->record_count >= RECORDS_PER_DECISION;
+        if (*out_more)
+            return;
+        if (group->kind->keeps_offsets)
+            continue;
+        bool is_over = decide_offsets_expire(decider, group) == 0 && group->kind->is_empty(group);
+        if (is_over && group->kept != NULL)
+            group->kind->remove(decider, group);
+    }
+}
+
+void decide_topics_deleted(struct group_decider *decider)
+{
+    bool *out_more = decider->request->response;
+    for (const struct group *group = decider->coordinator->groups; group != NULL;
+         group = group->hh.next) {
+        *out_more = decider->decision->record_count >= RECORDS_PER_DECISION;
+        if (*out_more)
+            return;
+        decide_offsets_of_lost_topics(decider, group);
+    }
+}

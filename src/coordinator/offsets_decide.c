@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "coordinator/decide.h"
+#include "coordinator/offsets.h"
+#include "wire/gen/offset_commit.h"
+#include "wire/gen/offset_commit_record.h"
+#include "wire/gen/offset_delete.h"
+#include "wire/gen/offset_fetch.h"
+
+enum { TOPIC_IDS_SINCE = 10, GROUP_NOT_FOUND_SINCE = 9 }; /* of OffsetCommit and OffsetFetch */
+
+static void remove_offset(
+    struct group_decider *decider, const struct group *group, struct str topic, int32_t partition)
+{
+    struct offset_commit_record_key key = {
+        .group = group_id(group), .topic = topic, .partition = partition
+    };
+    decide_group_record(decider, record_schema_named("offset_commit"), &key, 0, NULL);
+}
+
+/* NULL: *out_error says why. By its id where the version has ids. */
+static const struct image_topic *find_topic(const struct coordinator_request *request,
+    struct str name, struct uuid id, enum error *out_error)
+{
+    bool by_id = request->version >= TOPIC_IDS_SINCE;
+    const struct image_topic *topic =
+        by_id ? image_topic_by_id(request->image, id) : image_topic_by_name(request->image, name);
+    *out_error = topic != NULL ? ERROR_NONE
+                 : by_id       ? ERROR_UNKNOWN_TOPIC_ID
+                               : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    return topic;
+}
+
+/* A group that does not exist takes offsets from whoever is no member: it becomes a simple group.
+ */
+static enum error may_commit(
+    struct group_decider *decider, const struct offset_commit_request *request)
+{
+    struct group *group = group_find(decider->coordinator, request->group_id);
+    struct group_caller caller = { .member_id = request->member_id,
+        .instance_id = request->group_instance_id,
+        .epoch = request->generation_id_or_member_epoch,
+        .version = decider->request->version };
+    if (group != NULL)
+        return group->kind->may_commit(decider, group, &caller);
+    if (caller.epoch < 0)
+        return ERROR_NONE;
+    return caller.version >= GROUP_NOT_FOUND_SINCE ? ERROR_GROUP_ID_NOT_FOUND
+                                                   : ERROR_ILLEGAL_GENERATION;
+}
+
+static enum error commit_one(struct group_decider *decider,
+    const struct offset_commit_request *request, const struct image_topic *topic,
+    const struct offset_commit_request_partition *partition)
+{
+    const struct coordinator_settings *settings = &decider->coordinator->settings;
+    if (image_partition(topic, partition->partition_index) == NULL)
+        return ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    if (partition->committed_metadata.size > settings->offset_metadata_max_bytes)
+        return ERROR_OFFSET_METADATA_TOO_LARGE;
+    struct committed_offset offset = { .partition = partition->partition_index,
+        .leader_epoch = partition->committed_leader_epoch,
+        .offset = partition->committed_offset,
+        .commit_ms = decider->wall_ms,
+        .expire_ms =
+            request->retention_time_ms == -1 ? -1 : decider->wall_ms + request->retention_time_ms,
+        .metadata = (char *)partition->committed_metadata.data,
+        .metadata_size = partition->committed_metadata.size,
+        .topic_id = topic->id };
+    offset_record(decider->decision, request->group_id, topic->name, &offset);
+    return ERROR_NONE;
+}
+
+void decide_offset_commit(struct group_decider *decider)
+{
+    const struct offset_commit_request *request = decider->request->request;
+    struct offset_commit_response *response = decider->request->response;
+    enum error refusal = may_commit(decider, request);
+    response->topics_count = request->topics_count;
+    response->topics =
+        MESSAGE_TAKE(offset_commit_response_topic, decider->arena, request->topics_count);
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        const struct offset_commit_request_topic *asked = &request->topics[i];
+        struct offset_commit_response_topic *told = &response->topics[i];
+        enum error unknown;
+        const struct image_topic *topic =
+            find_topic(decider->request, asked->name, asked->topic_id, &unknown);
+        told->name = asked->name;
+        told->topic_id = asked->topic_id;
+        told->partitions_count = asked->partitions_count;
+        told->partitions =
+            MESSAGE_TAKE(offset_commit_response_partition, decider->arena, asked->partitions_count);
+        for (int32_t k = 0; k < asked->partitions_count; k++) {
+            enum error error = topic == NULL ? unknown
+                               : refusal != ERROR_NONE
+                                   ? refusal
+                                   : commit_one(decider, request, topic, &asked->partitions[k]);
+            told->partitions[k].partition_index = asked->partitions[k].partition_index;
+            told->partitions[k].error_code = (int16_t)error;
+        }
+    }
+}
+
+/* What was committed for an earlier topic of the name counts for nothing (KIP-1251). */
+static void fetch_one(const struct group_decider *decider, const struct committed_offset *offset,
+    const struct image_topic *topic, struct offset_fetch_response_partitions *told)
+{
+    told->committed_offset = -1;
+    told->committed_leader_epoch = -1;
+    told->metadata = STR("");
+    if (offset != NULL && offset->pending > 0 && decider->request->require_stable) {
+        told->error_code = ERROR_UNSTABLE_OFFSET_COMMIT;
+        return;
+    }
+    bool is_of_another = offset != NULL && topic != NULL &&
+                         !uuid_equal(offset->topic_id, UUID_ZERO) &&
+                         !uuid_equal(offset->topic_id, topic->id);
+    if (offset == NULL || !offset->is_committed || is_of_another)
+        return;
+    told->committed_offset = offset->offset;
+    told->committed_leader_epoch = offset->leader_epoch;
+    told->metadata = str_copy(decider->arena,
+        (struct str){ offset->metadata == NULL ? "" : offset->metadata, offset->metadata_size });
+}
+
+static void fetch_asked(const struct group_decider *decider, const struct group *group,
+    const struct offset_fetch_request_topics *asked, struct offset_fetch_response_topics *told)
+{
+    enum error unknown;
+    const struct image_topic *topic =
+        find_topic(decider->request, asked->name, asked->topic_id, &unknown);
+    struct str name = topic == NULL ? asked->name : topic->name;
+    told->name = asked->name;
+    told->topic_id = asked->topic_id;
+    told->partitions_count = asked->partition_indexes_count;
+    told->partitions = MESSAGE_TAKE(
+        offset_fetch_response_partitions, decider->arena, asked->partition_indexes_count);
+    for (int32_t i = 0; i < asked->partition_indexes_count; i++) {
+        int32_t index = asked->partition_indexes[i];
+        told->partitions[i].partition_index = index;
+        fetch_one(decider, group == NULL ? NULL : offset_find(group, name, index), topic,
+            &told->partitions[i]);
+        if (unknown == ERROR_UNKNOWN_TOPIC_ID)
+            told->partitions[i].error_code = ERROR_UNKNOWN_TOPIC_ID;
+    }
+}
+
+static void fetch_all(const struct group_decider *decider, const struct group *group,
+    struct offset_fetch_response_group *response)
+{
+    response->topics = MESSAGE_TAKE(
+        offset_fetch_response_topics, decider->arena, (int32_t)HASH_COUNT(group->offsets));
+    for (const struct topic_offsets *at = group->offsets; at != NULL; at = at->hh.next) {
+        const struct image_topic *topic =
+            image_topic_by_name(decider->request->image, topic_offsets_name(at));
+        if (topic == NULL && decider->request->version >= TOPIC_IDS_SINCE)
+            continue; /* nobody could tell which one it is */
+        struct offset_fetch_response_topics *told = &response->topics[response->topics_count++];
+        told->name = str_copy(decider->arena, topic_offsets_name(at));
+        told->topic_id = topic == NULL ? UUID_ZERO : topic->id;
+        told->partitions =
+            MESSAGE_TAKE(offset_fetch_response_partitions, decider->arena, at->count);
+        for (int32_t i = 0; i < at->count; i++) {
+            if (!at->list[i].is_committed)
+                continue;
+            told->partitions[told->partitions_count].partition_index = at->list[i].partition;
+            fetch_one(decider, &at->list[i], topic, &told->partitions[told->partitions_count++]);
+        }
+    }
+}
+
+void decide_offset_fetch(struct group_decider *decider)
+{
+    const struct offset_fetch_request_group *request = decider->request->request;
+    struct offset_fetch_response_group *response = decider->request->response;
+    struct group *group = group_find(decider->coordinator, request->group_id);
+    struct group_caller caller = { .member_id = request->member_id,
+        .epoch = request->member_epoch,
+        .version = decider->request->version };
+    enum error error =
+        group == NULL ? ERROR_GROUP_ID_NOT_FOUND : group->kind->may_fetch(group, &caller);
+    response->group_id = request->group_id;
+    if (error == ERROR_GROUP_ID_NOT_FOUND)
+        group = NULL; /* told as a group without offsets */
+    else if (error != ERROR_NONE) {
+        response->error_code = (int16_t)error;
+        return;
+    }
+    if (request->topics_count < 0 && group != NULL)
+        fetch_all(decider, group, response);
+    if (request->topics_count <= 0)
+        return;
+    response->topics_count = request->topics_count;
+    response->topics =
+        MESSAGE_TAKE(offset_fetch_response_topics, decider->arena, request->topics_count);
+    for (int32_t i = 0; i < request->topics_count; i++)
+        fetch_asked(decider, group, &request->topics[i], &response->topics[i]);
+}
+
+static enum error delete_one(
+    struct group_decider *decider, const struct group *group, struct str topic, int32_t partition)
+{
+    if (group->kind->subscribes(group, topic))
+        return ERROR_GROUP_SUBSCRIBED_TO_TOPIC;
+    if (image_partition(image_topic_by_name(decider->request->image, topic), partition) == NULL)
+        return ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    if (offset_find(group, topic, partition) != NULL)
+        remove_offset(decider, group, topic, partition);
+    return ERROR_NONE;
+}
+
+void decide_offset_delete(struct group_decider *decider)
+{
+    const struct offset_delete_request *request = decider->request->request;
+    struct offset_delete_response *response = decider->request->response;
+    const struct group *group = group_find(decider->coordinator, request->group_id);
+    enum error error =
+        group == NULL ? ERROR_GROUP_ID_NOT_FOUND : group->kind->may_delete_offsets(group);
+    response->error_code = (int16_t)error;
+    if (error != ERROR_NONE)
+        return;
+    response->topics_count = request->topics_count;
+    response->topics =
+        MESSAGE_TAKE(offset_delete_response_topic, decider->arena, request->topics_count);
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        const struct offset_delete_request_topic *asked = &request->topics[i];
+        struct offset_delete_response_topic *told = &response->topics[i];
+        told->name = asked->name;
+        told->partitions_count = asked->partitions_count;
+        told->partitions =
+            MESSAGE_TAKE(offset_delete_response_partition, decider->arena, asked->partitions_count);
+        for (int32_t k = 0; k < asked->partitions_count; k++) {
+            int32_t index = asked->partitions[k].partition_index;
+            told->partitions[k].partition_index = index;
+            told->partitions[k].error_code =
+                (int16_t)delete_one(decider, group, asked->name, index);
+        }
+    }
+}
+
+void decide_offsets_gone(struct group_decider *decider, const struct group *group)
+{
+    for (const struct topic_offsets *topic = group->offsets; topic != NULL; topic = topic->hh.next)
+        for (int32_t i = 0; i < topic->count; i++)
+            remove_offset(decider, group, topic_offsets_name(topic), topic->list[i].partition);
+}
+
+/* KIP-211: an offset's own expiry counts where it has one; else the retention, since the group is
+ * empty, or since the commit. */
+static bool has_expired(const struct group_decider *decider, const struct group *group,
+    const struct committed_offset *offset)
+{
+    if (offset->expire_ms != -1)
+        return decider->wall_ms >= offset->expire_ms;
+    int64_t since_ms = group->kind->empty_since_ms(group);
+    if (since_ms < 0)
+        since_ms = offset->commit_ms;
+    return decider->wall_ms - since_ms >= decider->coordinator->settings.offsets_retention_ms;
+}
+
+int64_t decide_offsets_expire(struct group_decider *decider, const struct group *group)
+{
+    int64_t left = 0;
+    for (const struct topic_offsets *topic = group->offsets; topic != NULL;
+         topic = topic->hh.next) {
+        bool is_read = group->kind->subscribes(group, topic_offsets_name(topic));
+        for (int32_t i = 0; i < topic->count; i++) {
+            const struct committed_offset *offset = &topic->list[i];
+            if (is_read || offset->pending > 0 || !has_expired(decider, group, offset))
+                left++;
+            else
+                remove_offset(decider, group, topic_offsets_name(topic), offset->partition);
+        }
+    }
+    return left;
+}
+
+void decide_offsets_of_lost_topics(struct group_decider *decider, const struct group *group)
+{
+    for (const struct topic_offsets *topic = group->offsets; topic != NULL;
+         topic = topic->hh.next) {
+        struct str name = topic_offsets_name(topic);
+        if (image_topic_by_name(decider->request->image, name) == NULL)
+            for (int32_t i = 0; i < topic->count; i++)
+                remove_offset(decider, group, name, topic->list[i].partition);
+    }
+}

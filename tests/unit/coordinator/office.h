@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A coordinator on a log in memory, with topics to speak of, and a clock that a test turns. What
+ * was appended can be replayed into a second coordinator, which must come out the same. */
+#pragma once
+#include "base/container.h"
+#include "coordinator/coordinator.h"
+#include "unit/metadata/cluster.h"
+
+enum { OFFICE_RECORDS = 10000 };
+
+struct office {
+    struct coordinator coordinator;
+    struct rsm rsm;
+    struct rsm_log log;
+    struct cluster cluster;
+    struct arena arena; /* of all that is asked */
+    struct rsm_record records[OFFICE_RECORDS];
+    int32_t count;
+    int64_t steady_ms, wall_ms;
+    uint8_t last_id;            /* of the ids that are given to new members */
+    bool refuses, commits_late; /* the log: every append; until office_commit() */
+};
+
+/* One request to it. */
+struct question {
+    struct coordinator_request request;
+    bool is_done;
+    enum error error;
+};
+
+static inline enum error office_append(
+    struct rsm_log *log, const struct rsm_decision *decision, int64_t *out_base_offset)
+{
+    struct office *office = container_of(log, struct office, log);
+    if (office->refuses)
+        return ERROR_NOT_ENOUGH_REPLICAS;
+    *out_base_offset = office->count;
+    for (int32_t i = 0; i < decision->record_count; i++) {
+        struct rsm_record record = decision->records[i];
+        assert_true(office->count < OFFICE_RECORDS);
+        record.key.data = arena_copy(&office->arena, record.key.data, record.key.size);
+        if (record.value.data != NULL)
+            record.value.data = arena_copy(&office->arena, record.value.data, record.value.size);
+        office->records[office->count++] = record;
+    }
+    return ERROR_NONE;
+}
+
+static inline int64_t office_end(struct rsm_log *log)
+{
+    return container_of(log, struct office, log)->count;
+}
+
+static const struct rsm_log_type office_log_type = { office_append, office_end };
+
+static inline void office_init(struct office *office)
+{
+    static const struct coordinator_settings settings = { .classic_min_session_ms = 6000,
+        .classic_max_session_ms = 1800000,
+        .classic_initial_delay_ms = 3000,
+        .classic_max_size = INT32_MAX,
+        .consumer_max_size = INT32_MAX,
+        .consumer_heartbeat_ms = 5000,
+        .consumer_session_ms = 45000,
+        .migration_policy = MIGRATION_BIDIRECTIONAL,
+        .offset_metadata_max_bytes = 4096,
+        .offsets_retention_ms = 604800000 };
+    *office = (struct office){
+        .log.type = &office_log_type, .steady_ms = 1000, .wall_ms = 1700000000000
+    };
+    coordinator_init(&office->coordinator, &settings);
+    rsm_init(&office->rsm, &office->coordinator.machine, ERROR_NOT_COORDINATOR);
+    rsm_gain(&office->rsm, &office->log, 0);
+    arena_init(&office->arena);
+    cluster_init(&office->cluster);
+}
+
+static inline void office_deinit(struct office *office)
+{
+    rsm_lose(&office->rsm);
+    coordinator_deinit(&office->coordinator);
+    cluster_deinit(&office->cluster);
+    arena_deinit(&office->arena);
+}
+
+/* Topics are told apart by their first two letters. */
+static inline void office_add_topic(struct office *office, const char *name, int partition_count)
+{
+    static const int32_t replica = 1;
+    for (int i = 0; i < partition_count; i++)
+        cluster_add_partition(&office->cluster, name, &replica, 1);
+}
+
+static inline void office_note_done(struct rsm_request *request, enum error error)
+{
+    struct coordinator_request *asked = container_of(request, struct coordinator_request, rsm);
+    struct question *question = container_of(asked, struct question, request);
+    question->is_done = true;
+    question->error = error;
+}
+
+static inline void office_commit(struct office *office)
+{
+    rsm_commit(&office->rsm, office->count);
+}
+
+/* response: with the schema's defaults. It is answered then, unless it is held, or the log commits
+ * late. */
+static inline struct question *office_submit(struct office *office,
+    enum coordinator_request_type type, int16_t version, const void *request, void *response)
+{
+    struct question *question = arena_take(&office->arena, sizeof(*question));
+    question->request = (struct coordinator_request){ .type = type,
+        .version = version,
+        .request = request,
+        .response = response,
+        .steady_ms = office->steady_ms,
+        .wall_ms = office->wall_ms,
+        .fresh_id = { { [15] = ++office->last_id } },
+        .client_id = STR("client"),
+        .client_host = STR("/127.0.0.1"),
+        .image = cluster_image(&office->cluster),
+        .rsm = { .arena = &office->arena, .done = office_note_done } };
+    rsm_submit(&office->rsm, &question->request.rsm);
+    if (!office->commits_late)
+        office_commit(office);
+    return question;
+}
+
+static inline void office_ask(struct office *office, enum coordinator_request_type type,
+    int16_t version, const void *request, void *response)
+{
+    struct question *question = office_submit(office, type, version, request, response);
+    assert_true(question->is_done);
+    assert_int_equal(question->error, ERROR_NONE);
+}
+
+/* Time goes by; what is due happens when it is due. */
+static inline void office_pass_time(struct office *office, int64_t milliseconds)
+{
+    int64_t end = office->steady_ms + milliseconds;
+    for (int64_t due; (due = coordinator_deadline(&office->coordinator)) <= end;) {
+        if (due > office->steady_ms) {
+            office->wall_ms += due - office->steady_ms;
+            office->steady_ms = due;
+        }
+        office_submit(office, COORDINATOR_TICK, 0, NULL, NULL);
+    }
+    office->wall_ms += end - office->steady_ms;
+    office->steady_ms = end;
+}
+
+static inline void office_same_records(
+    const struct rsm_decision *one, const struct rsm_decision *other)
+{
+    assert_int_equal(one->record_count, other->record_count);
+    for (int32_t i = 0; i < one->record_count; i++) {
+        assert_true(bytes_equal(one->records[i].key, other->records[i].key));
+        assert_true(bytes_equal(one->records[i].value, other->records[i].value));
+    }
+}
+
+/* The law of every decide/apply machine: what lives is what a replay gives. */
+static inline void office_check_replay(struct office *office)
+{
+    struct coordinator replayed;
+    coordinator_init(&replayed, &office->coordinator.settings);
+    for (int32_t i = 0; i < office->count; i++)
+        assert_true(coordinator_replay(&replayed, i, office->records[i], -1));
+    struct rsm_decision lives = { .arena = &office->arena }, is_told = { .arena = &office->arena };
+    coordinator_dump(&office->coordinator, &lives);
+    coordinator_dump(&replayed, &is_told);
+    office_same_records(&lives, &is_told);
+    coordinator_deinit(&replayed);
+}
