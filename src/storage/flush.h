@@ -68,6 +68,7 @@ struct flusher {
     const struct log_place **claimed; /* opened since the last mail to the directory */
     int32_t claimed_count, claimed_capacity;
     struct deletion *deletions; /* deletion.h */
+    int32_t parting_count;      /* of replaced logs, whose parting is being made durable */
     struct work cache_work;     /* cache.h */
     bool cache_runs;
     struct checkpoint_kept starts_kept;

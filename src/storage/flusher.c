@@ -52,7 +52,7 @@ static void start(struct flusher *flusher)
 
 static void look_stopped(struct flusher *flusher)
 {
-    if (is_running(flusher) || deletion_is_running(flusher) ||
+    if (is_running(flusher) || deletion_is_running(flusher) || flusher->parting_count > 0 ||
         flusher->starts_asked || flusher->cache_runs || cleaner_is_running(flusher))
         return;
     if (flusher->failure == 0 && (flusher->dirty != NULL || flusher->waiting != NULL) && !broken(last_flush)) {

@@ -104,13 +104,18 @@ static void end_without_log(struct replacement *replacement)
 static void old_is_parted(struct work *work)
 {
     struct replacement *replacement = container_of(work, struct replacement, work);
+    struct flusher *from = replacement->from;
+    /* It goes on then, too: of two logs a start takes the one in the directory that the metadata name, but of a log and a future one
+     * the log, which lacks what was promised since. */
     if (work->status < 0)
-        flush_note_failure(replacement->from, work->status);
+        flush_note_failure(from, work->status);
     replacement->stage = OLD_IS_PARTED;
     if (replacement->log == NULL)
         end_without_log(replacement);
     else
         log_take_final_name(replacement->log);
+    from->parting_count--;
+    flush_look_stopped(from);
 }
 
 void log_forget_replacement(struct log *log, bool log_is_deleted)
@@ -188,6 +193,7 @@ int log_replace(struct log *current, struct log *future)
     flush_note_dirty(future);
     log_leave(current);
     flush_publish_deleted(from);
+    from->parting_count++;
     work_submit(&replacement->work);
     return 0;
 }

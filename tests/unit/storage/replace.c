@@ -94,6 +94,41 @@ void test_replace__retires_a_directory_that_cannot_part(void)
     sim_destroy(world.sim);
 }
 
+struct stop {
+    struct task task;
+    bool is_over;
+};
+
+static void note_stopped(struct task *task)
+{
+    container_of(task, struct stop, task)->is_over = true;
+}
+
+static bool is_over(void *context)
+{
+    return ((struct stop *)context)->is_over;
+}
+
+/* The disk fails with it after the flusher was told to stop: that is told before it has stopped, or the directory would be marked
+ * clean. */
+void test_replace__a_stop_waits_for_the_parting(void)
+{
+    struct stop stop = { .task.run = note_stopped };
+    create_world();
+    create_logs();
+    machine_disk_faults(world.machine)->fails[DISK_SYNC_NAMES] = 1000000;
+    machine_disk_faults(world.machine)->fails_below = paths[0];
+    machine_disk_faults(world.machine)->sync_us = SECOND_US;
+    assert_int_equal(log_replace(world.current, world.future), 0);
+    flusher_stop(world.stores[0].flusher, &stop.task);
+    assert_true(sim_run(world.sim, 60 * SECOND_US, is_over, &stop));
+    assert_true(flusher_is_failed(world.stores[0].flusher));
+    rest();
+    assert_int_equal(log_dir_failure(world.stores[0].dir), -EIO);
+    assert_false(flusher_is_failed(world.stores[1].flusher));
+    sim_destroy(world.sim);
+}
+
 /* The same when a log is to be deleted. */
 void test_replace__retires_a_directory_that_cannot_delete(void)
 {
