@@ -114,8 +114,8 @@ static void deletion_is_over(struct work *work)
 static void time_is_up(struct timer *timer)
 {
     struct deletion *deletion = container_of(timer, struct deletion, timer);
-    if (deletion->flusher->is_stopped)
-        return; /* nothing may run any more: the next start does it */
+    if (deletion->flusher->is_stopped || deletion->flusher->failure != 0)
+        return; /* nothing may run any more, or be changed there: the next start does it */
     if (!deletion->renamed) {
         rename_next(deletion->flusher);
         return;

@@ -143,6 +143,31 @@ void test_replace__retires_a_directory_that_cannot_delete(void)
     sim_destroy(world.sim);
 }
 
+static int count_deleted(void *context, const char *name)
+{
+    if (strstr(name, "-delete") != NULL)
+        ++*(int *)context;
+    return 0;
+}
+
+/* What was renamed when the disk was still well stays there for the next start. */
+void test_replace__removes_nothing_from_a_directory_that_failed(void)
+{
+    int64_t delay_ms;
+    int count = 0;
+    create_world();
+    create_logs();
+    delay_ms = world.current->settings.file_delete_delay_ms;
+    assert_int_equal(log_delete(world.current), 0);
+    rest();
+    log_dir_fail(world.stores[0].dir, -EIO);
+    flusher_fail(world.stores[0].flusher, -EIO);
+    sim_run(world.sim, 2 * delay_ms * 1000, never, NULL);
+    assert_int_equal(directory_list(world.stores[0].io, paths[0], count_deleted, &count), 0);
+    assert_int_equal(count, 1);
+    sim_destroy(world.sim);
+}
+
 static int count_log_files(void *context, const char *name)
 {
     if (strstr(name, ".log") != NULL)
