@@ -14,6 +14,7 @@
 #include "broker/moves.h"
 #include "broker/settings.h"
 #include "broker/shard.h"
+#include "broker/stray.h"
 #include "storage/flusher.h"
 
 struct image_step {
@@ -65,14 +66,15 @@ static void resolve(const struct image_step *step, struct str topic, struct part
     topic_settings_to_log(&settings, step->producer_expiry_ms, out_log);
 }
 
-/* What lies there under our name but with another topic's id was set aside (broker/stray.h). */
+/* What lies there under our name but with another topic's id, or none, was set aside, or could not be (broker/stray.h). */
 static const struct log_place *find_place(const struct log_dir *dir, const char *topic, int32_t index, struct uuid topic_id)
 {
     const struct log_place *place = log_dir_find(dir, topic, index);
 
-    if (place != NULL && !broken(topic_id_unseen) && !uuid_is_zero(place->topic_id) && !uuid_equal(place->topic_id, topic_id))
-        return NULL;
-    return place;
+    if (place == NULL || broken(topic_id_unseen))
+        return place;
+    bool is_ours = uuid_is_zero(place->topic_id) ? !stray_is_nobodys(place) : uuid_equal(place->topic_id, topic_id);
+    return is_ours ? place : NULL;
 }
 
 /* A directory that is offline, and may hold a partition whose directory is none of the others: -1 when there is none. An empty log

@@ -11,8 +11,12 @@
 #include "metadata/image.h"
 #include "storage/log_dir.h"
 
-/* NULL: it is ours. A directory without an id takes the id of the topic of its name, unless a cut of power took the file: then nothing in
- * it was ever flushed, nor promised, and an older topic of the name may have left it. */
+bool stray_is_nobodys(const struct log_place *place)
+{
+    return uuid_is_zero(place->topic_id) && !place->stopped && place->recovery_point == 0;
+}
+
+/* NULL: it is ours. Else a directory without an id takes the id of the topic of its name. */
 static const char *reason_of(const struct log_place *place, const struct image *image, int32_t node_id)
 {
     const struct image_topic *topic = uuid_is_zero(place->topic_id)
@@ -21,7 +25,7 @@ static const char *reason_of(const struct log_place *place, const struct image *
     if (topic == NULL)
         return image_topic_by_name(image, str_from(place->topic)) == NULL ? "no topic of the metadata has this name"
                                                                           : "the metadata names another topic id";
-    if (uuid_is_zero(place->topic_id) && !place->stopped && place->recovery_point == 0)
+    if (stray_is_nobodys(place))
         return "it has no partition.metadata, which its first flush would have made durable: it may be of an older topic";
     if (!str_is(topic->name, place->topic))
         return "the metadata gives this topic id another name";

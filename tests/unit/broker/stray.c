@@ -70,20 +70,29 @@ static struct io *live(void)
     return world.whole.node->io;
 }
 
+static const struct log *log_of_partition(void)
+{
+    return shard_partition(world.whole.node->shards.list[0], world.key.topic_id, world.key.index)->log;
+}
+
+static void destroy(void)
+{
+    machine_kill(world.whole.machine);
+    recorder_deinit(&world.recorder);
+    sim_destroy(world.sim);
+    whole_node_deinit(&world.whole);
+}
+
 /* With a disk that does again what it is told, all is there. */
 static void end(void)
 {
     machine_kill(world.whole.machine);
     *machine_disk_faults(world.whole.machine) = (struct disk_faults){ 0 };
     live();
-    const struct partition *partition = shard_partition(world.whole.node->shards.list[0], world.key.topic_id, world.key.index);
-    assert_non_null(partition->log);
-    assert_string_equal(log_path(partition->log), world.path);
-    assert_true(log_end(partition->log) >= world.end);
-    machine_kill(world.whole.machine);
-    recorder_deinit(&world.recorder);
-    sim_destroy(world.sim);
-    whole_node_deinit(&world.whole);
+    assert_non_null(log_of_partition());
+    assert_string_equal(log_path(log_of_partition()), world.path);
+    assert_true(log_end(log_of_partition()) >= world.end);
+    destroy();
 }
 
 /* There is no room for a name: an empty log in its place would be taken for the partition's from then on. */
@@ -112,4 +121,27 @@ void test_stray__keeps_a_log_whose_name_is_not_durable(void)
     assert_int_equal(log_dir_failure(world.whole.node->log_dirs[1]), -EIO);
     assert_int_equal(directory_exists(io, world.path), 0);
     end();
+}
+
+/* As one that a cut of power left, of an older topic of the name. There is no room for another name, and no log of ours is in it. */
+void test_stray__takes_no_log_of_which_nobody_knows_the_topic(void)
+{
+    static const char no_points[] = "0\n0\n";
+    char path[300];
+    begin();
+    struct io *io = machine_boot(world.whole.machine, 1);
+    assert_int_equal(file_rename(io, world.goal, world.path), 0);
+    snprintf(path, sizeof(path), "%s/partition.metadata", world.path);
+    assert_int_equal(file_unlink(io, path), 0);
+    assert_int_equal(file_replace(io, "/disk/recovery-point-offset-checkpoint", no_points, sizeof(no_points) - 1), 0);
+    machine_kill(world.whole.machine);
+    struct disk_faults *faults = machine_disk_faults(world.whole.machine);
+    faults->fails_with = -ENOSPC;
+    faults->fails_below = world.path;
+    faults->fails[DISK_NAME] = 1000000;
+    io = live();
+    assert_true(faults->failures > 0);
+    assert_null(log_of_partition());
+    assert_int_equal(file_stat(io, path, &(int64_t){ 0 }), -ENOENT); /* nor did it get the id of our topic */
+    destroy();
 }
