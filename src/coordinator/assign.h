@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which member of a group is to read which partitions: the assignors of the consumer protocol that
+ * run on the server (KIP-848). Each is a pure function over indexes: the same input gives the same
+ * result. Every partition of a topic that somebody subscribes to goes to exactly one member, which
+ * subscribes to it; nobody gets anything else. Racks are no part of the input: as in Kafka 4.4.0 no
+ * assignor asks for them, a change of racks only makes the group assign anew (KIP-1101). */
+#pragma once
+#include <stdint.h>
+
+#include "base/str.h"
+
+struct arena;
+
+/* Partitions of one topic. The topic is an index into the input's topics. */
+struct assign_part {
+    int32_t topic, partition_count;
+    const int32_t *partitions;
+};
+
+/* All that one member has. From an assignor: topics ascending, each once and with at least one
+ * partition, and their partitions ascending. */
+struct assign_share {
+    const struct assign_part *parts;
+    int32_t part_count;
+};
+
+struct assign_member {
+    struct str id, instance_id; /* instance_id null: not a static member */
+    const int32_t *topics;      /* that it subscribes to and that exist, ascending, each once */
+    int32_t topic_count;
+    struct assign_share owned; /* in the present target, in any order; topics that it no longer
+                                  subscribes to and partitions that no longer exist may be there */
+};
+
+/* Members and topics stand in an order of the caller's, which should stay the same from one
+ * assignment to the next. */
+struct assign_input {
+    const struct assign_member *members;
+    int32_t member_count;
+    const int32_t *partition_counts; /* of each topic */
+    int32_t topic_count;
+};
+
+/* uniform: even first, then sticky. All subscribe alike: nobody has two more than another, and no
+ * fewer partitions could have moved. Else: no assignment at all is more even, be it by its largest
+ * share, its smallest or what lies between; few partitions move, and none when it is even already.
+ *
+ * range: of each topic a run of partitions to each subscriber, the first ones one longer, static
+ * members first (by instance id) and then the others (by member id), so that who subscribes alike
+ * to topics of the same size has the same partitions of each. What is owned plays no part. */
+struct assignor {
+    const char *name;
+    /* One share for each member. Result and scratch lie in the arena. */
+    struct assign_share *(*assign)(const struct assign_input *input, struct arena *arena);
+};
+
+enum { ASSIGNOR_COUNT = 2 };
+extern const struct assignor assignors[ASSIGNOR_COUNT]; /* the default first */
+const struct assignor *assignor_find(struct str name);  /* NULL: there is no such */
