@@ -6,6 +6,7 @@
 #include "base/container.h"
 #include "base/memory.h"
 #include "coordinator/decide.h"
+#include "coordinator/group_unserved.h"
 #include "coordinator/groups.h"
 #include "coordinator/offsets.h"
 #include "coordinator/record.h"
@@ -84,12 +85,16 @@ static enum error decide(struct rsm_machine *machine, struct rsm_request *rsm_re
     return ERROR_NONE;
 }
 
-static void apply_record(struct coordinator *coordinator, int64_t offset,
+/* False: it contradicts what the log said before. */
+static bool apply_record(struct coordinator *coordinator, int64_t offset,
     const struct coordinator_record *record, int64_t producer_id)
 {
     int16_t type = record->schema->type;
     if (type == OFFSET_COMMIT_RECORD_TYPE || type == LEGACY_OFFSET_COMMIT_RECORD_TYPE)
         offset_apply(coordinator, offset, record, producer_id);
+    else if (unserved_group_knows(type))
+        return unserved_group_apply(coordinator, record);
+    return true;
 }
 
 bool coordinator_replay(
@@ -98,11 +103,12 @@ bool coordinator_replay(
     struct coordinator_record record;
     enum coordinator_record_kind kind =
         coordinator_record_parse(bytes, &coordinator->scratch, &record);
+    bool is_good = kind != COORDINATOR_RECORD_DAMAGED;
     if (kind == COORDINATOR_RECORD_GOOD)
-        apply_record(coordinator, offset, &record, producer_id);
+        is_good = apply_record(coordinator, offset, &record, producer_id);
     coordinator->skipped += kind == COORDINATOR_RECORD_UNKNOWN;
     arena_reset(&coordinator->scratch);
-    return kind != COORDINATOR_RECORD_DAMAGED;
+    return is_good;
 }
 
 void coordinator_replay_marker(struct coordinator *coordinator, int64_t producer_id, bool committed)

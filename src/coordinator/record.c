@@ -40,7 +40,7 @@ static void *decode(struct arena *arena, const struct message_schema *schema, in
 enum coordinator_record_kind coordinator_record_parse(
     struct rsm_record record, struct arena *arena, struct coordinator_record *out_record)
 {
-    *out_record = (struct coordinator_record){ 0 };
+    *out_record = (struct coordinator_record){ .bytes = record };
     if (record.key.size < PREFIX || (record.value.data != NULL && record.value.size < PREFIX))
         return COORDINATOR_RECORD_DAMAGED;
     const struct record_schema *schema =

@@ -19,6 +19,7 @@ struct coordinator_record {
     void *key;   /* struct NAME_record_key of the schema, in the arena */
     void *value; /* struct NAME_record; NULL: a tombstone */
     int16_t version;
+    struct rsm_record bytes; /* as it stands in the log */
 };
 
 /* COORDINATOR_RECORD_UNKNOWN: of a type or version that this release does not know (KIP-1043:
