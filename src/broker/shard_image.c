@@ -141,16 +141,11 @@ static struct log *open_log(struct shard *shard, int directory, const struct ima
     if (flusher_is_failed(flusher) || (place == NULL && waits_for_its_name(shard, log_dir, name, index, topic->id)))
         return NULL;
     if (place != NULL)
-        status = log_open(flusher, place, settings, &log);
+        status = log_open_for(flusher, place, topic->id, settings, &log);
     else
         status = log_create(flusher, log_dir_path(log_dir), name, index, topic->id, settings, &log);
-    if (status == 0 && uuid_is_zero(log_topic_id(log))) {
-        status = log_adopt_topic_id(log, topic->id);
-        status = status == -ENOSPC ? 0 : status; /* there is room at another start */
-    }
     if (status == 0)
         return log;
-    log_close(log);
     report_error("partition_offline", "partition=%s-%d directory=%s reason=\"%s\"", name, index, log_dir_path(log_dir),
         status == -EUCLEAN ? "its log is damaged" : status_text(status));
     return NULL;

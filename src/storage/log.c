@@ -274,17 +274,27 @@ static int print_metadata(char text[METADATA_TEXT_SIZE], struct uuid topic_id)
     return snprintf(text, METADATA_TEXT_SIZE, "version: 0\ntopic_id: %s", id);
 }
 
-int log_adopt_topic_id(struct log *log, struct uuid topic_id)
+static int replace_metadata_file(struct flusher *flusher, const char *path, struct uuid topic_id)
 {
     char name[SEGMENT_PATH_SIZE], text[METADATA_TEXT_SIZE];
-    assert(uuid_is_zero(log->topic_id));
-    path_in(name, log->path, "partition.metadata");
+    path_in(name, path, "partition.metadata");
     int size = print_metadata(text, topic_id);
-    int status = file_replace(log->io, name, text, (size_t)size);
-    if (status == 0)
-        log->topic_id = topic_id;
-    else if (status == -EIO)
-        flush_note_failure(log->flusher, status);
+    int status = file_replace(flusher->io, name, text, (size_t)size);
+    if (status == -EIO)
+        flush_note_failure(flusher, status);
+    return status;
+}
+
+int log_open_for(struct flusher *flusher, const struct log_place *place, struct uuid topic_id,
+    const struct log_settings *settings, struct log **out_log)
+{
+    bool has_id = !uuid_is_zero(place->topic_id);
+    int written = has_id ? 0 : replace_metadata_file(flusher, place->path, topic_id);
+    if (written < 0 && written != -ENOSPC) /* there is room at another start */
+        return written;
+    int status = log_open(flusher, place, settings, out_log);
+    if (status == 0 && !has_id && written == 0)
+        (*out_log)->topic_id = topic_id;
     return status;
 }
 

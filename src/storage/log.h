@@ -70,6 +70,11 @@ struct log_place {
  * Copies *settings; place is borrowed. */
 int log_open(struct flusher *flusher, const struct log_place *place,
     const struct log_settings *settings, struct log **out_log);
+/* The same for a log of that topic. Where the place has no id, since a power cut took its partition.metadata, that is
+ * written first, durably: until then the directory would be taken for that of any topic of its name. On a full disk
+ * the log stays without. */
+int log_open_for(struct flusher *flusher, const struct log_place *place, struct uuid topic_id,
+    const struct log_settings *settings, struct log **out_log);
 /* A new partition in directory_path: makes the directory and partition.metadata (not for a zero
  * id), then opens it. */
 int log_create(struct flusher *flusher, const char *directory_path, const char *topic,
@@ -92,9 +97,6 @@ int log_replace(struct log *current, struct log *future);
  * there are none). Nothing is staged. -EAGAIN: a moment later. */
 int log_take_producers(struct log *future, const struct log *current, int64_t *out_offset);
 int64_t log_snapshot_offset(const struct log *log); /* of its newest durable one of the producers; -1 */
-/* For one that was opened without an id, since a power cut took its partition.metadata: writes it,
- * durably. Until then the directory would be taken for that of any topic of its name. */
-int log_adopt_topic_id(struct log *log, struct uuid topic_id);
 /* Frees; NULL does nothing. What is not flushed stays so: flusher_stop() comes first. Else the stop does not count as a clean one of
  * that directory, and the next start recovers the log. */
 void log_close(struct log *log);

@@ -2,6 +2,7 @@
 #include "storage/log.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/budget.h"
@@ -344,35 +345,62 @@ void test_log__finds_records_by_time(void)
     store_remove(&store);
 }
 
-/* The directory is renamed at once and removed after the delay; the name can be used again. */
+static void create_unnamed(struct store *store)
+{
+    struct log_settings settings;
+    struct log *log;
+    char path[512];
+    log_settings_defaults(&settings);
+    store_create(store);
+    assert_int_equal(log_create(store->flusher, store->path, "named", 0, topic_id, &settings, &log), 0);
+    store_append(log, 1, 10, 1000, 0);
+    store_stop(store, &log, 1);
+    snprintf(path, sizeof(path), "%s/named-0/partition.metadata", store->path);
+    assert_int_equal(remove(path), 0);
+}
+
 /* A power cut can take partition.metadata, which the first flush makes durable; the log must not stay without. */
 void test_log__takes_the_id_of_its_topic_again(void)
 {
     struct store store;
     struct log_settings settings;
     struct log *log;
-    char path[512];
     log_settings_defaults(&settings);
-    store_create(&store);
-    assert_int_equal(
-        log_create(store.flusher, store.path, "named", 0, topic_id, &settings, &log), 0);
-    store_append(log, 1, 10, 1000, 0);
-    store_stop(&store, &log, 1);
-    snprintf(path, sizeof(path), "%s/named-0/partition.metadata", store.path);
-    assert_int_equal(remove(path), 0);
+    create_unnamed(&store);
     for (int round = 0; round < 2; round++) {
         store_open(&store, store.path);
         const struct log_place *place = log_dir_find(store.dir, "named", 0);
-        assert_int_equal(log_open(store.flusher, place, &settings, &log), 0);
-        assert_int_equal(uuid_is_zero(log_topic_id(log)), round == 0);
-        if (round == 0)
-            assert_int_equal(log_adopt_topic_id(log, topic_id), 0);
+        assert_int_equal(uuid_is_zero(place->topic_id), round == 0);
+        assert_int_equal(log_open_for(store.flusher, place, topic_id, &settings, &log), 0);
         assert_true(uuid_equal(log_topic_id(log), topic_id));
         store_stop(&store, &log, 1);
     }
     store_remove(&store);
 }
 
+/* Where that cannot be written the log is not opened: it stays as the checkpoint files say, and nothing of it is to be checked again. */
+void test_log__is_not_opened_without_the_id_of_its_topic(void)
+{
+    struct store store;
+    struct log_settings settings;
+    struct log *log;
+    char path[512];
+    log_settings_defaults(&settings);
+    create_unnamed(&store);
+    snprintf(path, sizeof(path), "%s/named-0/partition.metadata.tmp", store.path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    store_open(&store, store.path);
+    assert_true(log_open_for(store.flusher, log_dir_find(store.dir, "named", 0), topic_id, &settings, &log) < 0);
+    store_stop(&store, NULL, 0);
+    assert_int_equal(rmdir(path), 0);
+    store_open(&store, store.path);
+    assert_true(log_dir_was_clean(store.dir));
+    assert_int_equal(log_dir_find(store.dir, "named", 0)->recovery_point, 1);
+    store_stop(&store, NULL, 0);
+    store_remove(&store);
+}
+
+/* The directory is renamed at once and removed after the delay; the name can be used again. */
 void test_log__is_deleted_by_rename(void)
 {
     struct store store;
