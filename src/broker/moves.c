@@ -79,7 +79,7 @@ void moves_look(struct shard *shard, struct partition *partition)
 
 static void end_move(struct shard *shard, struct partition *partition, bool delete_future)
 {
-    bool was_told = partition->move != NULL && partition->move->stage == MOVE_READY;
+    bool was_told = partition->move != NULL && partition->move->stage == MOVE_READY && partition->log != NULL;
     move_end(partition, delete_future);
     if (was_told)
         tell(shard, partition, partition->log_dir_index);

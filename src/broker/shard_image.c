@@ -188,7 +188,7 @@ static void add_partition(const struct image_step *step, const struct image_topi
 }
 
 /* A new topic may get the name, and would find there what is left of this one. */
-static void delete_unopened(struct shard *shard, const struct partition *partition, struct str topic)
+static void delete_unopened(struct shard *shard, struct partition_key key, struct str topic)
 {
     char name[256];
 
@@ -197,15 +197,18 @@ static void delete_unopened(struct shard *shard, const struct partition *partiti
     name[topic.size] = 0;
     for (int i = 0; i < shard->log_dir_count; i++)
         if (!flusher_is_failed(shard->flushers[i]))
-            log_delete_unopened(shard->flushers[i], name, partition->key.index, partition->key.topic_id);
+            log_delete_unopened(shard->flushers[i], name, key.index, key.topic_id);
 }
 
 static void drop_partition(struct shard *shard, struct partition *partition, struct str topic)
 {
+    struct partition_key key = partition->key;
+    bool is_offline = partition->log == NULL;
+
     HASH_DEL(shard->partitions, partition);
-    if (partition->log == NULL)
-        delete_unopened(shard, partition, topic);
     partition_destroy(partition, ERROR_UNKNOWN_TOPIC_OR_PARTITION, !broken(deleted_data_left));
+    if (is_offline)
+        delete_unopened(shard, key, topic); /* what is open of it is gone by now */
 }
 
 static void topic_changed(struct image_watch *watch, const struct image_topic *old_topic, const struct image_topic *new_topic)

@@ -381,14 +381,10 @@ void move_end(struct partition *partition, bool delete_future)
     log_set_durable_task(move->future, NULL);
     if (partition->log != NULL)
         log_hold(partition->log, false);
-    if (delete_future) {
-        int status = log_delete(move->future);
-        if (status < 0)
-            report_warn("delete_failed", "partition=%s-%d reason=\"%s\": what was moved of it stays in the other directory",
-                log_topic(partition->log), log_partition(partition->log), status_text(status));
-    } else {
+    if (delete_future)
+        (void)log_delete(move->future);
+    else
         log_close(move->future);
-    }
     destroy(move);
     if (partition->log != NULL)
         partition_note_limit(partition);

@@ -72,7 +72,7 @@ void move_end(struct partition *partition, bool delete_future);
 /* The metadata name the new directory: the future log takes over as soon as it can. */
 void move_finish(struct move *move);
 void move_hurry(struct move *move); /* the pace has changed: no waiting for it */
-void move_pause(struct move *move); /* for good: the node stops */
+void move_pause(struct move *move); /* for good: the node stops, or the current log's directory failed, and that log goes */
 
 /* For the partition. */
 void move_follow(struct move *move);        /* the current log was written */

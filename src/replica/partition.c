@@ -224,7 +224,8 @@ void partition_retire(struct partition *partition)
         return;
     log_set_durable_task(partition->log, NULL);
     fail_everybody(partition, ERROR_KAFKA_STORAGE_ERROR);
-    move_end(partition, false);
+    if (partition->move != NULL)
+        move_pause(partition->move);
     log_close(partition->log);
     partition->log = NULL;
 }

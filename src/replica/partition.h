@@ -65,7 +65,7 @@ struct partition {
     struct partition_key key;
     struct loop *loop;
     struct log *log; /* NULL: offline */
-    struct move *move; /* to another log directory (replica/move.h); NULL: none */
+    struct move *move; /* to another log directory (replica/move.h); NULL: none. Of one that is offline it stands still */
     struct partition_settings settings;
     int64_t high_watermark;
     int32_t leader_epoch;
@@ -89,7 +89,9 @@ struct partition *partition_create(struct loop *loop, struct partition_key key, 
 /* Fails who waits with error and lets the watches go; log_close() or log_delete() when delete_log. */
 void partition_destroy(struct partition *partition, enum error error, bool delete_log);
 void partition_lead(struct partition *partition, bool leads, int32_t leader_epoch); /* what the image says */
-void partition_retire(struct partition *partition); /* its directory failed: offline, for good */
+/* Its directory failed: offline, for good. Where it was moving to, its future log stays open, to be kept by the stop, or to go
+ * with the partition. */
+void partition_retire(struct partition *partition);
 /* A read met damage at that position of that segment: offline, and told, once. What is in flight goes on. */
 void partition_note_damage(struct partition *partition, int64_t segment_base, int64_t position);
 /* The positions that hold the high watermark back may have moved: of a move, or because it ended. */

@@ -562,7 +562,6 @@ void checkpoint_publish(struct flusher *flusher)
     mail->dir = flusher->dir;
     mail->from = flusher;
     mail->outlives_a_log = outlives_a_log(flusher);
-    mail->has_left_log = flusher->has_left_log;
     mail->claimed = flusher->claimed;
     mail->claimed_count = flusher->claimed_count;
     flusher->claimed = NULL;

@@ -75,7 +75,6 @@ struct flusher {
     struct task starts_task;
     bool starts_asked; /* starts_kept is on its way */
     bool has_published;
-    bool has_left_log; /* one was closed before its time: it stays here, and no checkpoint file speaks of it */
     struct cleaner cleaner;
     struct sweep sweep;
 };

@@ -377,13 +377,6 @@ void log_close(struct log *log)
 {
     if (log == NULL)
         return;
-    if (!log->flusher->is_stopped)
-        log->flusher->has_left_log = true;
-    log_leave(log);
-}
-
-void log_leave(struct log *log)
-{
     assert(log->staging == NULL);
     log_forget_replacement(log, false);
     flush_detach(log);

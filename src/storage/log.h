@@ -97,8 +97,8 @@ int log_replace(struct log *current, struct log *future);
  * there are none). Nothing is staged. -EAGAIN: a moment later. */
 int log_take_producers(struct log *future, const struct log *current, int64_t *out_offset);
 int64_t log_snapshot_offset(const struct log *log); /* of its newest durable one of the producers; -1 */
-/* Frees; NULL does nothing. What is not flushed stays so: flusher_stop() comes first. Else the stop does not count as a clean one of
- * that directory, and the next start recovers the log. */
+/* Frees; NULL does nothing. What is not flushed stays so, and no checkpoint file speaks of the log any more: flusher_stop()
+ * comes first, unless the directory failed. */
 void log_close(struct log *log);
 /* Renames the directory to …-delete, closes the log and removes the files later, on a worker. */
 int log_delete(struct log *log);

@@ -561,15 +561,6 @@ struct log_dir *log_dir_open_offline(
 
 /* ---- Closing. ---- */
 
-static bool has_left_log(const struct log_dir *dir)
-{
-    const struct flusher_state *state;
-    LL_FOREACH(dir->states, state)
-    if (state->mail != NULL && state->mail->has_left_log)
-        return true;
-    return false;
-}
-
 int log_dir_close(struct log_dir *dir, int64_t broker_epoch)
 {
     assert(!dir->writing); /* the owner's loop has ended, and none ends while a job of its runs */
@@ -577,7 +568,7 @@ int log_dir_close(struct log_dir *dir, int64_t broker_epoch)
     if (status == 0) {
         note_all_stale(dir);
         build_files(dir);
-        if (places_are_settled(&dir->places) && !has_left_log(dir)) {
+        if (places_are_settled(&dir->places)) {
             /* The next start believes the indexes of active segments, which no checkpoint syncs. */
             if (!broken(active_indexes_left))
                 work_add(&dir->work, WORK_SYNC_ALL)->file = file_ref(dir->lock);

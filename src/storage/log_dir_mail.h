@@ -44,7 +44,6 @@ struct checkpoint_mail {
     struct checkpoint_kept *kept; /* NULL: not asked for */
     bool starts_only;             /* the others stay as they were */
     bool outlives_a_log; /* what is under way may still write to the directory of one that was deleted */
-    bool has_left_log;   /* of the logs of this stop one is not as the files say: it counts as no clean one */
     /* Of all logs of the flusher. */
     struct checkpoint_text texts[CHECKPOINT_KIND_COUNT];
     const struct log_place **claimed; /* places that the flusher answers for from now on; owned */

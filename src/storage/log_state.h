@@ -151,7 +151,6 @@ static inline bool log_is_busy(const struct log *log)
 int32_t log_segment_at(
     const struct log *log, int64_t offset);        /* the one with the largest base <= offset; -1 */
 struct segment *log_push_segment(struct log *log); /* uninitialised, behind the last */
-void log_leave(struct log *log);                   /* log_close() of one whose directory goes */
 int log_wake(struct log *log);                     /* opens the active segment with its indexes */
 void log_note_boundary(struct log *log, int64_t offset, int64_t base_offset, int64_t position);
 void log_forget_boundaries(struct log *log);

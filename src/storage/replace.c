@@ -191,7 +191,7 @@ int log_replace(struct log *current, struct log *future)
     future->replacement = replacement;
     take_knowledge(future, current);
     flush_note_dirty(future);
-    log_leave(current);
+    log_close(current);
     flush_publish_deleted(from);
     from->parting_count++;
     work_submit(&replacement->work);

@@ -430,7 +430,7 @@ int log_delete(struct log *log)
     if (status < 0)
         tell_of_directory(flusher, log->path, status);
     log_forget_replacement(log, status == 0);
-    log_leave(log);
+    log_close(log);
     flush_publish_deleted(flusher);
     return status;
 }

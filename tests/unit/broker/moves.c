@@ -6,6 +6,7 @@
 #include "../storage/store.h"
 #include "base/pace.h"
 #include "broker/shard.h"
+#include "replica/move.h"
 #include "replica/partition.h"
 
 enum { DIRECTORIES = 3, EPOCH = 3 };
@@ -96,5 +97,29 @@ void test_moves__are_replaced_by_the_next_one(void)
     assert_int_equal(moves_alter(&world.shard, world.partition, 1), ERROR_NONE);
     assert_int_equal(moves_alter(&world.shard, world.partition, 2), ERROR_NONE);
     assert_int_equal(world.partition->move->log_dir_index, 2);
+    end(&world);
+}
+
+static void add_to_shard(struct world *world)
+{
+    struct partition *partition = world->partition;
+    HASH_ADD(hh, world->shard.partitions, key, sizeof(partition->key), partition);
+}
+
+/* When both directories have failed nobody is told of either: the copy may be the one that comes back. */
+void test_moves__are_over_without_a_word_when_both_directories_failed(void)
+{
+    struct world world;
+    begin(&world);
+    assert_int_equal(moves_alter(&world.shard, world.partition, 1), ERROR_NONE);
+    world.partition->move->stage = MOVE_READY;
+    add_to_shard(&world);
+    shard_directory_failed(&world.shard, 0, -EIO);
+    assert_null(world.partition->log);
+    assert_non_null(world.partition->move);
+    shard_directory_failed(&world.shard, 1, -EIO);
+    assert_null(world.partition->move);
+    assert_int_equal(world.partition->notes_under_way, 0);
+    HASH_DEL(world.shard.partitions, world.partition);
     end(&world);
 }

@@ -402,6 +402,66 @@ void test_move__changes_no_name_when_a_directory_failed(void)
     stage_end(&stage);
 }
 
+static void lose_current(struct stage *stage)
+{
+    flusher_fail(stage->stores[0].flusher, -EIO);
+    partition_retire(stage->partition);
+}
+
+/* The metadata may name its directory by now: then the next start finds the partition there, with what the checkpoint files say of it. */
+void test_move__leaves_a_copy_that_is_kept_when_the_current_log_is_lost(void)
+{
+    struct batch_header wanted[100];
+    struct log_settings settings;
+    struct stage stage;
+    struct log *log;
+    stage_begin(&stage);
+    append_batches(stage.partition->log, 20, EPOCH);
+    store_flush(&stage.stores[0], stage.partition->log);
+    assert_int_equal(log_delete_records(stage.partition->log, 75), 0);
+    while (log_start(stage.partition->log) < 75)
+        assert_true(loop_turn(loop_of(&stage)));
+    int count = list_batches(stage.partition->log, wanted);
+    begin_move(&stage, make_future(&stage));
+    turn_until(&stage, &stage.ready);
+    lose_current(&stage);
+    stage_stop(&stage, NULL);
+    settings_for(&settings);
+    store_open(&stage.stores[0], stage.stores[0].path);
+    open_second(&stage);
+    assert_true(log_dir_was_clean(stage.stores[1].dir));
+    assert_int_equal(log_dir_finish_move(stage.stores[1].dir, 0), 0);
+    const struct log_place *place = log_dir_find(stage.stores[1].dir, "topic", 0);
+    assert_int_equal(place->recovery_point, 200);
+    assert_int_equal(log_open(stage.stores[1].flusher, place, &settings, &log), 0);
+    lead(&stage, log);
+    assert_int_equal(log_start(log), 75);
+    assert_same(log, wanted, count);
+    stage_end(&stage);
+}
+
+/* It stands still, whatever the owner wants, and goes with its topic. */
+void test_move__leaves_a_copy_that_is_deleted_with_its_topic(void)
+{
+    struct stage stage;
+    char path[512];
+    stage_begin(&stage);
+    append_batches(stage.partition->log, 3, EPOCH);
+    begin_move(&stage, make_future(&stage));
+    turn_until(&stage, &stage.ready);
+    snprintf(path, sizeof(path), "%s", log_path(stage.partition->move->future));
+    lose_current(&stage);
+    move_finish(stage.partition->move);
+    move_hurry(stage.partition->move);
+    store_sleep(&stage.stores[0], 30);
+    assert_int_equal(stage.moved, 0);
+    assert_int_equal(directory_exists(stage.stores[0].io, path), 0);
+    partition_destroy(stage.partition, ERROR_UNKNOWN_TOPIC_OR_PARTITION, true);
+    assert_int_equal(directory_exists(stage.stores[0].io, path), -ENOENT);
+    lead(&stage, NULL);
+    stage_end(&stage);
+}
+
 static int look_for_delete(void *found, const char *name)
 {
     if (strstr(name, "-delete") != NULL)

@@ -225,31 +225,3 @@ void test_log_dir__forgets_a_deleted_log(void)
     store_stop(&store, NULL, 0);
     store_remove(&store);
 }
-
-/* As the future log of a partition whose own directory failed: no checkpoint file tells how far that log was saved. */
-void test_log_dir__is_not_clean_where_a_log_was_left(void)
-{
-    struct store store;
-    struct log *logs[2];
-    struct log_settings settings;
-    log_settings_defaults(&settings);
-    store_create(&store);
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(
-            log_create(store.flusher, store.path, "t", i, (struct uuid){ { 8 } }, &settings, &logs[i]), 0);
-        store_append(logs[i], 3, 100, 1000, 0);
-    }
-    log_close(logs[1]);
-    store_stop(&store, logs, 1);
-    store_open(&store, store.path);
-    assert_false(log_dir_was_clean(store.dir));
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(log_open(store.flusher, log_dir_find(store.dir, "t", i), &settings, &logs[i]), 0);
-        assert_int_equal(log_end(logs[i]), 3);
-    }
-    store_stop(&store, logs, 2);
-    store_open(&store, store.path);
-    assert_true(log_dir_was_clean(store.dir));
-    store_stop(&store, NULL, 0);
-    store_remove(&store);
-}
