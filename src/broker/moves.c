@@ -62,12 +62,15 @@ void moves_init(struct shard *shard, struct pace *pace)
 void moves_see(struct shard *shard, struct partition *partition, const struct image_partition *now)
 {
     struct move *move = partition->move;
-    if (move == NULL || move->stage != MOVE_READY || partition->notes_under_way > 0)
+    if (move == NULL || partition->notes_under_way > 0)
         return;
     struct uuid named = image_partition_directory(now, shard->settings->node_id);
     struct uuid there = log_dir_identity(shard->log_dirs[move->log_dir_index])->directory_id;
-    if (now->directories == NULL || uuid_equal(named, there))
+    bool is_named = uuid_equal(named, there);
+    if (move->stage == MOVE_READY && (now->directories == NULL || is_named))
         move_finish(move);
+    if (move->stage != MOVE_READY && !is_named)
+        move_note_unnamed(move);
 }
 
 void moves_look(struct shard *shard, struct partition *partition)

@@ -123,8 +123,10 @@ static void copy(struct move *move)
     int64_t end = log_end(move->future);
     int status = move_copy(move, move->is_warmed, &size, &cold);
     move->is_warmed = false;
-    if (status == 0 && size > 0)
+    if (status == 0 && size > 0) {
         let_it_be_durable(move, log_end(move->future) - end);
+        partition_note_limit(move->partition);
+    }
     if (status == -EAGAIN)
         warm(move, &cold);
     else if (status == -EBUSY)
@@ -230,6 +232,7 @@ static void look_whether_ready(struct move *move)
         return;
     }
     move->stage = MOVE_READY;
+    move->may_be_named = true;
     move->watch->ready(move->watch, move->partition);
 }
 
@@ -397,6 +400,13 @@ void move_finish(struct move *move)
         step_soon(move);
 }
 
+void move_note_unnamed(struct move *move)
+{
+    assert(move->stage != MOVE_READY);
+    move->may_be_named = false;
+    partition_note_limit(move->partition);
+}
+
 void move_hurry(struct move *move)
 {
     if (move->stage == MOVE_COPYING && move->warm == NULL)
@@ -411,7 +421,7 @@ void move_pause(struct move *move)
 
 int64_t move_limit(const struct move *move)
 {
-    if (move->stage == MOVE_COPYING || broken(move_limits_nothing))
+    if ((move->stage == MOVE_COPYING && !move->may_be_named) || broken(move_limits_nothing))
         return INT64_MAX;
     return move->partition->settings.page_cache ? log_end(move->future)
                                                  : log_durable_end(move->future);

@@ -6,7 +6,8 @@
  *            slower of them, so what is promised from here on is in the future log as well
  *   READY    and so is, durably, all that was promised before: the owner tells the controller, and
  *            calls move_finish() when the metadata name the new directory (KIP-858)
- * A future log that cannot be written falls back to COPYING. While a partition moves, neither of its
+ * A future log that cannot be written falls back to COPYING; the high watermark goes on following the slower log while the metadata may
+ * name the new directory, since a start that does not find the other one makes do with that. While a partition moves, neither of its
  * logs is compacted; when the current one was while the future one was away, the copy begins anew. A move is its partition's, of one loop, and goes when it is over. */
 #pragma once
 #include <stdbool.h>
@@ -55,6 +56,7 @@ struct move {
     struct log_warm *warm; /* under way; NULL: none */
     bool is_warmed;        /* the next piece may wait for the disk: it was just read */
     bool is_paused, wants_to_finish, waits_for_write, waits_for_turn;
+    bool may_be_named; /* by the metadata: from READY on, until the owner has told of the fall back */
     int64_t lag; /* in offsets, behind the last piece that was copied */
     bool trouble_told;   /* that it stands still was reported */
     uint32_t generation; /* of the current log, that the future one agrees with */
@@ -71,6 +73,7 @@ void move_begin(struct partition *partition, struct log *future, int log_dir_ind
 void move_end(struct partition *partition, bool delete_future);
 /* The metadata name the new directory: the future log takes over as soon as it can. */
 void move_finish(struct move *move);
+void move_note_unnamed(struct move *move); /* after a fall back: the metadata name another directory, durably, until ready() */
 void move_hurry(struct move *move); /* the pace has changed: no waiting for it */
 void move_pause(struct move *move); /* for good: the node stops, or the current log's directory failed, and that log goes */
 

@@ -135,9 +135,10 @@ static void remember(
     int64_t promised = is_durable && watermark > log->durable_end ? watermark : log->durable_end;
     if (promised > past->promised_ever)
         past->promised_ever = promised;
-    if (partition->move != NULL && partition->move->stage != MOVE_COPYING &&
-        partition->move->future->durable_end < promised)
-        promised = partition->move->future->durable_end; /* it may be the one that is left */
+    const struct move *move = partition->move;
+    bool may_be_left = move != NULL && (move->stage != MOVE_COPYING || move->may_be_named);
+    if (may_be_left && move->future->durable_end < promised)
+        promised = move->future->durable_end;
     if (promised > past->promised || past->life != invariants->life)
         past->promised = promised;
     past->end = log_end(log);

@@ -5,7 +5,9 @@
 
 #include "../storage/store.h"
 #include "base/pace.h"
+#include "broker/settings.h"
 #include "broker/shard.h"
+#include "metadata/image.h"
 #include "replica/move.h"
 #include "replica/partition.h"
 
@@ -121,5 +123,30 @@ void test_moves__are_over_without_a_word_when_both_directories_failed(void)
     assert_null(world.partition->move);
     assert_int_equal(world.partition->notes_under_way, 0);
     HASH_DEL(world.shard.partitions, world.partition);
+    end(&world);
+}
+
+/* After a fall back the metadata name the goal until the note of that has arrived, and every older one. */
+void test_moves__may_be_named_until_the_metadata_say_otherwise(void)
+{
+    struct node_settings settings = { .node_id = 1 };
+    struct uuid directory;
+    const struct image_partition now = { .replicas = { .ids = (int32_t[]){ 1 }, .count = 1 }, .directories = &directory };
+    struct world world;
+    begin(&world);
+    world.shard.settings = &settings;
+    assert_int_equal(moves_alter(&world.shard, world.partition, 1), ERROR_NONE);
+    world.partition->move->may_be_named = true;
+    world.partition->notes_under_way = 1;
+    directory = (struct uuid){ { 7 } };
+    moves_see(&world.shard, world.partition, &now);
+    assert_true(world.partition->move->may_be_named);
+    world.partition->notes_under_way = 0;
+    directory = log_dir_identity(world.log_dirs[1])->directory_id;
+    moves_see(&world.shard, world.partition, &now);
+    assert_true(world.partition->move->may_be_named);
+    directory = (struct uuid){ { 7 } };
+    moves_see(&world.shard, world.partition, &now);
+    assert_false(world.partition->move->may_be_named);
     end(&world);
 }

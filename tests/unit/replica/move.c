@@ -556,6 +556,44 @@ void test_move__holds_the_high_watermark_back_when_joined(void)
     stage_end(&stage);
 }
 
+static void fall_back(struct stage *stage)
+{
+    struct log *log = stage->partition->log;
+    int fell_back = stage->fell_back;
+    turn_until(stage, &stage->ready);
+    log->is_swapping = true; /* nothing can be copied from it */
+    append_batches(log, 1, EPOCH);
+    move_follow(stage->partition->move);
+    assert_int_equal(stage->fell_back, fell_back + 1);
+    stage->ready = 0;
+    store_flush(&stage->stores[0], log);
+    log_set_durable_task(log, &stage->partition->durable);
+    partition_note_limit(stage->partition);
+}
+
+/* The metadata may still name the new directory, and a start that does not find the other one makes do with what is there: until the
+ * owner knows better, what is promised must be there. */
+void test_move__holds_the_high_watermark_back_when_it_fell_back(void)
+{
+    struct stage stage;
+    stage_begin(&stage);
+    append_batches(stage.partition->log, 3, EPOCH);
+    store_flush(&stage.stores[0], stage.partition->log);
+    begin_move(&stage, make_future(&stage));
+    fall_back(&stage);
+    assert_int_equal(stage.partition->high_watermark, 30);
+    stage.partition->log->is_swapping = false;
+    while (stage.partition->high_watermark < 40)
+        assert_true(loop_turn(loop_of(&stage)));
+    assert_int_equal(log_durable_end(stage.partition->move->future), 40);
+    fall_back(&stage);
+    assert_int_equal(stage.partition->high_watermark, 40);
+    move_note_unnamed(stage.partition->move);
+    assert_int_equal(stage.partition->high_watermark, 50);
+    stage.partition->log->is_swapping = false;
+    stage_end(&stage);
+}
+
 /* Slow enough to be given up: the future log goes, the partition stays. */
 void test_move__is_paced_and_can_be_given_up(void)
 {
