@@ -64,7 +64,6 @@ static void fall_back(struct move *move)
     move->wants_to_finish = false;
     if (was_ready)
         move->watch->fell_back(move->watch, move->partition);
-    partition_note_limit(move->partition);
 }
 
 /* ---- Copying. ---- */

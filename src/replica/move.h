@@ -78,7 +78,7 @@ void move_hurry(struct move *move); /* the pace has changed: no waiting for it *
 void move_pause(struct move *move); /* for good: the node stops, or the current log's directory failed, and that log goes */
 
 /* For the partition. */
-void move_follow(struct move *move);        /* the current log was written */
+void move_follow(struct move *move); /* the current log was written; the partition looks at its limit afterwards, when it knows who waits */
 int64_t move_limit(const struct move *move); /* no high watermark above it */
 int64_t move_lag(const struct move *move);  /* offsets that the future log is behind */
 

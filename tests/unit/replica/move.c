@@ -3,6 +3,7 @@
 #include "replica/move.h"
 
 #include <errno.h>
+#include <utlist.h>
 
 #include "base/pace.h"
 #include "replica/partition.h"
@@ -591,6 +592,40 @@ void test_move__holds_the_high_watermark_back_when_it_fell_back(void)
     move_note_unnamed(stage.partition->move);
     assert_int_equal(stage.partition->high_watermark, 50);
     stage.partition->log->is_swapping = false;
+    stage_end(&stage);
+}
+
+static void note_answer(struct append *append)
+{
+    (void)append;
+}
+
+/* With the page cache the end of the log counts at once, and the append that met the fall back is answered in its pass. */
+void test_move__answers_the_append_that_made_it_fall_back(void)
+{
+    struct partition_settings settings = { .codec = -1, .segment_bytes = 20 * 1000, .page_cache = true };
+    struct append append = { .acks = -1, .done = note_answer, .error = ERROR_UNKNOWN_SERVER_ERROR };
+    struct stage stage;
+    stage_begin(&stage);
+    struct partition *partition = stage.partition;
+    partition_set_settings(partition, &settings);
+    append_batches(partition->log, 3, EPOCH);
+    begin_move(&stage, make_future(&stage));
+    while (partition->move->stage == MOVE_COPYING)
+        assert_true(loop_turn(loop_of(&stage)));
+    assert_int_equal(partition->move->stage, MOVE_JOINED);
+    partition->log->is_swapping = true; /* nothing can be copied from it */
+    append.base_offset = store_stage(partition->log, 10, 300, 1, EPOCH, NULL);
+    append.last_offset = append.base_offset + 9;
+    append.partition = partition;
+    append.is_staged = true;
+    DL_APPEND(partition->staged, &append);
+    partition->write.run(&partition->write);
+    assert_int_equal(partition->move->stage, MOVE_COPYING);
+    assert_int_equal(partition->high_watermark, 40);
+    assert_false(partition_append_waits(&append));
+    assert_int_equal(append.error, ERROR_NONE);
+    partition->log->is_swapping = false;
     stage_end(&stage);
 }
 
