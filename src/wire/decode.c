@@ -150,6 +150,12 @@ static bool decode_array(
     return true;
 }
 
+/* Whether a nullable struct is there is marked in one way in a tag and in another elsewhere. */
+static bool reads_null(struct decoder *decoder, const struct field *field)
+{
+    return field->tag < 0 ? reader_i8(&decoder->reader) < 0 : reader_uvarint(&decoder->reader) == 0;
+}
+
 static bool decode_field(struct decoder *decoder, const struct field *field, char *message)
 {
     bool nullable = decoder->version >= field->nullable_since;
@@ -158,7 +164,7 @@ static bool decode_field(struct decoder *decoder, const struct field *field, cha
     void *at = message + field->offset;
     if (!field->pointer)
         return decode_value(decoder, field, nullable, at);
-    if (nullable && reader_i8(&decoder->reader) < 0) {
+    if (nullable && reads_null(decoder, field)) {
         *(void **)at = NULL;
         return !decoder->reader.failed;
     }

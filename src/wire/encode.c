@@ -131,7 +131,7 @@ static void encode_field(struct encoder *encoder, const struct field *field, con
         const void *inner = *(const void *const *)at;
         assert(inner != NULL || nullable);
         if (nullable)
-            writer_u8(&encoder->writer, inner == NULL ? 0xff : 1);
+            writer_u8(&encoder->writer, inner != NULL ? 1 : field->tag < 0 ? 0xff : 0);
         if (inner != NULL)
             encode_shape(encoder, field->shape, inner);
     } else {

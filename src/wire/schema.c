@@ -112,6 +112,13 @@ static bool run_is_default(const struct field *field, const void *data, bool is_
     return is_empty && (data != NULL || field->nullable_since == FIELD_FOR_EVER);
 }
 
+static bool pointer_is_default(const struct field *field, const void *inner)
+{
+    if (field->unset_null)
+        return inner == NULL;
+    return inner != NULL && shape_is_default(field->shape, inner);
+}
+
 bool field_is_default(const struct field *field, const void *message)
 {
     const char *at = (const char *)message + field->offset;
@@ -122,7 +129,7 @@ bool field_is_default(const struct field *field, const void *message)
     }
     switch (field->type) {
     case FIELD_STRUCT:
-        return field->pointer ? *(void *const *)(const void *)at == NULL
+        return field->pointer ? pointer_is_default(field, *(void *const *)(const void *)at)
                               : shape_is_default(field->shape, at);
     case FIELD_STRING: {
         const struct str *text = (const void *)at;

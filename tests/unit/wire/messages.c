@@ -10,6 +10,7 @@
 #include "wire/decode.h"
 #include "wire/encode.h"
 #include "wire/gen/api_versions.h"
+#include "wire/gen/consumer_group_member_metadata_record.h"
 #include "wire/gen/fetch.h"
 #include "wire/gen/list_offsets.h"
 #include "wire/gen/metadata.h"
@@ -66,6 +67,33 @@ void test_messages__a_tagged_struct_at_its_default_is_left_out(void)
     assert_int_equal(read.responses->partitions->diverging_epoch.epoch, 3);
     assert_int_equal(read.responses->partitions->diverging_epoch.end_offset, -1);
     assert_int_equal(read.responses->partitions->current_leader.leader_id, -1);
+    arena_deinit(&arena);
+}
+
+/* As Kafka writes a member of the consumer protocol: one byte of the tag says null, and no tag the
+ * empty struct. */
+void test_messages__a_null_struct_in_a_tag_is_told_from_an_empty_one(void)
+{
+    static const uint8_t null[] = { 0, 0, 1, 1, 1, 0, 0, 0, 0, 9, 0, 1, 0, 1, 0 },
+                         empty[] = { 0, 0, 1, 1, 1, 0, 0, 0, 0, 9, 0, 0 },
+                         full[] = { 0, 0, 1, 1, 1, 0, 0, 0, 0, 9, 0, 1, 0, 7, 1, 0, 0, 0, 5, 1, 0 };
+    const struct bytes inputs[] = { { null, sizeof(null) }, { empty, sizeof(empty) },
+        { full, sizeof(full) } };
+    struct consumer_group_member_metadata_record read[3];
+    const struct message_schema *schema = &consumer_group_member_metadata_record_schema;
+    struct arena arena;
+    arena_init(&arena);
+    for (int i = 0; i < 3; i++) {
+        size_t used;
+        assert_true(message_decode(schema, 0, inputs[i], &arena, &read[i], &used));
+        assert_int_equal(used, inputs[i].size);
+        assert_int_equal(read[i].rebalance_timeout_ms, 9);
+        assert_true(bytes_equal(encode(&arena, schema, 0, &read[i]), inputs[i]));
+    }
+    assert_null(read[0].classic_member_metadata);
+    assert_int_equal(read[1].classic_member_metadata->session_timeout_ms, 0);
+    assert_int_equal(read[1].classic_member_metadata->supported_protocols_count, 0);
+    assert_int_equal(read[2].classic_member_metadata->session_timeout_ms, 5);
     arena_deinit(&arena);
 }
 
