@@ -19,7 +19,7 @@
 #include "wire/gen/streams_group_target_assignment_metadata_record.h"
 #include "wire/gen/streams_group_topology_record.h"
 
-enum { MEMBER_STABLE = 0, MEMBER_COMMITS_SINCE = 9 }; /* of OffsetCommit */
+enum { MEMBER_STABLE = 1, MEMBER_COMMITS_SINCE = 9 }; /* of OffsetCommit */
 
 struct kept_record {
     uint8_t *key; /* owned; the value lies behind it */

@@ -219,11 +219,11 @@ void test_unserved__a_streams_group_has_the_state_that_its_records_tell(void)
     assert_string_equal(listed("g"), "Streams Assigning");
     streams_target("g", 4);
     assert_string_equal(listed("g"), "Streams Reconciling");
+    streams_current("g", "m", 4, 2);
+    assert_string_equal(listed("g"), "Streams Reconciling");
+    streams_current("g", "m", 3, 1);
+    assert_string_equal(listed("g"), "Streams Reconciling");
     streams_current("g", "m", 4, 1);
-    assert_string_equal(listed("g"), "Streams Reconciling");
-    streams_current("g", "m", 3, 0);
-    assert_string_equal(listed("g"), "Streams Reconciling");
-    streams_current("g", "m", 4, 0);
     assert_string_equal(listed("g"), "Streams Stable");
     streams_member("g", "another");
     assert_string_equal(listed("g"), "Streams Reconciling");
@@ -271,7 +271,7 @@ void test_unserved__members_alone_commit_for_a_streams_group_that_has_some(void)
     streams_epochs("g", 1, -1);
     assert_int_equal(commit("g", STR(""), -1, 9, 4), ERROR_NONE);
     streams_member("g", "m");
-    streams_current("g", "m", 3, 0);
+    streams_current("g", "m", 3, 1);
     assert_int_equal(commit("g", STR(""), -1, 9, 5), ERROR_UNKNOWN_MEMBER_ID);
     assert_int_equal(commit("g", STR("x"), 3, 9, 5), ERROR_UNKNOWN_MEMBER_ID);
     assert_int_equal(commit("g", STR("m"), 2, 9, 5), ERROR_STALE_MEMBER_EPOCH);
@@ -347,7 +347,7 @@ void test_unserved__a_streams_group_is_deleted_when_its_members_are_gone(void)
     assert_int_equal(commit("g", STR(""), -1, 9, 4), ERROR_NONE);
     streams_target("g", 1);
     streams_member("g", "m");
-    streams_current("g", "m", 1, 0);
+    streams_current("g", "m", 1, 1);
     assert_int_equal(delete_group("g"), ERROR_NON_EMPTY_GROUP);
     assert_true(stands("streams_group_member_metadata", "g", "m", NULL));
     int32_t from = office.count;
@@ -444,7 +444,7 @@ static void random_step(struct prng *prng)
         return;
     case 3:
         if (!is_share)
-            streams_current(group, member, (int32_t)prng_below(prng, 3), 0);
+            streams_current(group, member, (int32_t)prng_below(prng, 3), 1);
         return;
     case 4:
         commit(group, STR(""), -1, 9, (int64_t)prng_below(prng, 100));
