@@ -10,6 +10,7 @@
 
 #include "base/map.h"
 #include "base/str.h"
+#include "base/uuid.h"
 #include "error.h"
 
 struct classic_group;
@@ -37,6 +38,9 @@ struct group_kind {
     /* ERROR_NONE or what the caller hears. A commit of a classic member keeps its session alive. */
     enum error (*may_commit)(
         struct group_decider *decider, struct group *group, const struct group_caller *caller);
+    /* Of one partition, once the caller may commit at all; NULL: each (KIP-1251). */
+    enum error (*may_commit_partition)(const struct group *group,
+        const struct group_caller *caller, struct uuid topic_id, int32_t partition);
     enum error (*may_fetch)(const struct group *group, const struct group_caller *caller);
     enum error (*may_delete)(const struct group *group); /* the whole group */
     enum error (*may_delete_offsets)(const struct group *group);

@@ -33,19 +33,22 @@ static const struct image_topic *find_topic(const struct coordinator_request *re
 /* A group that does not exist takes offsets from whoever is no member: it becomes a simple group.
  */
 static enum error may_commit(
-    struct group_decider *decider, const struct offset_commit_request *request)
+    struct group_decider *decider, struct group *group, const struct group_caller *caller)
 {
-    struct group *group = group_find(decider->coordinator, request->group_id);
-    struct group_caller caller = { .member_id = request->member_id,
-        .instance_id = request->group_instance_id,
-        .epoch = request->generation_id_or_member_epoch,
-        .version = decider->request->version };
     if (group != NULL)
-        return group->kind->may_commit(decider, group, &caller);
-    if (caller.epoch < 0)
+        return group->kind->may_commit(decider, group, caller);
+    if (caller->epoch < 0)
         return ERROR_NONE;
-    return caller.version >= GROUP_NOT_FOUND_SINCE ? ERROR_GROUP_ID_NOT_FOUND
-                                                   : ERROR_ILLEGAL_GENERATION;
+    return caller->version >= GROUP_NOT_FOUND_SINCE ? ERROR_GROUP_ID_NOT_FOUND
+                                                    : ERROR_ILLEGAL_GENERATION;
+}
+
+static enum error may_commit_partition(const struct group *group,
+    const struct group_caller *caller, const struct image_topic *topic, int32_t partition)
+{
+    return group == NULL || group->kind->may_commit_partition == NULL
+               ? ERROR_NONE
+               : group->kind->may_commit_partition(group, caller, topic->id, partition);
 }
 
 static enum error commit_one(struct group_decider *decider,
@@ -74,7 +77,12 @@ void decide_offset_commit(struct group_decider *decider)
 {
     const struct offset_commit_request *request = decider->request->request;
     struct offset_commit_response *response = decider->request->response;
-    enum error refusal = may_commit(decider, request);
+    struct group *group = group_find(decider->coordinator, request->group_id);
+    struct group_caller caller = { .member_id = request->member_id,
+        .instance_id = request->group_instance_id,
+        .epoch = request->generation_id_or_member_epoch,
+        .version = decider->request->version };
+    enum error refusal = may_commit(decider, group, &caller);
     response->topics_count = request->topics_count;
     response->topics =
         MESSAGE_TAKE(offset_commit_response_topic, decider->arena, request->topics_count);
@@ -90,11 +98,13 @@ void decide_offset_commit(struct group_decider *decider)
         told->partitions =
             MESSAGE_TAKE(offset_commit_response_partition, decider->arena, asked->partitions_count);
         for (int32_t k = 0; k < asked->partitions_count; k++) {
-            enum error error = topic == NULL ? unknown
-                               : refusal != ERROR_NONE
-                                   ? refusal
-                                   : commit_one(decider, request, topic, &asked->partitions[k]);
-            told->partitions[k].partition_index = asked->partitions[k].partition_index;
+            int32_t index = asked->partitions[k].partition_index;
+            enum error error = topic == NULL ? unknown : refusal;
+            if (error == ERROR_NONE)
+                error = may_commit_partition(group, &caller, topic, index);
+            if (error == ERROR_NONE)
+                error = commit_one(decider, request, topic, &asked->partitions[k]);
+            told->partitions[k].partition_index = index;
             told->partitions[k].error_code = (int16_t)error;
         }
     }
