@@ -6,6 +6,7 @@
 #include "base/container.h"
 #include "base/memory.h"
 #include "coordinator/decide.h"
+#include "coordinator/group_consumer.h"
 #include "coordinator/group_unserved.h"
 #include "coordinator/groups.h"
 #include "coordinator/offsets.h"
@@ -59,10 +60,12 @@ static void decide_tick(struct group_decider *decider)
 }
 
 static void (*const deciders[])(struct group_decider *) = {
+    [COORDINATOR_CONSUMER_GROUP_HEARTBEAT] = decide_consumer_group_heartbeat,
     [COORDINATOR_OFFSET_COMMIT] = decide_offset_commit,
     [COORDINATOR_OFFSET_FETCH] = decide_offset_fetch,
     [COORDINATOR_OFFSET_DELETE] = decide_offset_delete,
     [COORDINATOR_DELETE_GROUP] = decide_delete_group,
+    [COORDINATOR_CONSUMER_GROUP_DESCRIBE] = decide_consumer_group_describe,
     [COORDINATOR_LIST_GROUPS] = decide_list_groups,
     [COORDINATOR_TICK] = decide_tick,
     [COORDINATOR_EXPIRE] = decide_expire,
@@ -92,6 +95,8 @@ static bool apply_record(struct coordinator *coordinator, int64_t offset,
     int16_t type = record->schema->type;
     if (type == OFFSET_COMMIT_RECORD_TYPE || type == LEGACY_OFFSET_COMMIT_RECORD_TYPE)
         offset_apply(coordinator, offset, record, producer_id);
+    else if (consumer_group_knows(type))
+        return consumer_group_apply(coordinator, record);
     else if (unserved_group_knows(type))
         return unserved_group_apply(coordinator, record);
     return true;

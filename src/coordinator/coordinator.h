@@ -49,6 +49,7 @@ struct coordinator_request {
     int64_t steady_ms;    /* now, of a clock that never jumps: deadlines */
     int64_t wall_ms;      /* now: what is written in records */
     struct uuid fresh_id; /* random: for a member that has none */
+    int32_t member_total; /* members of all consumer groups on the node: how often they may come */
     struct str client_id, client_host;
     const struct image *image; /* topics, features, settings of groups */
 };
@@ -60,7 +61,10 @@ struct coordinator_settings {
     int32_t classic_max_size;                               /* group.max.size */
     int32_t consumer_max_size;                              /* group.consumer.max.size */
     int32_t consumer_heartbeat_ms,
-        consumer_session_ms;           /* group.consumer.heartbeat.interval.ms ... */
+        consumer_session_ms;                 /* group.consumer.heartbeat.interval.ms ... */
+    int32_t consumer_moving_heartbeat_ms;    /* between heartbeats while a group reconciles */
+    int32_t consumer_assignment_interval_ms; /* group.consumer.assignment.interval.ms: between */
+    int64_t consumer_assign_at_once;         /* ... assignments of more members x partitions */
     int32_t migration_policy;          /* enum migration_policy: group.consumer.migration.policy */
     int32_t offset_metadata_max_bytes; /* offset.metadata.max.bytes */
     int64_t offsets_retention_ms;      /* offsets.retention.minutes */
@@ -89,6 +93,11 @@ struct coordinator {
     struct pending_transaction *pending; /* offsets.h; map by producer id */
     struct arena scratch;                /* of one apply */
     int64_t skipped;                     /* records of the log that this release does not know */
+    int64_t new_session_end_ms;          /* of members that the decision under way adds; steady */
+    /* For KIP-848's expressions: the names of topics that match, ascending, in the arena; false: it
+     * is no expression. NULL: none is understood. */
+    bool (*match_topics)(struct coordinator *coordinator, struct str regex,
+        const struct image *image, struct arena *arena, struct str **out_names, int32_t *out_count);
 };
 
 void coordinator_init(struct coordinator *coordinator, const struct coordinator_settings *settings);

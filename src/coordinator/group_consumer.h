@@ -11,5 +11,5 @@ void decide_consumer_group_heartbeat(struct group_decider *decider);
 void decide_consumer_group_describe(struct group_decider *decider);
 
 bool consumer_group_knows(int16_t type); /* a record type ConsumerGroup... */
-/* Of one of those. */
-void consumer_group_apply(struct coordinator *coordinator, const struct coordinator_record *record);
+/* Of one of those. False: the id belongs to a group of another kind that is there. */
+bool consumer_group_apply(struct coordinator *coordinator, const struct coordinator_record *record);

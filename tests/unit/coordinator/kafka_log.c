@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/buffer.h"
+#include "coordinator/group_consumer.h"
 #include "coordinator/group_unserved.h"
 #include "coordinator/offsets.h"
 #include "wire/gen/list_groups.h"
@@ -17,8 +18,7 @@
 enum { PARTITIONS = 5, LIMIT = 1 << 20, MARKER_COMMITS = 1 };
 
 /* Of kinds that replay does not know yet. */
-static const char *const left_out[] = { "classic-three", "classic-static", "classic-live",
-    "cg-next", "cg-regex", "cg-live", "cg-regex-live", "mixed" };
+static const char *const left_out[] = { "classic-three", "classic-static", "classic-live" };
 
 static struct office office;
 static bool is_transactional[OFFICE_RECORDS]; /* of office.records */
@@ -181,7 +181,8 @@ static bool is_dumped(struct rsm_record record, const struct rsm_decision *dumpe
 static bool counts(int32_t at)
 {
     int16_t type = load_i16(office.records[at].key.data);
-    if (type != OFFSET_COMMIT_RECORD_TYPE && !unserved_group_knows(type))
+    if (type != OFFSET_COMMIT_RECORD_TYPE && !unserved_group_knows(type) &&
+        !consumer_group_knows(type))
         return false;
     for (int32_t i = at + 1; i < office.count; i++)
         if (bytes_equal(office.records[i].key, office.records[at].key))

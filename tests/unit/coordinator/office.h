@@ -18,6 +18,7 @@ struct office {
     int32_t count;
     int64_t steady_ms, wall_ms;
     uint8_t last_id;            /* of the ids that are given to new members */
+    int32_t member_total;       /* of the node, as it says */
     bool refuses, commits_late; /* the log: every append; until office_commit() */
 };
 
@@ -62,6 +63,9 @@ static inline void office_init(struct office *office)
         .consumer_max_size = INT32_MAX,
         .consumer_heartbeat_ms = 5000,
         .consumer_session_ms = 45000,
+        .consumer_moving_heartbeat_ms = 100,
+        .consumer_assignment_interval_ms = 1000,
+        .consumer_assign_at_once = 1000000,
         .migration_policy = MIGRATION_BIDIRECTIONAL,
         .offset_metadata_max_bytes = 4096,
         .offsets_retention_ms = 604800000 };
@@ -117,6 +121,7 @@ static inline struct question *office_submit(struct office *office,
         .steady_ms = office->steady_ms,
         .wall_ms = office->wall_ms,
         .fresh_id = { { [15] = ++office->last_id } },
+        .member_total = office->member_total,
         .client_id = STR("client"),
         .client_host = STR("/127.0.0.1"),
         .image = cluster_image(&office->cluster),

@@ -29,6 +29,7 @@ static inline void cluster_apply(struct cluster *cluster, const struct message_s
         metadata_record_encode(&cluster->arena, schema, version, message));
     if (cluster->controller.failure != NULL)
         fail_msg("%s", cluster->controller.failure);
+    cluster->controller.working->offset = cluster->offset;
 }
 
 static inline void cluster_set_feature(struct cluster *cluster, const char *name, int16_t level)

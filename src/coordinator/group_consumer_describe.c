@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "coordinator/group_consumer.h"
+#include "coordinator/group_consumer_state.h"
+#include "wire/gen/consumer_group_describe.h"
+
+enum { TYPE_CLASSIC = 0, TYPE_CONSUMER = 1 }; /* of a member */
+
+static void add_partitions(struct arena *arena,
+    struct consumer_group_describe_topic_partitions *told, const struct partition_set_topic *topic)
+{
+    int32_t count = told->partitions_count;
+    int32_t *all = arena_take_array(arena, (size_t)count + (size_t)topic->count, sizeof(*all));
+    if (count > 0)
+        memcpy(all, told->partitions, (size_t)count * sizeof(*all));
+    memcpy(all + count, topic->partitions, (size_t)topic->count * sizeof(*all));
+    told->partitions = all;
+    told->partitions_count = count + topic->count;
+}
+
+/* By the names that the image has; deleted topics are left out. */
+static void tell(const struct group_decider *decider, const struct partition_set *set,
+    struct consumer_group_describe_assignment *assignment)
+{
+    for (int32_t i = 0; i < set->topic_count; i++) {
+        const struct image_topic *topic =
+            image_topic_by_id(decider->request->image, set->topics[i].id);
+        if (topic == NULL)
+            continue;
+        int32_t at = 0;
+        while (at < assignment->topic_partitions_count &&
+               !uuid_equal(assignment->topic_partitions[at].topic_id, topic->id))
+            at++;
+        struct consumer_group_describe_topic_partitions *told = &assignment->topic_partitions[at];
+        if (at == assignment->topic_partitions_count)
+            assignment->topic_partitions_count++;
+        told->topic_id = topic->id;
+        told->topic_name = topic->name;
+        add_partitions(decider->arena, told, &set->topics[i]);
+    }
+}
+
+/* Texts are copied: the member may be gone before the answer leaves. */
+static void describe_member(const struct group_decider *decider,
+    const struct consumer_member *member, struct consumer_group_describe_member *told)
+{
+    struct arena *arena = decider->arena;
+    const struct consumer_current *current = &member->current;
+    int32_t has_most = current->assigned.topic_count + current->revoking.topic_count;
+    told->member_id = str_copy(arena, member_id(member));
+    told->instance_id = str_copy(arena, member->instance_id);
+    told->rack_id = str_copy(arena, member->rack_id);
+    told->member_epoch = current->epoch;
+    told->client_id = str_copy(arena, member->client_id);
+    told->client_host = str_copy(arena, member->client_host);
+    told->subscribed_topic_regex = str_copy(arena, member->regex);
+    told->member_type = member->is_classic ? TYPE_CLASSIC : TYPE_CONSUMER;
+    told->subscribed_topic_names_count = member->topic_count;
+    told->subscribed_topic_names =
+        arena_take_array(arena, (size_t)member->topic_count, sizeof(struct str));
+    for (int32_t i = 0; i < member->topic_count; i++)
+        told->subscribed_topic_names[i] = str_copy(arena, member->topics[i]);
+    told->assignment.topic_partitions =
+        MESSAGE_TAKE(consumer_group_describe_topic_partitions, arena, has_most);
+    told->target_assignment.topic_partitions =
+        MESSAGE_TAKE(consumer_group_describe_topic_partitions, arena, member->target.topic_count);
+    tell(decider, &current->assigned, &told->assignment);
+    tell(decider, &current->revoking, &told->assignment);
+    tell(decider, &member->target, &told->target_assignment);
+}
+
+void decide_consumer_group_describe(struct group_decider *decider)
+{
+    const struct str *id = decider->request->request;
+    struct consumer_group_describe_described_group *told = decider->request->response;
+    const struct group *group = group_find(decider->coordinator, *id);
+    told->group_id = *id;
+    if (!consumer_group_is(group)) {
+        told->error_code = ERROR_GROUP_ID_NOT_FOUND;
+        told->error_message =
+            group == NULL ? STR("There is no such group.") : STR("It is no consumer group.");
+        return;
+    }
+    const struct consumer_group *kept = group->consumer;
+    told->group_state = str_from(consumer_group_state(group));
+    told->group_epoch = kept->epoch;
+    told->assignment_epoch = kept->assignment_epoch;
+    told->assignor_name = consumer_group_assignor(group);
+    told->members =
+        MESSAGE_TAKE(consumer_group_describe_member, decider->arena, consumer_group_size(group));
+    for (const struct consumer_member *member = kept->members; member != NULL;
+         member = member->hh.next)
+        describe_member(decider, member, &told->members[told->members_count++]);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "coordinator/assign.h"
+#include "coordinator/group_consumer.h"
+#include "coordinator/group_consumer_plan.h"
+
+enum { MEMBER_ID_SINCE = 1 }; /* version as of which a client brings its own id (KIP-1082) */
+
+static bool is_empty(struct str text)
+{
+    return !str_is_null(text) && text.size == 0;
+}
+
+/* Why it is no request at all; NULL: it is one. */
+static const char *fault_of(
+    const struct group_decider *decider, const struct consumer_group_heartbeat_request *request)
+{
+    bool brings_id = decider->request->version >= MEMBER_ID_SINCE;
+    if (request->member_id.size == 0 && (brings_id || request->member_epoch != JOINING))
+        return "The member id is empty.";
+    if (request->group_id.size == 0)
+        return "The group id is empty.";
+    if (is_empty(request->instance_id))
+        return "The instance id is empty.";
+    if (is_empty(request->rack_id))
+        return "The rack id is empty.";
+    if (request->member_epoch == JOINING) {
+        if (request->rebalance_timeout_ms == -1)
+            return "A member that joins tells its rebalance timeout.";
+        if (request->topic_partitions_count != 0)
+            return "A member that joins has no partitions.";
+        if (request->subscribed_topic_names_count < 0 &&
+            str_is_null(request->subscribed_topic_regex))
+            return "A member that joins tells its subscription.";
+    }
+    if (request->member_epoch == LEFT_STATICALLY && str_is_null(request->instance_id))
+        return "Only a member with an instance id leaves with epoch -2.";
+    return request->member_epoch < LEFT_STATICALLY ? "There is no such member epoch." : NULL;
+}
+
+static void refuse(struct group_decider *decider, enum error error, const char *why)
+{
+    struct consumer_group_heartbeat_response *response = decider->request->response;
+    response->error_code = (int16_t)error;
+    response->error_message = str_from(why);
+}
+
+static const char *refusal_of(enum error error)
+{
+    switch (error) {
+    case ERROR_GROUP_ID_NOT_FOUND:
+        return "There is no such consumer group.";
+    case ERROR_UNKNOWN_MEMBER_ID:
+        return "The group has no such member.";
+    case ERROR_FENCED_MEMBER_EPOCH:
+        return "The member is not at that epoch; it gives up its partitions and joins again.";
+    case ERROR_UNRELEASED_INSTANCE_ID:
+        return "The instance id is in use by another member.";
+    case ERROR_FENCED_INSTANCE_ID:
+        return "The instance id is another member's by now.";
+    case ERROR_GROUP_MAX_SIZE_REACHED:
+        return "The group has as many members as it may.";
+    case ERROR_INVALID_REGULAR_EXPRESSION:
+        return "The expression of topics is none that is understood.";
+    default:
+        return NULL;
+    }
+}
+
+/* The old one goes, and the new one begins with all that it had. */
+static void add_replacement(struct consumer_plan *plan)
+{
+    struct rsm_decision *out = plan->decider->decision;
+    struct consumer_names old_names = { plan->group_id, member_id(plan->before) };
+    struct consumer_names names = { plan->group_id, plan->member_id };
+    struct consumer_group_member_metadata_record metadata = plan->metadata;
+    copy_member_metadata(plan->before, &metadata);
+    add_member_gone(out, old_names);
+    add_member_metadata(out, names, &metadata);
+    add_target(out, names, &plan->before->target);
+    add_current(out, names, &plan->current);
+}
+
+/* A new epoch when the group's subscriptions change, or their topics did. */
+static void plan_epoch(struct consumer_plan *plan)
+{
+    const struct group *group = plan->group;
+    struct rsm_decision *out = plan->decider->decision;
+    int64_t offset = plan->decider->request->image->offset;
+    bool bumps =
+        plan->names_changed || plan->regex_changed || plan->regexes_moved || plan->assignor_changed;
+    if (!bumps && group != NULL && group->consumer->looked_at == offset)
+        return;
+    int64_t hash = plan_topics(plan)->hash;
+    bumps = bumps || hash != (group == NULL ? 0 : group->consumer->metadata_hash);
+    if (bumps) {
+        plan->epoch++;
+        add_group_epoch(out, plan->group_id, plan->epoch, hash);
+    } else if (group != NULL && (group->consumer->regexes == NULL ||
+                                    group->consumer->resolved_ms == plan->decider->steady_ms)) {
+        group->consumer->looked_at = offset;
+    }
+    if (group != NULL && group->consumer->has_partition_metadata)
+        add_partition_metadata_gone(out, plan->group_id);
+}
+
+/* What it will be once the records are applied: every member at the target's epoch, and stable. */
+static bool will_be_settled(const struct consumer_plan *plan, bool has_new_target)
+{
+    bool is_settled = plan->epoch == plan->assignment_epoch &&
+                      consumer_member_is_settled(&plan->current, plan->assignment_epoch);
+    if (!is_settled || plan->group == NULL)
+        return is_settled;
+    const struct consumer_group *kept = plan->group->consumer;
+    const struct consumer_member *before = plan->before;
+    int32_t others = consumer_group_size(plan->group), settled = kept->settled_count;
+    if (before != NULL) {
+        others--;
+        settled -= consumer_member_is_settled(&before->current, kept->assignment_epoch);
+    }
+    int32_t away =
+        kept->away_count - (before != NULL && before->current.epoch == LEFT_STATICALLY ? 1 : 0);
+    return others == (has_new_target ? 0 : settled) + away;
+}
+
+static void tell_assignment(const struct consumer_plan *plan)
+{
+    struct consumer_group_heartbeat_response *response = plan->decider->request->response;
+    struct arena *arena = plan->decider->arena;
+    const struct partition_set *set = &plan->current.assigned;
+    response->assignment = MESSAGE_TAKE(consumer_group_heartbeat_assignment, arena, 1);
+    response->assignment->topic_partitions =
+        MESSAGE_TAKE(consumer_group_heartbeat_response_topic_partitions, arena, set->topic_count);
+    response->assignment->topic_partitions_count = set->topic_count;
+    for (int32_t i = 0; i < set->topic_count; i++) {
+        struct consumer_group_heartbeat_response_topic_partitions *told =
+            &response->assignment->topic_partitions[i];
+        size_t count = (size_t)set->topics[i].count;
+        told->topic_id = set->topics[i].id;
+        told->partitions_count = set->topics[i].count;
+        told->partitions =
+            arena_copy(arena, set->topics[i].partitions, count * sizeof(*told->partitions));
+    }
+}
+
+/* Only where the member cannot know it: it changed, or the request is a full one. */
+static void answer(const struct consumer_plan *plan, bool has_new_target)
+{
+    const struct consumer_group_heartbeat_request *request = plan->request;
+    struct consumer_group_heartbeat_response *response = plan->decider->request->response;
+    response->member_id = plan->member_id;
+    response->member_epoch = plan->current.epoch;
+    response->heartbeat_interval_ms =
+        consumer_heartbeat_ms(plan->decider, plan->group_id, will_be_settled(plan, has_new_target));
+    bool is_full = request->rebalance_timeout_ms != -1 && request->topic_partitions_count >= 0 &&
+                   (request->subscribed_topic_names_count >= 0 ||
+                       !str_is_null(request->subscribed_topic_regex));
+    if (request->member_epoch == JOINING || is_full || plan->before == NULL ||
+        !partition_set_equal(&plan->before->current.assigned, &plan->current.assigned, true))
+        tell_assignment(plan);
+}
+
+static struct consumer_member *live_member(const struct consumer_plan *plan)
+{
+    return plan->group == NULL ? NULL : consumer_member_find(plan->group, plan->member_id);
+}
+
+static void arm_deadlines(const struct consumer_plan *plan, bool has_moved)
+{
+    struct coordinator *coordinator = plan->decider->coordinator;
+    struct consumer_member *member = live_member(plan);
+    int64_t now = plan->decider->steady_ms;
+    coordinator->new_session_end_ms = now + consumer_session_ms(plan->decider, plan->group_id);
+    if (member == NULL)
+        return;
+    deadline_arm(coordinator, &member->session, coordinator->new_session_end_ms);
+    if (!has_moved || plan->current.state != MEMBER_UNREVOKED)
+        return;
+    member->rebalance_epoch = plan->current.epoch;
+    deadline_arm(coordinator, &member->rebalance, now + plan->metadata.rebalance_timeout_ms);
+}
+
+static void keep_alive(struct consumer_plan *plan)
+{
+    struct rsm_decision *out = plan->decider->decision;
+    struct consumer_names names = { plan->group_id, plan->member_id };
+    const struct group *other = group_find(plan->decider->coordinator, plan->group_id);
+    if (plan->group == NULL && other != NULL && other->kept != NULL)
+        other->kind->remove(plan->decider, other);
+    if (plan->replaces)
+        add_replacement(plan);
+    if (plan->is_changed)
+        add_member_metadata(out, names, &plan->metadata);
+    add_regex_changes(plan);
+    plan_epoch(plan);
+    int32_t assigned_before = plan->assignment_epoch;
+    plan_target(plan);
+    bool has_moved = plan_reconcile(plan);
+    if (has_moved)
+        add_current(out, names, &plan->current);
+    arm_deadlines(plan, has_moved);
+    answer(plan, plan->assignment_epoch != assigned_before);
+}
+
+/* Epoch -2: a static member that comes back within its session. What it has stays its own. */
+static void add_leave_for_a_while(
+    struct group_decider *decider, const struct consumer_member *member)
+{
+    struct consumer_current current = member->current;
+    current.epoch = LEFT_STATICALLY;
+    current.revoking = (struct partition_set){ 0 };
+    struct partition_set set = partition_set_take(decider->arena, current.assigned.topic_count);
+    for (int32_t i = 0; i < current.assigned.topic_count; i++) {
+        const struct partition_set_topic *has = &current.assigned.topics[i];
+        struct partition_set_topic *topic =
+            partition_set_add_topic(&set, decider->arena, has->id, has->count);
+        for (int32_t k = 0; k < has->count; k++)
+            partition_set_add(topic, has->partitions[k], 0);
+    }
+    current.assigned = set;
+    add_current(decider->decision,
+        (struct consumer_names){ group_id(member->group), member_id(member) }, &current);
+}
+
+static enum error leave(
+    struct group_decider *decider, const struct consumer_group_heartbeat_request *request)
+{
+    struct consumer_group_heartbeat_response *response = decider->request->response;
+    const struct group *group = group_find(decider->coordinator, request->group_id);
+    bool is_static = !str_is_null(request->instance_id);
+    if (!consumer_group_is(group))
+        return ERROR_GROUP_ID_NOT_FOUND;
+    struct consumer_member *member =
+        is_static ? consumer_member_static(group, request->member_id, request->instance_id)
+                  : consumer_member_find(group, request->member_id);
+    if (member == NULL)
+        return ERROR_UNKNOWN_MEMBER_ID;
+    if (is_static && !str_equal(member_id(member), request->member_id))
+        return ERROR_FENCED_INSTANCE_ID;
+    response->member_id = request->member_id;
+    response->member_epoch = request->member_epoch;
+    if (is_static && request->member_epoch == LEFT_STATICALLY)
+        add_leave_for_a_while(decider, member);
+    else
+        decide_members_leave(decider, group, &member, 1);
+    return ERROR_NONE;
+}
+
+static enum error beat(
+    struct group_decider *decider, const struct consumer_group_heartbeat_request *request)
+{
+    struct consumer_plan plan = { .decider = decider,
+        .request = request,
+        .group_id = request->group_id,
+        .member_id = request->member_id,
+        .current = { .epoch = 0, .state = MEMBER_STABLE } };
+    enum error error = plan_group(&plan);
+    if (error == ERROR_NONE)
+        error = plan_room(&plan);
+    if (plan.member_id.size == 0) {
+        char text[UUID_TEXT_SIZE + 1];
+        uuid_print(decider->request->fresh_id, text);
+        plan.member_id = str_copy(decider->arena, str_from(text));
+    }
+    if (error == ERROR_NONE)
+        error = plan_member(&plan);
+    if (error == ERROR_NONE)
+        error = plan_metadata(&plan);
+    if (error == ERROR_NONE)
+        keep_alive(&plan);
+    return error;
+}
+
+void decide_consumer_group_heartbeat(struct group_decider *decider)
+{
+    const struct consumer_group_heartbeat_request *request = decider->request->request;
+    const char *fault = fault_of(decider, request);
+    if (fault != NULL) {
+        refuse(decider, ERROR_INVALID_REQUEST, fault);
+        return;
+    }
+    if (!str_is_null(request->server_assignor) && assignor_find(request->server_assignor) == NULL) {
+        refuse(decider, ERROR_UNSUPPORTED_ASSIGNOR, "There is no such assignor.");
+        return;
+    }
+    bool leaves = request->member_epoch < JOINING;
+    enum error error = leaves ? leave(decider, request) : beat(decider, request);
+    if (error != ERROR_NONE)
+        refuse(decider, error, refusal_of(error));
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one heartbeat is about to make of its group, before any record of it is applied: the member
+ * as it will be, what the group then subscribes to, its epochs, and the member's target. Lives in
+ * the request's arena. For the files group_consumer*.c alone. */
+#pragma once
+#include "coordinator/group_consumer_state.h"
+#include "wire/gen/consumer_group_heartbeat.h"
+
+/* Names that a member, or an expression, gives up (-1) or adds (1). */
+struct topic_source {
+    struct str name;
+    int32_t by;
+};
+
+/* What the group subscribes to and the image has, ascending by name. */
+struct consumer_topics {
+    const struct image_topic **list;
+    int32_t count;
+    int64_t hash;
+};
+
+/* An expression that is resolved now; gone: nobody has it any more. */
+struct regex_change {
+    struct str text;
+    bool is_gone;
+    struct str *topics;
+    int32_t topic_count;
+};
+
+struct consumer_plan {
+    struct group_decider *decider;
+    const struct consumer_group_heartbeat_request *request;
+    const struct group *group; /* NULL: there is none yet */
+    struct str group_id, member_id;
+    const struct consumer_member *before; /* NULL: new. A static one that it replaces counts */
+    bool replaces;
+    struct consumer_group_member_metadata_record metadata; /* as it will be */
+    struct consumer_current current;                       /* as it is, then as it will be */
+    struct topic_source *sources;
+    int32_t source_count, source_capacity;
+    struct regex_change *regexes;
+    int32_t regex_count;
+    bool is_changed, names_changed, regex_changed, regexes_moved, assignor_changed;
+    struct consumer_topics topics; /* once has_topics */
+    bool has_topics;
+    int32_t epoch, assignment_epoch;
+    struct partition_set target;
+    const struct str *matched; /* by the member's expression */
+    int32_t matched_count;
+};
+
+/* group_consumer_member.c: ERROR_NONE or the refusal, in this order */
+enum error plan_group(struct consumer_plan *plan);
+enum error plan_room(const struct consumer_plan *plan);
+enum error plan_member(struct consumer_plan *plan);
+enum error plan_metadata(struct consumer_plan *plan);
+/* As it is written now, without what only a classic member has. */
+void copy_member_metadata(
+    const struct consumer_member *member, struct consumer_group_member_metadata_record *metadata);
+
+/* group_consumer_topics.c */
+void plan_source(struct consumer_plan *plan, const struct str *names, int32_t count, int32_t by);
+const struct consumer_topics *plan_topics(struct consumer_plan *plan);
+/* Index into the topics; -1: not among them. */
+int32_t plan_topic_index(const struct consumer_plan *plan, struct str name);
+
+/* group_consumer_regex.c */
+/* Resolves what is new, or what an image may have changed. ERROR_NONE or the refusal. */
+enum error plan_regexes(struct consumer_plan *plan);
+void plan_regexes_without(struct consumer_plan *plan, struct consumer_member *const *members,
+    int32_t count); /* who leave */
+void add_regex_changes(struct consumer_plan *plan);
+/* What an expression matches, by this plan. */
+void plan_regex_topics(const struct consumer_plan *plan, struct str text,
+    const struct str **out_topics, int32_t *out_count);
+
+/* group_consumer_target.c: computes the target where the epoch asks for one, adds its records. */
+void plan_target(struct consumer_plan *plan);
+struct str plan_assignor(const struct consumer_plan *plan);
+
+/* group_consumer_reconcile.c: leads the member towards its target. False: nothing changed. */
+bool plan_reconcile(struct consumer_plan *plan);
+bool plan_owned_is_within(
+    const struct consumer_group_heartbeat_request *request, const struct partition_set *set);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "coordinator/group_consumer_plan.h"
+
+/* Expressions are matched against all topics: in a cluster with many that takes a while, and an
+ * image changes often. */
+enum { RESOLVE_AGAIN_MS = 1000 };
+
+static struct subscribed_regex *find(const struct consumer_plan *plan, struct str text)
+{
+    struct subscribed_regex *regex = NULL;
+    if (plan->group != NULL)
+        HASH_FIND(hh, plan->group->consumer->regexes, text.data, (size_t)text.size, regex);
+    return regex;
+}
+
+static struct str *topics_of(struct arena *arena, const struct subscribed_regex *regex)
+{
+    struct str *topics = arena_take_array(arena, (size_t)regex->topic_count, sizeof(struct str));
+    for (int32_t i = 0; i < regex->topic_count; i++)
+        topics[i] = str_from(regex->topics[i]);
+    return topics;
+}
+
+static bool is_same(const struct subscribed_regex *regex, const struct regex_change *change)
+{
+    if (!regex->is_resolved || regex->topic_count != change->topic_count)
+        return false;
+    for (int32_t i = 0; i < change->topic_count; i++)
+        if (!str_is(change->topics[i], regex->topics[i]))
+            return false;
+    return true;
+}
+
+/* What it matched no longer counts, what it matches now does. */
+static void change(struct consumer_plan *plan, struct regex_change new_one)
+{
+    struct arena *arena = plan->decider->arena;
+    const struct subscribed_regex *regex = find(plan, new_one.text);
+    if (regex != NULL && regex->is_resolved) {
+        if (!new_one.is_gone && is_same(regex, &new_one))
+            return;
+        plan_source(plan, topics_of(arena, regex), regex->topic_count, -1);
+    }
+    plan_source(plan, new_one.topics, new_one.topic_count, 1);
+    struct regex_change *list =
+        arena_take_array(arena, (size_t)plan->regex_count + 1, sizeof(*list));
+    if (plan->regex_count > 0)
+        memcpy(list, plan->regexes, (size_t)plan->regex_count * sizeof(*list));
+    list[plan->regex_count++] = new_one;
+    plan->regexes = list;
+    plan->regexes_moved = true;
+}
+
+static enum error resolve(struct consumer_plan *plan, struct str text)
+{
+    struct coordinator *coordinator = plan->decider->coordinator;
+    struct regex_change resolved = { .text = text };
+    if (coordinator->match_topics == NULL ||
+        !coordinator->match_topics(coordinator, text, plan->decider->request->image,
+            plan->decider->arena, &resolved.topics, &resolved.topic_count))
+        return ERROR_INVALID_REGULAR_EXPRESSION;
+    change(plan, resolved);
+    return ERROR_NONE;
+}
+
+static bool loses_its_last(const struct consumer_plan *plan, struct str text, int32_t leaving_count)
+{
+    const struct subscribed_regex *regex = find(plan, text);
+    return regex != NULL && regex->is_resolved && regex->subscribers == leaving_count;
+}
+
+/* Those that stay, when the image may hold other topics by now. */
+static void resolve_again(struct consumer_plan *plan)
+{
+    struct consumer_group *kept = plan->group->consumer;
+    int64_t now = plan->decider->steady_ms;
+    if (kept->looked_at == plan->decider->request->image->offset ||
+        now - kept->resolved_ms < RESOLVE_AGAIN_MS)
+        return;
+    kept->resolved_ms = now;
+    for (const struct subscribed_regex *regex = kept->regexes; regex != NULL;
+         regex = regex->hh.next) {
+        struct str text = { regex->text, regex->text_size };
+        bool leaves = plan->before != NULL && plan->regex_changed && regex->subscribers == 1 &&
+                      str_equal(plan->before->regex, text);
+        if (regex->subscribers > 0 && !leaves && plan->decider->coordinator->match_topics != NULL)
+            resolve(plan, text); /* it was an expression when it came */
+    }
+}
+
+enum error plan_regexes(struct consumer_plan *plan)
+{
+    struct str old_text = plan->before == NULL ? STR("") : plan->before->regex;
+    struct str new_text = plan->metadata.subscribed_topic_regex;
+    plan->regex_changed = !str_equal(old_text, new_text);
+    if (plan->regex_changed && old_text.size > 0 && loses_its_last(plan, old_text, 1))
+        change(plan, (struct regex_change){ .text = old_text, .is_gone = true });
+    if (plan->regex_changed && new_text.size > 0) {
+        const struct subscribed_regex *known = find(plan, new_text);
+        enum error error =
+            known != NULL && known->is_resolved ? ERROR_NONE : resolve(plan, new_text);
+        if (error != ERROR_NONE)
+            return error;
+    }
+    if (plan->group != NULL && plan->group->consumer->regexes != NULL)
+        resolve_again(plan);
+    return ERROR_NONE;
+}
+
+void plan_regexes_without(
+    struct consumer_plan *plan, struct consumer_member *const *members, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        int32_t same = 0;
+        for (int32_t k = 0; k < count; k++)
+            same += str_equal(members[k]->regex, members[i]->regex) ? 1 : 0;
+        bool was_told = false;
+        for (int32_t k = 0; k < i; k++)
+            was_told = was_told || str_equal(members[k]->regex, members[i]->regex);
+        if (!was_told && members[i]->regex.size > 0 &&
+            loses_its_last(plan, members[i]->regex, same))
+            change(plan, (struct regex_change){ .text = members[i]->regex, .is_gone = true });
+    }
+}
+
+void add_regex_changes(struct consumer_plan *plan)
+{
+    struct rsm_decision *out = plan->decider->decision;
+    for (int32_t i = 0; i < plan->regex_count; i++) {
+        const struct regex_change *one = &plan->regexes[i];
+        struct consumer_group_regular_expression_record value = { .topics = one->topics,
+            .topics_count = one->topic_count,
+            .version = plan->decider->request->image->offset,
+            .timestamp = plan->decider->wall_ms };
+        if (one->is_gone)
+            add_regex_gone(out, plan->group_id, one->text);
+        else
+            add_regex(out, plan->group_id, one->text, &value);
+    }
+}
+
+void plan_regex_topics(const struct consumer_plan *plan, struct str text,
+    const struct str **out_topics, int32_t *out_count)
+{
+    *out_count = 0;
+    for (int32_t i = 0; i < plan->regex_count; i++)
+        if (!plan->regexes[i].is_gone && str_equal(plan->regexes[i].text, text)) {
+            *out_topics = plan->regexes[i].topics;
+            *out_count = plan->regexes[i].topic_count;
+            return;
+        }
+    const struct subscribed_regex *regex = find(plan, text);
+    if (text.size == 0 || regex == NULL)
+        return;
+    *out_topics = topics_of(plan->decider->arena, regex);
+    *out_count = regex->topic_count;
+}

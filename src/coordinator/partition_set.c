@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "coordinator/partition_set.h"
+
+#include <assert.h>
+
+#include "base/arena.h"
+#include "base/memory.h"
+
+struct partition_set partition_set_take(struct arena *arena, int32_t topic_capacity)
+{
+    return (struct partition_set){ .topics = arena_take_array(arena, (size_t)topic_capacity,
+                                       sizeof(struct partition_set_topic)),
+        .topic_capacity = topic_capacity };
+}
+
+struct partition_set_topic *partition_set_add_topic(
+    struct partition_set *set, struct arena *arena, struct uuid id, int32_t capacity)
+{
+    assert(set->topic_count < set->topic_capacity);
+    struct partition_set_topic *topic = &set->topics[set->topic_count++];
+    *topic = (struct partition_set_topic){ .id = id,
+        .capacity = capacity,
+        .partitions = arena_take_array(arena, (size_t)capacity, sizeof(int32_t)),
+        .epochs = arena_take_array(arena, (size_t)capacity, sizeof(int32_t)) };
+    return topic;
+}
+
+void partition_set_add(struct partition_set_topic *topic, int32_t partition, int32_t epoch)
+{
+    assert(topic->count < topic->capacity);
+    topic->partitions[topic->count] = partition;
+    topic->epochs[topic->count++] = epoch;
+}
+
+/* Nearly always sorted already, or two sorted runs. */
+static void sort_topic(struct partition_set_topic *topic)
+{
+    for (int32_t i = 1; i < topic->count; i++) {
+        int32_t partition = topic->partitions[i], epoch = topic->epochs[i], k = i;
+        for (; k > 0 && topic->partitions[k - 1] > partition; k--) {
+            topic->partitions[k] = topic->partitions[k - 1];
+            topic->epochs[k] = topic->epochs[k - 1];
+        }
+        topic->partitions[k] = partition;
+        topic->epochs[k] = epoch;
+    }
+}
+
+void partition_set_sort(struct partition_set *set)
+{
+    for (int32_t i = 0; i < set->topic_count; i++)
+        sort_topic(&set->topics[i]);
+}
+
+/* One block: the topics, then the numbers of each. */
+struct partition_set partition_set_own(const struct partition_set *set)
+{
+    size_t numbers = 0, topics_size = (size_t)set->topic_count * sizeof(*set->topics);
+    for (int32_t i = 0; i < set->topic_count; i++)
+        numbers += 2 * (size_t)set->topics[i].count;
+    struct partition_set copy = { 0 };
+    if (set->topic_count == 0)
+        return copy;
+    copy.topics = memory_take_raw(topics_size + numbers * sizeof(int32_t));
+    copy.topic_count = copy.topic_capacity = set->topic_count;
+    int32_t *at = (int32_t *)(void *)(copy.topics + set->topic_count);
+    for (int32_t i = 0; i < set->topic_count; i++) {
+        const struct partition_set_topic *topic = &set->topics[i];
+        size_t size = (size_t)topic->count * sizeof(int32_t);
+        copy.topics[i] = (struct partition_set_topic){ .id = topic->id,
+            .count = topic->count,
+            .capacity = topic->count,
+            .partitions = at,
+            .epochs = at + topic->count };
+        memcpy(at, topic->partitions, size);
+        memcpy(at + topic->count, topic->epochs, size);
+        at += 2 * topic->count;
+    }
+    return copy;
+}
+
+void partition_set_give(struct partition_set *set)
+{
+    memory_give(set->topics);
+    *set = (struct partition_set){ 0 };
+}
+
+const struct partition_set_topic *partition_set_topic(
+    const struct partition_set *set, struct uuid id)
+{
+    for (int32_t i = 0; i < set->topic_count; i++)
+        if (uuid_equal(set->topics[i].id, id))
+            return &set->topics[i];
+    return NULL;
+}
+
+const int32_t *partition_set_epoch(const struct partition_set_topic *topic, int32_t partition)
+{
+    int32_t low = 0, high = topic->count;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (topic->partitions[middle] < partition)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < topic->count && topic->partitions[low] == partition ? &topic->epochs[low] : NULL;
+}
+
+bool partition_set_has(const struct partition_set *set, struct uuid id, int32_t partition)
+{
+    const struct partition_set_topic *topic = partition_set_topic(set, id);
+    return topic != NULL && partition_set_epoch(topic, partition) != NULL;
+}
+
+bool partition_set_is_empty(const struct partition_set *set)
+{
+    return set->topic_count == 0;
+}
+
+bool partition_set_equal(
+    const struct partition_set *one, const struct partition_set *other, bool with_epochs)
+{
+    if (one->topic_count != other->topic_count)
+        return false;
+    for (int32_t i = 0; i < one->topic_count; i++) {
+        const struct partition_set_topic *a = &one->topics[i];
+        const struct partition_set_topic *b =
+            i < other->topic_count && uuid_equal(other->topics[i].id, a->id)
+                ? &other->topics[i]
+                : partition_set_topic(other, a->id);
+        size_t size = (size_t)a->count * sizeof(int32_t);
+        if (b == NULL || a->count != b->count || memcmp(a->partitions, b->partitions, size) != 0)
+            return false;
+        if (with_epochs && memcmp(a->epochs, b->epochs, size) != 0)
+            return false;
+    }
+    return true;
+}
