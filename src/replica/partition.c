@@ -42,12 +42,19 @@ static void fail_list(struct append **list, enum error error)
     }
 }
 
+static void tell_machine(struct partition *partition)
+{
+    if (partition->machine != NULL)
+        partition->machine->moved(partition->machine);
+}
+
 static void wake_watches(struct partition *partition)
 {
     struct partition_watch *watch, *next;
 
     DL_FOREACH_SAFE(partition->watches, watch, next)
         watch->moved(watch);
+    tell_machine(partition);
 }
 
 static void advance_high_watermark(struct partition *partition)
@@ -80,6 +87,7 @@ static void durable_moved(struct task *task)
     if (!broken(watermark_stays))
         advance_high_watermark(partition);
     record_deletions_look(partition);
+    tell_machine(partition);
 }
 
 static int append_order(const struct append *a, const struct append *b)
@@ -142,6 +150,7 @@ static void write_staged(struct task *task)
     if (!partition->settings.page_cache && log_durable_end(log) < log_end(log))
         log_want_flush(log);
     advance_high_watermark(partition);
+    tell_machine(partition);
 }
 
 struct partition *partition_create(struct loop *loop, struct partition_key key, struct log *log,
@@ -192,6 +201,10 @@ void partition_destroy(struct partition *partition, enum error error, bool delet
         DL_DELETE(partition->watches, watch);
         watch->partition = NULL;
     }
+    if (partition->machine != NULL) {
+        partition->machine->partition = NULL;
+        tell_machine(partition);
+    }
     if (partition->log != NULL) {
         log_set_durable_task(partition->log, NULL);
         if (delete_log) {
@@ -228,6 +241,7 @@ void partition_retire(struct partition *partition)
         move_pause(partition->move);
     log_close(partition->log);
     partition->log = NULL;
+    tell_machine(partition);
 }
 
 void partition_note_damage(struct partition *partition, int64_t segment_base, int64_t position)
@@ -306,17 +320,23 @@ static bool check_producer(const struct partition *partition, struct append *app
     return false;
 }
 
+int64_t partition_stage(struct partition *partition, struct buffer *buffer, uint8_t *batch, const struct batch_header *header)
+{
+    int64_t base_offset;
+
+    log_stage(partition->log, buffer, batch, header, partition->leader_epoch, loop_wall_ms(partition->loop), &base_offset);
+    loop_finish(partition->loop, FINISH_WRITE, &partition->write);
+    return base_offset;
+}
+
 static void stage(struct partition *partition, struct append *append, struct buffer *buffer, uint8_t *batch,
     const struct batch_header *header)
 {
-    int64_t wall_ms = loop_wall_ms(partition->loop);
-
-    log_stage(partition->log, buffer, batch, header, partition->leader_epoch, wall_ms, &append->base_offset);
+    append->base_offset = partition_stage(partition, buffer, batch, header);
     append->last_offset = append->base_offset + header->last_offset_delta;
     append->append_time_ms = batch_is_log_append_time(header) ? header->max_timestamp : -1;
     append->partition = partition;
     append->is_staged = true;
-    loop_finish(partition->loop, FINISH_WRITE, &partition->write);
     DL_APPEND(partition->staged, append);
 }
 

@@ -79,6 +79,8 @@ struct partition {
     struct append *waiting; /* for the high watermark, in order of last_offset */
     struct record_deletion *deletions; /* that are not durable yet */
     struct partition_watch *watches;
+    struct partition_watch *machine; /* on its log (replica/partition_machine.h): told also of writes that ended and of
+                                        what became durable; NULL: none */
     struct task write, durable;
     UT_hash_handle hh; /* of the shard's table */
 };
@@ -104,6 +106,9 @@ enum error partition_check(const struct partition *partition, int32_t current_le
 /* True: done() follows, later. False: append->error is set already and done() is not called. */
 bool partition_append(struct partition *partition, struct append *append, struct decompressor *decompressor,
     struct arena *arena);
+/* One batch that this node made itself, in order of call; what becomes of it the log's end says after the pass. The
+ * partition has been checked. Returns the batch's offset. */
+int64_t partition_stage(struct partition *partition, struct buffer *buffer, uint8_t *batch, const struct batch_header *header);
 void partition_append_cancel(struct append *append); /* nobody waits for it any more: done() is not called; it is written all the same */
 static inline bool partition_append_waits(const struct append *append) { return append->partition != NULL; }
 

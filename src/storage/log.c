@@ -441,6 +441,11 @@ int64_t log_durable_end(const struct log *log)
 {
     return log->durable_end;
 }
+int64_t log_segment_base(const struct log *log, int64_t offset)
+{
+    int32_t place = log_segment_at(log, offset);
+    return log->segments[place < 0 ? 0 : place].base_offset;
+}
 uint32_t log_generation(const struct log *log)
 {
     return log->generation;

@@ -151,6 +151,7 @@ int64_t log_end(const struct log *log); /* written */
 int64_t log_staged_end(const struct log *log);
 int64_t log_durable_end(const struct log *log);
 int64_t log_size(struct log *log); /* bytes of all segments; may stat them the first time */
+int64_t log_segment_base(const struct log *log, int64_t offset); /* of the segment that holds it */
 uint32_t log_generation(const struct log *log); /* bumped when written offsets were taken away */
 bool log_names_are_durable(const struct log *log); /* of its files, and its own */
 struct flusher *log_flusher(const struct log *log);
