@@ -211,7 +211,8 @@ static enum error delete_one(
 {
     if (group->kind->subscribes(group, topic))
         return ERROR_GROUP_SUBSCRIBED_TO_TOPIC;
-    if (image_partition(image_topic_by_name(decider->request->image, topic), partition) == NULL)
+    const struct image_topic *known = image_topic_by_name(decider->request->image, topic);
+    if (known == NULL || image_partition(known, partition) == NULL)
         return ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     if (offset_find(group, topic, partition) != NULL)
         remove_offset(decider, group, topic, partition);

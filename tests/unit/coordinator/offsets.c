@@ -172,16 +172,18 @@ void test_offsets__are_deleted_one_by_one_and_with_their_group(void)
     for (int32_t i = 2; i >= 0; i--)
         assert_int_equal(commit("g", "orders", i, i), ERROR_NONE);
     struct offset_delete_request_partition asked[] = { { 1 }, { 7 } };
-    struct offset_delete_request_topic of = {
-        .name = STR("orders"), .partitions = asked, .partitions_count = 2
+    struct offset_delete_request_topic of[] = {
+        { .name = STR("orders"), .partitions = asked, .partitions_count = 2 },
+        { .name = STR("nothing"), .partitions = asked, .partitions_count = 1 }
     };
     struct offset_delete_request request = {
-        .group_id = STR("g"), .topics = &of, .topics_count = 1
+        .group_id = STR("g"), .topics = of, .topics_count = 2
     };
     struct offset_delete_response response = { 0 };
     office_ask(&office, COORDINATOR_OFFSET_DELETE, 0, &request, &response);
     assert_int_equal(response.topics[0].partitions[0].error_code, ERROR_NONE);
     assert_int_equal(response.topics[0].partitions[1].error_code, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_int_equal(response.topics[1].partitions[0].error_code, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     assert_int_equal(fetch("g", "orders", 1).committed_offset, -1);
     assert_int_equal(fetch("g", "orders", 2).committed_offset, 2);
     office_check_replay(&office);
