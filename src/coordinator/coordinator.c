@@ -6,11 +6,13 @@
 #include "base/container.h"
 #include "base/memory.h"
 #include "coordinator/decide.h"
+#include "coordinator/group_classic.h"
 #include "coordinator/group_consumer.h"
 #include "coordinator/group_unserved.h"
 #include "coordinator/groups.h"
 #include "coordinator/offsets.h"
 #include "coordinator/record.h"
+#include "wire/gen/group_metadata_record.h"
 #include "wire/gen/legacy_offset_commit_record.h"
 #include "wire/gen/offset_commit_record.h"
 
@@ -60,11 +62,16 @@ static void decide_tick(struct group_decider *decider)
 }
 
 static void (*const deciders[])(struct group_decider *) = {
+    [COORDINATOR_JOIN_GROUP] = decide_join_group,
+    [COORDINATOR_SYNC_GROUP] = decide_sync_group,
+    [COORDINATOR_HEARTBEAT] = decide_classic_heartbeat,
+    [COORDINATOR_LEAVE_GROUP] = decide_leave_group,
     [COORDINATOR_CONSUMER_GROUP_HEARTBEAT] = decide_consumer_group_heartbeat,
     [COORDINATOR_OFFSET_COMMIT] = decide_offset_commit,
     [COORDINATOR_OFFSET_FETCH] = decide_offset_fetch,
     [COORDINATOR_OFFSET_DELETE] = decide_offset_delete,
     [COORDINATOR_DELETE_GROUP] = decide_delete_group,
+    [COORDINATOR_DESCRIBE_GROUP] = decide_describe_group,
     [COORDINATOR_CONSUMER_GROUP_DESCRIBE] = decide_consumer_group_describe,
     [COORDINATOR_LIST_GROUPS] = decide_list_groups,
     [COORDINATOR_TICK] = decide_tick,
@@ -95,6 +102,8 @@ static bool apply_record(struct coordinator *coordinator, int64_t offset,
     int16_t type = record->schema->type;
     if (type == OFFSET_COMMIT_RECORD_TYPE || type == LEGACY_OFFSET_COMMIT_RECORD_TYPE)
         offset_apply(coordinator, offset, record, producer_id);
+    else if (type == GROUP_METADATA_RECORD_TYPE)
+        group_metadata_apply(coordinator, record);
     else if (consumer_group_knows(type))
         return consumer_group_apply(coordinator, record);
     else if (unserved_group_knows(type))

@@ -50,7 +50,7 @@ struct group_kind {
     int64_t (*empty_since_ms)(
         const struct group *group); /* wall; -1: offsets age from their commit */
     void (*remove)(struct group_decider *decider,
-        const struct group *group);                         /* tombstones for all that it keeps */
+        const struct group *group); /* tombstones for all that it keeps; of a simple group, too */
     void (*loaded)(struct group *group, int64_t steady_ms); /* live state begins */
     void (*dump)(const struct group *group, struct rsm_decision *out_records);
     void (*free)(struct group *group); /* what it keeps; the group stays */

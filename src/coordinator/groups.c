@@ -13,8 +13,7 @@ enum { RECORDS_PER_DECISION = 1000 };
 static void remove_group(struct group_decider *decider, const struct group *group)
 {
     decide_offsets_gone(decider, group);
-    if (group->kept != NULL)
-        group->kind->remove(decider, group);
+    group->kind->remove(decider, group);
 }
 
 void decide_delete_group(struct group_decider *decider)
@@ -71,7 +70,7 @@ void decide_expire(struct group_decider *decider)
         if (group->kind->keeps_offsets)
             continue;
         bool is_over = decide_offsets_expire(decider, group) == 0 && group->kind->is_empty(group);
-        if (is_over && group->kept != NULL)
+        if (is_over)
             group->kind->remove(decider, group);
     }
 }

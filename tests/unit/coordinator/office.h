@@ -17,7 +17,7 @@ struct office {
     struct rsm_record records[OFFICE_RECORDS];
     int32_t count;
     int64_t steady_ms, wall_ms;
-    uint8_t last_id;            /* of the ids that are given to new members */
+    uint32_t last_id;           /* of the ids that are given to new members */
     int32_t member_total;       /* of the node, as it says */
     bool refuses, commits_late; /* the log: every append; until office_commit() */
 };
@@ -114,13 +114,15 @@ static inline struct question *office_submit(struct office *office,
     enum coordinator_request_type type, int16_t version, const void *request, void *response)
 {
     struct question *question = arena_take(&office->arena, sizeof(*question));
+    struct uuid fresh_id = { 0 };
+    store_u32(&fresh_id.bytes[12], ++office->last_id);
     question->request = (struct coordinator_request){ .type = type,
         .version = version,
         .request = request,
         .response = response,
         .steady_ms = office->steady_ms,
         .wall_ms = office->wall_ms,
-        .fresh_id = { { [15] = ++office->last_id } },
+        .fresh_id = fresh_id,
         .member_total = office->member_total,
         .client_id = STR("client"),
         .client_host = STR("/127.0.0.1"),
