@@ -69,16 +69,17 @@ static enum error may_delete(const struct group *group)
     return state_of(group) == CLASSIC_EMPTY ? ERROR_NONE : ERROR_NON_EMPTY_GROUP;
 }
 
-/* What members of other protocols subscribe to is not known. */
 static enum error may_delete_offsets(const struct group *group)
 {
     return is_of_consumers(group) ? ERROR_NONE : may_delete(group);
 }
 
+/* What members of other protocols read is not known: it may be anything. */
 static bool subscribes(const struct group *group, struct str topic)
 {
-    (void)topic;
-    return state_of(group) != CLASSIC_EMPTY;
+    if (state_of(group) == CLASSIC_EMPTY)
+        return false;
+    return !is_of_consumers(group) || classic_group_subscribes(group->classic, topic);
 }
 
 static bool is_empty(const struct group *group)

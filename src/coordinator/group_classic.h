@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Groups of the classic protocol (KIP-62, 345, 389, 394, 559, 800, 814): members join, the leader
- * among them assigns, and everybody syncs. Only what GroupMetadata records say is replicated: it is
- * written when the leader has assigned, when the last member has left, and when a static member
- * takes over from its older self. The rest is live: who is joining, who waits for an answer,
- * deadlines. */
+ * among them assigns, and everybody syncs. Only what GroupMetadata records say is replicated: one
+ * is written when the leader has assigned, when the last member has left, when a static member
+ * takes over from its older self, and when a group is new and its first member is told an id. The
+ * rest is live: who is joining, who waits for an answer, deadlines. */
 #pragma once
 #include "coordinator/group.h"
 

@@ -139,6 +139,7 @@ static void count_protocols(struct classic_member *member, int32_t by)
 {
     struct classic_group *group = member->group;
     uint64_t this_count = ++group->counts;
+    classic_topics_forget(group);
     for (int32_t i = 0; i < member->protocol_count; i++) {
         struct classic_support *support = support_make(group, member->protocols[i].name);
         if (support->counted == this_count)

@@ -67,6 +67,8 @@ struct classic_group {
     struct classic_pending *pending;          /* map by id */
     struct classic_support *supports;         /* map by name */
     uint64_t counts;
+    struct classic_topic *topics;    /* map by name, of all that members subscribe to... */
+    bool has_topics, has_unreadable; /* ... once somebody asks, as far as it can be read */
     int32_t joining;                 /* members that wait in JoinGroup */
     bool has_new_member;             /* the initial delay may grow */
     int32_t delay_ms, delay_left_ms; /* of the initial rebalance: this one's, and after it */
@@ -126,3 +128,9 @@ bool classic_group_supports(
  * in the place of `out` (both may be NULL). */
 struct str classic_group_select_protocol(const struct classic_group *group,
     const struct classic_member *out, const struct classic_member *in);
+
+/* Some member does, by any of its protocols, or by one that cannot be read: consumers only. What
+ * members wish counts while they join, too, so that no offset ages that is about to be asked for.
+ */
+bool classic_group_subscribes(struct classic_group *group, struct str topic);
+void classic_topics_forget(struct classic_group *group); /* members are others */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "classic.h"
 
+#include "coordinator/offsets.h"
 #include "coordinator/record.h"
 #include "wire/gen/group_metadata_record.h"
 
@@ -717,5 +718,64 @@ void test_classic__a_simple_group_becomes_one_with_members(void)
     assert_int_equal(delete_group(&office, "s"), ERROR_NONE);
     assert_int_equal(office.count, before + 2);
     assert_null(group_find(&office.coordinator, STR("s")));
+    end();
+}
+
+static enum error delete_offset(const char *topic)
+{
+    struct offset_delete_request_partition asked = { 0 };
+    struct offset_delete_request_topic of = {
+        .name = str_from(topic), .partitions = &asked, .partitions_count = 1
+    };
+    struct offset_delete_request request = {
+        .group_id = STR("g"), .topics = &of, .topics_count = 1
+    };
+    struct offset_delete_response response = { 0 };
+    office_ask(&office, COORDINATOR_OFFSET_DELETE, 0, &request, &response);
+    assert_int_equal(response.error_code, ERROR_NONE);
+    return (enum error)response.topics[0].partitions[0].error_code;
+}
+
+/* What members read must not go, by an administrator or by age. */
+void test_classic__offsets_of_subscribed_topics_are_kept(void)
+{
+    bool more;
+    begin();
+    office_add_topic(&office, "bills", 1);
+    struct wish wish = { .topics = { "bills", "cards" }, .session_ms = 1800000 };
+    struct team team = team_form(1, wish);
+    assert_int_equal(commit(&office, "g", team.ids[0], 1, NULL), ERROR_NONE); /* of orders */
+    assert_int_equal(delete_offset("bills"), ERROR_GROUP_SUBSCRIBED_TO_TOPIC);
+    assert_int_equal(delete_offset("orders"), ERROR_NONE);
+    assert_null(group_find(&office.coordinator, STR("g"))->offsets);
+    assert_int_equal(commit(&office, "g", team.ids[0], 1, NULL), ERROR_NONE);
+    wish.topics[1] = "orders";
+    team_join(&team, wish);
+    team_sync(&team, 2);
+    for (int i = 0; i < 700; i++) {
+        office_pass_time(&office, 1000000);
+        assert_int_equal(heartbeat(&office, "g", team.ids[0], 2, NULL), ERROR_NONE);
+    }
+    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, &more);
+    assert_non_null(offset_find(group_find(&office.coordinator, STR("g")), STR("orders"), 0));
+    wish.topics[1] = NULL;
+    team_join(&team, wish);
+    team_sync(&team, 3);
+    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, &more);
+    assert_null(offset_find(group_find(&office.coordinator, STR("g")), STR("orders"), 0));
+    move(&office);
+    assert_int_equal(delete_offset("bills"), ERROR_GROUP_SUBSCRIBED_TO_TOPIC);
+    assert_int_equal(leave(&office, "g", team.ids[0], NULL), ERROR_NONE);
+    assert_int_equal(delete_offset("bills"), ERROR_NONE);
+    end();
+}
+
+/* One that cannot be read may be of anything. */
+void test_classic__an_unreadable_subscription_keeps_all_offsets(void)
+{
+    begin();
+    struct team team = team_form(1, (struct wish){ 0 });
+    assert_int_equal(delete_offset("orders"), ERROR_GROUP_SUBSCRIBED_TO_TOPIC);
+    leave(&office, "g", team.ids[0], NULL);
     end();
 }

@@ -4,6 +4,8 @@
 #pragma once
 #include "coordinator/group.h"
 #include "office.h"
+#include "wire/encode.h"
+#include "wire/gen/consumer_protocol_subscription_record.h"
 #include "wire/gen/describe_groups.h"
 #include "wire/gen/heartbeat.h"
 #include "wire/gen/join_group.h"
@@ -20,10 +22,28 @@ struct wish {
     const char *type;         /* NULL: consumer */
     const char *protocols[3]; /* none: range */
     const char *subscription; /* NULL: "all" */
+    const char *topics[3];    /* what a consumer would say in the place of that */
     bool no_protocols;
     int32_t session_ms, rebalance_ms; /* 0: 10 s, 60 s */
     int16_t version;                  /* 0: 9; -1: 0 */
 };
+
+/* As consumers put it, in version 1. */
+static inline struct bytes subscription_blob(struct office *office, const char *const topics[3])
+{
+    struct str names[3];
+    struct consumer_protocol_subscription_record record = { .topics = names };
+    const struct message_schema *schema = &consumer_protocol_subscription_record_schema;
+    while (record.topics_count < 3 && topics[record.topics_count] != NULL) {
+        names[record.topics_count] = str_from(topics[record.topics_count]);
+        record.topics_count++;
+    }
+    size_t size = message_size(schema, 1, &record);
+    uint8_t *blob = arena_take(&office->arena, 2 + size);
+    store_i16(blob, 1);
+    message_encode(schema, 1, &record, blob + 2, size, NULL);
+    return (struct bytes){ blob, 2 + size };
+}
 
 static inline struct question *join(
     struct office *office, const char *group, struct str member_id, struct wish wish)
@@ -52,7 +72,9 @@ static inline struct question *join(
         const char *subscription = wish.subscription == NULL ? "all" : wish.subscription;
         request->protocols[i].name = str_from(wish.protocols[i]);
         request->protocols[i].metadata =
-            (struct bytes){ (const uint8_t *)subscription, strlen(subscription) };
+            wish.topics[0] != NULL
+                ? subscription_blob(office, wish.topics)
+                : (struct bytes){ (const uint8_t *)subscription, strlen(subscription) };
         request->protocols_count++;
     }
     return office_submit(office, COORDINATOR_JOIN_GROUP, version, request, response);
