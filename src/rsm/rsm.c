@@ -28,7 +28,12 @@ void rsm_decision_release(
     assert(request->is_held);
     request->is_held = false;
     request->error = error;
-    LL_APPEND2(decision->released, request, next_released);
+    request->next_released = NULL;
+    if (decision->released == NULL)
+        decision->released = request;
+    else
+        decision->last_released->next_released = request;
+    decision->last_released = request;
 }
 
 void rsm_init(struct rsm *rsm, struct rsm_machine *machine, enum error lost_error)

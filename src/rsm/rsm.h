@@ -29,7 +29,7 @@ struct rsm_decision {
     struct rsm_record *records;
     int32_t record_count, record_capacity;
     size_t record_bytes;
-    struct rsm_request *released; /* held before; answered with this decision */
+    struct rsm_request *released, *last_released; /* held before; answered with this decision */
     bool holds;        /* the request waits until a later decision releases it; adds no records */
     bool upgrades_log; /* the log is to say first, in its own records, that it is of a newer kind */
 };
