@@ -156,8 +156,8 @@ static enum error may_commit_partition(const struct group *group, const struct g
 
 static enum error may_fetch(const struct group *group, const struct group_caller *caller)
 {
-    if (str_is_null(caller->member_id) && caller->epoch < 0)
-        return ERROR_NONE;
+    if (str_is_null(caller->member_id))
+        return caller->epoch < 0 ? ERROR_NONE : ERROR_UNKNOWN_MEMBER_ID;
     const struct consumer_member *member = consumer_member_find(group, caller->member_id);
     if (member == NULL)
         return ERROR_UNKNOWN_MEMBER_ID;

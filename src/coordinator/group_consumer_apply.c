@@ -277,7 +277,7 @@ static void apply_regex(struct group *group, const struct coordinator_record *re
             qsort(value->topics, (size_t)value->topics_count, sizeof(*value->topics), by_name);
         for (int32_t i = 0; i < value->topics_count; i++) {
             regex->topics[i] = str_copy_owned(value->topics[i]);
-            consumer_count_topic(kept, value->topics[i], 1);
+            consumer_count_topic(kept, str_from(regex->topics[i]), 1); /* as it is forgotten */
         }
     }
     consumer_drop_regex_if_unused(kept, regex);

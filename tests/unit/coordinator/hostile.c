@@ -8,6 +8,8 @@
 
 #include "base/prng.h"
 #include "coordinator/record.h"
+#include "wire/gen/consumer_group_metadata_record.h"
+#include "wire/gen/consumer_group_regular_expression_record.h"
 #include "wire/gen/list_groups.h"
 #include "wire/gen/offset_fetch.h"
 
@@ -152,6 +154,41 @@ void test_hostile__types_and_versions_that_nobody_knows_are_skipped_and_counted(
     }
     assert_int_equal(office.coordinator.skipped, skipped);
     check_nothing_is_kept();
+    end();
+}
+
+/* It is counted by that name, and must be forgotten by the same. */
+void test_hostile__a_name_may_hold_a_nul(void)
+{
+    struct str topics[] = { { "in\0side", 7 }, STR("in") };
+    struct consumer_group_regular_expression_record value = { .topics = topics, .topics_count = 2 };
+    struct consumer_group_regular_expression_record_key key = { .group_id = STR("g"),
+        .regular_expression = STR("i.*") };
+    begin();
+    struct rsm_record record = coordinator_record_encode(
+        &office.arena, record_schema_named("consumer_group_regular_expression"), &key, 0, &value);
+    assert_true(replay(record.key, record.value, -1));
+    assert_true(replay(record.key, (struct bytes){ 0 }, -1));
+    assert_true(replay(record.key, record.value, -1));
+    end();
+}
+
+/* Only who is no member at all may leave out its id. */
+void test_hostile__a_member_without_an_id_is_unknown(void)
+{
+    struct consumer_group_metadata_record value = { .epoch = 3 };
+    struct consumer_group_metadata_record_key key = { .group_id = STR("g") };
+    struct offset_fetch_request_group fetch = { .group_id = STR("g"), .topics_count = -1 };
+    begin();
+    struct rsm_record record = coordinator_record_encode(
+        &office.arena, record_schema_named("consumer_group_metadata"), &key, 0, &value);
+    assert_true(replay(record.key, record.value, -1));
+    for (fetch.member_epoch = -1; fetch.member_epoch < 2; fetch.member_epoch++) {
+        struct offset_fetch_response_group fetched = { 0 };
+        office_ask(&office, COORDINATOR_OFFSET_FETCH, 9, &fetch, &fetched);
+        assert_int_equal(
+            fetched.error_code, fetch.member_epoch < 0 ? ERROR_NONE : ERROR_UNKNOWN_MEMBER_ID);
+    }
     end();
 }
 
