@@ -21,7 +21,8 @@ import pack
 HERE = pathlib.Path(__file__).parent
 ENVIRONMENT = dict(os.environ, UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1", ASAN_OPTIONS="detect_leaks=1")
 LIMITS = ["-timeout=20", "-rss_limit_mb=2048", "-malloc_limit_mb=512"]
-TARGETS = {"segment": ["-max_len=16384"],
+TARGETS = {"coordinator": ["-max_len=1024"],
+           "segment": ["-max_len=16384"],
            "settings": ["-max_len=1024", "-use_value_profile=0"]}  # each unknown name is compared with all that there are
 SLACK_SECONDS = 120
 

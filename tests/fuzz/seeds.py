@@ -86,6 +86,54 @@ def batches_of(data):
         at += size
 
 
+def varint(data, at):
+    """(zig-zag number, place behind it)"""
+    bits = shift = 0
+    while True:
+        byte, at, shift = data[at], at + 1, shift + 7
+        bits |= (byte & 127) << (shift - 7)
+        if byte < 128:
+            return bits >> 1 ^ -(bits & 1), at
+
+
+def records_of(batch):
+    """(key, value or None) of a batch that is not compressed."""
+    at = 61
+    for _ in range(int.from_bytes(batch[57:61], "big")):
+        size, at = varint(batch, at)
+        end, at, parts = at + size, at + 1, []
+        for _ in range(2):
+            _, at = varint(batch, at)
+        for _ in range(2):
+            size, at = varint(batch, at)
+            parts.append(batch[at:at + size] if size >= 0 else None)
+            at += max(size, 0)
+        at = end
+        yield parts
+
+
+def coordinator_steps(data):
+    """A partition of __consumer_offsets as steps of the target: each record, and the end of each transaction."""
+    for batch in batches_of(data):
+        is_control, producer = batch[22] & 0x20, 1 + batch[50] % 3 if batch[22] & 0x10 else 0
+        for key, value in records_of(batch):
+            if is_control:
+                yield bytes([4 + 16 * producer, key[3]])
+            elif len(key) < 256 and len(value or b"") < 256:
+                tail = b"\0" if value is None else bytes([1, len(value)]) + value
+                yield bytes([3 + 16 * producer, len(key)]) + key + tail
+
+
+def coordinator_seeds(data):
+    piece = b""
+    for step in coordinator_steps(data):
+        if len(piece) + len(step) > 1024:
+            yield piece
+            piece = b""
+        piece += step
+    yield piece
+
+
 def disk_seeds():
     """(target, input)"""
     partitions = {}
@@ -98,6 +146,9 @@ def disk_seeds():
         if kind is not None and len(data) <= 2 * LARGEST:
             size = len(data).to_bytes(2, "big") if kind < 13 else bytes([len(data) % 256])
             partitions.setdefault(directory, []).append(bytes([kind]) + size + data)
+        if name.endswith(".log") and "__consumer_offsets" in directory:
+            for piece in coordinator_seeds(data):
+                yield "coordinator", piece
         if name.endswith(".log"):
             for batch in list(batches_of(data))[:6]:
                 if len(batch) <= LARGEST:
