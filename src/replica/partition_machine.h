@@ -5,7 +5,8 @@
  * decision is one batch, written whole or not at all; only one that is larger than a batch may be
  * becomes several, of which a crash or a failed write may leave the first ones. All decisions of a
  * pass go into one write, at its end, and are answered when they are durable and below the high
- * watermark.
+ * watermark. What others append there meanwhile, as Kafka lets an administrator, counts from the
+ * next load on.
  *
  * States: OFF not led here, offline or damaged; LOADING the owner is told what the log holds;
  * READY. A write that fails takes records back that were applied, so that state is lost, and loaded

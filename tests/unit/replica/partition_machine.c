@@ -2,7 +2,11 @@
 /* A machine that adds numbers, on the log of a partition in the simulator. */
 #include "replica/partition_machine.h"
 
+#include <errno.h>
+
+#include "base/pace.h"
 #include "io/file.h"
+#include "replica/move.h"
 #include "sim/sim.h"
 #include "storage/flusher.h"
 #include "unit/storage/store.h"
@@ -32,6 +36,7 @@ static struct world {
     int64_t damaged_offset;  /* the adder refuses that one; -1: none */
     int64_t told, most_told; /* records: since the last event, and the most by one */
     int loaded_count, lost_count;
+    bool is_closed;
 } world;
 
 /* One wish: that many records of this size, which add 1 each; 0 only reads. */
@@ -74,7 +79,7 @@ static enum error decide(struct rsm_machine *machine, struct rsm_request *reques
         char *key = arena_format(decision->arena, "key-%lld", (long long)(next_offset + i));
         uint8_t *value = arena_take(decision->arena, wish->value_size);
         for (size_t k = 0; k < wish->value_size; k++)
-            value[k] = (uint8_t)(k * 2654435761u >> 13);
+            value[k] = (uint8_t)(((k + 1) * 0x9e3779b97f4a7c15u ^ k) * 0xbf58476d1ce4e5b9u >> 56);
         value[0] = '1';
         rsm_decision_add(decision,
             (struct rsm_record){ { (uint8_t *)key, strlen(key) }, { value, wish->value_size } });
@@ -168,6 +173,12 @@ static void host(void)
     partition_machine_init(&world.host, &host_type, &world.adder, world.partition, &world.turns);
 }
 
+static void close_host(void)
+{
+    partition_machine_deinit(&world.host);
+    replay_turns_deinit(&world.turns);
+}
+
 /* A new process on what is there. */
 static void boot(int32_t leader_epoch)
 {
@@ -230,6 +241,10 @@ static void note_done(struct rsm_request *request, enum error error)
 {
     struct wish *wish = container_of(request, struct wish, rsm);
     assert_false(wish->is_done);
+    if (error == ERROR_NONE) {
+        assert_true(request->wait_offset <= world.partition->high_watermark);
+        assert_true(request->wait_offset <= log_durable_end(world.partition->log));
+    }
     wish->is_done = true;
     wish->error = error;
 }
@@ -277,8 +292,7 @@ static void check_replay(void)
 {
     struct state live = world.state;
     turn_until_state(MACHINE_READY);
-    partition_machine_deinit(&world.host);
-    replay_turns_deinit(&world.turns);
+    close_host();
     host();
     turn_until_state(MACHINE_READY);
     assert_int_equal(live.sum, world.state.sum);
@@ -346,6 +360,7 @@ void test_partition_machine__answers_when_durable(void)
  * answered when what it saw is durable, even if nobody writes. */
 void test_partition_machine__loads_what_was_appended(void)
 {
+    const struct batch_options plain = batch_options_plain();
     for (int page_cache = 0; page_cache < 2; page_cache++) {
         begin_with(1, page_cache == 1);
         struct wish *early = submit(1);
@@ -367,6 +382,13 @@ void test_partition_machine__loads_what_was_appended(void)
         assert_int_equal(ask(4), ERROR_NONE);
         assert_int_equal(world.state.sum, 14);
         check_replay();
+        partition_lead(world.partition, false, EPOCH + 2);
+        stage_batch(&plain, 2); /* of another hand, to whom written is enough in the one case */
+        while (log_end(world.partition->log) < 16)
+            assert_true(step());
+        partition_lead(world.partition, true, EPOCH + 3);
+        turn_until_state(MACHINE_READY);
+        assert_int_equal(ask(0), ERROR_NONE);
         end();
     }
 }
@@ -458,7 +480,7 @@ void test_partition_machine__compresses_as_told(void)
     store_read(world.partition->log, 2, &header);
     assert_int_equal(batch_codec(&header), CODEC_LZ4);
     add(5000, 10);
-    add(3, 19900);
+    add(3, 19915);
     check_replay();
     assert_int_equal(world.state.sum, 5007);
     end();
@@ -621,6 +643,24 @@ void test_partition_machine__loads_from_the_log_start(void)
     end();
 }
 
+/* What it has been told is not there any more. */
+void test_partition_machine__begins_anew_when_the_log_is_cut(void)
+{
+    begin();
+    for (int i = 0; i < 30; i++)
+        add(100, 1);
+    load_again();
+    while (world.state.records < 1000)
+        assert_true(step());
+    assert_int_equal(log_truncate(world.partition->log, 500), 0);
+    turn_until_state(MACHINE_READY);
+    assert_int_equal(world.state.records, 500);
+    assert_int_equal(ask(1), ERROR_NONE);
+    assert_int_equal(world.state.sum, 501);
+    check_replay();
+    end();
+}
+
 /* What a producer wrote in a transaction is told with its id, and how that ended; what others wrote
  * in the middle of loading is told as well. */
 void test_partition_machine__tells_of_transactions(void)
@@ -653,25 +693,177 @@ void test_partition_machine__tells_of_transactions(void)
     end();
 }
 
-/* A worker reads for it when it is not wanted any more. */
+static void close_now(struct timer *timer)
+{
+    (void)timer;
+    close_host();
+    world.is_closed = true;
+}
+
+/* A worker reads for it when it is not wanted any more, or has just done so in this very pass. */
 void test_partition_machine__may_end_while_the_disk_is_read(void)
 {
-    for (int steps = 0; steps < 12; steps++) {
-        begin();
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        struct timer timer = { .run = close_now };
+        begin_with(seed, false);
+        turn_until_state(MACHINE_READY);
         add(10, 10);
         machine_disk_faults(world.machine)->cold_read = 1000000;
+        sim_faults(world.sim)->pause = 700000;
         load_again();
-        for (int i = 0; i < steps; i++)
-            step();
-        partition_machine_deinit(&world.host);
-        for (int i = 0; i < steps; i++)
-            step();
-        machine_disk_faults(world.machine)->cold_read = 0;
+        timer_set(world.store.loop, &timer,
+            loop_now_us(world.store.loop) + (int64_t)sim_draw(world.sim, 30000));
+        turn_until(&world.is_closed);
+        rest();
         host();
         turn_until_state(MACHINE_READY);
         assert_int_equal(world.state.sum, 10);
         end();
     }
+}
+
+/* Of what the loop would have to wait for a worker reads. */
+void test_partition_machine__leaves_cold_reads_to_a_worker(void)
+{
+    int steps[2] = { 0 };
+    begin();
+    for (int i = 0; i < 10; i++)
+        add(1, 15000);
+    for (int cold = 0; cold < 2; cold++) {
+        machine_disk_faults(world.machine)->cold_read = cold == 1 ? 1000000 : 0;
+        load_again();
+        for (; world.host.state != MACHINE_READY; steps[cold]++)
+            assert_true(step());
+        assert_int_equal(world.state.sum, 10);
+    }
+    assert_true(steps[1] >= steps[0] + 2);
+    end();
+}
+
+/* What is passing, as too many open files, is waited out. */
+void test_partition_machine__tries_again_when_a_read_fails(void)
+{
+    struct disk_faults *faults;
+    begin();
+    add(10, 10);
+    faults = machine_disk_faults(world.machine);
+    faults->fails_with = -EMFILE;
+    faults->fails[DISK_READ] = 1000000;
+    load_again();
+    rest();
+    assert_int_equal(world.host.state, MACHINE_LOADING);
+    assert_true(faults->failures >= 4 && faults->failures <= 6);
+    assert_int_equal(ask(0), ERROR_COORDINATOR_LOAD_IN_PROGRESS);
+    faults->fails[DISK_READ] = 0;
+    turn_until_state(MACHINE_READY);
+    assert_int_equal(world.state.sum, 10);
+    end();
+}
+
+/* One that is told, and how far it has come. */
+struct listener {
+    struct replay_reader reader;
+    int64_t records, others; /* when it ended: of all listeners */
+    bool has_ended;
+};
+static int64_t listened;
+
+static bool listen(
+    struct replay_reader *reader, int64_t offset, struct rsm_record record, int64_t producer_id)
+{
+    struct listener *listener = container_of(reader, struct listener, reader);
+    assert_int_equal(offset, listener->records);
+    assert_int_equal(record.value.size, 1);
+    assert_int_equal(producer_id, -1);
+    listener->records++;
+    listened++;
+    world.told++;
+    return true;
+}
+
+static void listen_to_the_end(
+    struct replay_reader *reader, int status, int64_t segment_base, int64_t position)
+{
+    struct listener *listener = container_of(reader, struct listener, reader);
+    (void)segment_base, (void)position;
+    assert_int_equal(status, 0);
+    listener->has_ended = true;
+    listener->others = listened - listener->records;
+}
+
+/* One slice a pass for all of the loop, and one is told everything before the next begins. */
+void test_partition_machine__takes_turns_with_others(void)
+{
+    struct listener listeners[3] = { 0 };
+    struct replay *replays[3];
+    begin();
+    add(3000, 1);
+    listened = world.most_told = 0;
+    for (int i = 0; i < 3; i++) {
+        listeners[i].reader =
+            (struct replay_reader){ .record = listen, .ended = listen_to_the_end };
+        replays[i] = replay_start(world.partition, &world.turns, &listeners[i].reader);
+    }
+    turn_until(&listeners[0].has_ended);
+    replay_destroy(replays[1]); /* while it waits */
+    turn_until(&listeners[2].has_ended);
+    assert_int_equal(listeners[0].others, 0);
+    assert_int_equal(listeners[0].records, 3000);
+    assert_int_equal(listeners[1].records, 0);
+    assert_int_equal(listeners[2].records, 3000);
+    assert_true(world.most_told <= 600);
+    replay_destroy(replays[0]);
+    replay_destroy(replays[2]);
+    rest();
+    end();
+}
+
+static void note_move(struct move_watch *watch, struct partition *partition)
+{
+    (void)watch, (void)partition;
+}
+
+/* The log that a partition has in another directory takes the place of its own; the machine goes on
+ * without another load, and answers what is durable in both. */
+void test_partition_machine__goes_along_when_its_partition_moves(void)
+{
+    struct log_dir_identity identity = {
+        .cluster_id = "sim", .node_id = 1, .directory_id = { { 2 } }
+    };
+    struct store other = { 0 };
+    struct move_watch watch = { note_move, note_move, note_move };
+    struct pace pace = { 0 };
+    struct move_pace move_pace;
+    struct log *future;
+    char reason[256] = "";
+    begin();
+    log_dir_settings_defaults(&other.settings);
+    assert_int_equal(log_dir_format(world.store.io, "/other", &identity), 0);
+    assert_int_equal(log_dir_open(world.store.loop, "/other", &other.settings, &other.dir, reason,
+                         sizeof(reason)),
+        0);
+    other.flusher = flusher_create(world.store.loop, other.dir);
+    add(10, 10);
+    assert_int_equal(log_create_future(other.flusher, "/other", "topic", 0,
+                         world.partition->key.topic_id, &world.log_settings, &future),
+        0);
+    move_pace_init(&move_pace, world.store.loop, &pace);
+    move_begin(world.partition, future, 1, &watch, &move_pace);
+    for (int i = 0; i < 40; i++)
+        add(1, 3000);
+    rest();
+    assert_int_equal(world.partition->move->stage, MOVE_READY);
+    for (int i = 0; i < 40; i++) /* each write goes to both */
+        add(1, 3000);
+    move_finish(world.partition->move);
+    rest();
+    assert_null(world.partition->move);
+    assert_ptr_equal(world.partition->log, future);
+    add(2, 10);
+    assert_int_equal(world.state.sum, 92);
+    assert_int_equal(world.loaded_count, 1);
+    check_replay();
+    end();
 }
 
 /* ---- Random histories. ---- */
