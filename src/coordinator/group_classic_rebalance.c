@@ -7,8 +7,7 @@
 #include "coordinator/group_classic_record.h"
 #include "wire/gen/sync_group.h"
 
-/* A rebalance to which nobody came (only static members are left) is tried again: a client can have
- * chosen any rebalance timeout. */
+/* At least, between two tries of what did not come to anything. */
 enum { RETRY_MS = 1000 };
 
 static void begin_joining(struct group_decider *decider, struct classic_group *group);
@@ -162,7 +161,6 @@ static void session_passed(struct group_decider *decider, struct deadline *deadl
     if (member == group->successor) { /* the log did not take it */
         group->successor = NULL;
         classic_member_destroy(member);
-        classic_group_drop_if_unused(group);
         return;
     }
     bool waits = member->join != NULL || member->sync != NULL;
@@ -235,11 +233,25 @@ static bool elect_leader(struct classic_group *group)
     return leader != NULL;
 }
 
+static void empty_passed(struct group_decider *decider, struct deadline *deadline);
+
+/* Said again until the log has taken it: else it would bring back members that are long gone. */
+static void record_empty(struct group_decider *decider, struct classic_group *group)
+{
+    arm(group, decider->steady_ms + RETRY_MS, empty_passed);
+    classic_group_record(decider, group, NULL, NULL);
+}
+
+static void empty_passed(struct group_decider *decider, struct deadline *deadline)
+{
+    record_empty(decider, container_of(deadline, struct classic_group, deadline));
+}
+
 static void become_empty(struct group_decider *decider, struct classic_group *group)
 {
     enter(decider, group, CLASSIC_EMPTY);
     classic_group_set_text(&group->protocol, STR(""));
-    classic_group_record(decider, group, NULL, NULL);
+    record_empty(decider, group);
 }
 
 static void begin_generation(struct group_decider *decider, struct classic_group *group)
@@ -265,7 +277,8 @@ static void join_phase_passed(struct group_decider *decider, struct deadline *de
     end_joining(decider, container_of(deadline, struct classic_group, deadline));
 }
 
-/* Static members are let stay until their session ends: they come back. */
+/* Static members are let stay until their session ends: they come back. If only such are left, and
+ * none has, it is tried again, whatever time the clients have chosen for it. */
 static void end_joining(struct group_decider *decider, struct classic_group *group)
 {
     struct classic_member *member, *next;

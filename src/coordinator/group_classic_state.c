@@ -40,7 +40,7 @@ void classic_group_free(struct group *owner)
 void classic_group_drop_if_unused(struct classic_group *group)
 {
     bool is_used = group->state != CLASSIC_EMPTY || group->written != NULL ||
-                   group->pending != NULL || group->successor != NULL;
+                   group->generation > 0 || group->pending != NULL;
     if (!is_used)
         group_end(group->owner);
 }

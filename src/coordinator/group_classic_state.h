@@ -72,12 +72,12 @@ struct classic_group {
     int32_t joining;                 /* members that wait in JoinGroup */
     bool has_new_member;             /* the initial delay may grow */
     int32_t delay_ms, delay_left_ms; /* of the initial rebalance: this one's, and after it */
-    struct deadline deadline;        /* of the join phase or the sync phase */
+    struct deadline deadline;        /* of the phase; in Empty, until the log has that */
 };
 
 struct classic_group *classic_group_make(struct group *group); /* or finds it */
 void classic_group_free(struct group *group);
-/* Has neither a record nor anybody who is to join: ended, and may be gone. */
+/* Has had no generation, no record, and has nobody who is to join: ended, and may be gone. */
 void classic_group_drop_if_unused(struct classic_group *group);
 
 static inline int32_t classic_group_size(const struct classic_group *group)

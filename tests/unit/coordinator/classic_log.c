@@ -91,6 +91,43 @@ void test_classic_log__a_sync_that_was_refused_is_waited_for_again(void)
     end();
 }
 
+/* A log that did not hear that the last member left would bring it back. */
+void test_classic_log__a_group_that_became_empty_is_recorded_in_the_end(void)
+{
+    begin();
+    struct team team = team_form(1, (struct wish){ 0 });
+    office.refuses = true;
+    assert_int_equal(leave(&office, "g", team.ids[0], NULL), ERROR_COORDINATOR_NOT_AVAILABLE);
+    office_pass_time(&office, 5000);
+    assert_true(is_state(&office, "g", "Empty"));
+    assert_int_equal(last_record()->members_count, 1);
+    office.refuses = false;
+    office_pass_time(&office, 1000);
+    assert_int_equal(last_record()->members_count, 0);
+    assert_int_equal(last_record()->generation, 2);
+    assert_true(coordinator_deadline(&office.coordinator) == INT64_MAX);
+    move(&office);
+    assert_true(is_state(&office, "g", "Empty"));
+    end();
+}
+
+/* Not even if the log has none of it. */
+void test_classic_log__a_generation_is_not_given_twice(void)
+{
+    begin();
+    struct question *first = join(&office, "g", STR(""), (struct wish){ .version = 3 });
+    office_pass_time(&office, 3000);
+    assert_int_equal(joined(first)->generation_id, 1);
+    office.refuses = true;
+    leave(&office, "g", joined(first)->member_id, NULL);
+    office.refuses = false;
+    assert_int_equal(office.count, 0);
+    struct question *second = join(&office, "g", STR(""), (struct wish){ .version = 3 });
+    office_pass_time(&office, 3000);
+    assert_int_equal(joined(second)->generation_id, 3);
+    end();
+}
+
 /* Nobody may act on what a crash could still take back. */
 void test_classic_log__an_assignment_is_told_when_it_is_committed(void)
 {
