@@ -13,11 +13,15 @@
 #include "wire/encode.h"
 #include "wire/gen/consumer_group_describe.h"
 #include "wire/gen/consumer_group_heartbeat.h"
+#include "wire/gen/heartbeat.h"
+#include "wire/gen/join_group.h"
+#include "wire/gen/leave_group.h"
 #include "wire/gen/list_groups.h"
 #include "wire/gen/offset_commit.h"
 #include "wire/gen/offset_delete.h"
 #include "wire/gen/offset_fetch.h"
 #include "wire/gen/partition_record.h"
+#include "wire/gen/sync_group.h"
 #include "wire/gen/topic_record.h"
 
 enum { MOST_ENTRIES = 1000, MOST_STEPS = 200, PRODUCERS = 3, GROUPS_SINCE = 8 };
@@ -161,7 +165,12 @@ static void ask_message(struct run *run, struct input *input)
     static const struct {
         enum coordinator_request_type type;
         const struct message_schema *request, *response;
+        int16_t since; /* the version that the coordinator is asked in at least */
     } questions[] = {
+        { COORDINATOR_JOIN_GROUP, &join_group_request_schema, &join_group_response_schema },
+        { COORDINATOR_SYNC_GROUP, &sync_group_request_schema, &sync_group_response_schema },
+        { COORDINATOR_HEARTBEAT, &heartbeat_request_schema, &heartbeat_response_schema },
+        { COORDINATOR_LEAVE_GROUP, &leave_group_request_schema, &leave_group_response_schema, 3 },
         { COORDINATOR_CONSUMER_GROUP_HEARTBEAT, &consumer_group_heartbeat_request_schema,
             &consumer_group_heartbeat_response_schema },
         { COORDINATOR_OFFSET_COMMIT, &offset_commit_request_schema, &offset_commit_response_schema },
@@ -170,7 +179,8 @@ static void ask_message(struct run *run, struct input *input)
     };
     int which = input_byte(input) % (int)(sizeof(questions) / sizeof(*questions));
     const struct message_schema *schema = questions[which].request, *answer = questions[which].response;
-    int16_t version = (int16_t)(schema->min_version + input_byte(input) % (schema->max_version - schema->min_version + 1));
+    int16_t first = questions[which].since > schema->min_version ? questions[which].since : schema->min_version;
+    int16_t version = (int16_t)(first + input_byte(input) % (schema->max_version - first + 1));
     void *response = arena_take(&run->arena, answer->shape->size);
     message_defaults(answer, response);
     submit(run, questions[which].type, version, message_draw(schema, version, input, &words, &run->arena), response);
