@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Subscriptions by expression. The matcher here takes a text as the beginning of a name. */
+#include "coordinator/group_consumer.h"
+
+#include <stdio.h>
+
+#include "consumer_client.h"
+#include "wire/gen/remove_topic_record.h"
+
+static struct office office;
+static struct client one, two;
+
+static bool match_beginning(struct coordinator *coordinator, struct str regex,
+    const struct image *image, struct arena *arena, struct str **out_names, int32_t *out_count)
+{
+    (void)coordinator;
+    if (str_is(regex, "["))
+        return false;
+    *out_names = arena_take_array(arena, (size_t)image_topic_count(image), sizeof(struct str));
+    *out_count = 0;
+    struct str name = { 0 };
+    for (const struct image_topic *topic; (topic = image_topic_after(image, name)) != NULL;) {
+        name = topic->name;
+        if (str_starts(name, regex))
+            (*out_names)[(*out_count)++] = name;
+    }
+    return true;
+}
+
+static struct client client(const char *id, const char *regex)
+{
+    return (struct client){ .group = "g", .id = id, .subscription = "", .regex = regex };
+}
+
+static void begin(void)
+{
+    office_init(&office);
+    office.coordinator.match_topics = match_beginning;
+    office_add_topic(&office, "apples", 2);
+    office_add_topic(&office, "bananas", 2);
+    one = client("one", "a");
+    two = client("two", "a");
+}
+
+static void end(void)
+{
+    office_check_replay(&office);
+    office_deinit(&office);
+}
+
+static const struct consumer_group *kept(void)
+{
+    return office_group(&office, "g")->consumer;
+}
+
+void test_consumer_regex__what_matches_is_subscribed_to(void)
+{
+    begin();
+    client_join(&office, &one);
+    assert_string_equal(types_since(&office, 0), "5 16 3 7 6 8");
+    assert_int_equal(client_count(&one), 2);
+    assert_true(one.has[0][0] && one.has[0][1]);
+    const struct consumer_group_regular_expression_record *resolved = record_at(&office, 1).value;
+    assert_int_equal(resolved->topics_count, 1);
+    assert_int_equal(resolved->timestamp, office.wall_ms);
+    assert_int_equal(resolved->version, cluster_image(&office.cluster)->offset);
+    int32_t first = office.count;
+    client_join(&office, &two); /* the same expression is not resolved twice */
+    assert_string_equal(types_since(&office, first), "5 3 7 7 6 8");
+    settle(&office, (struct client *[]){ &one, &two }, 2);
+    assert_int_equal(client_count(&one), 1);
+    assert_true(
+        office_group(&office, "g")->kind->subscribes(office_group(&office, "g"), STR("apples")));
+    end();
+}
+
+void test_consumer_regex__a_bad_expression_is_refused(void)
+{
+    begin();
+    one.regex = "[";
+    assert_int_equal(
+        client_say(&office, &one, full_request(&office, &one)), ERROR_INVALID_REGULAR_EXPRESSION);
+    assert_int_equal(office.count, 0);
+    end();
+}
+
+/* Not more often than once a second, for it looks at all topics. */
+void test_consumer_regex__new_topics_are_found(void)
+{
+    begin();
+    one.regex = "";
+    one.subscription = NULL;
+    one.regex = "b";
+    client_join(&office, &one);
+    client_beat(&office, &one);
+    int32_t epoch = kept()->epoch;
+    struct remove_topic_record record = { .topic_id = topic_id(1) };
+    cluster_apply(&office.cluster, &remove_topic_record_schema, 0, &record);
+    client_beat(&office, &one); /* its partitions are gone in any case */
+    assert_int_equal(client_count(&one), 0);
+    assert_int_equal(kept()->epoch, epoch + 1);
+    office_add_topic(&office, "bananas", 3);
+    office_pass_time(&office, 1000);
+    client_beat(&office, &one);
+    client_beat(&office, &one);
+    assert_int_equal(client_count(&one), 3);
+    end();
+}
+
+void test_consumer_regex__an_expression_goes_with_its_last_member(void)
+{
+    begin();
+    client_join(&office, &one);
+    client_join(&office, &two);
+    settle(&office, (struct client *[]){ &one, &two }, 2);
+    assert_int_equal(client_leave(&office, &two, LEFT), ERROR_NONE);
+    assert_int_equal(HASH_COUNT(kept()->regexes), 1);
+    client_beat(&office, &one);
+    one.regex = "b"; /* changes its mind */
+    int32_t first = office.count;
+    assert_int_equal(client_say(&office, &one, full_request(&office, &one)), ERROR_NONE);
+    assert_string_equal(types_since(&office, first), "5 -16 16 3 7 6 8");
+    client_beat(&office, &one);
+    client_beat(&office, &one);
+    assert_true(one.has[1][0] && one.has[1][1] && !one.has[0][0]);
+    first = office.count;
+    assert_int_equal(client_leave(&office, &one, LEFT), ERROR_NONE);
+    assert_string_equal(types_since(&office, first), "-8 -7 -5 -16 3 6"); /* as in Kafka's log */
+    assert_null(kept()->regexes);
+    assert_null(kept()->topics);
+    end();
+}
+
+void test_consumer_regex__names_and_an_expression_add_up(void)
+{
+    begin();
+    one.subscription = "b";
+    client_join(&office, &one);
+    client_join(&office, &two);
+    settle(&office, (struct client *[]){ &one, &two }, 2);
+    assert_true(one.has[1][0] && one.has[1][1]);
+    assert_int_equal(client_count(&two), 2);
+    assert_true(two.has[0][0] && two.has[0][1]);
+    end();
+}
