@@ -256,6 +256,18 @@ static void join_group(struct group_decider *decider, struct classic_group *grou
     classic_group_drop_if_unused(group);
 }
 
+/* A group of consumers of the newer protocol that have all gone makes room. Its end is in the log
+ * before anybody waits in a group in its place, so who asks is to ask again, as a new member. */
+static void refuse_for_kind(struct group_decider *decider, const struct group *group)
+{
+    if (group->kind != &consumer_kind || !group->kind->is_empty(group)) {
+        refuse(decider, ERROR_INCONSISTENT_GROUP_PROTOCOL, STR(""));
+        return;
+    }
+    group->kind->remove(decider, group);
+    refuse(decider, ERROR_UNKNOWN_MEMBER_ID, STR(""));
+}
+
 void decide_join_group(struct group_decider *decider)
 {
     const struct join_group_request *request = decider->request->request;
@@ -265,7 +277,7 @@ void decide_join_group(struct group_decider *decider)
     if (error != ERROR_NONE)
         refuse(decider, error, request->member_id);
     else if (!is_first && group->kind != &classic_kind)
-        refuse(decider, ERROR_INCONSISTENT_GROUP_PROTOCOL, STR(""));
+        refuse_for_kind(decider, group);
     else if (is_first && request->member_id.size > 0)
         refuse(decider, ERROR_UNKNOWN_MEMBER_ID, request->member_id);
     else

@@ -5,6 +5,7 @@
 
 #include "coordinator/offsets.h"
 #include "coordinator/record.h"
+#include "wire/gen/consumer_group_metadata_record.h"
 #include "wire/gen/group_metadata_record.h"
 #include "wire/gen/share_group_metadata_record.h"
 
@@ -331,6 +332,23 @@ void test_classic_log__a_group_of_another_kind_has_no_such_members(void)
     assert_true(is_state(&office, "g", "Empty"));
     replay("group_metadata", &key, 3, NULL);
     assert_true(is_state(&office, "g", "Dead"));
+    office_deinit(&office);
+}
+
+/* Else an application could not go back to the classic protocol. */
+void test_classic_log__an_empty_group_of_consumers_makes_room(void)
+{
+    struct consumer_group_metadata_record_key key = { .group_id = STR("g") };
+    struct consumer_group_metadata_record value = { .epoch = 3 };
+    begin();
+    replay("consumer_group_metadata", &key, 0, &value);
+    assert_int_equal(commit(&office, "g", STR(""), -1, NULL), ERROR_NONE);
+    assert_true(is_state(&office, "g", "Dead")); /* no classic one */
+    struct question *question = join(&office, "g", STR(""), (struct wish){ 0 });
+    assert_int_equal(join_error(question), ERROR_UNKNOWN_MEMBER_ID);
+    assert_true(is_state(&office, "g", "Empty"));
+    team_form(1, (struct wish){ 0 });
+    assert_non_null(offset_find(group_find(&office.coordinator, STR("g")), STR("orders"), 0));
     office_deinit(&office);
 }
 
