@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/setting.h"
 #include "base/str.h"
+#include "coordinator/coordinator.h"
 #include "error.h"
 
 struct cleaner_settings;
@@ -109,6 +110,11 @@ struct node_settings {
     int32_t fetch_session_slots;
     int32_t fetch_max_bytes;
     int32_t max_request_partition_size_limit;
+
+    struct coordinator_settings coordinator;
+    int64_t offsets_check_interval_ms;
+    int32_t offsets_topic_codec, offsets_topic_partitions, offsets_topic_replication_factor;
+    int32_t offsets_topic_segment_bytes;
 
     bool auto_create_topics, delete_topic_enable;
     int32_t num_partitions, default_replication_factor;

@@ -20,6 +20,9 @@ static const struct setting_choice formats[] = { { "text", 0 }, { "logfmt", 1 },
 static const struct setting_choice levels[] = { { "debug", REPORT_DEBUG }, { "info", REPORT_INFO },
     { "warn", REPORT_WARN }, { "error", REPORT_ERROR }, { NULL } };
 
+static const struct setting_choice migration_policies[] = { { "DISABLED", MIGRATION_DISABLED },
+    { "DOWNGRADE", MIGRATION_DOWNGRADE }, { "UPGRADE", MIGRATION_UPGRADE },
+    { "BIDIRECTIONAL", MIGRATION_BIDIRECTIONAL }, { NULL } };
 static const struct setting_choice roles[] = { { "broker" }, { "controller" }, { NULL } };
 
 const struct setting node_setting_rows[] = {
@@ -53,6 +56,35 @@ const struct setting node_setting_rows[] = {
         "Whether topics may be deleted." },
     { "fetch.max.bytes", SETTING_INT32, AT(fetch_max_bytes), "57671680",
         "Most bytes of one answer to a fetch.", SETTING_AT_LEAST(1024) },
+    { "group.consumer.assignment.interval.ms", SETTING_INT32,
+        AT(coordinator.consumer_assignment_interval_ms), "1000",
+        "The least time between two assignments of a group that is larger than "
+        "strom.group.assign.at.once.",
+        SETTING_AT_LEAST(0), .flags = SETTING_LIVE },
+    { "group.consumer.heartbeat.interval.ms", SETTING_INT32, AT(coordinator.consumer_heartbeat_ms),
+        "5000",
+        "How often members of the consumer protocol are told to send a heartbeat when their group "
+        "is "
+        "stable and the node has many members.",
+        SETTING_AT_LEAST(1) },
+    { "group.consumer.max.size", SETTING_INT32, AT(coordinator.consumer_max_size), "2147483647",
+        "Most members of a group of the consumer protocol.", SETTING_AT_LEAST(1) },
+    { "group.consumer.migration.policy", SETTING_CHOICE, AT(coordinator.migration_policy),
+        "bidirectional",
+        "Whether a group may change between the classic and the consumer protocol while it lives.",
+        .choices = migration_policies, .flags = SETTING_ANY_CASE },
+    { "group.consumer.session.timeout.ms", SETTING_INT32, AT(coordinator.consumer_session_ms),
+        "45000",
+        "A member of the consumer protocol that is silent for so long is taken out of its group.",
+        SETTING_AT_LEAST(1) },
+    { "group.initial.rebalance.delay.ms", SETTING_INT32, AT(coordinator.classic_initial_delay_ms),
+        "3000", "How long a new classic group waits for more members before it begins." },
+    { "group.max.session.timeout.ms", SETTING_INT32, AT(coordinator.classic_max_session_ms),
+        "1800000", "The longest session that a member of a classic group may ask for." },
+    { "group.max.size", SETTING_INT32, AT(coordinator.classic_max_size), "2147483647",
+        "Most members of a classic group.", SETTING_AT_LEAST(1) },
+    { "group.min.session.timeout.ms", SETTING_INT32, AT(coordinator.classic_min_session_ms), "6000",
+        "The shortest session that a member of a classic group may ask for." },
     { "listeners", SETTING_LIST, SETTING_NOWHERE, "PLAINTEXT://localhost:9092",
         "Where the node listens, one NAME://host:port for each listener; without one for the "
         "controller, that gets any free port of localhost. A change needs a restart.",
@@ -61,7 +93,8 @@ const struct setting node_setting_rows[] = {
         "How often compacted logs are looked at when there is nothing to clean.",
         SETTING_AT_LEAST(0), .flags = SETTING_LIVE },
     { "log.cleaner.dedupe.buffer.size", SETTING_INT64, AT(cleaner_dedupe_bytes), "134217728",
-        "Memory for the keys of all cleanings together; taken only while they run. More than 1 MiB for "
+        "Memory for the keys of all cleanings together; taken only while they run. More than 1 MiB "
+        "for "
         "each of log.cleaner.threads.",
         .flags = SETTING_LIVE },
     { "log.cleaner.enable", SETTING_BOOL, AT(cleaner_enable), "true",
@@ -124,6 +157,26 @@ const struct setting node_setting_rows[] = {
         SETTING_AT_LEAST(0), .flags = SETTING_REQUIRED },
     { "num.partitions", SETTING_INT32, AT(num_partitions), "1",
         "Partitions of a topic that does not say.", SETTING_AT_LEAST(1) },
+    { "offset.metadata.max.bytes", SETTING_INT32, AT(coordinator.offset_metadata_max_bytes), "4096",
+        "Most bytes of metadata beside a committed offset." },
+    { "offsets.retention.check.interval.ms", SETTING_INT64, AT(offsets_check_interval_ms), "600000",
+        "How often committed offsets that are too old are looked for.", SETTING_AT_LEAST(1) },
+    { "offsets.retention.minutes", SETTING_INT32, AT(coordinator.offsets_retention_minutes),
+        "10080",
+        "Forget the offsets of a group that is empty for so long; of one without members, of each "
+        "that was committed before.",
+        SETTING_AT_LEAST(1) },
+    { "offsets.topic.compression.codec", SETTING_INT32, AT(offsets_topic_codec), "0",
+        "How __consumer_offsets is compressed: 1 gzip, 2 snappy, 3 lz4, 4 zstd; not by any other "
+        "number." },
+    { "offsets.topic.num.partitions", SETTING_INT32, AT(offsets_topic_partitions), "50",
+        "Partitions of __consumer_offsets when it is made.", SETTING_AT_LEAST(1) },
+    { "offsets.topic.replication.factor", SETTING_INT16, AT(offsets_topic_replication_factor), "3",
+        "Replicas of __consumer_offsets when it is made; as many as there are brokers when those "
+        "are fewer.",
+        SETTING_AT_LEAST(1) },
+    { "offsets.topic.segment.bytes", SETTING_INT32, AT(offsets_topic_segment_bytes), "104857600",
+        "Size of the segments of __consumer_offsets.", SETTING_AT_LEAST(1) },
     { "process.roles", SETTING_LIST, SETTING_NOWHERE, "broker,controller",
         "What this node is; this version runs nodes that are both broker and controller.",
         .choices = roles, .flags = SETTING_REQUIRED },
@@ -154,6 +207,18 @@ const struct setting node_setting_rows[] = {
         "What a log directory may hold that is written and not flushed; beyond it, produce to that "
         "directory waits. -1: a sixteenth of the machine's memory, at least 256 MiB.",
         SETTING_AT_LEAST(-1) },
+    { "strom.group.assign.at.once", SETTING_INT64, AT(coordinator.consumer_assign_at_once),
+        "1000000",
+        "Groups of the consumer protocol are assigned at once while members times partitions are "
+        "no "
+        "more than this.",
+        SETTING_AT_LEAST(0) },
+    { "strom.group.heartbeat.ms", SETTING_INT32, AT(coordinator.consumer_moving_heartbeat_ms),
+        "100",
+        "How often members of the consumer protocol are told to send a heartbeat while partitions "
+        "of "
+        "their group change hands.",
+        SETTING_AT_LEAST(1) },
     { "strom.shards", SETTING_INT32, AT(shards), "0",
         "Threads that own partitions. 0: one for two processors.", SETTING_BETWEEN(0, 256) },
     { "strom.workers", SETTING_INT32, AT(workers), "0",

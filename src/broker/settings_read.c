@@ -75,7 +75,8 @@ static bool is_without_meaning(struct str key)
     static const char *const prefixes[] = { "num.", "background.threads", "queued.max.requests",
         "metric", "kafka.metrics.", 
         "auto.include.jmx.reporter", "group.coordinator.",
-        "share.coordinator.", "transaction.state.log.", "offsets.", "auto.leader.rebalance.enable",
+        "share.coordinator.", "transaction.state.log.", "offsets.commit.timeout.ms",
+        "offsets.load.buffer.size", "auto.leader.rebalance.enable",
         "controlled.shutdown.", NULL };
     return starts_with_any(key, prefixes) ||
            (key.size > 36 && memmem(key.data, (size_t)key.size, ".purgatory.", 11) != NULL);

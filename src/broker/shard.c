@@ -8,6 +8,7 @@
 #include "base/report.h"
 #include "broker/apis.h"
 #include "broker/assign.h"
+#include "broker/group_home.h"
 #include "broker/moves.h"
 #include "broker/server.h"
 #include "broker/settings.h"
@@ -59,6 +60,7 @@ struct shard *shard_create(const struct shard_start *start)
         return shard;
     moves_init(shard, start->move_pace);
     shard->decompressor = decompressor_create();
+    replay_turns_init(&shard->replay_turns, shard->loop);
     fetch_session_cache_init(&shard->sessions, settings->fetch_session_slots / start->shards->count);
     shard->flushers = memory_take((size_t)start->log_dir_count * sizeof(struct flusher *));
     shard->rooms = memory_take((size_t)start->log_dir_count * sizeof(*shard->rooms));
@@ -78,6 +80,8 @@ void shard_destroy(struct shard *shard)
     request_abandon_all(shard);
     if (shard->index != SHARD_OF_CONTROL)
         fetch_session_cache_deinit(&shard->sessions);
+    if (shard->index != SHARD_OF_CONTROL)
+        replay_turns_deinit(&shard->replay_turns);
     for (int i = 0; shard->flushers != NULL && i < shard->log_dir_count; i++)
         flusher_destroy(shard->flushers[i]);
     memory_give(shard->flushers);
@@ -132,6 +136,7 @@ static void flusher_stopped(struct task *task)
 void shard_stop(struct shard *shard, struct task *stopped)
 {
     shard->stopping = true;
+    group_homes_close(shard);
     moves_stop(shard);
     shard->stopped = stopped;
     shard->flusher_stopped.run = flusher_stopped;
@@ -154,6 +159,7 @@ void shard_close(struct shard *shard)
     while (shard->net.conns != NULL)
         conn_close(shard->net.conns);
     report_left_out(shard);
+    group_homes_close(shard);
     HASH_ITER(hh, shard->partitions, partition, next) {
         HASH_DEL(shard->partitions, partition);
         partition_destroy(partition, ERROR_NOT_LEADER_OR_FOLLOWER, false);

@@ -14,10 +14,12 @@
 #include "net/conn.h"
 #include "replica/move.h"
 #include "replica/partition.h"
+#include "replica/replay.h"
 #include "storage/log_dir.h"
 
 struct control;
 struct decompressor;
+struct group_home;
 struct flusher;
 struct node_settings;
 struct io;
@@ -67,6 +69,8 @@ struct shard {
     struct budget *cleaning_memory; /* of the node: for the keys of compacted logs */
     struct move_watch move_watch; /* broker/moves.h */
     struct move_pace move_pace;
+    struct replay_turns replay_turns;
+    struct group_home *group_homes; /* utlist; broker/group_home.h */
     struct preferences preferences; /* of where to make new replicas */
     struct decompressor *decompressor;
     struct fetch_session_cache sessions;

@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "base/str.h"
 #include "broker/assign.h"
+#include "broker/group_home.h"
 #include "broker/moves.h"
 #include "broker/settings.h"
 #include "broker/shard.h"
@@ -23,6 +24,7 @@ struct image_step {
     const struct image *image; /* the new one */
     struct topic_settings inherited; /* what a topic gets that says nothing */
     int64_t producer_expiry_ms;
+    bool has_deleted;  /* a topic */
     bool all_settings; /* a broker's settings changed: every topic may be meant */
 };
 
@@ -182,6 +184,8 @@ static void add_partition(const struct image_step *step, const struct image_topi
     partition->log_dir_index = directory;
     partition_lead(partition, from->leader == shard->settings->node_id, from->leader_epoch);
     HASH_ADD(hh, shard->partitions, key, sizeof(partition->key), partition);
+    if (str_is(topic->name, GROUP_TOPIC))
+        group_home_open(shard, partition);
     tell_directory(shard, from, partition);
     if (shard->image == NULL)
         moves_resume(shard, partition, &log_settings);
@@ -205,6 +209,7 @@ static void drop_partition(struct shard *shard, struct partition *partition, str
     struct partition_key key = partition->key;
     bool is_offline = partition->log == NULL;
 
+    group_home_close(partition);
     HASH_DEL(shard->partitions, partition);
     partition_destroy(partition, ERROR_UNKNOWN_TOPIC_OR_PARTITION, !broken(deleted_data_left));
     if (is_offline)
@@ -218,6 +223,7 @@ static void topic_changed(struct image_watch *watch, const struct image_topic *o
     const struct image_topic *any = new_topic != NULL ? new_topic : old_topic;
     int32_t count = any->partition_count;
 
+    step->has_deleted |= new_topic == NULL;
     for (int32_t i = 0; i < count; i++) {
         if (shard_of(shard, any->id, i) != shard)
             continue;
@@ -305,5 +311,7 @@ void shard_take_image(struct shard *shard, const struct image *image)
     shard->image = image;
     if (shard->watch != NULL)
         shard->watch->image_taken(shard->watch, image);
+    if (step.has_deleted)
+        group_homes_topics_deleted(shard);
     image_unref(old_image);
 }

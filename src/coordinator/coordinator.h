@@ -67,7 +67,7 @@ struct coordinator_settings {
     int64_t consumer_assign_at_once;         /* ... assignments of more members x partitions */
     int32_t migration_policy;          /* enum migration_policy: group.consumer.migration.policy */
     int32_t offset_metadata_max_bytes; /* offset.metadata.max.bytes */
-    int64_t offsets_retention_ms;      /* offsets.retention.minutes */
+    int32_t offsets_retention_minutes; /* offsets.retention.minutes */
 };
 enum migration_policy {
     MIGRATION_DISABLED,

@@ -76,6 +76,9 @@ static inline struct str group_id(const struct group *group)
 {
     return (struct str){ group->id, group->id_size };
 }
+/* The partition of __consumer_offsets that is the home of the id's group: Java's hash of its UTF-16
+ * text, so that Kafka finds it in the same one. */
+int32_t group_home_index(struct str id, int32_t partition_count);
 struct group *group_find(const struct coordinator *coordinator, struct str id); /* NULL: none */
 struct group *group_make(
     struct coordinator *coordinator, struct str id); /* or finds it; a new one is simple */

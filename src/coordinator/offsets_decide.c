@@ -43,8 +43,8 @@ static enum error may_commit(
                                                     : ERROR_ILLEGAL_GENERATION;
 }
 
-static enum error may_commit_partition(const struct group *group,
-    const struct group_caller *caller, const struct image_topic *topic, int32_t partition)
+static enum error may_commit_partition(const struct group *group, const struct group_caller *caller,
+    const struct image_topic *topic, int32_t partition)
 {
     return group == NULL || group->kind->may_commit_partition == NULL
                ? ERROR_NONE
@@ -110,7 +110,12 @@ void decide_offset_commit(struct group_decider *decider)
     }
 }
 
-/* What was committed for an earlier topic of the name counts for nothing (KIP-1251). */
+/* Committed for an earlier topic of that name: it counts for nothing. */
+static bool is_of_another(const struct committed_offset *offset, const struct image_topic *topic)
+{
+    return !uuid_is_zero(offset->topic_id) && !uuid_equal(offset->topic_id, topic->id);
+}
+
 static void fetch_one(const struct group_decider *decider, const struct committed_offset *offset,
     const struct image_topic *topic, struct offset_fetch_response_partitions *told)
 {
@@ -121,10 +126,9 @@ static void fetch_one(const struct group_decider *decider, const struct committe
         told->error_code = ERROR_UNSTABLE_OFFSET_COMMIT;
         return;
     }
-    bool is_of_another = offset != NULL && topic != NULL &&
-                         !uuid_equal(offset->topic_id, UUID_ZERO) &&
-                         !uuid_equal(offset->topic_id, topic->id);
-    if (offset == NULL || !offset->is_committed || is_of_another)
+    if (offset == NULL || !offset->is_committed)
+        return;
+    if (topic != NULL && is_of_another(offset, topic))
         return;
     told->committed_offset = offset->offset;
     told->committed_leader_epoch = offset->leader_epoch;
@@ -265,7 +269,9 @@ static bool has_expired(const struct group_decider *decider, const struct group 
     int64_t since_ms = group->kind->empty_since_ms(group);
     if (since_ms < 0)
         since_ms = offset->commit_ms;
-    return decider->wall_ms - since_ms >= decider->coordinator->settings.offsets_retention_ms;
+    int64_t retention_ms =
+        (int64_t)decider->coordinator->settings.offsets_retention_minutes * 60 * 1000;
+    return decider->wall_ms - since_ms >= retention_ms;
 }
 
 int64_t decide_offsets_expire(struct group_decider *decider, const struct group *group)
@@ -290,8 +296,9 @@ void decide_offsets_of_lost_topics(struct group_decider *decider, const struct g
     for (const struct topic_offsets *topic = group->offsets; topic != NULL;
          topic = topic->hh.next) {
         struct str name = topic_offsets_name(topic);
-        if (image_topic_by_name(decider->request->image, name) == NULL)
-            for (int32_t i = 0; i < topic->count; i++)
+        const struct image_topic *now = image_topic_by_name(decider->request->image, name);
+        for (int32_t i = 0; i < topic->count; i++)
+            if (now == NULL || is_of_another(&topic->list[i], now))
                 remove_offset(decider, group, name, topic->list[i].partition);
     }
 }

@@ -14,6 +14,7 @@ import node
 
 SERVED = {0: (0, 13), 1: (4, 18), 2: (1, 11), 3: (0, 13), 18: (0, 5), 19: (2, 7), 20: (1, 6), 21: (0, 2), 22: (0, 5), 23: (2, 4), 34: (1, 2), 35: (1, 5), 60: (0, 2), 61: (0, 0), 75: (0, 0)}
 SERVED.update({37: (0, 3), 43: (0, 2), 45: (0, 1), 46: (0, 0), 48: (0, 1), 49: (0, 1), 55: (0, 2), 57: (0, 2), 64: (0, 0)})
+SERVED.update({8: (2, 10), 9: (1, 10), 10: (0, 6), 11: (0, 9), 12: (0, 4), 13: (0, 5), 14: (0, 5), 15: (0, 6), 16: (0, 5), 42: (0, 3), 47: (0, 0), 68: (0, 1), 69: (0, 1)})
 SERVED.update({32: (1, 4), 33: (0, 2), 44: (0, 1), 74: (0, 1)})
 OUT_OF_ORDER, CORRUPT, TOO_LARGE, INVALID_RECORD, INVALID_TIMESTAMP, OFFSET_OUT_OF_RANGE, NOT_LEADER, INVALID_REQUEST, INVALID_PARTITIONS = 45, 2, 10, 87, 32, 1, 6, 42, 37
 
@@ -162,9 +163,9 @@ class Suite:
         if self.broker.kind == "kafka":
             return
         connection = self.broker.connect()
-        connection.send(10, 2, wire.text("a group"))
-        assert connection.socket.recv(1) == b"", "FindCoordinator is not served"
-        wire.wait_for(lambda: "find_coordinator key 10 version 2 client e2e peer" in self.broker.said(), 5, "the report")
+        connection.send(26, 2, wire.text("a transaction"))
+        assert connection.socket.recv(1) == b"", "EndTxn is not served"
+        wire.wait_for(lambda: "end_txn key 26 version 2 client e2e peer" in self.broker.said(), 5, "the report")
 
     def check_a_topic_deleted_twice_is_answered_once(self):
         connection = self.topic("twice")

@@ -58,7 +58,7 @@ static const struct coordinator_settings settings = { .classic_min_session_ms = 
     .consumer_assign_at_once = 1000000,
     .migration_policy = MIGRATION_BIDIRECTIONAL,
     .offset_metadata_max_bytes = 64,
-    .offsets_retention_ms = 600000 };
+    .offsets_retention_minutes = 10 };
 
 /* One topic of two partitions, for all runs. */
 static const struct image *cluster(void)

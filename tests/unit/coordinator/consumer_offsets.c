@@ -167,7 +167,7 @@ void test_consumer_offsets__an_empty_group_goes_with_its_last_offset(void)
     bool more;
     begin_settled();
     assert_int_equal(commit("one", one.epoch, 0, 9), ERROR_NONE);
-    office.wall_ms += office.coordinator.settings.offsets_retention_ms;
+    office.wall_ms += 60000 * (int64_t)office.coordinator.settings.offsets_retention_minutes;
     office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, &more);
     assert_non_null(office_group(&office, "g")->offsets);
     assert_int_equal(client_leave(&office, &one, LEFT), ERROR_NONE);

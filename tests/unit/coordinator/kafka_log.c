@@ -247,6 +247,8 @@ static void check_disk(const char *disk)
     for (int partition = 0; partition < PARTITIONS; partition++) {
         load(disk, partition);
         found += compare_groups(groups);
+        for (const struct group *at = office.coordinator.groups; at != NULL; at = at->hh.next)
+            assert_int_equal(group_home_index(group_id(at), PARTITIONS), partition);
         check_dump();
         office_deinit(&office);
     }

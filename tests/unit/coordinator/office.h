@@ -68,7 +68,7 @@ static inline void office_init(struct office *office)
         .consumer_assign_at_once = 1000000,
         .migration_policy = MIGRATION_BIDIRECTIONAL,
         .offset_metadata_max_bytes = 4096,
-        .offsets_retention_ms = 604800000 };
+        .offsets_retention_minutes = 10080 };
     *office = (struct office){
         .log.type = &office_log_type, .steady_ms = 1000, .wall_ms = 1700000000000
     };

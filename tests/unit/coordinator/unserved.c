@@ -318,7 +318,7 @@ void test_unserved__neither_groups_nor_their_offsets_age(void)
     assert_true(stands("share_group_metadata", "s", NULL, &value));
     assert_int_equal(commit("g", STR(""), -1, 9, 4), ERROR_NONE);
     int32_t before = office.count;
-    office_pass_time(&office, 2 * office.coordinator.settings.offsets_retention_ms);
+    office_pass_time(&office, 2 * 60000 * (int64_t)office.coordinator.settings.offsets_retention_minutes);
     office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, &more);
     assert_int_equal(office.count, before);
     assert_int_equal(fetch("g", nobody, -1, &offset), ERROR_NONE);

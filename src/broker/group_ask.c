@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/group_ask.h"
+
+#include <utlist.h>
+
+#include "base/container.h"
+#include "broker/apis.h"
+#include "broker/group_home.h"
+#include "broker/request.h"
+#include "broker/shard.h"
+#include "io/io.h"
+#include "net/conn.h"
+#include "wire/schema.h"
+
+static void cleanup(struct request *request)
+{
+    struct group_ask *ask;
+    LL_FOREACH(request->work.group_asks->list, ask)
+    {
+        arena_deinit(&ask->arena);
+    }
+}
+
+struct group_asks *group_asks_make(struct request *request)
+{
+    struct group_asks *asks = arena_take(&request->arena, sizeof(*asks));
+    asks->request = request;
+    visits_init(&asks->visits, request);
+    request->work.group_asks = asks;
+    request->cleanup = cleanup;
+    return asks;
+}
+
+/* As Java prints an address. */
+static struct str client_host(struct request *request)
+{
+    const struct conn *conn = request->reply.conn;
+    return str_from(arena_format(&request->arena, "/%s", conn == NULL ? "" : conn_peer(conn)));
+}
+
+static void done(struct rsm_request *rsm, enum error error)
+{
+    struct coordinator_request *request = container_of(rsm, struct coordinator_request, rsm);
+    struct group_ask *ask = container_of(request, struct group_ask, ask);
+    ask->error = coordinator_error(error);
+    visit_done(&ask->visit);
+}
+
+static bool ask_there(struct visit *visit, struct shard *shard, struct partition *partition)
+{
+    struct group_ask *ask = container_of(visit, struct group_ask, visit);
+    struct group_home *home = partition == NULL ? NULL : group_home_of(partition);
+    if (home == NULL || shard->stopping) {
+        ask->error = ERROR_NOT_COORDINATOR;
+        return true;
+    }
+    group_home_submit(home, &ask->ask);
+    return false;
+}
+
+static struct group_ask *add(
+    struct group_asks *asks, enum coordinator_request_type type, const void *in, void *out)
+{
+    struct request *request = asks->request;
+    struct group_ask *ask = arena_take(&request->arena, sizeof(*ask));
+    arena_init(&ask->arena);
+    ask->ask = (struct coordinator_request){ .type = type,
+        .version = request->version,
+        .request = in,
+        .response = out,
+        .client_id = str_is_null(request->client_id) ? STR("") : request->client_id,
+        .client_host = client_host(request),
+        .rsm = { .arena = &ask->arena, .done = done } };
+    io_random(loop_io(request->shard->loop), &ask->ask.fresh_id, sizeof(ask->ask.fresh_id));
+    LL_APPEND(asks->list, ask);
+    return ask;
+}
+
+static const struct image_topic *group_topic(const struct group_asks *asks)
+{
+    const struct image *image = asks->request->shard->image;
+    return image == NULL ? NULL : image_topic_by_name(image, STR(GROUP_TOPIC));
+}
+
+static void send_to(
+    struct group_asks *asks, struct group_ask *ask, struct uuid topic_id, int32_t index)
+{
+    ask->visit.topic_id = topic_id;
+    ask->visit.partition_index = index;
+    visits_add(&asks->visits, &ask->visit);
+}
+
+struct group_ask *group_ask_add(struct group_asks *asks, struct str group_id,
+    enum coordinator_request_type type, const void *in, void *out)
+{
+    const struct image_topic *topic = group_topic(asks);
+    struct group_ask *ask = add(asks, type, in, out);
+    if (topic == NULL)
+        ask->error = ERROR_NOT_COORDINATOR;
+    else
+        send_to(asks, ask, topic->id, group_home_index(group_id, topic->partition_count));
+    return ask;
+}
+
+void group_ask_add_all(struct group_asks *asks, enum coordinator_request_type type, const void *in,
+    void *(*make_out)(struct request *request))
+{
+    const struct image_topic *topic = group_topic(asks);
+    for (int32_t i = 0; topic != NULL && i < topic->partition_count; i++)
+        send_to(asks, add(asks, type, in, make_out(asks->request)), topic->id, i);
+}
+
+void group_asks_send(struct group_asks *asks)
+{
+    request_note_memory(asks->request); /* it may be away for minutes */
+    visits_send(&asks->visits, ask_there);
+}
+
+bool group_ask_one(struct request *request, struct str group_id, enum coordinator_request_type type,
+    const void *in, enum error *out_error)
+{
+    if (request->work.group_asks == NULL) {
+        struct group_asks *asks = group_asks_make(request);
+        group_ask_add(asks, group_id, type, in, request->out.message);
+        group_asks_send(asks);
+    }
+    if (request->errands_out > 0)
+        return false;
+    *out_error = request->work.group_asks->list->error;
+    if (*out_error != ERROR_NONE) /* what was decided did not come to pass */
+        message_defaults(request->api->response, request->out.message);
+    return true;
+}

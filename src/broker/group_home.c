@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/group_home.h"
+
+#include <utlist.h>
+
+#include "base/container.h"
+#include "base/memory.h"
+#include "base/report.h"
+#include "broker/settings.h"
+#include "broker/shard.h"
+
+/* ---- What is asked. ---- */
+
+static int64_t now_ms(const struct group_home *home)
+{
+    return loop_now_ms(home->shard->loop);
+}
+
+static bool is_ready(const struct group_home *home)
+{
+    return home->machine.state == MACHINE_READY;
+}
+
+/* The coordinator's next deadline moves with every request. */
+static void set_tick(struct group_home *home)
+{
+    struct loop *loop = home->shard->loop;
+    int64_t due_ms = is_ready(home) ? coordinator_deadline(&home->coordinator) : INT64_MAX;
+    if (due_ms == INT64_MAX)
+        timer_cancel(loop, &home->tick.timer);
+    else if (!home->tick.is_out)
+        timer_set(loop, &home->tick.timer, due_ms * 1000);
+}
+
+void group_home_submit(struct group_home *home, struct coordinator_request *request)
+{
+    request->steady_ms = now_ms(home);
+    request->wall_ms = loop_wall_ms(home->shard->loop);
+    request->image = home->shard->image;
+    rsm_submit(&home->machine.rsm, &request->rsm);
+    set_tick(home);
+}
+
+/* ---- What it asks of itself. ---- */
+
+static void ask(struct home_wish *wish)
+{
+    wish->is_wanted = wish->is_out;
+    if (wish->is_out || !is_ready(wish->home))
+        return;
+    wish->is_out = true;
+    wish->has_more = false;
+    arena_reset(&wish->arena);
+    group_home_submit(wish->home, &wish->ask);
+}
+
+static void time_is_up(struct timer *timer)
+{
+    ask(container_of(timer, struct home_wish, timer));
+}
+
+/* An error is the log's, and nothing was changed then: it is asked again at its time. */
+static void wish_is_done(struct rsm_request *rsm, enum error error)
+{
+    struct coordinator_request *request = container_of(rsm, struct coordinator_request, rsm);
+    struct home_wish *wish = container_of(request, struct home_wish, ask);
+    struct group_home *home = wish->home;
+    struct loop *loop = home->shard->loop;
+    wish->is_out = false;
+    if (!is_ready(home))
+        return;
+    if (error == ERROR_NONE && (wish->has_more || wish->is_wanted))
+        timer_set(loop, &wish->timer, loop_now_us(loop));
+    else if (wish == &home->tick)
+        set_tick(home);
+    else if (wish == &home->expire)
+        timer_set_in(loop, &wish->timer, home->shard->settings->offsets_check_interval_ms);
+}
+
+static void wish_init(
+    struct home_wish *wish, struct group_home *home, enum coordinator_request_type type)
+{
+    arena_init(&wish->arena);
+    wish->home = home;
+    wish->timer.run = time_is_up;
+    wish->ask = (struct coordinator_request){ .type = type,
+        .response = &wish->has_more,
+        .rsm = { .arena = &wish->arena, .done = wish_is_done } };
+}
+
+static void wish_deinit(struct home_wish *wish)
+{
+    timer_cancel(wish->home->shard->loop, &wish->timer);
+    arena_deinit(&wish->arena);
+}
+
+/* ---- What the machine tells. ---- */
+
+static struct group_home *home_of(struct partition_machine *machine)
+{
+    return container_of(machine, struct group_home, machine);
+}
+
+static bool replay(struct partition_machine *machine, int64_t offset, struct rsm_record record,
+    int64_t producer_id)
+{
+    return coordinator_replay(&home_of(machine)->coordinator, offset, record, producer_id);
+}
+
+static void replay_marker(struct partition_machine *machine, int64_t producer_id, bool committed)
+{
+    coordinator_replay_marker(&home_of(machine)->coordinator, producer_id, committed);
+}
+
+static void loaded(struct partition_machine *machine)
+{
+    struct group_home *home = home_of(machine);
+    if (home->coordinator.skipped > 0)
+        report_warn("group_records_unknown",
+            "partition=" GROUP_TOPIC "-%d records=%lld: of a later release; they stay in the log, "
+            "and what they say is not known here",
+            machine->watch.partition->key.index, (long long)home->coordinator.skipped);
+    coordinator_loaded(&home->coordinator, now_ms(home));
+    set_tick(home);
+    timer_set_in(
+        home->shard->loop, &home->expire.timer, home->shard->settings->offsets_check_interval_ms);
+    ask(&home->topics); /* some may have gone while nobody looked */
+}
+
+static void lost(struct partition_machine *machine)
+{
+    struct group_home *home = home_of(machine);
+    coordinator_reset(&home->coordinator);
+    set_tick(home);
+    if (machine->watch.partition != NULL)
+        shard_tell_damage(home->shard, machine->watch.partition);
+}
+
+static const struct partition_machine_type machine_type = { replay, replay_marker, loaded, lost };
+
+/* ---- Life. ---- */
+
+void group_home_open(struct shard *shard, struct partition *partition)
+{
+    struct group_home *home = memory_take(sizeof(*home));
+    home->shard = shard;
+    coordinator_init(&home->coordinator, &shard->settings->coordinator);
+    wish_init(&home->tick, home, COORDINATOR_TICK);
+    wish_init(&home->expire, home, COORDINATOR_EXPIRE);
+    wish_init(&home->topics, home, COORDINATOR_TOPICS_DELETED);
+    DL_APPEND(shard->group_homes, home);
+    partition_machine_init(
+        &home->machine, &machine_type, &home->coordinator.machine, partition, &shard->replay_turns);
+    int32_t codec = shard->settings->offsets_topic_codec;
+    home->machine.codec = codec < 0 || codec >= CODEC_COUNT ? CODEC_NONE : (enum codec)codec;
+}
+
+static void close_home(struct group_home *home)
+{
+    partition_machine_deinit(&home->machine);
+    wish_deinit(&home->tick);
+    wish_deinit(&home->expire);
+    wish_deinit(&home->topics);
+    coordinator_deinit(&home->coordinator);
+    DL_DELETE(home->shard->group_homes, home);
+    memory_give(home);
+}
+
+struct group_home *group_home_of(const struct partition *partition)
+{
+    if (partition->machine == NULL)
+        return NULL;
+    return home_of(container_of(partition->machine, struct partition_machine, watch));
+}
+
+void group_home_close(struct partition *partition)
+{
+    struct group_home *home = group_home_of(partition);
+    if (home != NULL)
+        close_home(home);
+}
+
+void group_homes_close(struct shard *shard)
+{
+    while (shard->group_homes != NULL)
+        close_home(shard->group_homes);
+}
+
+void group_homes_topics_deleted(struct shard *shard)
+{
+    struct group_home *home;
+    DL_FOREACH(shard->group_homes, home)
+    timer_set(shard->loop, &home->topics.timer, loop_now_us(shard->loop));
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The coordinators of a shard: a partition of __consumer_offsets is the home of the groups whose
+ * ids hash to it, and while this node leads it, it has their coordinator
+ * (coordinator/coordinator.h). What that asks of itself as time goes by is asked from here:
+ * deadlines, offsets that are too old, offsets of topics that were deleted. Owned by the
+ * partition's shard. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "coordinator/coordinator.h"
+#include "io/loop.h"
+#include "replica/partition_machine.h"
+
+struct shard;
+
+#define GROUP_TOPIC "__consumer_offsets"
+
+/* What a home asks of its coordinator itself, one at a time. */
+struct home_wish {
+    struct coordinator_request ask;
+    struct arena arena;
+    struct group_home *home;
+    struct timer timer;
+    bool is_out, is_wanted; /* wanted: once more when it is back */
+    bool has_more;          /* the answer: ask again at once */
+};
+
+struct group_home {
+    struct partition_machine machine; /* first */
+    struct coordinator coordinator;
+    struct shard *shard;
+    struct group_home *prev, *next; /* of the shard */
+    struct home_wish tick, expire, topics;
+};
+
+/* For each partition of GROUP_TOPIC that the shard has. */
+void group_home_open(struct shard *shard, struct partition *partition);
+void group_home_close(
+    struct partition *partition); /* has none: does nothing. Who waits hears NOT_COORDINATOR */
+void group_homes_close(struct shard *shard);          /* all, before flushers are stopped */
+void group_homes_topics_deleted(struct shard *shard); /* the shard has the newer image */
+
+/* Sets the times and the image. done() follows, at once or later. */
+void group_home_submit(struct group_home *home, struct coordinator_request *request);
+struct group_home *group_home_of(const struct partition *partition); /* NULL: it has none */
