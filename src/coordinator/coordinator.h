@@ -93,6 +93,7 @@ struct coordinator {
     struct pending_transaction *pending; /* offsets.h; map by producer id */
     struct arena scratch;                /* of one apply */
     int64_t skipped;                     /* records of the log that this release does not know */
+    int32_t consumer_members;            /* of all its consumer groups */
     int64_t new_session_end_ms;          /* of members that the decision under way adds; steady */
     /* For KIP-848's expressions: the names of topics that match, ascending, in the arena; false: it
      * is no expression. NULL: none is understood. */

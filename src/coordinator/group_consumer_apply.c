@@ -57,6 +57,7 @@ void consumer_member_free(struct consumer_member *member)
     forget_current(member);
     forget_target(member);
     HASH_DEL(member->group->consumer->members, member);
+    coordinator->consumer_members--;
     memory_give(member->id);
     memory_give(member);
 }
@@ -74,6 +75,7 @@ static struct consumer_member *make_member(struct group *group, struct str id)
     member->rebalance.passed = consumer_rebalance_passed;
     HASH_ADD_KEYPTR(hh, group->consumer->members, member->id, (size_t)member->id_size, member);
     deadline_arm(group->coordinator, &member->session, group->coordinator->new_session_end_ms);
+    group->coordinator->consumer_members++;
     return member;
 }
 

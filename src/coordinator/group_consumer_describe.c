@@ -17,7 +17,8 @@ static void add_partitions(struct arena *arena,
     told->partitions_count = count + topic->count;
 }
 
-/* By the names that the image has; deleted topics are left out. */
+/* By the names that the image has, which may go before the answer leaves; deleted topics are left
+ * out. */
 static void tell(const struct group_decider *decider, const struct partition_set *set,
     struct consumer_group_describe_assignment *assignment)
 {
@@ -34,7 +35,7 @@ static void tell(const struct group_decider *decider, const struct partition_set
         if (at == assignment->topic_partitions_count)
             assignment->topic_partitions_count++;
         told->topic_id = topic->id;
-        told->topic_name = topic->name;
+        told->topic_name = str_copy(decider->arena, topic->name);
         add_partitions(decider->arena, told, &set->topics[i]);
     }
 }

@@ -43,8 +43,13 @@ static void check_counts(const struct consumer_group *kept)
             for (int32_t k = 0; k < sets[i]->topic_count; k++)
                 total += sets[i]->topics[k].count;
     }
+    for (const struct subscribed_regex *at = kept->regexes; at != NULL; at = at->hh.next) {
+        assert_true(at->is_resolved && at->subscribers > 0);
+        names += at->topic_count;
+    }
     for (const struct subscribed_topic *at = kept->topics; at != NULL; at = at->hh.next)
         sources += at->sources;
+    assert_int_equal(HASH_COUNT(kept->members), office.coordinator.consumer_members);
     for (const struct held_topic *at = kept->held; at != NULL; at = at->hh.next) {
         held_total += at->total;
         for (int32_t i = 0; i < at->count; i++)
@@ -114,11 +119,13 @@ static struct client new_client(int place)
 {
     static const char *const subscriptions[] = { "a", "ab", "abc", "bc", "" };
     static const char *const choices[] = { NULL, "uniform", "range" };
+    static const char *const regexes[] = { "", "a", "b", "" };
     static const char *const instances[CLIENTS] = { "i", "k", NULL, NULL, NULL };
     return (struct client){ .group = "g",
         .id = arena_format(&office.arena, "m%d-%d", place, below(1000000)),
         .instance = instances[place],
         .subscription = subscriptions[below(5)],
+        .regex = regexes[below(4)],
         .assignor = choices[below(3)] };
 }
 
@@ -202,10 +209,24 @@ static void load_again(void)
     rsm_lose(&office.rsm);
     coordinator_deinit(&office.coordinator);
     coordinator_init(&office.coordinator, &settings);
+    office.coordinator.match_topics = match_beginning;
     for (int32_t i = 0; i < office.count; i++)
         assert_true(coordinator_replay(&office.coordinator, i, office.records[i], -1));
     coordinator_loaded(&office.coordinator, office.steady_ms);
     rsm_gain(&office.rsm, &office.log, office.count);
+}
+
+static void change_mind(struct client *client)
+{
+    struct client other = new_client(0);
+    client->subscription = other.subscription;
+    client->regex = other.regex;
+}
+
+static bool reads(const struct client *client, int topic)
+{
+    return strchr(client->subscription, topic_names[topic][0]) != NULL ||
+           client->regex[0] == topic_names[topic][0];
 }
 
 static void step(void)
@@ -228,7 +249,7 @@ static void step(void)
     else if (what < 23)
         be_refused(place);
     else if (what < 26)
-        clients[place].subscription = new_client(place).subscription;
+        change_mind(&clients[place]);
     else
         beat(place, what < 40);
 }
@@ -256,10 +277,9 @@ static void check_end(void)
         for (int32_t k = 0; there != NULL && k < there->partition_count; k++) {
             int owners = 0, readers = 0;
             for (int i = 0; i < CLIENTS; i++) {
-                bool reads = strchr(clients[i].subscription, topic_names[topic][0]) != NULL;
-                readers += reads;
+                readers += reads(&clients[i], topic);
                 owners += clients[i].has[topic][k];
-                assert_true(reads || !clients[i].has[topic][k]);
+                assert_true(reads(&clients[i], topic) || !clients[i].has[topic][k]);
             }
             assert_int_equal(owners, readers > 0);
         }
@@ -271,6 +291,7 @@ void test_consumer_random__every_history_keeps_the_rules_and_settles(void)
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         prng_init(&prng, seed);
         office_init(&office);
+        office.coordinator.match_topics = match_beginning;
         memset(is_member, 0, sizeof(is_member));
         memset(clients, 0, sizeof(clients));
         last_epoch = 0;

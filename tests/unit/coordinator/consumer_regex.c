@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Subscriptions by expression. The matcher here takes a text as the beginning of a name. */
+/* Subscriptions by expression. */
 #include "coordinator/group_consumer.h"
 
 #include <stdio.h>
@@ -9,23 +9,6 @@
 
 static struct office office;
 static struct client one, two;
-
-static bool match_beginning(struct coordinator *coordinator, struct str regex,
-    const struct image *image, struct arena *arena, struct str **out_names, int32_t *out_count)
-{
-    (void)coordinator;
-    if (str_is(regex, "["))
-        return false;
-    *out_names = arena_take_array(arena, (size_t)image_topic_count(image), sizeof(struct str));
-    *out_count = 0;
-    struct str name = { 0 };
-    for (const struct image_topic *topic; (topic = image_topic_after(image, name)) != NULL;) {
-        name = topic->name;
-        if (str_starts(name, regex))
-            (*out_names)[(*out_count)++] = name;
-    }
-    return true;
-}
 
 static struct client client(const char *id, const char *regex)
 {
