@@ -360,8 +360,8 @@ row("disk full after a crash", FAILED, ["quorum-state could not be written", "di
     lambda case: (case.drop(".kafka_cleanshutdown"), full(case, 0)))
 row("disk nearly full after a crash", STARTED, [], lambda case: (case.drop(".kafka_cleanshutdown"), full(case, 16384)))
 row("new disk full", FAILED, ["/one/room", "disk is full", "make room"], full_and_empty)
-row("few descriptors", STARTED, ["few_descriptors", "limit=20", "ulimit -n"],
-    lambda case: setattr(case, "prefix", ["sh", "-c", 'ulimit -n 20; exec "$@"', "sh"]))
+row("few descriptors", STARTED, ["few_descriptors", "limit=24", "ulimit -n"],
+    lambda case: setattr(case, "prefix", ["sh", "-c", 'ulimit -n 24; exec "$@"', "sh"]))
 row("no descriptors", FAILED, ["descriptor", "ulimit -n"],
     lambda case: setattr(case, "prefix", ["sh", "-c", 'ulimit -n 9; exec "$@"', "sh"]))
 row("no configuration file", MISUSED, ["/nowhere/server.properties"], lambda case: case.words.append("/nowhere/server.properties"))
