@@ -36,7 +36,7 @@ static struct node_link *find_node(struct client *client, int32_t node_id)
     return node;
 }
 
-static void learn_node(struct client *client, int32_t node_id, struct str host, int port)
+void client_learn_node(struct client *client, int32_t node_id, struct str host, int port)
 {
     struct node_link *node = find_node(client, node_id);
     if (node == NULL) {
@@ -100,7 +100,7 @@ struct client *client_create(const struct arguments *arguments, int *out_code)
     client->io = io_create(1);
     client->loop = loop_create(client->io, "client");
     client->timeout_ms = seconds * 1000;
-    learn_node(client, -1, host, (int)port);
+    client_learn_node(client, -1, host, (int)port);
     memory_give(address);
     if (connect_node(client, client->nodes) < 0) {
         *out_code = EXIT_UNREACHABLE;
@@ -166,6 +166,11 @@ int client_send(struct client *client, int32_t node_id, int16_t api, const void 
     return call_node(client, node_id, api, request, NULL, NULL);
 }
 
+struct loop *client_loop(struct client *client)
+{
+    return client->loop;
+}
+
 void client_pause(struct client *client, int64_t milliseconds)
 {
     link_wait(client->loop, milliseconds);
@@ -191,7 +196,7 @@ int client_metadata(struct client *client, const char *topic, struct arena *aren
     int status = client_call(client, -1, API_METADATA, &request, arena, out_metadata);
     for (int32_t i = 0; status == 0 && i < out_metadata->brokers_count; i++) {
         const struct metadata_response_broker *broker = &out_metadata->brokers[i];
-        learn_node(client, broker->node_id, broker->host, broker->port);
+        client_learn_node(client, broker->node_id, broker->host, broker->port);
     }
     return status;
 }

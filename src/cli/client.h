@@ -13,6 +13,7 @@
 struct arguments;
 struct client;
 struct io;
+struct loop;
 struct message_schema;
 struct metadata_response;
 struct metadata_response_topic;
@@ -28,6 +29,7 @@ struct metadata_response_topic;
 struct client *client_create(const struct arguments *arguments, int *out_code);
 void client_destroy(struct client *client); /* NULL does nothing */
 struct io *client_io(struct client *client);
+struct loop *client_loop(struct client *client); /* turns in calls and pauses only */
 
 /* Asks a node; -1: the first. api is a key of the protocol. The answer is decoded into out_response
  * and points into the arena. 0 or -errno, after a complaint: -EPROTONOSUPPORT when the node does
@@ -39,6 +41,9 @@ int client_send(struct client *client, int32_t node_id, int16_t api, const void 
 void client_pause(struct client *client, int64_t milliseconds); /* before trying again */
 /* What was spoken with that API in the last call to it. */
 int16_t client_version(const struct client *client, int16_t api);
+
+/* A node that an answer told of, so that it can be asked. */
+void client_learn_node(struct client *client, int32_t node_id, struct str host, int port);
 
 /* Metadata of one topic (NULL: of all) without creating it; also learns the nodes' addresses. */
 int client_metadata(struct client *client, const char *topic, struct arena *arena,

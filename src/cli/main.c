@@ -7,7 +7,8 @@
 #include "cli/verb.h"
 
 static const struct verb *const all_verbs[] = { server_verbs, storage_verbs, topic_verbs,
-    produce_verbs, consume_verbs, log_verbs, health_verbs };
+    produce_verbs, consume_verbs, group_verbs, group_reset_verbs, group_delete_offsets_verbs,
+    log_verbs, health_verbs };
 enum { VERB_TABLES = sizeof(all_verbs) / sizeof(all_verbs[0]) };
 
 static void print_help(void)

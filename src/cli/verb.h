@@ -72,4 +72,5 @@ const char *program_name(void);
 void print_as_typed(FILE *out, const char *text);
 
 extern const struct verb server_verbs[], storage_verbs[], topic_verbs[], produce_verbs[],
-    consume_verbs[], log_verbs[], health_verbs[];
+    consume_verbs[], group_verbs[], group_reset_verbs[], group_delete_offsets_verbs[],
+    log_verbs[], health_verbs[];
