@@ -140,12 +140,12 @@ static void show_description(const struct group_view *view, const char *name,
         return;
     }
     output_rows(rows, false);
-    printf("%sgroup %s: %.*s, %.*s, %" PRId32 " member%s, lag %" PRId64, count == 0 ? "" : "\n",
-        name, STR_PRINT(view->state), STR_PRINT(view->type), view->member_count,
-        view->member_count == 1 ? "" : "s", lag);
+    printf("%sgroup %s: %.*s, %.*s, %" PRId32 " member%s, lag ", count == 0 ? "" : "\n", name,
+        STR_PRINT(view->state), STR_PRINT(view->type), view->member_count,
+        view->member_count == 1 ? "" : "s");
     if (unknown > 0)
-        printf(" (and of %d partition%s not known)", unknown, unknown == 1 ? "" : "s");
-    putchar('\n');
+        printf("unknown in %d partition%s, in the others ", unknown, unknown == 1 ? "" : "s");
+    printf("%" PRId64 "\n", lag);
 }
 
 static int describe(struct client *client, const struct arguments *arguments, bool as_json)

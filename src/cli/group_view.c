@@ -48,7 +48,7 @@ static void read_classic(const struct describe_groups_described_group *group, st
     struct group_view *out_view)
 {
     *out_view = (struct group_view){ .state = group->group_state,
-        .type = STR("Classic"),
+        .type = STR("classic"),
         .assignor = group->protocol_data,
         .epoch = -1 };
     out_view->members =
@@ -70,7 +70,7 @@ static void read_consumer(const struct consumer_group_describe_described_group *
     struct arena *arena, struct group_view *out_view)
 {
     *out_view = (struct group_view){ .state = group->group_state,
-        .type = STR("Consumer"),
+        .type = STR("consumer"),
         .assignor = group->assignor_name,
         .epoch = group->group_epoch };
     out_view->members =

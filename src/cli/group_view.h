@@ -25,7 +25,7 @@ struct group_member {
 };
 
 struct group_view {
-    struct str state, type; /* as the group's coordinator names the state; Classic or Consumer */
+    struct str state, type; /* as the group's coordinator names the state; classic or consumer */
     struct str assignor;    /* or the protocol that a classic group agreed on; may be empty */
     int32_t epoch;          /* -1: classic */
     struct group_member *members;
