@@ -31,7 +31,7 @@ struct group_caller {
 
 /* What the coordinator asks of every kind. */
 struct group_kind {
-    const char *type;   /* as ListGroups tells it: "Classic" ... */
+    const char *type;   /* as ListGroups tells it: "classic" ... */
     bool keeps_offsets; /* they never age, and the group never goes by itself */
     const char *(*state)(const struct group *group);        /* "Stable" ... */
     struct str (*protocol_type)(const struct group *group); /* "consumer" ...; empty: none yet */

@@ -108,7 +108,7 @@ static void loaded(struct group *group, int64_t steady_ms)
 }
 
 const struct group_kind classic_kind = {
-    .type = "Classic",
+    .type = "classic",
     .state = state,
     .protocol_type = protocol_type,
     .may_commit = may_commit,

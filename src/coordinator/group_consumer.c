@@ -210,7 +210,7 @@ static void loaded(struct group *group, int64_t steady_ms)
 }
 
 const struct group_kind consumer_kind = {
-    .type = "Consumer",
+    .type = "consumer",
     .state = consumer_group_state,
     .protocol_type = protocol_type,
     .may_commit = may_commit,

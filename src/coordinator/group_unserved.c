@@ -391,7 +391,7 @@ static void free_records(struct group *group)
 }
 
 const struct group_kind share_kind = {
-    .type = "Share",
+    .type = "share",
     .keeps_offsets = true,
     .state = share_state,
     .protocol_type = share_protocol,
@@ -409,7 +409,7 @@ const struct group_kind share_kind = {
 };
 
 const struct group_kind streams_kind = {
-    .type = "Streams",
+    .type = "streams",
     .keeps_offsets = true,
     .state = streams_state,
     .protocol_type = streams_protocol,

@@ -315,7 +315,7 @@ void test_consumer_refusals__a_simple_group_becomes_one_and_keeps_its_offsets(vo
     assert_int_equal(ask(JOIN), ERROR_NONE);
     assert_string_equal(state_of(&office, "g"), "Stable");
     assert_non_null(office_group(&office, "g")->offsets);
-    assert_string_equal(office_group(&office, "g")->kind->type, "Consumer");
+    assert_string_equal(office_group(&office, "g")->kind->type, "consumer");
     end();
 }
 
@@ -326,6 +326,6 @@ void test_consumer_refusals__an_empty_classic_group_becomes_one(void)
     int32_t first = office.count;
     assert_int_equal(ask(JOIN), ERROR_NONE);
     assert_string_equal(types_since(&office, first), "-2 5 3 7 6 8");
-    assert_string_equal(office_group(&office, "g")->kind->type, "Consumer");
+    assert_string_equal(office_group(&office, "g")->kind->type, "consumer");
     end();
 }

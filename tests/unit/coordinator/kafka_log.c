@@ -93,6 +93,13 @@ static bool says(const json_t *expected, const char *key, struct str text)
     return str_is(text, json_string_value(json_object_get(expected, key)));
 }
 
+/* Types are told as Kafka's admin client spells them; on the wire they have small letters. */
+static bool says_type(const json_t *expected, struct str type)
+{
+    const char *text = json_string_value(json_object_get(expected, "type"));
+    return strlen(text) == (size_t)type.size && strncasecmp(text, type.data, (size_t)type.size) == 0;
+}
+
 static void compare_offsets(const struct group *group, const json_t *expected)
 {
     const char *name;
@@ -165,14 +172,14 @@ static void compare_group(const struct list_groups_listed_group *listed, const j
 {
     const struct group *group = group_find(&office.coordinator, listed->group_id);
     assert_non_null(expected);
-    if (!says(expected, "type", STR("Share")))
+    if (!says_type(expected, STR("share")))
         compare_offsets(group, json_object_get(expected, "offsets"));
     else
         assert_null(group->offsets);
-    assert_true(says(expected, "type", listed->group_type));
+    assert_true(says_type(expected, listed->group_type));
     assert_true(says(expected, "state", listed->group_state));
     assert_true(says(expected, "protocol", listed->protocol_type));
-    if (says(expected, "type", STR("Classic")))
+    if (says_type(expected, STR("classic")))
         compare_classic_members(listed->group_id, json_object_get(expected, "describe"));
 }
 

@@ -101,7 +101,7 @@ static void streams_current(const char *group, const char *member, int32_t epoch
     assert_true(stands("streams_group_current_member_assignment", group, member, &value));
 }
 
-/* Type and state as ListGroups tells them: "Share Empty"; NULL: there is no such group. */
+/* Type and state as ListGroups tells them: "share Empty"; NULL: there is no such group. */
 static const char *listed(const char *group)
 {
     struct list_groups_request request;
@@ -113,9 +113,9 @@ static const char *listed(const char *group)
         const struct list_groups_listed_group *at = &response.groups[i];
         if (!str_is(at->group_id, group))
             continue;
-        if (!str_is(at->group_type, "Classic"))
+        if (!str_is(at->group_type, "classic"))
             assert_true(
-                str_is(at->protocol_type, str_is(at->group_type, "Share") ? "share" : "streams"));
+                str_is(at->protocol_type, str_is(at->group_type, "share") ? "share" : "streams"));
         return arena_format(&office.arena, "%s %s", at->group_type.data, at->group_state.data);
     }
     return NULL;
@@ -190,11 +190,11 @@ void test_unserved__a_share_group_is_listed_while_a_record_of_it_stands(void)
     begin();
     struct share_group_metadata_record value = { .epoch = 3 };
     assert_true(stands("share_group_metadata", "s", NULL, &value));
-    assert_string_equal(listed("s"), "Share Empty");
+    assert_string_equal(listed("s"), "share Empty");
     share_member("s", "m");
-    assert_string_equal(listed("s"), "Share Stable");
+    assert_string_equal(listed("s"), "share Stable");
     assert_true(stands("share_group_member_metadata", "s", "m", NULL));
-    assert_string_equal(listed("s"), "Share Empty");
+    assert_string_equal(listed("s"), "share Empty");
     assert_true(stands("share_group_member_metadata", "s", "never there", NULL));
     assert_true(stands("share_group_metadata", "other", NULL, NULL));
     office_check_replay(&office);
@@ -210,23 +210,23 @@ void test_unserved__a_streams_group_has_the_state_that_its_records_tell(void)
 {
     begin();
     streams_epochs("g", 1, -1);
-    assert_string_equal(listed("g"), "Streams Empty");
+    assert_string_equal(listed("g"), "streams Empty");
     streams_member("g", "m");
-    assert_string_equal(listed("g"), "Streams NotReady");
+    assert_string_equal(listed("g"), "streams NotReady");
     streams_topology("g", 2);
-    assert_string_equal(listed("g"), "Streams NotReady");
+    assert_string_equal(listed("g"), "streams NotReady");
     streams_epochs("g", 4, 2);
-    assert_string_equal(listed("g"), "Streams Assigning");
+    assert_string_equal(listed("g"), "streams Assigning");
     streams_target("g", 4);
-    assert_string_equal(listed("g"), "Streams Reconciling");
+    assert_string_equal(listed("g"), "streams Reconciling");
     streams_current("g", "m", 4, 2);
-    assert_string_equal(listed("g"), "Streams Reconciling");
+    assert_string_equal(listed("g"), "streams Reconciling");
     streams_current("g", "m", 3, 1);
-    assert_string_equal(listed("g"), "Streams Reconciling");
+    assert_string_equal(listed("g"), "streams Reconciling");
     streams_current("g", "m", 4, 1);
-    assert_string_equal(listed("g"), "Streams Stable");
+    assert_string_equal(listed("g"), "streams Stable");
     streams_member("g", "another");
-    assert_string_equal(listed("g"), "Streams Reconciling");
+    assert_string_equal(listed("g"), "streams Reconciling");
     office_check_replay(&office);
     office_deinit(&office);
 }
@@ -260,7 +260,7 @@ void test_unserved__a_share_group_takes_and_tells_no_offsets(void)
     assert_int_equal(fetch("s", nobody, -1, &offset), ERROR_NONE);
     assert_int_equal(offset, -1);
     assert_int_equal(delete_offset("s", "in"), ERROR_GROUP_ID_NOT_FOUND);
-    assert_string_equal(listed("s"), "Share Stable");
+    assert_string_equal(listed("s"), "share Stable");
     office_deinit(&office);
 }
 
@@ -303,7 +303,7 @@ void test_unserved__offsets_of_topics_that_streams_read_are_not_deleted(void)
     int64_t offset;
     assert_int_equal(fetch("g", nobody, -1, &offset), ERROR_NONE);
     assert_int_equal(offset, -1);
-    assert_string_equal(listed("g"), "Streams Empty");
+    assert_string_equal(listed("g"), "streams Empty");
     office_check_replay(&office);
     office_deinit(&office);
 }
@@ -396,10 +396,10 @@ void test_unserved__an_id_that_another_kind_has_stays_taken(void)
     };
     assert_false(stands("streams_group_member_metadata", "s", "m", &value));
     assert_true(stands("streams_group_member_metadata", "s", "m", NULL)); /* says nothing new */
-    assert_string_equal(listed("s"), "Share Stable");
+    assert_string_equal(listed("s"), "share Stable");
     assert_true(stands("share_group_member_metadata", "s", "m", NULL));
     assert_true(stands("streams_group_member_metadata", "s", "m", &value));
-    assert_string_equal(listed("s"), "Streams NotReady");
+    assert_string_equal(listed("s"), "streams NotReady");
     office_deinit(&office);
 }
 
@@ -408,11 +408,11 @@ void test_unserved__a_simple_group_becomes_one_and_keeps_its_offsets(void)
     int64_t offset;
     begin();
     assert_int_equal(commit("g", STR(""), -1, 9, 4), ERROR_NONE);
-    assert_string_equal(listed("g"), "Classic Empty");
+    assert_string_equal(listed("g"), "classic Empty");
     streams_epochs("g", 1, -1);
-    assert_string_equal(listed("g"), "Streams Empty");
+    assert_string_equal(listed("g"), "streams Empty");
     assert_true(stands("streams_group_metadata", "g", NULL, NULL));
-    assert_string_equal(listed("g"), "Classic Empty");
+    assert_string_equal(listed("g"), "classic Empty");
     assert_int_equal(fetch("g", nobody, -1, &offset), ERROR_NONE);
     assert_int_equal(offset, 4);
     office_check_replay(&office);
