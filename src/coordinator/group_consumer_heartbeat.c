@@ -95,8 +95,7 @@ static void plan_epoch(struct consumer_plan *plan)
     if (bumps) {
         plan->epoch++;
         add_group_epoch(out, plan->group_id, plan->epoch, hash);
-    } else if (group != NULL && (group->consumer->regexes == NULL ||
-                                    group->consumer->resolved_ms == plan->decider->steady_ms)) {
+    } else if (group != NULL && (group->consumer->regexes == NULL || plan->has_resolved_again)) {
         group->consumer->looked_at = offset;
     }
     if (group != NULL && group->consumer->has_partition_metadata)

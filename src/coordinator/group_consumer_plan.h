@@ -41,6 +41,7 @@ struct consumer_plan {
     struct regex_change *regexes;
     int32_t regex_count;
     bool is_changed, names_changed, regex_changed, regexes_moved, assignor_changed;
+    bool has_resolved_again;       /* every expression of the group, by this image */
     struct consumer_topics topics; /* once has_topics */
     bool has_topics;
     int32_t epoch, assignment_epoch;

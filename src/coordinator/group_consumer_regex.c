@@ -78,6 +78,7 @@ static void resolve_again(struct consumer_plan *plan)
         now - kept->resolved_ms < RESOLVE_AGAIN_MS)
         return;
     kept->resolved_ms = now;
+    plan->has_resolved_again = true;
     for (const struct subscribed_regex *regex = kept->regexes; regex != NULL;
          regex = regex->hh.next) {
         struct str text = { regex->text, regex->text_size };

@@ -126,3 +126,19 @@ void test_consumer_regex__names_and_an_expression_add_up(void)
     assert_true(two.has[0][0] && two.has[0][1]);
     end();
 }
+
+/* Two images, and two heartbeats, in one millisecond: the second is looked at later, not never. */
+void test_consumer_regex__an_image_that_comes_at_once_is_not_passed_over(void)
+{
+    begin();
+    one.regex = "c";
+    client_join(&office, &one);
+    client_beat(&office, &one);
+    office_add_topic(&office, "cherries", 2);
+    client_beat(&office, &one);
+    assert_int_equal(client_count(&one), 0);
+    office_pass_time(&office, 1000);
+    client_beat(&office, &one);
+    assert_int_equal(client_count(&one), 2);
+    end();
+}
