@@ -95,10 +95,6 @@ struct coordinator {
     int64_t skipped;                     /* records of the log that this release does not know */
     int32_t consumer_members;            /* of all its consumer groups */
     int64_t new_session_end_ms;          /* of members that the decision under way adds; steady */
-    /* For KIP-848's expressions: the names of topics that match, ascending, in the arena; false: it
-     * is no expression. NULL: none is understood. */
-    bool (*match_topics)(struct coordinator *coordinator, struct str regex,
-        const struct image *image, struct arena *arena, struct str **out_names, int32_t *out_count);
 };
 
 void coordinator_init(struct coordinator *coordinator, const struct coordinator_settings *settings);

@@ -59,8 +59,6 @@ static const char *refusal_of(enum error error)
         return "The instance id is another member's by now.";
     case ERROR_GROUP_MAX_SIZE_REACHED:
         return "The group has as many members as it may.";
-    case ERROR_INVALID_REGULAR_EXPRESSION:
-        return "The expression of topics is none that is understood.";
     default:
         return NULL;
     }
@@ -244,8 +242,8 @@ static enum error leave(
     return ERROR_NONE;
 }
 
-static enum error beat(
-    struct group_decider *decider, const struct consumer_group_heartbeat_request *request)
+static enum error beat(struct group_decider *decider,
+    const struct consumer_group_heartbeat_request *request, const char **out_refusal)
 {
     struct consumer_plan plan = { .decider = decider,
         .request = request,
@@ -266,6 +264,7 @@ static enum error beat(
         error = plan_metadata(&plan);
     if (error == ERROR_NONE)
         keep_alive(&plan);
+    *out_refusal = plan.refusal != NULL ? plan.refusal : refusal_of(error);
     return error;
 }
 
@@ -281,8 +280,14 @@ void decide_consumer_group_heartbeat(struct group_decider *decider)
         refuse(decider, ERROR_UNSUPPORTED_ASSIGNOR, "There is no such assignor.");
         return;
     }
-    bool leaves = request->member_epoch < JOINING;
-    enum error error = leaves ? leave(decider, request) : beat(decider, request);
+    const char *refusal;
+    enum error error;
+    if (request->member_epoch < JOINING) {
+        error = leave(decider, request);
+        refusal = refusal_of(error);
+    } else {
+        error = beat(decider, request, &refusal);
+    }
     if (error != ERROR_NONE)
-        refuse(decider, error, refusal_of(error));
+        refuse(decider, error, refusal);
 }

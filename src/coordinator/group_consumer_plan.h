@@ -32,6 +32,7 @@ struct consumer_plan {
     const struct consumer_group_heartbeat_request *request;
     const struct group *group; /* NULL: there is none yet */
     struct str group_id, member_id;
+    const char *refusal; /* more than the error says; NULL: nothing */
     const struct consumer_member *before; /* NULL: new. A static one that it replaces counts */
     bool replaces;
     struct consumer_group_member_metadata_record metadata; /* as it will be */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "coordinator/group_consumer_plan.h"
+#include "coordinator/regex.h"
 
 /* Expressions are matched against all topics: in a cluster with many that takes a while, and an
  * image changes often. */
@@ -51,14 +52,40 @@ static void change(struct consumer_plan *plan, struct regex_change new_one)
     plan->regexes_moved = true;
 }
 
+/* All topics of the image, as in Kafka: internal ones, too. */
+static void match_topics(
+    struct consumer_plan *plan, const struct regex *regex, struct regex_change *resolved)
+{
+    const struct image *image = plan->decider->request->image;
+    struct arena *arena = plan->decider->arena;
+    int32_t capacity = 0;
+    for (const struct image_topic *topic = image_topic_after(image, (struct str){ 0 });
+         topic != NULL; topic = image_topic_after(image, topic->name)) {
+        if (!regex_matches(regex, topic->name.data, topic->name.size))
+            continue;
+        if (resolved->topic_count == capacity) {
+            capacity = 2 * capacity + 8;
+            struct str *larger = arena_take_array(arena, (size_t)capacity, sizeof(*larger));
+            if (resolved->topic_count > 0)
+                memcpy(larger, resolved->topics, (size_t)resolved->topic_count * sizeof(*larger));
+            resolved->topics = larger;
+        }
+        resolved->topics[resolved->topic_count++] = topic->name;
+    }
+}
+
 static enum error resolve(struct consumer_plan *plan, struct str text)
 {
-    struct coordinator *coordinator = plan->decider->coordinator;
+    char reason[200];
     struct regex_change resolved = { .text = text };
-    if (coordinator->match_topics == NULL ||
-        !coordinator->match_topics(coordinator, text, plan->decider->request->image,
-            plan->decider->arena, &resolved.topics, &resolved.topic_count))
+    struct regex *regex = regex_create(text.data, text.size, reason, sizeof(reason));
+    if (regex == NULL) {
+        plan->refusal = arena_format(plan->decider->arena,
+            "The expression of topics is none that is understood: %s", reason);
         return ERROR_INVALID_REGULAR_EXPRESSION;
+    }
+    match_topics(plan, regex, &resolved);
+    regex_destroy(regex);
     change(plan, resolved);
     return ERROR_NONE;
 }
@@ -84,8 +111,8 @@ static void resolve_again(struct consumer_plan *plan)
         struct str text = { regex->text, regex->text_size };
         bool leaves = plan->before != NULL && plan->regex_changed && regex->subscribers == 1 &&
                       str_equal(plan->before->regex, text);
-        if (regex->subscribers > 0 && !leaves && plan->decider->coordinator->match_topics != NULL)
-            resolve(plan, text); /* it was an expression when it came */
+        if (regex->subscribers > 0 && !leaves)
+            resolve(plan, text); /* if Kafka took it and RE2 does not, what it matched stays */
     }
 }
 

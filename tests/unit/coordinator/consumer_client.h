@@ -208,21 +208,3 @@ static inline struct coordinator_record record_at(struct office *office, int32_t
         COORDINATOR_RECORD_GOOD);
     return record;
 }
-
-/* For expressions: a text is the beginning of a name. */
-static inline bool match_beginning(struct coordinator *coordinator, struct str regex,
-    const struct image *image, struct arena *arena, struct str **out_names, int32_t *out_count)
-{
-    (void)coordinator;
-    if (str_is(regex, "["))
-        return false;
-    *out_names = arena_take_array(arena, (size_t)image_topic_count(image), sizeof(struct str));
-    *out_count = 0;
-    struct str name = { 0 };
-    for (const struct image_topic *topic; (topic = image_topic_after(image, name)) != NULL;) {
-        name = topic->name;
-        if (str_starts(name, regex))
-            (*out_names)[(*out_count)++] = name;
-    }
-    return true;
-}

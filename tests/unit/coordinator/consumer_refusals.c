@@ -298,10 +298,10 @@ void test_consumer_refusals__the_epoch_before_is_right_for_who_lost_an_answer(vo
     end();
 }
 
-void test_consumer_refusals__without_a_matcher_no_expression_is_one(void)
+void test_consumer_refusals__an_empty_expression_is_none_to_refuse(void)
 {
     begin(NO_GROUP);
-    one.regex = "a.*";
+    one.regex = "a(";
     assert_int_equal(ask(JOIN), ERROR_INVALID_REGULAR_EXPRESSION);
     assert_int_equal(office.count, 0);
     one.regex = "";

@@ -18,11 +18,10 @@ static struct client client(const char *id, const char *regex)
 static void begin(void)
 {
     office_init(&office);
-    office.coordinator.match_topics = match_beginning;
     office_add_topic(&office, "apples", 2);
     office_add_topic(&office, "bananas", 2);
-    one = client("one", "a");
-    two = client("two", "a");
+    one = client("one", "a.*");
+    two = client("two", "a.*");
 }
 
 static void end(void)
@@ -60,10 +59,22 @@ void test_consumer_regex__what_matches_is_subscribed_to(void)
 void test_consumer_regex__a_bad_expression_is_refused(void)
 {
     begin();
-    one.regex = "[";
+    one.regex = "a(b";
     assert_int_equal(
         client_say(&office, &one, full_request(&office, &one)), ERROR_INVALID_REGULAR_EXPRESSION);
+    assert_true(str_is(one.answer.error_message,
+        "The expression of topics is none that is understood: missing ): a(b"));
+    assert_string_equal(state_of(&office, "g"), "none");
     assert_int_equal(office.count, 0);
+
+    one.regex = "a.*";
+    client_join(&office, &one);
+    int32_t before = office.count;
+    one.regex = "a(b";
+    assert_int_equal(
+        client_say(&office, &one, full_request(&office, &one)), ERROR_INVALID_REGULAR_EXPRESSION);
+    assert_int_equal(office.count, before);
+    assert_string_equal(state_of(&office, "g"), "Stable");
     end();
 }
 
@@ -73,7 +84,7 @@ void test_consumer_regex__new_topics_are_found(void)
     begin();
     one.regex = "";
     one.subscription = NULL;
-    one.regex = "b";
+    one.regex = "b.*";
     client_join(&office, &one);
     client_beat(&office, &one);
     int32_t epoch = kept()->epoch;
@@ -99,7 +110,7 @@ void test_consumer_regex__an_expression_goes_with_its_last_member(void)
     assert_int_equal(client_leave(&office, &two, LEFT), ERROR_NONE);
     assert_int_equal(HASH_COUNT(kept()->regexes), 1);
     client_beat(&office, &one);
-    one.regex = "b"; /* changes its mind */
+    one.regex = "b.*"; /* changes its mind */
     int32_t first = office.count;
     assert_int_equal(client_say(&office, &one, full_request(&office, &one)), ERROR_NONE);
     assert_string_equal(types_since(&office, first), "5 -16 16 3 7 6 8");
@@ -131,7 +142,7 @@ void test_consumer_regex__names_and_an_expression_add_up(void)
 void test_consumer_regex__an_image_that_comes_at_once_is_not_passed_over(void)
 {
     begin();
-    one.regex = "c";
+    one.regex = "c.*";
     client_join(&office, &one);
     client_beat(&office, &one);
     office_add_topic(&office, "cherries", 2);
@@ -140,5 +151,32 @@ void test_consumer_regex__an_image_that_comes_at_once_is_not_passed_over(void)
     office_pass_time(&office, 1000);
     client_beat(&office, &one);
     assert_int_equal(client_count(&one), 2);
+    end();
+}
+
+/* As much as one heartbeat after the topic came or went, or a second after the last look. */
+void test_consumer_regex__follows_the_topics(void)
+{
+    begin();
+    one.subscription = NULL;
+    one.regex = "(apple|cherrie)s";
+    client_join(&office, &one);
+    assert_int_equal(client_count(&one), 2);
+    office_add_topic(&office, "cherries", 3);
+    client_beat(&office, &one); /* looked a moment ago */
+    office_pass_time(&office, 1000);
+    settle(&office, (struct client *[]){ &one }, 1);
+    assert_int_equal(client_count(&one), 5);
+    struct remove_topic_record record = { .topic_id = topic_id(0) };
+    cluster_apply(&office.cluster, &remove_topic_record_schema, 0, &record);
+    office_pass_time(&office, 1000);
+    settle(&office, (struct client *[]){ &one }, 1);
+    assert_int_equal(client_count(&one), 3);
+
+    int32_t before = office.count;
+    office_add_topic(&office, "dates", 1); /* that it does not match */
+    office_pass_time(&office, 1000);
+    client_beat(&office, &one);
+    assert_int_equal(office.count, before);
     end();
 }
