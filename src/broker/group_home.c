@@ -32,11 +32,25 @@ static void set_tick(struct group_home *home)
         timer_set(loop, &home->tick.timer, due_ms * 1000);
 }
 
+int32_t group_homes_member_total(const struct shard *shard)
+{
+    const struct group_home *home;
+    int64_t count = 0;
+    DL_FOREACH(shard->group_homes, home)
+    {
+        count += home->coordinator.consumer_members;
+    }
+    count *= shard->shards->count;
+    return count < INT32_MAX ? (int32_t)count : INT32_MAX;
+}
+
 void group_home_submit(struct group_home *home, struct coordinator_request *request)
 {
     request->steady_ms = now_ms(home);
     request->wall_ms = loop_wall_ms(home->shard->loop);
     request->image = home->shard->image;
+    if (request->type == COORDINATOR_CONSUMER_GROUP_HEARTBEAT)
+        request->member_total = group_homes_member_total(home->shard);
     rsm_submit(&home->machine.rsm, &request->rsm);
     set_tick(home);
 }
@@ -144,7 +158,9 @@ void group_home_open(struct shard *shard, struct partition *partition)
 {
     struct group_home *home = memory_take(sizeof(*home));
     home->shard = shard;
-    coordinator_init(&home->coordinator, &shard->settings->coordinator);
+    struct coordinator_settings settings;
+    coordinator_settings_resolve(shard->settings, shard->image, &settings);
+    coordinator_init(&home->coordinator, &settings);
     wish_init(&home->tick, home, COORDINATOR_TICK);
     wish_init(&home->expire, home, COORDINATOR_EXPIRE);
     wish_init(&home->topics, home, COORDINATOR_TOPICS_DELETED);
@@ -191,4 +207,13 @@ void group_homes_topics_deleted(struct shard *shard)
     struct group_home *home;
     DL_FOREACH(shard->group_homes, home)
     timer_set(shard->loop, &home->topics.timer, loop_now_us(shard->loop));
+}
+
+void group_homes_set_settings(struct shard *shard)
+{
+    struct group_home *home;
+    DL_FOREACH(shard->group_homes, home)
+    {
+        coordinator_settings_resolve(shard->settings, shard->image, &home->coordinator.settings);
+    }
 }

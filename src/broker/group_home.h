@@ -40,7 +40,11 @@ void group_home_close(
     struct partition *partition); /* has none: does nothing. Who waits hears NOT_COORDINATOR */
 void group_homes_close(struct shard *shard);          /* all, before flushers are stopped */
 void group_homes_topics_deleted(struct shard *shard); /* the shard has the newer image */
+void group_homes_set_settings(struct shard *shard);   /* as the shard's image has them */
 
-/* Sets the times and the image. done() follows, at once or later. */
+/* What the shard's homes have by the node's number of shards: near enough, and no mail is needed. */
+int32_t group_homes_member_total(const struct shard *shard);
+
+/* Sets the times, the image and the number of members. done() follows, at once or later. */
 void group_home_submit(struct group_home *home, struct coordinator_request *request);
 struct group_home *group_home_of(const struct partition *partition); /* NULL: it has none */

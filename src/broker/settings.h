@@ -168,5 +168,8 @@ enum { CLEANER_BUFFER_LEAST = 1024 * 1024 }; /* more than that of the dedupe buf
 /* The same of log.cleaner.*. */
 void cleaner_settings_resolve(const struct node_settings *node, const struct image *image,
     struct cleaner_settings *out_settings);
+/* The same of those that groups go by. */
+void coordinator_settings_resolve(const struct node_settings *node, const struct image *image,
+    struct coordinator_settings *out_settings);
 void topic_settings_to_log(
     const struct topic_settings *topic, int64_t producer_expiry_ms, struct log_settings *out_log);

@@ -119,6 +119,15 @@ void cleaner_settings_resolve(const struct node_settings *node, const struct ima
         .load_factor = now.cleaner_load_factor };
 }
 
+void coordinator_settings_resolve(const struct node_settings *node, const struct image *image,
+    struct coordinator_settings *out_settings)
+{
+    struct str key = STR("group.consumer.assignment.interval.ms");
+    struct node_settings now = { .coordinator = node->coordinator };
+    resolve_live(node, image, &key, 1, &now);
+    *out_settings = now.coordinator;
+}
+
 void topic_settings_to_log(
     const struct topic_settings *topic, int64_t producer_expiry_ms, struct log_settings *out_log)
 {

@@ -311,6 +311,8 @@ void shard_take_image(struct shard *shard, const struct image *image)
     shard->image = image;
     if (shard->watch != NULL)
         shard->watch->image_taken(shard->watch, image);
+    if (old_image == NULL || step.all_settings)
+        group_homes_set_settings(shard);
     if (step.has_deleted)
         group_homes_topics_deleted(shard);
     image_unref(old_image);

@@ -166,6 +166,7 @@ void coordinator_reset(struct coordinator *coordinator)
     group_free(group);
     offsets_forget_pending(coordinator);
     coordinator->skipped = 0;
+    assert(coordinator->consumer_members == 0);
 }
 
 void coordinator_loaded(struct coordinator *coordinator, int64_t steady_ms)

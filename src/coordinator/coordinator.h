@@ -54,14 +54,21 @@ struct coordinator_request {
     const struct image *image; /* topics, features, settings of groups */
 };
 
-/* Of the node; those of one group are asked for. */
+/* What a setting of a group may be, whatever is stored for it. */
+struct setting_bounds {
+    int32_t least, most;
+};
+
+/* Of the node; those of one group are asked for. The owner may change them at any time. */
 struct coordinator_settings {
     int32_t classic_min_session_ms, classic_max_session_ms; /* group.min.session.timeout.ms ... */
     int32_t classic_initial_delay_ms;                       /* group.initial.rebalance.delay.ms */
     int32_t classic_max_size;                               /* group.max.size */
     int32_t consumer_max_size;                              /* group.consumer.max.size */
     int32_t consumer_heartbeat_ms,
-        consumer_session_ms;                 /* group.consumer.heartbeat.interval.ms ... */
+        consumer_session_ms;                         /* group.consumer.heartbeat.interval.ms ... */
+    struct setting_bounds consumer_heartbeat_bounds, /* group.consumer.min.heartbeat ... */
+        consumer_session_bounds, consumer_assignment_bounds;
     int32_t consumer_moving_heartbeat_ms;    /* between heartbeats while a group reconciles */
     int32_t consumer_assignment_interval_ms; /* group.consumer.assignment.interval.ms: between */
     int64_t consumer_assign_at_once;         /* ... assignments of more members x partitions */

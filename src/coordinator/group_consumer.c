@@ -50,21 +50,32 @@ bool consumer_partition_is_held(const struct group *group, struct uuid topic, in
     return held != NULL && partition < held->count && held->holders[partition] > 0;
 }
 
-/* What the group's settings say, else what the node's do. */
-static int32_t setting_of(
-    const struct group_decider *decider, struct str group, const char *key, int32_t without)
+/* What the group's settings say, within the node's bounds, as those may have changed since; else
+ * what the node's settings do. */
+static int32_t setting_of(const struct group_decider *decider, struct str group, const char *key,
+    struct setting_bounds bounds, int32_t without)
 {
     int64_t value;
     struct str text = image_setting(decider->request->image, SCOPE_GROUP, group, str_from(key));
-    return !str_is_null(text) && str_to_int64(text, &value) && value > 0 && value <= INT32_MAX
-               ? (int32_t)value
-               : without;
+    if (str_is_null(text) || !str_to_int64(text, &value))
+        return without;
+    if (value > bounds.most)
+        return bounds.most;
+    return value < bounds.least ? bounds.least : (int32_t)value;
 }
 
 int32_t consumer_session_ms(const struct group_decider *decider, struct str group)
 {
+    const struct coordinator_settings *settings = &decider->coordinator->settings;
     return setting_of(decider, group, "consumer.session.timeout.ms",
-        decider->coordinator->settings.consumer_session_ms);
+        settings->consumer_session_bounds, settings->consumer_session_ms);
+}
+
+int32_t consumer_assignment_interval_ms(const struct group_decider *decider, struct str group)
+{
+    const struct coordinator_settings *settings = &decider->coordinator->settings;
+    return setting_of(decider, group, "consumer.assignment.interval.ms",
+        settings->consumer_assignment_bounds, settings->consumer_assignment_interval_ms);
 }
 
 /* While the group moves, members come often, so that a move takes as many rounds but little time.
@@ -74,8 +85,8 @@ int32_t consumer_heartbeat_ms(const struct group_decider *decider, struct str gr
 {
     enum { FEW = 1000, MANY = 10000, FEW_MS = 500 }; /* members of the node */
     const struct coordinator_settings *settings = &decider->coordinator->settings;
-    int64_t configured = setting_of(
-        decider, group, "consumer.heartbeat.interval.ms", settings->consumer_heartbeat_ms);
+    int64_t configured = setting_of(decider, group, "consumer.heartbeat.interval.ms",
+        settings->consumer_heartbeat_bounds, settings->consumer_heartbeat_ms);
     int64_t members = decider->request->member_total, wanted = configured;
     if (!settled)
         wanted = settings->consumer_moving_heartbeat_ms;

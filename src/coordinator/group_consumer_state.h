@@ -108,6 +108,7 @@ struct str consumer_group_assignor(const struct group *group); /* that most pref
 const char *consumer_group_state(const struct group *group);
 
 int32_t consumer_session_ms(const struct group_decider *decider, struct str group);
+int32_t consumer_assignment_interval_ms(const struct group_decider *decider, struct str group);
 int32_t consumer_heartbeat_ms(const struct group_decider *decider, struct str group, bool settled);
 
 /* group_consumer_leave.c */

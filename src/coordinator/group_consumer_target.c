@@ -179,7 +179,7 @@ static bool may_assign_now(const struct consumer_plan *plan, int32_t member_coun
     if (plan->group == NULL || partitions * member_count <= settings->consumer_assign_at_once)
         return true;
     int64_t since = plan->decider->wall_ms - plan->group->consumer->assignment_ms;
-    return since < 0 || since >= settings->consumer_assignment_interval_ms;
+    return since < 0 || since >= consumer_assignment_interval_ms(plan->decider, plan->group_id);
 }
 
 void plan_target(struct consumer_plan *plan)

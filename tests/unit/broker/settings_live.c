@@ -123,6 +123,20 @@ void test_settings_live__forget_producers_after_the_time_said_last(void)
     end();
 }
 
+void test_settings_live__space_assignments_of_groups(void)
+{
+    struct coordinator_settings settings;
+    begin("node.id=7\ngroup.consumer.assignment.interval.ms=50\ngroup.max.size=9\n");
+    coordinator_settings_resolve(&node, NULL, &settings);
+    assert_int_equal(settings.consumer_assignment_interval_ms, 50);
+    set(SCOPE_BROKER, "", "group.consumer.assignment.interval.ms", "60");
+    set(SCOPE_BROKER, "", "group.max.size", "8"); /* needs a restart */
+    coordinator_settings_resolve(&node, image, &settings);
+    assert_int_equal(settings.consumer_assignment_interval_ms, 60);
+    assert_int_equal(settings.classic_max_size, 9);
+    end();
+}
+
 /* What no cleaning can work with does not reach it: Kafka, too, takes a pace below zero for none. */
 void test_settings_live__let_cleanings_have_what_they_can_use(void)
 {

@@ -443,3 +443,62 @@ void test_consumer__the_first_version_gets_its_id_from_the_coordinator(void)
     assert_non_null(consumer_member_find(office_group(&office, "g"), response.member_id));
     end();
 }
+
+void test_consumer__members_of_all_groups_are_counted(void)
+{
+    struct client other = client("one");
+    other.group = "h";
+    begin_settled();
+    client_join(&office, &other);
+    assert_int_equal(office.coordinator.consumer_members, 3);
+    client_leave(&office, &two, LEFT);
+    assert_int_equal(office.coordinator.consumer_members, 2);
+    office_check_replay(&office);
+    office_pass_time(&office, 45001);
+    assert_int_equal(office.coordinator.consumer_members, 0);
+    end();
+}
+
+/* A change while the group lives counts as of the next heartbeat; bounds hold whatever is stored.
+ */
+void test_consumer__settings_of_the_group_change_while_it_lives(void)
+{
+    begin_settled();
+    office.member_total = 10000; /* so that it is told what is configured */
+    client_beat(&office, &one);
+    assert_int_equal(one.answer.heartbeat_interval_ms, 5000);
+    set_of_group("consumer.heartbeat.interval.ms", "7000");
+    set_of_group("consumer.session.timeout.ms", "9000");
+    client_beat(&office, &one);
+    assert_int_equal(one.answer.heartbeat_interval_ms, 7000);
+    office_pass_time(&office, 9001);
+    assert_int_equal(
+        consumer_group_size(office_group(&office, "g")), 1); /* two has not come since */
+
+    set_of_group("consumer.heartbeat.interval.ms", "16000");
+    client_beat(&office, &two);
+    assert_int_equal(
+        consumer_heartbeat_ms(
+            &(struct group_decider){ .coordinator = &office.coordinator,
+                .request = &(struct coordinator_request){ .image = cluster_image(&office.cluster),
+                    .member_total = 10000 } },
+            STR("g"), true),
+        15000);
+    end();
+}
+
+void test_consumer__a_group_may_space_its_assignments_otherwise(void)
+{
+    begin();
+    office.coordinator.settings.consumer_assign_at_once = 10;
+    set_of_group("consumer.assignment.interval.ms", "5000");
+    client_join(&office, &one);
+    client_join(&office, &two);
+    office_pass_time(&office, 4999);
+    client_beat(&office, &two);
+    assert_string_equal(state_of(&office, "g"), "Assigning");
+    set_of_group("consumer.assignment.interval.ms", "0");
+    client_beat(&office, &two);
+    assert_string_equal(state_of(&office, "g"), "Reconciling");
+    end();
+}

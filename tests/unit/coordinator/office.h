@@ -63,6 +63,9 @@ static inline void office_init(struct office *office)
         .consumer_max_size = INT32_MAX,
         .consumer_heartbeat_ms = 5000,
         .consumer_session_ms = 45000,
+        .consumer_heartbeat_bounds = { 1, 15000 },
+        .consumer_session_bounds = { 1, 60000 },
+        .consumer_assignment_bounds = { 0, 15000 },
         .consumer_moving_heartbeat_ms = 100,
         .consumer_assignment_interval_ms = 1000,
         .consumer_assign_at_once = 1000000,
@@ -178,5 +181,6 @@ static inline void office_check_replay(struct office *office)
     coordinator_dump(&office->coordinator, &lives);
     coordinator_dump(&replayed, &is_told);
     office_same_records(&lives, &is_told);
+    assert_int_equal(office->coordinator.consumer_members, replayed.consumer_members);
     coordinator_deinit(&replayed);
 }
