@@ -25,9 +25,11 @@ static const char fixed_settings[] =
 
 enum { VALUES_MOST = 4 };
 
-static const struct {
+struct drawn_setting {
     const char *name, *values[VALUES_MOST]; /* NULL: no more */
-} drawn_settings[] = {
+};
+
+static const struct drawn_setting drawn_settings[] = {
     { "log.dirs", { "/data", "/data,/disk" } },
     { "strom.shards", { "1", "2", "3" } },
     { "strom.cache.bytes", { "67108864", "-1" } },
@@ -43,26 +45,39 @@ static const struct {
     { "metadata.log.segment.ms", { "604800000", "1500" } },
     { "metadata.max.retention.bytes", { "104857600", "5000" } },
 };
+enum { DRAWN_SETTING_COUNT = sizeof(drawn_settings) / sizeof(drawn_settings[0]) };
 
-static void draw_settings(struct sim *sim, char *text, size_t size)
+/* The clock of the node may jump by years, and no offset is to go for that. */
+static const struct drawn_setting group_settings[] = {
+    { "offsets.topic.num.partitions", { "1", "2", "5" } },
+    { "offsets.topic.segment.bytes", { "104857600", "1048576" } },
+    { "offsets.topic.compression.codec", { "0", "0", "1", "4" } },
+    { "offsets.retention.minutes", { "21038400" } },
+    { "offsets.retention.check.interval.ms", { "600000", "700" } },
+    { "group.initial.rebalance.delay.ms", { "3000", "0", "200" } },
+};
+enum { GROUP_SETTING_COUNT = sizeof(group_settings) / sizeof(group_settings[0]) };
+
+static void draw_settings(struct sim *sim, const struct drawn_setting *settings, size_t setting_count, char *text, size_t size)
 {
-    int used = 0;
-    for (size_t i = 0; i < sizeof(drawn_settings) / sizeof(drawn_settings[0]); i++) {
+    int used = (int)strlen(text);
+    for (size_t i = 0; i < setting_count; i++) {
         uint64_t count = 0;
-        while (count < VALUES_MOST && drawn_settings[i].values[count] != NULL)
+        while (count < VALUES_MOST && settings[i].values[count] != NULL)
             count++;
-        used += snprintf(text + used, size - (size_t)used, "%s=%s\n", drawn_settings[i].name,
-            drawn_settings[i].values[sim_draw(sim, count)]);
+        used += snprintf(text + used, size - (size_t)used, "%s=%s\n", settings[i].name, settings[i].values[sim_draw(sim, count)]);
     }
 }
 
-bool kind_draw(struct kind *kind, struct sim *sim)
+bool kind_draw(struct kind *kind, struct sim *sim, bool has_groups)
 {
     const struct settings_machine machine = {
         .cpu_count = 4, .memory_size = INT64_C(1) << 30, .host_name = STR("node")
     };
-    char drawn[2000];
-    draw_settings(sim, drawn, sizeof(drawn));
+    char drawn[3000] = "";
+    draw_settings(sim, drawn_settings, DRAWN_SETTING_COUNT, drawn, sizeof(drawn));
+    if (has_groups)
+        draw_settings(sim, group_settings, GROUP_SETTING_COUNT, drawn, sizeof(drawn));
     kind->has_two_directories = strstr(drawn, "/disk") != NULL;
     settings_input_init(&kind->input);
     settings_input_file(&kind->input, STR("fixed.properties"), str_from(fixed_settings));

@@ -16,5 +16,5 @@ struct kind {
 };
 
 /* False: they are refused, and standard error says why. */
-bool kind_draw(struct kind *kind, struct sim *sim);
+bool kind_draw(struct kind *kind, struct sim *sim, bool has_groups);
 void kind_deinit(struct kind *kind);

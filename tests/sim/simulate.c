@@ -36,7 +36,7 @@ struct options {
     int64_t seconds;
     const char *history; /* NULL: not kept */
     const char *broken;  /* rules to be broken; NULL: none */
-    bool twice, counts, odd, verbose;
+    bool twice, counts, odd, verbose, groups;
 };
 
 struct run {
@@ -281,12 +281,14 @@ static const char *simulate(const struct options *options, int64_t seed, uint64_
     reporting_sim = run.sim;
     odd_draw((uint64_t)seed);
     run.machine = machine_create(run.sim, "node");
-    if (!kind_draw(&run.kind, run.sim))
+    if (!kind_draw(&run.kind, run.sim, options->groups))
         exit(2);
     faults_init(&run.faults, run.sim, run.machine, run.kind.has_two_directories, seed % BEYOND_EVERY == 0);
     recorder_init(&run.recorder, run.sim);
     run.invariants = invariants_create(run.sim, run.machine, &run.recorder);
     run.workload = workload_create(run.sim, "node", PORT, &run.recorder);
+    if (options->groups)
+        workload_add_groups(run.workload);
     invariants_tell_starts(run.invariants, &run.workload->start_watch);
     run_to_the_end(&run, options);
     recorder_judge(&run.recorder, options->history);
@@ -408,12 +410,13 @@ static bool read_options(int count, char **words, struct options *options)
         const char *word;
         bool *place;
     } flags[] = { { "--twice", &options->twice }, { "--count", &options->counts }, { "--odd", &options->odd },
-        { "--verbose", &options->verbose } };
+        { "--verbose", &options->verbose }, { "--groups", &options->groups } };
+    const size_t flag_count = sizeof(flags) / sizeof(flags[0]);
     for (int i = 1; i < count; i++) {
         size_t flag = 0;
-        while (flag < 4 && strcmp(words[i], flags[flag].word) != 0)
+        while (flag < flag_count && strcmp(words[i], flags[flag].word) != 0)
             flag++;
-        if (flag < 4)
+        if (flag < flag_count)
             *flags[flag].place = true;
         else if (i + 1 == count || !read_option(words[i], words[i + 1], options))
             return false;
@@ -454,7 +457,7 @@ int main(int count, char **words)
         return 0;
     }
     if (!read_options(count, words, &options)) {
-        fprintf(stderr, "usage: simulate [--seed N | --seeds A-B] [--seconds S] [--twice] [--odd] [--verbose] [--history FILE]\n"
+        fprintf(stderr, "usage: simulate [--seed N | --seeds A-B] [--seconds S] [--twice] [--groups] [--odd] [--verbose] [--history FILE]\n"
                         "                [--break list|all|RULE[,RULE]... [--count]] | --invariants\n"
                         "Prints one line a seed; exits with 1 when one fell. Those divisible by 8 go beyond what must be survived: bits\n"
                         "above a recovery point rot. One that needs 300 s for a life of its node is ended, and fell. --seconds: of\n"
@@ -462,6 +465,7 @@ int main(int count, char **words)
                         "reports, and what struck it. --history: keeps what clients did and saw, for tests/check. --break: leaves out\n"
                         "what keeps the rule, and succeeds when a seed notices (of 1-48); --count: runs all of the seeds, though one\n"
                         "has noticed.\n"
+                        "--groups: with groups and their members besides.\n"
                         "--odd: tells how often each odd branch was taken; fails when one never was.\n"
                         "--invariants: tells what is looked at after every event.\n");
         return 2;

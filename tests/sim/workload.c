@@ -130,11 +130,17 @@ struct workload *workload_create(struct sim *sim, const char *host, int port, st
     return workload;
 }
 
+void workload_add_groups(struct workload *workload)
+{
+    workload->groups = groups_create(workload);
+}
+
 void workload_destroy(struct workload *workload)
 {
     struct actor *actor;
     LL_FOREACH (workload->actors, actor)
         actor_stop(actor);
+    groups_destroy(workload->groups);
     keeper_stop(&workload->keeper);
     for (int i = 0; i < workload->producer_count; i++)
         producer_stop(&workload->producers[i]);
@@ -200,7 +206,7 @@ bool workload_has_producers_under_way(const struct workload *workload)
 
 bool workload_is_drained(const struct workload *workload)
 {
-    bool drained = workload->draining && workload->admin.is_done && workload->keeper.is_done && !workload_has_producers_under_way(workload);
+    bool drained = workload->draining && workload->admin.is_done && workload->keeper.is_done && groups_are_drained(workload->groups) && !workload_has_producers_under_way(workload);
     for (int i = 0; i < workload->reader_count; i++)
         drained = drained && workload->readers[i].is_done;
     return drained;

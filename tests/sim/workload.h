@@ -6,6 +6,7 @@
 #include "sim/admin.h"
 #include "sim/changer.h"
 #include "sim/configurer.h"
+#include "sim/groups.h"
 #include "sim/hostile.h"
 #include "sim/inspector.h"
 #include "sim/invariants.h"
@@ -61,6 +62,7 @@ struct workload {
     struct subscriber subscribers[SUBSCRIBERS_MOST];
     struct pipeliner pipeliner;
     struct hostile hostiles[HOSTILES_MOST];
+    struct groups *groups; /* NULL: nobody asked for them */
     struct timer stranger_ends; /* and begins anew */
     int producer_count, reader_count, streamer_count, hostile_count;
     bool by_name; /* names are used once, so that topics can be meant by name; else by id only */
@@ -70,6 +72,7 @@ struct workload {
 };
 
 struct workload *workload_create(struct sim *sim, const char *host, int port, struct recorder *recorder);
+void workload_add_groups(struct workload *workload);
 void workload_destroy(struct workload *workload);
 
 /* A partition's files rot from the offset on, beyond what must be survived: the clients no longer count on what they know of it. Its

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Groups in a simulated run, where it is asked for (simulate --groups): committers without a group,
+ * and members of groups of the consumer and of the classic protocol; all of them for one topic,
+ * that stays. Of each group and partition the history says what was committed and what was told as
+ * committed, and who had the partition, under GROUP/PARTITION. */
+#pragma once
+#include <stdbool.h>
+
+#include "sim/committer.h"
+#include "sim/founder.h"
+#include "sim/group_offsets.h"
+
+struct workload;
+
+enum { COMMITTERS_MOST = 4 };
+
+struct groups {
+    struct founder founder;
+    struct committer committers[COMMITTERS_MOST];
+    int committer_count;
+};
+
+struct groups *groups_create(struct workload *workload);
+void groups_destroy(struct groups *groups);           /* NULL: nothing; the actors have stopped */
+bool groups_are_drained(const struct groups *groups); /* NULL: yes */
