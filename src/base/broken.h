@@ -89,6 +89,11 @@
     RULE(producer_ids_twice, "P3", "a block of producer ids is given out again")                                     \
     RULE(settings_not_kept, "R16", "a topic is made without the settings that it was to have")                       \
     RULE(name_taken_twice, "R16", "a topic is made though there is one of its name")                                 \
+    /* coordinator, and what hosts it: for runs with groups */                                                       \
+    RULE(offsets_before_durable, "P6", "a coordinator's answer leaves before its records are durable")               \
+    RULE(unwritten_offsets_kept, "P6", "a coordinator keeps what it applied though the write failed")                \
+    RULE(load_skips_tombstones, "P6", "a coordinator that loads does not see what was removed")                      \
+    RULE(expiry_from_wrong_time, "P6", "offsets age from another time than their commit")                            \
     /* broker */                                                                                                     \
     RULE(change_before_image, "R2", "a change is answered before all shards know of it")                             \
     RULE(name_before_free, "R14", "a topic is made while the data of the last one of its name are still there")      \

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/broken.h"
 #include "coordinator/decide.h"
 #include "coordinator/offsets.h"
 #include "wire/gen/offset_commit.h"
@@ -268,7 +269,7 @@ static bool has_expired(const struct group_decider *decider, const struct group 
         return decider->wall_ms >= offset->expire_ms;
     int64_t since_ms = group->kind->empty_since_ms(group);
     if (since_ms < 0)
-        since_ms = offset->commit_ms;
+        since_ms = broken(expiry_from_wrong_time) ? 0 : offset->commit_ms;
     int64_t retention_ms =
         (int64_t)decider->coordinator->settings.offsets_retention_minutes * 60 * 1000;
     return decider->wall_ms - since_ms >= retention_ms;

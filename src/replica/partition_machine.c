@@ -6,6 +6,7 @@
 #include <utlist.h>
 
 #include "base/arena.h"
+#include "base/broken.h"
 #include "base/buffer.h"
 #include "base/container.h"
 #include "storage/flusher.h"
@@ -169,6 +170,8 @@ static int64_t committed(const struct partition_machine *machine)
 {
     const struct partition *partition = machine->watch.partition;
     int64_t durable = log_durable_end(partition->log);
+    if (broken(offsets_before_durable))
+        return machine->rsm.seen;
     return partition->high_watermark < durable ? partition->high_watermark : durable;
 }
 
@@ -223,7 +226,8 @@ static void look(struct partition_watch *watch)
         turn_off(machine, error);
         return;
     }
-    if (machine->state == MACHINE_READY && log_staged_end(partition->log) < machine->rsm.seen) {
+    if (machine->state == MACHINE_READY && log_staged_end(partition->log) < machine->rsm.seen &&
+        !broken(unwritten_offsets_kept)) {
         machine->refuse_until_ms = loop_now_ms(partition->loop) + REFUSE_MS;
         turn_off(machine, ERROR_KAFKA_STORAGE_ERROR);
     } else if (machine->leader_epoch != partition->leader_epoch) {

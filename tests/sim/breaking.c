@@ -126,12 +126,17 @@ static bool break_one(const struct breaking *breaking, int rule)
     return outcome.noticed > 0;
 }
 
-static bool choose(const char *rules, bool chosen[BROKEN_COUNT])
+static bool is_of_groups(int rule)
+{
+    return strcmp(broken_rules[rule].id, "P6") == 0;
+}
+
+static bool choose(const char *rules, bool has_groups, bool chosen[BROKEN_COUNT])
 {
     struct str rest = str_from(rules), name;
     bool all = strcmp(rules, "all") == 0;
     for (int i = 0; i < BROKEN_COUNT; i++)
-        chosen[i] = all;
+        chosen[i] = all && is_of_groups(i) == has_groups;
     while (!all && str_split(&rest, ',', &name)) {
         int rule = broken_find(name);
         if (rule < 0) {
@@ -147,7 +152,7 @@ int breaking_run(const struct breaking *breaking)
 {
     bool chosen[BROKEN_COUNT];
     int noticed = 0, missed = 0;
-    if (!choose(breaking->rules, chosen))
+    if (!choose(breaking->rules, breaking->has_groups, chosen))
         return -1;
     for (int rule = 0; rule < BROKEN_COUNT; rule++) {
         if (!chosen[rule])

@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 struct breaking {
-    const char *rules; /* a name, several with commas, or "all" that are not open */
+    const char *rules; /* a name, several with commas, or "all": those of groups (P6), or those of the rest */
+    bool has_groups;
     int64_t first, last; /* seeds */
     bool counts; /* every seed is run, however many noticed */
     bool (*passes)(void *context, int64_t seed);

@@ -435,6 +435,7 @@ static int break_rules(struct options *options)
 {
     const struct breaking breaking = {
         .rules = options->broken,
+        .has_groups = options->groups,
         .first = options->first,
         .last = options->last,
         .counts = options->counts,
@@ -464,7 +465,7 @@ int main(int count, char **words)
                         "simulated time (60). --twice: runs each again, it must leave the same trace. --verbose: prints what the node\n"
                         "reports, and what struck it. --history: keeps what clients did and saw, for tests/check. --break: leaves out\n"
                         "what keeps the rule, and succeeds when a seed notices (of 1-48); --count: runs all of the seeds, though one\n"
-                        "has noticed.\n"
+                        "has noticed. all: with --groups those of groups, else the others.\n"
                         "--groups: with groups and their members besides.\n"
                         "--odd: tells how often each odd branch was taken; fails when one never was.\n"
                         "--invariants: tells what is looked at after every event.\n");
