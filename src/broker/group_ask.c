@@ -4,6 +4,7 @@
 #include <utlist.h>
 
 #include "base/container.h"
+#include "base/uuid.h"
 #include "broker/apis.h"
 #include "broker/group_home.h"
 #include "broker/request.h"
@@ -63,6 +64,8 @@ static struct group_ask *add(
 {
     struct request *request = asks->request;
     struct group_ask *ask = arena_take(&request->arena, sizeof(*ask));
+    uint8_t random[16];
+    io_random(loop_io(request->shard->loop), random, sizeof(random));
     arena_init(&ask->arena);
     ask->ask = (struct coordinator_request){ .type = type,
         .version = request->version,
@@ -71,7 +74,7 @@ static struct group_ask *add(
         .client_id = str_is_null(request->client_id) ? STR("") : request->client_id,
         .client_host = client_host(request),
         .rsm = { .arena = &ask->arena, .done = done } };
-    io_random(loop_io(request->shard->loop), &ask->ask.fresh_id, sizeof(ask->ask.fresh_id));
+    ask->ask.fresh_id = uuid_from_random(random);
     LL_APPEND(asks->list, ask);
     return ask;
 }

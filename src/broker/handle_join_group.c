@@ -15,6 +15,7 @@ enum step handle_join_group(struct request *request)
     if (error != ERROR_NONE) {
         out->error_code = (int16_t)error;
         out->member_id = in->member_id;
+        out->protocol_name = (struct str){ 0 };
     }
     return STEP_ANSWER;
 }

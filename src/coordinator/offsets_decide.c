@@ -52,14 +52,23 @@ static enum error may_commit_partition(const struct group *group, const struct g
                : group->kind->may_commit_partition(group, caller, topic->id, partition);
 }
 
+/* As Java counts them, whatever the setting's name says: those beyond U+FFFF are two. */
+static int32_t characters(struct str text)
+{
+    int32_t count = 0;
+    for (int32_t i = 0; i < text.size; i++) {
+        uint8_t byte = (uint8_t)text.data[i];
+        count += ((byte & 0xc0) != 0x80) + (byte >= 0xf0);
+    }
+    return count;
+}
+
 static enum error commit_one(struct group_decider *decider,
     const struct offset_commit_request *request, const struct image_topic *topic,
     const struct offset_commit_request_partition *partition)
 {
     const struct coordinator_settings *settings = &decider->coordinator->settings;
-    if (image_partition(topic, partition->partition_index) == NULL)
-        return ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-    if (partition->committed_metadata.size > settings->offset_metadata_max_bytes)
+    if (characters(partition->committed_metadata) > settings->offset_metadata_max_bytes)
         return ERROR_OFFSET_METADATA_TOO_LARGE;
     struct committed_offset offset = { .partition = partition->partition_index,
         .leader_epoch = partition->committed_leader_epoch,
@@ -74,6 +83,25 @@ static enum error commit_one(struct group_decider *decider,
     return ERROR_NONE;
 }
 
+/* One partition that the caller may not commit refuses all; those that are not there do not count.
+ */
+static enum error may_commit_all(struct group_decider *decider, struct group *group,
+    const struct group_caller *caller, const struct offset_commit_request *request)
+{
+    enum error error = may_commit(decider, group, caller), unknown;
+    for (int32_t i = 0; i < request->topics_count && error == ERROR_NONE; i++) {
+        const struct offset_commit_request_topic *asked = &request->topics[i];
+        const struct image_topic *topic =
+            find_topic(decider->request, asked->name, asked->topic_id, &unknown);
+        for (int32_t k = 0; topic != NULL && k < asked->partitions_count; k++) {
+            int32_t index = asked->partitions[k].partition_index;
+            if (error == ERROR_NONE && image_partition(topic, index) != NULL)
+                error = may_commit_partition(group, caller, topic, index);
+        }
+    }
+    return error;
+}
+
 void decide_offset_commit(struct group_decider *decider)
 {
     const struct offset_commit_request *request = decider->request->request;
@@ -83,16 +111,17 @@ void decide_offset_commit(struct group_decider *decider)
         .instance_id = request->group_instance_id,
         .epoch = request->generation_id_or_member_epoch,
         .version = decider->request->version };
-    enum error refusal = may_commit(decider, group, &caller);
-    response->topics_count = request->topics_count;
+    enum error refusal = may_commit_all(decider, group, &caller, request);
     response->topics =
         MESSAGE_TAKE(offset_commit_response_topic, decider->arena, request->topics_count);
     for (int32_t i = 0; i < request->topics_count; i++) {
         const struct offset_commit_request_topic *asked = &request->topics[i];
-        struct offset_commit_response_topic *told = &response->topics[i];
         enum error unknown;
         const struct image_topic *topic =
             find_topic(decider->request, asked->name, asked->topic_id, &unknown);
+        if (topic != NULL && asked->partitions_count <= 0)
+            continue;
+        struct offset_commit_response_topic *told = &response->topics[response->topics_count++];
         told->name = asked->name;
         told->topic_id = asked->topic_id;
         told->partitions_count = asked->partitions_count;
@@ -101,8 +130,8 @@ void decide_offset_commit(struct group_decider *decider)
         for (int32_t k = 0; k < asked->partitions_count; k++) {
             int32_t index = asked->partitions[k].partition_index;
             enum error error = topic == NULL ? unknown : refusal;
-            if (error == ERROR_NONE)
-                error = may_commit_partition(group, &caller, topic, index);
+            if (topic != NULL && image_partition(topic, index) == NULL)
+                error = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
             if (error == ERROR_NONE)
                 error = commit_one(decider, request, topic, &asked->partitions[k]);
             told->partitions[k].partition_index = index;
@@ -214,11 +243,11 @@ void decide_offset_fetch(struct group_decider *decider)
 static enum error delete_one(
     struct group_decider *decider, const struct group *group, struct str topic, int32_t partition)
 {
-    if (group->kind->subscribes(group, topic))
-        return ERROR_GROUP_SUBSCRIBED_TO_TOPIC;
     const struct image_topic *known = image_topic_by_name(decider->request->image, topic);
     if (known == NULL || image_partition(known, partition) == NULL)
         return ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    if (group->kind->subscribes(group, topic))
+        return ERROR_GROUP_SUBSCRIBED_TO_TOPIC;
     if (offset_find(group, topic, partition) != NULL)
         remove_offset(decider, group, topic, partition);
     return ERROR_NONE;
@@ -234,12 +263,14 @@ void decide_offset_delete(struct group_decider *decider)
     response->error_code = (int16_t)error;
     if (error != ERROR_NONE)
         return;
-    response->topics_count = request->topics_count;
     response->topics =
         MESSAGE_TAKE(offset_delete_response_topic, decider->arena, request->topics_count);
     for (int32_t i = 0; i < request->topics_count; i++) {
         const struct offset_delete_request_topic *asked = &request->topics[i];
-        struct offset_delete_response_topic *told = &response->topics[i];
+        if (asked->partitions_count <= 0 &&
+            image_topic_by_name(decider->request->image, asked->name) != NULL)
+            continue;
+        struct offset_delete_response_topic *told = &response->topics[response->topics_count++];
         told->name = asked->name;
         told->partitions_count = asked->partitions_count;
         told->partitions =

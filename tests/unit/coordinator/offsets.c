@@ -174,13 +174,15 @@ void test_offsets__are_deleted_one_by_one_and_with_their_group(void)
     struct offset_delete_request_partition asked[] = { { 1 }, { 7 } };
     struct offset_delete_request_topic of[] = {
         { .name = STR("orders"), .partitions = asked, .partitions_count = 2 },
+        { .name = STR("bills") }, /* left out of the answer */
         { .name = STR("nothing"), .partitions = asked, .partitions_count = 1 }
     };
     struct offset_delete_request request = {
-        .group_id = STR("g"), .topics = of, .topics_count = 2
+        .group_id = STR("g"), .topics = of, .topics_count = 3
     };
     struct offset_delete_response response = { 0 };
     office_ask(&office, COORDINATOR_OFFSET_DELETE, 0, &request, &response);
+    assert_int_equal(response.topics_count, 2);
     assert_int_equal(response.topics[0].partitions[0].error_code, ERROR_NONE);
     assert_int_equal(response.topics[0].partitions[1].error_code, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     assert_int_equal(response.topics[1].partitions[0].error_code, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
@@ -194,6 +196,20 @@ void test_offsets__are_deleted_one_by_one_and_with_their_group(void)
     assert_int_equal(group_count(), 0);
     office_ask(&office, COORDINATOR_DELETE_GROUP, 2, &id, &error);
     assert_int_equal(error, ERROR_GROUP_ID_NOT_FOUND);
+    office_check_replay(&office);
+    office_deinit(&office);
+}
+
+/* As Kafka does it, whatever the setting's name says. */
+void test_offsets__have_room_for_characters_of_metadata(void)
+{
+    begin();
+    office.coordinator.settings.offset_metadata_max_bytes = 4;
+    assert_int_equal(commit_as(-1, "g", "orders", 0, 1, "\u00e4\u00f6\u00fc\u20ac"), ERROR_NONE);
+    assert_int_equal(commit_as(-1, "g", "orders", 0, 1, "ab\U0001f600"), ERROR_NONE);
+    assert_int_equal(
+        commit_as(-1, "g", "orders", 0, 1, "abc\U0001f600"), ERROR_OFFSET_METADATA_TOO_LARGE);
+    assert_int_equal(commit_as(-1, "g", "orders", 0, 1, "abcde"), ERROR_OFFSET_METADATA_TOO_LARGE);
     office_check_replay(&office);
     office_deinit(&office);
 }
