@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 
+import consumer_protocol
 import golden_disks
 import kafka_wire as wire
 import node
@@ -20,8 +21,9 @@ SHOWN_LATER = {"alter_configs": SETTINGS, "incremental_alter_configs": SETTINGS,
                "delete_topics": ("fetch", "produce", "list_offsets", "offset_for_leader_epoch", "delete_records", "describe_producers")}
 ANY = {"producer_id": (0, "a producer id"), "session_id": (1, "a session"), "broker_epoch": (0, "a broker epoch"),
        "usable_bytes": (0, "room"), "finalized_features_epoch": (0, "an offset")}
-IDENTITY = ("name", "topic", "topic_name", "topic_id", "partition_index", "partition", "index", "node_id", "broker_id", "host", "api_key",
-            "resource_type", "resource_name", "replica_id", "batch_index", "log_dir", "principal")
+IDENTITY = ("name", "topic", "topic_name", "topic_id", "partition_index", "partition", "index", "key", "node_id", "broker_id", "host", "api_key",
+            "resource_type", "resource_name", "replica_id", "batch_index", "log_dir", "principal", "group_id", "member_id")
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$|^[\w-]{22}$")
 
 
 class Side:
@@ -35,7 +37,8 @@ class Side:
         if disk:
             self.node.directories = golden_disks.unpacked(disk, self.node.folder)
         self.begin_ms = int(time.time() * 1000) - 5000
-        self.ids, self.connection, self.admin, self.settled, self.unsettled = {}, None, None, 0, set()
+        self.ids, self.connections, self.admin, self.settled, self.unsettled = {}, {}, None, 0, set()
+        self.listener, self.variables, self.held, self.drawn = "broker", {}, {}, {}
 
     def start(self):
         if self.node.kind == "strom" and not self.disk:
@@ -59,17 +62,31 @@ class Side:
         """[(api, version, answer)] of every step that is compared"""
         directories = {f"$directory{number}": os.path.realpath(path) for number, path in enumerate(self.node.directories)}
         self.variables = {"$t": f"{case.topic}-v{version}", "$port": self.node.port, **directories, **case.variables}
-        self.connection = wire.Connection(self.node.controller_port if case.listener == "controller" else self.node.port, PATIENCE)
+        self.listener, self.connections, self.held, self.drawn = case.listener, {}, {}, {}
         try:
             return [found for step in case.steps for found in self.step(step, version)]
         finally:
-            self.connection.close()
+            self.hang_up()
+
+    def connection(self, name):
+        """a case has a connection, and one more for each name in a step's `on`"""
+        if name not in self.connections:
+            self.connections[name] = wire.Connection(self.node.controller_port if self.listener == "controller" else self.node.port, PATIENCE)
+        return self.connections[name]
+
+    def hang_up(self):
+        for connection in self.connections.values():
+            connection.close()
+        self.connections, self.held = {}, {}
 
     def step(self, step, version):
         if "topic" in step:
             name, count = self.fill(step["topic"]), step.get("partitions", 1)
-            self.admin.create_topic(name, count, self.fill(step.get("configs", {})))
-            self.wait_served(name, count)
+            is_for_all = name == step["topic"]
+            if not (is_for_all and name in self.ids):
+                self.admin.create_topic(name, count, self.fill(step.get("configs", {})))
+                self.wait_served(name, count)
+                self.settle() if is_for_all else None
         elif "wait" in step:
             self.wait_served(self.fill(step["wait"]), step.get("partitions", 1))
         elif "produce" in step:
@@ -81,15 +98,24 @@ class Side:
         elif "restart" in step:
             self.restart()
         elif "reconnect" in step:
-            self.connection.close()
-            self.connection = wire.Connection(self.node.controller_port if step["reconnect"] == "controller" else self.node.port, PATIENCE)
+            self.hang_up()
+            self.listener = step["reconnect"]
+        elif "group" in step:
+            self.wait_coordinated(self.fill(step["group"]))
+        elif "answered" in step:
+            api, version, asked = self.held.pop(step["answered"])
+            return [(api.name, version, self.receive(api, version, {**asked, **step}))]
         else:
             api = self.apis[step["api"]]
-            version = step.get("version", version)
+            version = step.get("version", min(version, api.request.versions[1]))
             if api.name in self.unsettled:
                 self.settle()
             self.unsettled |= set(SHOWN_LATER.get(api.name, ()))
-            return [(api.name, version, self.exchange_until(api, version, step))]
+            if "held" in step:
+                self.send(api, version, step)
+                self.held[step["on"]] = api, version, step
+            else:
+                return [(api.name, version, self.exchange_until(api, version, step))]
         return []
 
     def exchange_until(self, api, version, step):
@@ -109,29 +135,47 @@ class Side:
             self.wait_served(f"settled-{self.settled}", 1)
 
     def restart(self):
-        self.connection.close(), self.admin.close()
+        self.hang_up(), self.admin.close()
         self.node.stop()
         self.node.start(wait=False)
         self.ready()
-        self.connection = wire.Connection(self.node.port, PATIENCE)
 
     def wait_served(self, name, partitions):
         for index in range(partitions):
             wire.wait_for(lambda p=index: self.admin.list_offset(name, p, -1), 30, f"{name}-{index} is served")
         self.topic_id(name)
 
+    def wait_coordinated(self, group):
+        """until the group's coordinator has read its log; who asks first has the topic of the groups made"""
+        find, describe = self.apis["find_coordinator"], self.apis["describe_groups"]
+
+        def coordinated():
+            found = self.exchange(find, 2, {"request": {"key": group}})["error_code"]
+            return not found and not self.exchange(describe, 0, {"request": {"groups": [group]}})["groups"][0]["error_code"]
+        wire.wait_for(coordinated, 30, f"group {group} has a coordinator")
+
     def exchange(self, api, version, step):
+        self.send(api, version, step)
+        return self.receive(api, version, step)
+
+    def send(self, api, version, step):
+        connection = self.connection(step.get("on"))
         body = bytes.fromhex(step["hex"]) if "hex" in step else api.request.encode(version, self.fill(step["request"]))
-        answer_version = min(version, api.response.versions[1])
+        connection.correlation += 1
+        frame = api.request_head(version, connection.correlation) + body
         try:
-            self.connection.correlation += 1
-            frame = api.request_head(version, self.connection.correlation) + body
-            self.connection.socket.sendall(len(frame).to_bytes(4, "big") + frame)
+            connection.socket.sendall(len(frame).to_bytes(4, "big") + frame)
+        except ConnectionError:
+            pass                                        # receive() tells that it is closed
+
+    def receive(self, api, version, step):
+        connection, answer_version = self.connection(step.get("on")), min(version, api.response.versions[1])
+        try:
             if step.get("answer") == "none":
-                self.connection.api_versions()          # the next answer is to the next request: there was none to this
+                connection.api_versions()               # the next answer is to the next request: there was none to this
                 return "none"
-            correlation, data = self.connection.receive()
-            assert correlation == self.connection.correlation, f"answer {correlation} to request {self.connection.correlation}"
+            correlation, data = connection.receive()
+            assert correlation == connection.correlation, f"answer {correlation} to request {connection.correlation}"
         except socket.timeout:
             return f"no answer within {PATIENCE} s"
         except (ConnectionError, wire.struct.error):
@@ -141,13 +185,23 @@ class Side:
         answer = api.response.decode(answer_version, api.response_body(answer_version, data))
         for name, path in step.get("remember", {}).items():
             self.variables[name] = at_path(answer, path)
+            if isinstance(self.variables[name], str):
+                self.drawn[self.variables[name]] = name
+        for path, text in step.get("only", {}).items():
+            array, field = path.split(".")
+            answer[array] = [one for one in answer[array] if self.fill(text) in one[field]]
         return self.normal(answer, step)
 
     def fill(self, value):
-        """variables in a request: `$name` alone keeps its type; `$id:TOPIC` is the topic's id; {"batch": description} is records"""
+        """variables in a request: `$name` alone keeps its type; `$id:TOPIC` is the topic's id; {"batch": description} is records, and
+        {"subscription": ...}, {"assignment": ...} what consumers of a classic group tell each other"""
         if isinstance(value, dict):
             if set(value) == {"batch"}:
                 return records.build(self.fill(value["batch"]))
+            if set(value) == {"subscription"}:
+                return consumer_protocol.subscription(**self.fill(value["subscription"]))
+            if set(value) == {"assignment"}:
+                return consumer_protocol.assignment(self.fill(value["assignment"]))
             return {self.fill(name): self.fill(one) for name, one in value.items()}
         if isinstance(value, list):
             return [self.fill(one) for one in value]
@@ -201,6 +255,8 @@ class Side:
     def normal_text(self, name, value):
         if name.endswith(("topic_id", "directory_id", "incarnation_id", "log_dir_id")) and value != "A" * 22:
             return f"id of {self.names[value]}" if value in self.names else "an id"
+        if name in ("member_id", "leader"):
+            return self.drawn.get(value, UUID.sub("a uuid", value))
         for number, directory in enumerate(self.node.directories):
             value = value.replace(os.path.realpath(directory), f"directory {number}").replace(directory, f"directory {number}")
         return value.replace(str(self.node.port), "PORT").replace(str(self.node.controller_port), "CONTROLLER_PORT")
@@ -221,7 +277,7 @@ def values_at(answer, path):
     """the value at a path; with * in it, those of all elements"""
     values = [answer]
     for word in path.split("."):
-        values = [found for value in values for found in (value if word == "*" else [at_path(value, word)])]
+        values = [found for value in values if value is not None for found in (value if word == "*" else [at_path(value, word)])]
     return values
 
 
@@ -245,4 +301,6 @@ def one_a_topic(values):
 
 def identity(one):
     """arrays of structs are compared as sets: Kafka's order is that of its hash maps"""
+    if isinstance(one, int):
+        return [one]
     return [str(one.get(name)) for name in IDENTITY] + [str(one)]

@@ -28,6 +28,7 @@ TOOLS = {
     "versions": "org.apache.kafka.tools.BrokerApiVersionsCommand", "cluster": "org.apache.kafka.tools.ClusterTool",
     "transactions": "org.apache.kafka.tools.TransactionsCommand", "election": "org.apache.kafka.tools.LeaderElectionCommand",
     "reassign": "org.apache.kafka.tools.reassign.ReassignPartitionsCommand", "metrics": "org.apache.kafka.tools.ClientMetricsCommand",
+    "groups": "org.apache.kafka.tools.GroupsCommand", "consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
 }
 SERVER_FIRST = ("quorum", "features", "transactions")              # these take options of the whole before their verb
 # What is never the same in two brokers, and what a tool says of itself.
@@ -132,6 +133,23 @@ def produce(broker, topic, partition, count, producer_id=-1):
     connection.close()
 
 
+def commit(one, group, topic, partition, offset):
+    one.wait_coordinated(group)
+    partitions = [{"partition_index": int(partition), "committed_offset": int(offset)}]
+    one.exchange(one.apis["offset_commit"], 9, {"request": {"group_id": group, "topics": [{"name": topic, "partitions": partitions}]}})
+
+
+def join(one, group, topic):
+    """a member of the consumer protocol, who says no more: the session timeout of the two brokers is long"""
+    one.wait_coordinated(group)
+    wish = {"group_id": group, "member_id": f"reader of {group}", "member_epoch": 0, "rebalance_timeout_ms": 60000, "subscribed_topic_names": [topic],
+            "topic_partitions": []}
+    one.exchange(one.apis["consumer_group_heartbeat"], 1, {"request": wish})
+
+
+STEPS = {"produce": lambda one, *words: produce(one.node, *words), "commit": commit, "join": join}
+
+
 def unserved(lines):
     """the APIs that ApiVersions did not name: what there is to compare is in the twin's own table of them"""
     return {line.split(":")[0] for line in lines if re.fullmatch(r"\w+\(\d+\): UNSUPPORTED,?", line)}
@@ -143,9 +161,9 @@ def compare(jvm, commands, sides, show):
     with tempfile.TemporaryDirectory(prefix="strom-tools-") as folder:
         for command, content in commands:
             results = {}
-            if command.startswith("produce "):
-                for broker in brokers.values():
-                    produce(broker, *command.split()[1:])
+            if command.split()[0] in STEPS:
+                for one in sides.values():
+                    STEPS[command.split()[0]](one, *command.split()[1:])
                 continue
             if command.startswith("configs --describe") and changed:
                 for one in sides.values():
@@ -174,7 +192,8 @@ def compare(jvm, commands, sides, show):
 def main(arguments):
     show, words = "--show" in arguments, [word for word in arguments if word != "--show"]
     apis, commands = message.load(), load_commands(words)
-    theirs, ours = side.Side("kafka", {}, None, apis), side.Side("strom", {}, None, apis)
+    settings = {"group.consumer.session.timeout.ms": "600000", "group.consumer.max.session.timeout.ms": "600000"}
+    theirs, ours = side.Side("kafka", settings, None, apis), side.Side("strom", settings, None, apis)
     with theirs.node, ours.node:
         theirs.start(), ours.start()
         jvm = Jvm()

@@ -19,13 +19,13 @@ import side  # noqa: E402
 
 class Case:
     def __init__(self, file, number, values, apis):
-        known = {"case", "like", "with", "api", "versions", "listener", "before", "request", "hex", "after", "answer", "words", "remember", "until"}
+        known = {"case", "like", "with", "api", "versions", "listener", "before", "request", "hex", "after", "answer", "words", "remember", "until", "on", "only"}
         if set(values) - known:
             raise ValueError(f"{file}: {values.get('case')}: unknown words {set(values) - known}")
         self.title, self.api, self.listener = f"{file}: {values['case']}", values["api"], values.get("listener", "broker")
         self.topic = f"{file.replace('_', '-')}{number}"
         self.variables = values.get("with", {})
-        tested = {name: values[name] for name in ("api", "request", "hex", "answer", "words", "remember", "until") if name in values}
+        tested = {name: values[name] for name in ("api", "request", "hex", "answer", "words", "remember", "until", "on", "only") if name in values}
         self.steps = values.get("before", []) + [tested] + values.get("after", [])
         first, last = apis[self.api].request.versions
         if "versions" in values and not isinstance(values["versions"], list):
@@ -54,12 +54,14 @@ def load_cases(apis, words):
             if "template" in values:
                 templates[values.pop("template")] = values
                 continue
-            number += 1
-            template = templates[values["like"]] if "like" in values else {}
-            values = {**template, **values, "with": {**template.get("with", {}), **values.get("with", {})}}
-            case = Case(name, number, values, apis)
-            if not words or any(word in case.title for word in words):
-                groups.setdefault(json.dumps([settings, disk], sort_keys=True), []).append(case)
+            for like in values.get("like") if isinstance(values.get("like"), list) else [values.get("like")]:
+                number += 1
+                template = templates[like] if like else {}
+                whole = {**template, **values, "with": {**template.get("with", {}), **values.get("with", {})}}
+                whole["case"] += f", {like}" if isinstance(values.get("like"), list) else ""
+                case = Case(name, number, whole, apis)
+                if not words or any(word in case.title for word in words):
+                    groups.setdefault(json.dumps([settings, disk], sort_keys=True), []).append(case)
     return [(*json.loads(key), cases) for key, cases in groups.items()]
 
 
