@@ -9,17 +9,20 @@
 #include "sim/committer.h"
 #include "sim/founder.h"
 #include "sim/group_offsets.h"
+#include "sim/member.h"
 
 struct workload;
 
-enum { COMMITTERS_MOST = 4 };
+enum { COMMITTERS_MOST = 4, MEMBERS_MOST = 4 };
 
 struct groups {
     struct founder founder;
     struct committer committers[COMMITTERS_MOST];
-    int committer_count;
+    struct member members[MEMBERS_MOST];
+    int committer_count, member_count;
+    bool has_settled; /* in the calm at the end: each partition has its owner */
 };
 
 struct groups *groups_create(struct workload *workload);
-void groups_destroy(struct groups *groups);           /* NULL: nothing; the actors have stopped */
-bool groups_are_drained(const struct groups *groups); /* NULL: yes */
+void groups_destroy(struct groups *groups);     /* NULL: nothing; the actors have stopped */
+bool groups_are_drained(struct groups *groups); /* NULL: yes */

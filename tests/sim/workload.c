@@ -206,10 +206,10 @@ bool workload_has_producers_under_way(const struct workload *workload)
 
 bool workload_is_drained(const struct workload *workload)
 {
-    bool drained = workload->draining && workload->admin.is_done && workload->keeper.is_done && groups_are_drained(workload->groups) && !workload_has_producers_under_way(workload);
+    bool drained = workload->draining && workload->admin.is_done && workload->keeper.is_done && !workload_has_producers_under_way(workload);
     for (int i = 0; i < workload->reader_count; i++)
         drained = drained && workload->readers[i].is_done;
-    return drained;
+    return workload->draining && groups_are_drained(workload->groups) && drained;
 }
 
 void workload_tell(const struct workload *workload)
