@@ -7,6 +7,7 @@
  *   UNRELEASED  at the target's epoch, but some of the target is still held by others
  *
  * So a partition is given to a member only after the one before gave it up, or left. */
+#include "base/broken.h"
 #include "coordinator/group_consumer_plan.h"
 
 bool plan_owned_is_within(
@@ -91,7 +92,7 @@ static void split_target(struct consumer_plan *plan, const struct partition_set_
         if (epoch != NULL) {
             partition_set_add(kept, partition, *epoch);
             partition_set_add(gained, partition, *epoch);
-        } else if (plan->group != NULL &&
+        } else if (plan->group != NULL && !broken(revocation_not_awaited) &&
                    consumer_partition_is_held(plan->group, target->id, partition)) {
             next->has_unreleased = true;
         } else {
