@@ -5,6 +5,8 @@
 /* Expressions are matched against all topics: in a cluster with many that takes a while, and an
  * image changes often. */
 enum { RESOLVE_AGAIN_MS = 1000 };
+/* All is done in the decision, so a few words of a client must not buy seconds of a shard. */
+enum { STEPS_MOST = 100 * 1000 * 1000 };
 
 static struct subscribed_regex *find(const struct consumer_plan *plan, struct str text)
 {
@@ -52,15 +54,19 @@ static void change(struct consumer_plan *plan, struct regex_change new_one)
     plan->regexes_moved = true;
 }
 
-/* All topics of the image, as in Kafka: internal ones, too. */
-static void match_topics(
+/* All topics of the image, as in Kafka: internal ones, too. False: it would take too long. */
+static bool match_topics(
     struct consumer_plan *plan, const struct regex *regex, struct regex_change *resolved)
 {
     const struct image *image = plan->decider->request->image;
     struct arena *arena = plan->decider->arena;
+    int64_t cost = regex_cost(regex), steps_left = STEPS_MOST;
     int32_t capacity = 0;
     for (const struct image_topic *topic = image_topic_after(image, (struct str){ 0 });
          topic != NULL; topic = image_topic_after(image, topic->name)) {
+        steps_left -= cost * topic->name.size;
+        if (steps_left < 0)
+            return false;
         if (!regex_matches(regex, topic->name.data, topic->name.size))
             continue;
         if (resolved->topic_count == capacity) {
@@ -72,6 +78,7 @@ static void match_topics(
         }
         resolved->topics[resolved->topic_count++] = topic->name;
     }
+    return true;
 }
 
 static enum error resolve(struct consumer_plan *plan, struct str text)
@@ -84,8 +91,13 @@ static enum error resolve(struct consumer_plan *plan, struct str text)
             "The expression of topics is none that is understood: %s", reason);
         return ERROR_INVALID_REGULAR_EXPRESSION;
     }
-    match_topics(plan, regex, &resolved);
+    bool is_done = match_topics(plan, regex, &resolved);
     regex_destroy(regex);
+    if (!is_done) {
+        plan->refusal =
+            "The expression is too complex to be matched with as many topics as there are";
+        return ERROR_INVALID_REGULAR_EXPRESSION;
+    }
     change(plan, resolved);
     return ERROR_NONE;
 }
@@ -112,7 +124,7 @@ static void resolve_again(struct consumer_plan *plan)
         bool leaves = plan->before != NULL && plan->regex_changed && regex->subscribers == 1 &&
                       str_equal(plan->before->regex, text);
         if (regex->subscribers > 0 && !leaves)
-            resolve(plan, text); /* if Kafka took it and RE2 does not, what it matched stays */
+            resolve(plan, text); /* if it is refused now, what it matched stays */
     }
 }
 

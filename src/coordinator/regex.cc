@@ -37,6 +37,11 @@ void regex_destroy(struct regex *regex)
     delete regex;
 }
 
+int64_t regex_cost(const struct regex *regex)
+{
+    return regex->expression.ProgramSize();
+}
+
 bool regex_matches(const struct regex *regex, const char *text, int32_t size)
 {
     return RE2::FullMatch(re2::StringPiece(text, static_cast<size_t>(size)), regex->expression);

@@ -79,6 +79,27 @@ void test_consumer_regex__a_bad_expression_is_refused(void)
 }
 
 /* Not more often than once a second, for it looks at all topics. */
+/* Its DFA grows with every name: over these it would hold the shard for seconds. */
+void test_consumer_regex__what_would_take_too_long_is_refused(void)
+{
+    begin();
+    for (int i = 0; i < 400; i++) {
+        char name[250];
+        memset(name, i % 3 == 0 ? 'b' : 'a', 249);
+        name[0] = (char)('c' + i / 26);
+        name[1] = (char)('a' + i % 26);
+        name[249] = 0;
+        office_add_topic(&office, name, 1);
+    }
+    one.regex = "(.*a.{400}b.*)|(.*b.{300}.*)";
+    assert_int_equal(
+        client_say(&office, &one, full_request(&office, &one)), ERROR_INVALID_REGULAR_EXPRESSION);
+    one.regex = "app.*|ban.*";
+    client_join(&office, &one);
+    assert_int_equal(client_count(&one), 4);
+    end();
+}
+
 void test_consumer_regex__new_topics_are_found(void)
 {
     begin();
