@@ -257,6 +257,14 @@ static void fill_brokers(struct request *request)
     }
 }
 
+/* The controller has let this node go, which ends in a moment. A client that hears of no broker at all may forget its coordinator for
+ * good; one that loses its connection comes back. */
+static bool is_leaving(const struct request *request)
+{
+    const struct image_broker *own = image_broker(request->shard->image, request->shard->settings->node_id);
+    return own != NULL && own->fenced && own->in_controlled_shutdown;
+}
+
 enum step handle_metadata(struct request *request)
 {
     struct metadata_response *out = request->out.metadata;
@@ -267,6 +275,8 @@ enum step handle_metadata(struct request *request)
     if (request->shard->image == NULL)
         return STEP_ANSWER;
     fill_brokers(request);
+    if (out->brokers_count == 0 && is_leaving(request))
+        return STEP_CLOSE;
     if (request->in.metadata->include_cluster_authorized_operations)
         out->cluster_authorized_operations = ALL_CLUSTER_OPERATIONS;
     describe_topics(request);
