@@ -2,6 +2,7 @@
 #include "coordinator/group_classic.h"
 #include "coordinator/group_classic_rebalance.h"
 #include "coordinator/group_classic_record.h"
+#include "coordinator/group_consumer.h"
 #include "wire/gen/heartbeat.h"
 #include "wire/gen/leave_group.h"
 #include "wire/gen/sync_group.h"
@@ -133,6 +134,11 @@ void decide_leave_group(struct group_decider *decider)
 {
     const struct leave_group_request *request = decider->request->request;
     struct leave_group_response *response = decider->request->response;
+    const struct group *any = group_find(decider->coordinator, request->group_id);
+    if (any != NULL && any->kind == &consumer_kind) {
+        decide_consumer_leave_group(decider, any);
+        return;
+    }
     enum error missing;
     struct classic_group *group = find_group(decider, request->group_id, &missing);
     if (missing == ERROR_INVALID_GROUP_ID) {

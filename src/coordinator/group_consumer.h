@@ -9,6 +9,8 @@ struct coordinator_record;
 
 void decide_consumer_group_heartbeat(struct group_decider *decider);
 void decide_consumer_group_describe(struct group_decider *decider);
+/* LeaveGroup: of members that an administrator takes out. */
+void decide_consumer_leave_group(struct group_decider *decider, const struct group *group);
 
 bool consumer_group_knows(int16_t type); /* a record type ConsumerGroup... */
 /* Of one of those. False: the id belongs to a group of another kind that is there. */

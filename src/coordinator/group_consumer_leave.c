@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/container.h"
+#include "coordinator/group_consumer.h"
 #include "coordinator/group_consumer_plan.h"
+#include "wire/gen/leave_group.h"
 
 enum {
     LEAVING_PER_DECISION = 500, /* so that the records fit one batch */
@@ -66,4 +68,47 @@ void consumer_rebalance_passed(struct group_decider *decider, struct deadline *d
     struct consumer_member *member = container_of(deadline, struct consumer_member, rebalance);
     if (is_late(member, decider->steady_ms))
         fence_due(decider, member->group);
+}
+
+/* By its instance alone, or by both, which must agree; a dynamic one by its id. */
+static enum error find_leaving(const struct group *group,
+    const struct leave_group_member_identity *who, struct consumer_member **out_member)
+{
+    bool is_static = !str_is_null(who->group_instance_id);
+    struct consumer_member *member =
+        is_static ? consumer_member_static(group, who->member_id, who->group_instance_id)
+                  : consumer_member_find(group, who->member_id);
+    if (member == NULL)
+        return ERROR_UNKNOWN_MEMBER_ID;
+    if (is_static && who->member_id.size > 0 && !str_equal(who->member_id, member_id(member)))
+        return ERROR_FENCED_INSTANCE_ID;
+    *out_member = member;
+    return ERROR_NONE;
+}
+
+void decide_consumer_leave_group(struct group_decider *decider, const struct group *group)
+{
+    const struct leave_group_request *request = decider->request->request;
+    struct leave_group_response *response = decider->request->response;
+    int32_t most = consumer_group_size(group), count = 0;
+    struct consumer_member **leaving =
+        arena_take_array(decider->arena, (size_t)most, sizeof(struct consumer_member *));
+    response->members_count = request->members_count;
+    response->members =
+        MESSAGE_TAKE(leave_group_member_response, decider->arena, request->members_count);
+    for (int32_t i = 0; i < request->members_count; i++) {
+        struct consumer_member *member = NULL;
+        enum error error = find_leaving(group, &request->members[i], &member);
+        if (error == ERROR_NONE && !member->is_leaving) {
+            member->is_leaving = true;
+            leaving[count++] = member;
+        }
+        response->members[i].member_id = request->members[i].member_id;
+        response->members[i].group_instance_id = request->members[i].group_instance_id;
+        response->members[i].error_code = (int16_t)error;
+    }
+    for (int32_t i = 0; i < count; i++)
+        leaving[i]->is_leaving = false;
+    if (count > 0)
+        decide_members_leave(decider, group, leaving, count);
 }

@@ -46,6 +46,7 @@ struct consumer_member {
     /* Live. */
     struct deadline session, rebalance;
     int32_t rebalance_epoch; /* the one that it must leave until then */
+    bool is_leaving;         /* while a decision gathers who leaves */
     UT_hash_handle hh;
 };
 static inline struct str member_id(const struct consumer_member *member)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "consumer_client.h"
+#include "wire/gen/leave_group.h"
 #include "wire/gen/config_record.h"
 #include "wire/gen/consumer_group_metadata_record.h"
 #include "wire/gen/consumer_group_target_assignment_member_record.h"
@@ -316,6 +317,40 @@ void test_consumer__a_static_member_that_stays_away_is_fenced(void)
 }
 
 /* The answer with the new epoch may be lost: then the one before is right, too. */
+/* A static one by its instance alone, also while it is away. */
+void test_consumer__an_administrator_takes_members_out(void)
+{
+    begin();
+    one.instance = "i";
+    client_join(&office, &one);
+    client_join(&office, &two);
+    settle(&office, (struct client *[]){ &one, &two }, 2);
+    assert_int_equal(client_leave(&office, &one, LEFT_STATICALLY), ERROR_NONE);
+    struct leave_group_member_identity who[] = { { .member_id = STR("nobody") },
+        { .member_id = STR("two"), .group_instance_id = STR("i") },
+        { .member_id = STR(""), .group_instance_id = STR("i") },
+        { .member_id = STR(""), .group_instance_id = STR("i") } };
+    static const enum error expected[] = { ERROR_UNKNOWN_MEMBER_ID, ERROR_FENCED_INSTANCE_ID,
+        ERROR_NONE, ERROR_NONE };
+    struct leave_group_request request = {
+        .group_id = STR("g"), .members = who, .members_count = 4
+    };
+    struct leave_group_response response;
+    message_defaults(&leave_group_response_schema, &response);
+    office_ask(&office, COORDINATOR_LEAVE_GROUP, 5, &request, &response);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(response.members[i].error_code, expected[i]);
+    settle(&office, (struct client *[]){ &two }, 1);
+    assert_int_equal(client_count(&two), 6);
+
+    who[0].member_id = STR("two");
+    request.members_count = 1;
+    office_ask(&office, COORDINATOR_LEAVE_GROUP, 5, &request, &response);
+    assert_int_equal(response.members[0].error_code, ERROR_NONE);
+    assert_string_equal(state_of(&office, "g"), "Empty");
+    end();
+}
+
 void test_consumer__a_lost_answer_does_not_fence(void)
 {
     begin();
