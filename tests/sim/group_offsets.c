@@ -15,7 +15,7 @@ enum { WITH_GROUPS = 8 /* OffsetFetch */ };
 
 const char *group_name(uint64_t n)
 {
-    static const char *const names[GROUP_COUNT] = { "s0", "s1", "c0" };
+    static const char *const names[GROUP_COUNT] = { "s0", "s1", "c0", "k0" };
     return names[n];
 }
 

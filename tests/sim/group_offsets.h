@@ -13,7 +13,7 @@ struct actor;
 
 #define GROUPS_TOPIC "parts"
 enum { GROUP_PARTITIONS = 4, GROUP_KEY_SIZE = 32 };
-enum { SIMPLE_GROUPS = 2, CONSUMER_GROUP = SIMPLE_GROUPS, GROUP_COUNT };
+enum { SIMPLE_GROUPS = 2, CONSUMER_GROUP = SIMPLE_GROUPS, CLASSIC_GROUP, GROUP_COUNT };
 
 struct group_offsets {
     const char *group;

@@ -16,6 +16,9 @@ struct groups *groups_create(struct workload *workload)
     groups->member_count = 1 + (int)sim_draw(sim, MEMBERS_MOST);
     for (int i = 0; i < groups->member_count; i++)
         member_start(&groups->members[i], workload, groups, i);
+    groups->classic_count = 1 + (int)sim_draw(sim, CLASSICS_MOST);
+    for (int i = 0; i < groups->classic_count; i++)
+        classic_start(&groups->classics[i], workload, groups, i);
     return groups;
 }
 
@@ -25,18 +28,26 @@ void groups_destroy(struct groups *groups)
         return;
     for (int i = 0; i < groups->member_count; i++)
         member_stop(&groups->members[i]);
+    for (int i = 0; i < groups->classic_count; i++)
+        classic_stop(&groups->classics[i]);
     memory_give(groups);
 }
 
+/* Each partition of both groups has its owner, and nobody is to give any up. */
 static bool have_settled(const struct groups *groups)
 {
-    unsigned owned = 0;
+    unsigned by_members = 0, by_classics = 0;
     for (int i = 0; i < groups->member_count; i++) {
         if (!member_is_settled(&groups->members[i]))
             return false;
-        owned |= groups->members[i].holder.owned;
+        by_members |= groups->members[i].holder.owned;
     }
-    return owned == ALL_PARTITIONS;
+    for (int i = 0; i < groups->classic_count; i++) {
+        if (!classic_is_settled(&groups->classics[i]))
+            return false;
+        by_classics |= groups->classics[i].holder.owned;
+    }
+    return by_members == ALL_PARTITIONS && by_classics == ALL_PARTITIONS;
 }
 
 bool groups_are_drained(struct groups *groups)

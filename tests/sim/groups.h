@@ -6,6 +6,7 @@
 #pragma once
 #include <stdbool.h>
 
+#include "sim/classic.h"
 #include "sim/committer.h"
 #include "sim/founder.h"
 #include "sim/group_offsets.h"
@@ -13,13 +14,14 @@
 
 struct workload;
 
-enum { COMMITTERS_MOST = 4, MEMBERS_MOST = 4 };
+enum { COMMITTERS_MOST = 4, MEMBERS_MOST = 4, CLASSICS_MOST = 4 };
 
 struct groups {
     struct founder founder;
     struct committer committers[COMMITTERS_MOST];
     struct member members[MEMBERS_MOST];
-    int committer_count, member_count;
+    struct classic classics[CLASSICS_MOST];
+    int committer_count, member_count, classic_count;
     bool has_settled; /* in the calm at the end: each partition has its owner */
 };
 

@@ -55,6 +55,8 @@ static void look_at_shard(
         look_at_partition(invariants, partition, is_thorough);
     look_at_holdings(invariants, shard);
     look_at_shard_metadata(invariants, shard);
+    if (is_thorough)
+        look_at_coordinators(invariants, shard);
 }
 
 /* Only a turn of a node's own loop changes what belongs to that loop. */

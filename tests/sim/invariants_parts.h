@@ -84,6 +84,8 @@
         "the epoch of the quorum never falls, has one vote, and no epoch is led in two lives")     \
     INVARIANT(image_equals_its_replay,                                                             \
         "the controller's image is what the newest snapshot and the log behind it make")           \
+    INVARIANT(coordinators_equal_a_replay,                                                         \
+        "what a coordinator knows of its groups is what its partition makes when it is replayed")  \
     INVARIANT(                                                                                     \
         snapshot_covers_log_start, "the metadata log begins at or below its newest snapshot")      \
     INVARIANT(snapshots_are_durable,                                                               \
@@ -245,6 +247,9 @@ bool batch_is_on_disk(
 
 /* invariants_retention.c. Before what is remembered of the partition is renewed. */
 void look_at_retention(struct invariants *invariants, const struct log *log, struct past *past);
+
+/* invariants_groups.c. Puts the groups of a coordinator in order, which no answer depends on. */
+void look_at_coordinators(struct invariants *invariants, const struct shard *shard);
 
 /* invariants_index.c. all: not only what the active segment got since it was looked at last. */
 void look_at_indexes(

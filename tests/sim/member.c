@@ -247,7 +247,7 @@ static void act_as_member(struct actor *actor)
         actor_wait(actor, 2000000);
     } else if (actor_draw(actor, 300) == 0) { /* falls silent, and does not know how long it was */
         actor_wait(actor, 60000000);
-    } else if (member->holder.owned != 0 && actor_draw(actor, 3) == 0) {
+    } else if (member->holder.owned != 0 && actor_draw(actor, 2) == 0) {
         ask_for_offsets(member);
     } else {
         beat(member);
