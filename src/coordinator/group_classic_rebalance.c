@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "base/broken.h"
 #include "base/container.h"
 #include "coordinator/group_classic_record.h"
 #include "wire/gen/sync_group.h"
@@ -342,7 +343,7 @@ static void begin_joining(struct group_decider *decider, struct classic_group *g
     if (group->state == CLASSIC_COMPLETING)
         drop_assignments(decider, group);
     enter(decider, group, CLASSIC_PREPARING);
-    if (classic_group_has_all_joined(group))
+    if (classic_group_has_all_joined(group) || broken(joiners_not_awaited))
         end_joining(decider, group);
     else
         arm(group, decider->steady_ms + classic_group_rebalance_timeout(group), join_phase_passed);
