@@ -32,7 +32,8 @@ static void begin(struct member *member)
     holder_begin(&member->holder);
     snprintf(member->id, sizeof(member->id), "%s", member->holder.process);
     member->epoch = JOINS;
-    member->target = 0;
+    member->target = member->had = member->lost = 0;
+    member->has_regex = actor_draw(&member->actor, 4) == 0;
     member->is_told = false;
 }
 
@@ -83,18 +84,32 @@ static void take_assignment(struct member *member, unsigned target)
             (int64_t)actor_draw(actor, actor_draw(actor, 3) == 0 ? HOLDS_US : 300000);
 }
 
+/* With the next epoch nothing of the one before is its own that it gave up. */
+static void take_epoch(struct member *member, int32_t epoch)
+{
+    unsigned owned = member->holder.owned;
+    if (epoch != member->epoch && member->epoch != JOINS) {
+        member->lost = member->had & ~owned;
+        member->lost_epoch = member->epoch;
+        member->had = 0;
+    }
+    member->epoch = epoch;
+}
+
 static void hear_beat(struct actor *actor)
 {
     struct member *member = member_of(actor);
     const struct consumer_group_heartbeat_response *response = actor->client.response;
     int16_t error = response->error_code;
     if (error == ERROR_NONE && holder_hear(&member->holder)) {
-        member->epoch = response->member_epoch;
+        take_epoch(member, response->member_epoch);
         member->is_told = true;
         if (!str_is(response->member_id, member->id))
             violate(member, "answer_is_for_others", error);
         if (response->assignment != NULL)
             take_assignment(member, partitions_of(member, response->assignment));
+        member->had |= member->holder.owned;
+        member->lost &= ~member->holder.owned;
     } else if (error == ERROR_NONE || is_out(error)) {
         forget(member);
     } else if (!group_error_is_passing(error)) {
@@ -141,8 +156,12 @@ static void beat(struct member *member)
     fill_owned(member, &request, &topic, numbers);
     if (!member->is_told || actor_draw(actor, 4) == 0) {
         request.rebalance_timeout_ms = REBALANCE_MS;
+        if (!actor->workload->draining && actor_draw(actor, 8) == 0)
+            member->by_range = !member->by_range;
+        request.server_assignor = member->by_range ? STR("range") : STR("uniform");
         request.subscribed_topic_names = &name;
-        request.subscribed_topic_names_count = 1;
+        request.subscribed_topic_names_count = !member->has_regex;
+        request.subscribed_topic_regex = member->has_regex ? STR("part[s]") : STR("");
     }
     actor->hear = hear_beat;
     actor->lose = lose_beat;
@@ -201,6 +220,19 @@ static void lose_offsets(struct actor *actor)
         group_offsets_lose_fetch(actor, &member->offsets);
 }
 
+/* Of a partition that was its own, and is another's by now; of an epoch to come; or of nobody. */
+static void falsify(struct member *member)
+{
+    if (member->lost != 0) {
+        member->offsets.partitions = member->lost & ~(member->lost - 1); /* one of them */
+        member->offsets.epoch = member->lost_epoch;
+    } else if (actor_draw(&member->actor, 2) == 0) {
+        member->offsets.epoch += 100000;
+    } else {
+        member->offsets.member_id = STR("nobody");
+    }
+}
+
 static void ask_for_offsets(struct member *member)
 {
     struct actor *actor = &member->actor;
@@ -211,10 +243,8 @@ static void ask_for_offsets(struct member *member)
         .member_id = str_from(member->id),
         .epoch = member->epoch,
         .partitions = member->holder.owned };
-    if (member->is_false && actor_draw(actor, 2) == 0)
-        member->offsets.member_id = STR("nobody");
-    else if (member->is_false)
-        member->offsets.epoch += 100000;
+    if (member->is_false)
+        falsify(member);
     actor->hear = hear_offsets;
     actor->lose = lose_offsets;
     if (member->commits)

@@ -18,10 +18,15 @@ struct member {
     char id[HOLDER_NAME_SIZE];       /* "": it is none */
     char instance[HOLDER_NAME_SIZE]; /* "": it is not static */
     int32_t epoch;                   /* 0: it joins */
-    unsigned target;                 /* what it is to have, as it was told last */
-    int64_t revokes_us;              /* when it gives up the rest of what it has */
-    bool is_told;                    /* the coordinator knows its subscription and what it has */
-    bool commits, is_false;          /* the call under way; its commit must be refused */
+    unsigned had;                    /* all that it had in that epoch */
+    unsigned lost;                   /* what it had in an earlier epoch, and has no more */
+    int32_t lost_epoch;
+    unsigned target;        /* what it is to have, as it was told last */
+    int64_t revokes_us;     /* when it gives up the rest of what it has */
+    bool by_range;          /* the assignor that it wishes for */
+    bool has_regex;         /* it subscribes by an expression */
+    bool is_told;           /* the coordinator knows its subscription and what it has */
+    bool commits, is_false; /* the call under way; its commit must be refused */
     struct group_offsets offsets;
 };
 
