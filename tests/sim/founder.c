@@ -12,6 +12,7 @@
 #include "wire/gen/metadata.h"
 
 enum { MANY_SINCE = 4, IDS_SINCE = 10 }; /* of FindCoordinator and Metadata */
+enum { HOMES_MOST = 5 /* partitions of __consumer_offsets; there may be fewer */ };
 
 static struct founder *founder_of(struct actor *actor)
 {
@@ -178,7 +179,7 @@ static void move(struct actor *actor)
     struct alter_replica_log_dirs_alter_replica_log_dir_topic topic;
     struct alter_replica_log_dirs_alter_replica_log_dir directory;
     struct alter_replica_log_dirs_request request;
-    int32_t home = 0; /* of one partition or more */
+    int32_t home = (int32_t)actor_draw(actor, HOMES_MOST);
     shape_set_defaults(&alter_replica_log_dirs_alter_replica_log_dir_topic_shape, &topic);
     shape_set_defaults(&alter_replica_log_dirs_alter_replica_log_dir_shape, &directory);
     message_defaults(&alter_replica_log_dirs_request_schema, &request);
