@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The franz-go suite: everything a user of that client does without a group, against one running node.
+// The franz-go suite: everything a user of that client does without a group, against one running node; and a member of groups.
 // usage: suite HOST:PORT DATA_DIRECTORY [PATTERN]; the last line is `N passed, N failed`
+//
+//	suite member HOST:PORT TOPIC MEMBER GROUP=BALANCER...
 package main
 
 import (
@@ -95,6 +97,10 @@ func first(errors ...error) error {
 }
 
 func main() {
+	if os.Args[1] == "member" {
+		beMember(os.Args[2:])
+		return
+	}
 	pattern := ""
 	if len(os.Args) > 3 {
 		pattern = os.Args[3]
