@@ -51,9 +51,22 @@ def creates_by_use(broker):
     assert kcat(broker, "-C", "-q", "-e", "-o", "beginning", "-t", "kcat-made-by-use") == b"one\n"
 
 
+def reads_as_a_group(broker):
+    """The first run reads and commits everything, the second only what came behind it."""
+    connection = broker.connect()
+    connection.create_topic("kcat-group", 3)
+    connection.close()
+    for round_number in range(2):
+        wanted = [f"{round_number}-{i}" for i in range(30)]
+        kcat(broker, "-P", "-t", "kcat-group", "-X", "partitioner=random", given="".join(f"{one}\n" for one in wanted).encode())
+        out = kcat(broker, "-G", "kcat", "-q", "-e", "-X", "auto.offset.reset=earliest", "-X", "session.timeout.ms=6000", "kcat-group")
+        assert sorted(out.decode().split()) == sorted(wanted), f"round {round_number}: {out}"
+
+
 def main():
     with node.Node().start() as broker:
-        checks = [("kcat lists", lambda: lists(broker)), ("kcat creates a topic by use", lambda: creates_by_use(broker))]
+        checks = [("kcat lists", lambda: lists(broker)), ("kcat creates a topic by use", lambda: creates_by_use(broker)),
+                  ("kcat reads as a group", lambda: reads_as_a_group(broker))]
         checks += [(f"kcat {kafka_wire.CODECS[codec]}", lambda codec=codec: produces_and_consumes(broker, codec))
                    for codec in content.codecs(broker, librdkafka=True)]
         return node.run(checks + [("stop", broker.stop)], broker)

@@ -27,7 +27,7 @@ import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
-/** The node under test: its address, its data directory, and clients that talk to it. No group is ever joined. */
+/** The node under test: its address, its data directory, and clients that talk to it. */
 final class Cluster implements AutoCloseable {
     static final List<String> CODECS = List.of("none", "gzip", "snappy", "lz4", "zstd");
 

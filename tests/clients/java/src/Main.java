@@ -12,6 +12,7 @@ public final class Main {
             TopicCases.addTo(suite, cluster);
             RecordCases.addTo(suite, cluster);
             OffsetCases.addTo(suite, cluster);
+            GroupCases.addTo(suite, cluster);
             LoadCases.addTo(suite, cluster);
             failed = suite.run(arguments.length > 2 ? arguments[2] : "");
         }
