@@ -119,6 +119,12 @@ void group_asks_send(struct group_asks *asks)
     visits_send(&asks->visits, ask_there);
 }
 
+bool group_ask_is_enabled(const struct request *request)
+{
+    const struct image *image = request->shard->image;
+    return image != NULL && image_feature(image, STR("group.version")) > 0;
+}
+
 bool group_ask_one(struct request *request, struct str group_id, enum coordinator_request_type type,
     const void *in, enum error *out_error)
 {

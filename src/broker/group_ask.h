@@ -33,6 +33,9 @@ void group_ask_add_all(struct group_asks *asks, enum coordinator_request_type ty
     void *(*make_out)(struct request *request)); /* one for each partition of the topic */
 void group_asks_send(struct group_asks *asks);
 
+/* group.version is 0 where nobody wants the consumer protocol (KIP-848): then nobody gets it. */
+bool group_ask_is_enabled(const struct request *request);
+
 /* What authorized_operations says where nobody is asked for permission (read, delete, describe,
  * describe and alter settings; KIP-430). */
 enum { ALL_GROUP_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11 };

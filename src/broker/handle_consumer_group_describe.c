@@ -29,10 +29,25 @@ static void fail(
     told->error_code = (int16_t)error;
 }
 
+static void refuse_all(struct request *request)
+{
+    const struct consumer_group_describe_request *in = request->in.consumer_group_describe;
+    struct consumer_group_describe_response *out = request->out.consumer_group_describe;
+    out->groups_count = in->group_ids_count;
+    out->groups =
+        MESSAGE_TAKE(consumer_group_describe_described_group, &request->arena, in->group_ids_count);
+    for (int32_t i = 0; i < in->group_ids_count; i++)
+        fail(&out->groups[i], in->group_ids[i], ERROR_UNSUPPORTED_VERSION);
+}
+
 enum step handle_consumer_group_describe(struct request *request)
 {
     const struct consumer_group_describe_request *in = request->in.consumer_group_describe;
     struct consumer_group_describe_response *out = request->out.consumer_group_describe;
+    if (!group_ask_is_enabled(request)) {
+        refuse_all(request);
+        return STEP_ANSWER;
+    }
     if (request->work.group_asks == NULL)
         start(request);
     if (request->errands_out > 0)

@@ -144,7 +144,8 @@ def join(one, group, topic):
     one.wait_coordinated(group)
     wish = {"group_id": group, "member_id": f"reader of {group}", "member_epoch": 0, "rebalance_timeout_ms": 60000, "subscribed_topic_names": [topic],
             "topic_partitions": []}
-    one.exchange(one.apis["consumer_group_heartbeat"], 1, {"request": wish})
+    answer = one.exchange(one.apis["consumer_group_heartbeat"], 1, {"request": wish})
+    assert answer["error_code"] == 0, answer
 
 
 STEPS = {"produce": lambda one, *words: produce(one.node, *words), "commit": commit, "join": join}
