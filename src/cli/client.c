@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "cli/link.h"
+#include "cli/output.h"
 #include "cli/verb.h"
 #include "io/io.h"
 #include "wire/gen/metadata.h"
@@ -125,6 +126,20 @@ void client_destroy(struct client *client)
     loop_destroy(client->loop);
     io_destroy(client->io);
     memory_give(client);
+}
+
+int client_run_table(const struct arguments *arguments,
+    int (*show)(struct client *client, const struct arguments *arguments, bool as_json))
+{
+    bool as_json;
+    int code;
+    if (!output_wants_json(arguments, &as_json))
+        return EXIT_MISUSED;
+    struct client *client = client_create(arguments, &code);
+    if (client != NULL)
+        code = show(client, arguments, as_json);
+    client_destroy(client);
+    return code;
 }
 
 struct io *client_io(struct client *client)

@@ -53,5 +53,9 @@ int client_metadata(struct client *client, const char *topic, struct arena *aren
 int client_topic(struct client *client, const char *topic, struct arena *arena,
     struct metadata_response_topic *out_topic);
 
+/* The whole of a verb that shows something: --output and the client are read first. The exit code. */
+int client_run_table(const struct arguments *arguments,
+    int (*show)(struct client *client, const struct arguments *arguments, bool as_json));
+
 /* "NAME: message", for complaints about an error of an answer. The exit code that fits. */
 int client_complain(const char *what, int16_t error_code, struct str message);

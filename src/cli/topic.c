@@ -136,23 +136,9 @@ static int list(struct client *client, const struct arguments *arguments, bool a
     return code;
 }
 
-static int run_table(const struct arguments *arguments,
-    int (*show)(struct client *client, const struct arguments *arguments, bool as_json))
-{
-    bool as_json;
-    int code;
-    if (!output_wants_json(arguments, &as_json))
-        return EXIT_MISUSED;
-    struct client *client = client_create(arguments, &code);
-    if (client != NULL)
-        code = show(client, arguments, as_json);
-    client_destroy(client);
-    return code;
-}
-
 static int run_list(const struct arguments *arguments)
 {
-    return run_table(arguments, list);
+    return client_run_table(arguments, list);
 }
 
 static const struct option describe_options[] = { OUTPUT_OPTION, BOOTSTRAP_OPTION, { NULL } };
@@ -192,7 +178,7 @@ static int describe(struct client *client, const struct arguments *arguments, bo
 
 static int run_describe(const struct arguments *arguments)
 {
-    return run_table(arguments, describe);
+    return client_run_table(arguments, describe);
 }
 
 static const struct option alter_options[] = {
