@@ -230,7 +230,10 @@ void producers_take(struct producers *producers, const struct batch_header *head
     const uint8_t *batch, struct producer *out_before)
 {
     out_before->id = -1;
-    if (header->producer_id < 0 || (batch_is_control(header) && !batch_is_transactional(header)))
+    /* A start reads headers whose CRC nobody has checked: without an epoch it is no producer's, whatever a bit of the id says. */
+    if (header->producer_id < 0 || header->producer_epoch < 0)
+        return;
+    if (batch_is_control(header) && !batch_is_transactional(header))
         return;
     struct producer *producer = find(producers, header->producer_id);
     if (producer == NULL) {

@@ -50,6 +50,17 @@ void test_producers__keep_a_window_of_five(void)
     producers_deinit(&producers);
 }
 
+/* One flipped bit of a plain batch's id, -1, makes it the largest there is. */
+void test_producers__a_batch_without_an_epoch_is_no_producers(void)
+{
+    struct producers producers = { 0 };
+    take(&producers, batch(INT64_MAX, -1, -1, 2, 0));
+    assert_int_equal(producers.count, 0);
+    take(&producers, batch(INT64_MAX, 0, 0, 2, 2));
+    assert_int_equal(producers.count, 1);
+    producers_deinit(&producers);
+}
+
 /* Sequences wrap from the largest int to 0. */
 void test_producers__let_sequences_wrap(void)
 {
