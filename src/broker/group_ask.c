@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/group_ask.h"
 
-#include <utlist.h>
-
 #include "base/container.h"
 #include "base/uuid.h"
 #include "broker/apis.h"
@@ -15,21 +13,8 @@
 
 static void cleanup(struct request *request)
 {
-    struct group_ask *ask;
-    LL_FOREACH(request->work.group_asks->list, ask)
-    {
-        arena_deinit(&ask->arena);
-    }
-}
-
-struct group_asks *group_asks_make(struct request *request)
-{
-    struct group_asks *asks = arena_take(&request->arena, sizeof(*asks));
-    asks->request = request;
-    visits_init(&asks->visits, request);
-    request->work.group_asks = asks;
-    request->cleanup = cleanup;
-    return asks;
+    for (int32_t i = 0; i < request->shard->shards->count; i++)
+        arena_deinit(&request->work.group_asks->arenas[i]);
 }
 
 /* As Java prints an address. */
@@ -37,6 +22,22 @@ static struct str client_host(struct request *request)
 {
     const struct conn *conn = request->reply.conn;
     return str_from(arena_format(&request->arena, "/%s", conn == NULL ? "" : conn_peer(conn)));
+}
+
+struct group_asks *group_asks_make(struct request *request)
+{
+    struct group_asks *asks = arena_take(&request->arena, sizeof(*asks));
+    int32_t shard_count = request->shard->shards->count;
+    asks->request = request;
+    asks->last = &asks->list;
+    asks->client_host = client_host(request);
+    asks->arenas = arena_take_array(&request->arena, (size_t)shard_count, sizeof(*asks->arenas));
+    for (int32_t i = 0; i < shard_count; i++)
+        arena_init(&asks->arenas[i]);
+    visits_init(&asks->visits, request);
+    request->work.group_asks = asks;
+    request->cleanup = cleanup;
+    return asks;
 }
 
 static void done(struct rsm_request *rsm, enum error error)
@@ -59,23 +60,34 @@ static bool ask_there(struct visit *visit, struct shard *shard, struct partition
     return false;
 }
 
+static bool may_need_id(enum coordinator_request_type type)
+{
+    return type == COORDINATOR_JOIN_GROUP || type == COORDINATOR_CONSUMER_GROUP_HEARTBEAT;
+}
+
+static struct uuid draw_id(const struct request *request)
+{
+    uint8_t random[16];
+    io_random(loop_io(request->shard->loop), random, sizeof(random));
+    return uuid_from_random(random);
+}
+
 static struct group_ask *add(
     struct group_asks *asks, enum coordinator_request_type type, const void *in, void *out)
 {
     struct request *request = asks->request;
     struct group_ask *ask = arena_take(&request->arena, sizeof(*ask));
-    uint8_t random[16];
-    io_random(loop_io(request->shard->loop), random, sizeof(random));
-    arena_init(&ask->arena);
     ask->ask = (struct coordinator_request){ .type = type,
         .version = request->version,
         .request = in,
         .response = out,
         .client_id = str_is_null(request->client_id) ? STR("") : request->client_id,
-        .client_host = client_host(request),
-        .rsm = { .arena = &ask->arena, .done = done } };
-    ask->ask.fresh_id = uuid_from_random(random);
-    LL_APPEND(asks->list, ask);
+        .client_host = asks->client_host,
+        .rsm.done = done };
+    if (may_need_id(type))
+        ask->ask.fresh_id = draw_id(request);
+    *asks->last = ask;
+    asks->last = &ask->next;
     return ask;
 }
 
@@ -90,6 +102,7 @@ static void send_to(
 {
     ask->visit.topic_id = topic_id;
     ask->visit.partition_index = index;
+    ask->ask.rsm.arena = &asks->arenas[shard_of(asks->request->shard, topic_id, index)->index];
     visits_add(&asks->visits, &ask->visit);
 }
 

@@ -12,7 +12,6 @@ struct request;
 struct group_ask {
     struct visit visit; /* first */
     struct coordinator_request ask;
-    struct arena arena; /* of the decision: what the answer points to */
     struct group_ask *next;
     enum error error; /* NONE: the response is filled */
 };
@@ -20,7 +19,9 @@ struct group_ask {
 struct group_asks {
     struct request *request;
     struct visits visits;
-    struct group_ask *list; /* in the order in which they were added */
+    struct group_ask *list, **last; /* in the order in which they were added */
+    struct arena *arenas; /* by shard, of what is decided there: what the answer points to */
+    struct str client_host;
 };
 
 /* Once for a request, which frees it when it ends. */
