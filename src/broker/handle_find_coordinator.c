@@ -44,11 +44,6 @@ static void describe_topic(struct request *request, struct find_coordinator_work
     const struct node_settings *settings = request->shard->settings;
     int32_t brokers = broker_count(request->shard->image),
             factor = settings->offsets_topic_replication_factor;
-    if (brokers < factor)
-        report_warn("groups_have_few_replicas",
-            "topic=" GROUP_TOPIC " replicas=%d wanted=%d: there are no more brokers; raise them by "
-            "AlterPartitionReassignments when there are",
-            brokers, factor);
     work->configs[0].name = STR("cleanup.policy");
     work->configs[0].value = STR("compact");
     work->configs[1].name = STR("compression.type");
@@ -66,6 +61,32 @@ static void describe_topic(struct request *request, struct find_coordinator_work
     work->request.timeout_ms = 30000;
 }
 
+/* Whoever asks next tries again, so peers set the pace of what is told of failures. */
+static void report_end(struct request *request, enum error error)
+{
+    const struct find_coordinator_work *work = request->work.find_coordinator;
+    const struct create_topics_creatable_topic_result *made = work->response.topics;
+    int32_t wanted = request->shard->settings->offsets_topic_replication_factor;
+    struct str reason = { 0 };
+    int64_t left_out;
+    if (error == ERROR_NONE && work->response.topics_count > 0) {
+        error = (enum error)made->error_code;
+        reason = made->error_message;
+    }
+    if (error == ERROR_NONE && work->topic.replication_factor < wanted)
+        report_warn("groups_have_few_replicas",
+            "topic=" GROUP_TOPIC " replicas=%d wanted=%d: there are no more brokers; raise them by "
+            "AlterPartitionReassignments when there are",
+            work->topic.replication_factor, wanted);
+    if (error != ERROR_NONE && error != ERROR_TOPIC_ALREADY_EXISTS &&
+        shard_may_report(request->shard, &left_out))
+        report_error("groups_have_no_topic",
+            "topic=" GROUP_TOPIC
+            " error=%d reason=\"%.*s\" left_out=%lld: it cannot be made, so no "
+            "group has a coordinator; look at the settings offsets.topic.*",
+            error, STR_PRINT(reason), (long long)left_out);
+}
+
 /* False: park. However it ends, the image says what there is then. */
 static bool make_topic(struct request *request)
 {
@@ -75,8 +96,11 @@ static bool make_topic(struct request *request)
         work = request->work.find_coordinator = arena_take(&request->arena, sizeof(*work));
         describe_topic(request, work);
     }
-    return forward_message(request, &work->creation, CONTROLLER_CREATE_TOPICS, &work->request,
-        &work->response, &error);
+    if (!forward_message(request, &work->creation, CONTROLLER_CREATE_TOPICS, &work->request,
+            &work->response, &error))
+        return false;
+    report_end(request, error);
+    return true;
 }
 
 static void find_one(struct request *request, struct find_coordinator_coordinator *told)
@@ -108,7 +132,8 @@ enum step handle_find_coordinator(struct request *request)
     const struct find_coordinator_request *in = request->in.find_coordinator;
     struct find_coordinator_response *out = request->out.find_coordinator;
     bool is_served = in->key_type == KEY_OF_GROUP && request->shard->image != NULL;
-    if (is_served && group_topic(request) == NULL && !make_topic(request))
+    bool is_making = request->work.find_coordinator != NULL;
+    if (is_served && (is_making || group_topic(request) == NULL) && !make_topic(request))
         return STEP_PARK;
     if (request->version < MANY_SINCE) {
         struct find_coordinator_coordinator one = { .key = in->key };
