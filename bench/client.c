@@ -22,6 +22,7 @@
 #include "wire/decode.h"
 #include "wire/encode.h"
 #include "wire/gen/create_topics.h"
+#include "wire/gen/find_coordinator.h"
 #include "wire/gen/metadata.h"
 #include "wire/record.h"
 #include "wire/schema.h"
@@ -193,6 +194,21 @@ static bool all_have_leaders(const struct metadata_response *response, int parti
     return true;
 }
 
+static struct topic_facts wait_for_leaders(
+    int descriptor, const char *name, int partitions, struct arena *arena)
+{
+    struct metadata_request_topic topic = { .name = str_from(name) };
+    struct metadata_request request = { .topics = &topic, .topics_count = 1 };
+    struct metadata_response response = { 0 };
+    int64_t deadline = now_ns() + LEADER_WAIT_MS * 1000000ll;
+    do {
+        if (now_ns() > deadline)
+            bench_fail("no leader for every partition of %s", name);
+        call(descriptor, API_METADATA, METADATA_VERSION, &request, arena, &response);
+    } while (!all_have_leaders(&response, partitions));
+    return (struct topic_facts){ response.topics[0].topic_id, response.topics[0].partitions_count };
+}
+
 struct uuid topic_prepare(const struct options *options)
 {
     int descriptor = socket_connect(options->host, options->port, true);
@@ -200,19 +216,34 @@ struct uuid topic_prepare(const struct options *options)
     arena_init(&arena);
     if (options->create)
         create_topic(descriptor, options, &arena);
-    struct metadata_request_topic topic = { .name = str_from(options->topic) };
-    struct metadata_request request = { .topics = &topic, .topics_count = 1 };
-    struct metadata_response response = { 0 };
-    int64_t deadline = now_ns() + LEADER_WAIT_MS * 1000000ll;
-    do {
-        if (now_ns() > deadline)
-            bench_fail("no leader for every partition of %s", options->topic);
-        call(descriptor, API_METADATA, METADATA_VERSION, &request, &arena, &response);
-    } while (!all_have_leaders(&response, options->partitions));
-    struct uuid id = response.topics[0].topic_id;
+    struct uuid id = wait_for_leaders(descriptor, options->topic, options->partitions, &arena).id;
     close(descriptor);
     arena_deinit(&arena);
     return id;
+}
+
+/* Until the coordinator of some group is known: the broker makes the topic when it is first asked.
+ */
+struct topic_facts group_topic_prepare(const struct options *options)
+{
+    int descriptor = socket_connect(options->host, options->port, true);
+    struct arena arena;
+    arena_init(&arena);
+    struct str key = STR("any");
+    struct find_coordinator_request request = { .coordinator_keys = &key,
+        .coordinator_keys_count = 1 };
+    struct find_coordinator_response response;
+    int64_t deadline = now_ns() + LEADER_WAIT_MS * 1000000ll;
+    do {
+        if (now_ns() > deadline)
+            bench_fail("no coordinator of groups");
+        call(descriptor, API_FIND_COORDINATOR, FIND_COORDINATOR_VERSION, &request, &arena,
+            &response);
+    } while (response.coordinators_count != 1 || response.coordinators[0].error_code != ERROR_NONE);
+    struct topic_facts facts = wait_for_leaders(descriptor, "__consumer_offsets", 1, &arena);
+    close(descriptor);
+    arena_deinit(&arena);
+    return facts;
 }
 
 struct buffer *batch_of_records(int count, int value_size, size_t *out_payload_at)

@@ -19,6 +19,7 @@ enum {
     FETCH_VERSION = 17,
     METADATA_VERSION = 12,
     CREATE_TOPICS_VERSION = 7,
+    FIND_COORDINATOR_VERSION = 6,
     FRAME_HEAD_SIZE =
         12, /* length, api key, version, correlation id: what differs between two sendings */
     MAX_PARTITIONS = 1024,
@@ -43,7 +44,10 @@ struct options {
     double rate; /* requests a second, for the open loop */
     double seconds;
     double warmup;
-    int64_t total_bytes; /* stop after so many, instead of seconds */
+    int64_t fill; /* stop after so many bytes, or offsets, instead of seconds */
+    int groups;
+    int members; /* of each */
+    int homes;   /* partitions of __consumer_offsets that they hash to */
 };
 
 _Noreturn void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -69,6 +73,13 @@ void call(int descriptor, int16_t api_key, int16_t version, const void *request,
 
 /* Creates the topic when asked to, and waits until each partition has a leader. */
 struct uuid topic_prepare(const struct options *options);
+
+struct topic_facts {
+    struct uuid id;
+    int partitions;
+};
+/* The same for __consumer_offsets, which the broker creates. */
+struct topic_facts group_topic_prepare(const struct options *options);
 
 /* One batch of records of value_size bytes; the first record's first 8 value bytes stand at
  * *out_payload_at. */

@@ -61,6 +61,11 @@ static void usage_print(FILE *out)
           "  produce      closed loop of Produce requests\n"
           "  fetch        closed loop of Fetch requests over what the topic holds\n"
           "  end_to_end   open loop of single records to a parked consumer\n"
+          "  commit       closed loop of OffsetCommit requests of simple groups\n"
+          "  settle       a group of the consumer protocol joins, loses members, and its topic "
+          "grows\n"
+          "  classic      the same of a group of the classic protocol\n"
+          "  hold         groups of the consumer protocol that do not change\n"
           "  first        when the server listens, and when a first record is durable\n\n"
           "  --server HOST:PORT     127.0.0.1:9092\n"
           "  --pid N                the broker's process, for its CPU time\n"
@@ -70,14 +75,17 @@ static void usage_print(FILE *out)
           "  --partitions N         1\n"
           "  --connections N        1\n"
           "  --window N             requests in flight on a connection: 1\n"
-          "  --records N            in a request: 1\n"
+          "  --records N            in a request, or partitions in an OffsetCommit: 1\n"
           "  --record-size BYTES    1024\n"
           "  --acks -1|1            1\n"
           "  --max-bytes BYTES      of a Fetch: 1048576\n"
           "  --rate N               requests a second of the open loop: 1000\n"
           "  --seconds S            measured: 5\n"
           "  --warmup S             before: 1\n"
-          "  --fill BYTES           produce so much and stop\n\n"
+          "  --fill N               produce so many bytes, or commit so many offsets, and stop\n"
+          "  --groups N             64\n"
+          "  --members N            of a group: 10\n"
+          "  --homes N              partitions of __consumer_offsets that the groups hash to: 1\n\n"
           "  generator produce --create --connections 8 --window 5 --records 16\n",
         out);
 }
@@ -99,6 +107,9 @@ enum option_key {
     SECONDS,
     WARMUP,
     FILL,
+    GROUPS,
+    MEMBERS,
+    HOMES,
     HELP
 };
 
@@ -119,6 +130,9 @@ static const struct option long_options[] = {
     { "seconds", required_argument, NULL, SECONDS },
     { "warmup", required_argument, NULL, WARMUP },
     { "fill", required_argument, NULL, FILL },
+    { "groups", required_argument, NULL, GROUPS },
+    { "members", required_argument, NULL, MEMBERS },
+    { "homes", required_argument, NULL, HOMES },
     { "help", no_argument, NULL, HELP },
     { 0 },
 };
@@ -184,7 +198,16 @@ static void set_option(struct options *options, int key, char *value)
         options->warmup = atof(value);
         break;
     case FILL:
-        options->total_bytes = atoll(value);
+        options->fill = atoll(value);
+        break;
+    case GROUPS:
+        options->groups = atoi(value);
+        break;
+    case MEMBERS:
+        options->members = atoi(value);
+        break;
+    case HOMES:
+        options->homes = atoi(value);
         break;
     case HELP:
         usage_print(stdout);
@@ -194,6 +217,20 @@ static void set_option(struct options *options, int key, char *value)
         exit(2);
     }
 }
+
+static const struct {
+    const char *name;
+    void (*run)(const struct options *options);
+} workloads[] = {
+    { "produce", run_produce },
+    { "commit", run_commit },
+    { "fetch", run_fetch },
+    { "end_to_end", run_end_to_end },
+    { "settle", run_settle },
+    { "classic", run_classic },
+    { "hold", run_hold },
+    { "first", run_first },
+};
 
 int main(int argc, char **argv)
 {
@@ -209,27 +246,25 @@ int main(int argc, char **argv)
         .max_bytes = 1 << 20,
         .rate = 1000,
         .seconds = 5,
-        .warmup = 1 };
+        .warmup = 1,
+        .groups = 64,
+        .members = 10,
+        .homes = 1 };
     for (int key; (key = getopt_long(argc, argv, "h", long_options, NULL)) != -1;)
         set_option(&options, key, optarg);
     if (optind + 1 != argc || options.partitions < 1 || options.partitions > MAX_PARTITIONS ||
         options.connections < 1 || options.window < 1 || options.record_count < 1 ||
-        options.record_size < 16 || options.rate <= 0 ||
-        (options.acks != 1 && options.acks != -1)) {
+        options.record_size < 16 || options.rate <= 0 || options.groups < 1 ||
+        options.members < 1 || options.homes < 1 || (options.acks != 1 && options.acks != -1)) {
         usage_print(stderr);
         return 2;
     }
-    if (options.total_bytes > 0)
+    if (options.fill > 0)
         options.warmup = 1e6; /* nothing is measured */
-    if (strcmp(argv[optind], "produce") == 0)
-        run_produce(&options);
-    else if (strcmp(argv[optind], "fetch") == 0)
-        run_fetch(&options);
-    else if (strcmp(argv[optind], "first") == 0)
-        run_first(&options);
-    else if (strcmp(argv[optind], "end_to_end") == 0)
-        run_end_to_end(&options);
-    else
-        bench_fail("no workload %s", argv[optind]);
-    return 0;
+    for (size_t i = 0; i < sizeof(workloads) / sizeof(*workloads); i++)
+        if (strcmp(argv[optind], workloads[i].name) == 0) {
+            workloads[i].run(&options);
+            return 0;
+        }
+    bench_fail("no workload %s", argv[optind]);
 }

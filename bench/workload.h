@@ -27,6 +27,10 @@ void measurement_turn(
 void measurement_print(const struct measurement *measurement, const char *workload);
 
 void run_produce(const struct options *options);
+void run_commit(const struct options *options);
 void run_fetch(const struct options *options);
 void run_first(const struct options *options);
+void run_settle(const struct options *options);
+void run_classic(const struct options *options);
+void run_hold(const struct options *options);
 void run_end_to_end(const struct options *options);

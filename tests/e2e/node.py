@@ -19,6 +19,7 @@ import kafka_wire  # noqa: E402
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD_DIRECTORY", "build"))
 STROM = os.path.join(BUILD, "strom")
+FRUGAL_JAVA = ("-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 KIND = os.environ.get("BROKER", "strom")
 LOG4J = """<Configuration status="WARN"><Appenders><Console name="out"><PatternLayout pattern="%d %p %c %m%n"/></Console></Appenders>
 <Loggers><Root level="INFO"><AppenderRef ref="out"/></Root></Loggers></Configuration>"""
@@ -64,15 +65,17 @@ def kafka_tool(main, *arguments, path=None, timeout=180):
 
 
 class Node:
-    """settings: lines for server.properties beyond the usual; directories: log.dirs (made below the node's folder when None)."""
+    """settings: lines for server.properties beyond the usual; directories: log.dirs (made below the node's folder when None); java: options
+    of Kafka's process."""
 
-    def __init__(self, kind=None, settings=None, directories=None, folder=None, environment=None):
+    def __init__(self, kind=None, settings=None, directories=None, folder=None, environment=None, java=FRUGAL_JAVA):
         self.kind = kind or KIND
         self.folder = folder or tempfile.mkdtemp(prefix="strom-e2e-")
         self.own_folder = folder is None
         self.directories = directories or [os.path.join(self.folder, "data")]
         self.settings = settings or {}
         self.environment = environment or {}
+        self.java = java
         self.port, self.controller_port = free_port(), free_port()
         self.process = None
         self.starts = 0
@@ -107,7 +110,7 @@ class Node:
             log4j = os.path.join(self.folder, "log4j2.xml")
             with open(log4j, "w", encoding="utf-8") as file:
                 file.write(LOG4J)
-            command = ["java", "-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dlog4j2.configurationFile={log4j}", "-cp", kafka_classpath(),
+            command = ["java", *self.java, f"-Dlog4j2.configurationFile={log4j}", "-cp", kafka_classpath(),
                        "kafka.Kafka", path]
         else:
             command = [STROM, "server", path]
