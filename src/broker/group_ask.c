@@ -9,6 +9,8 @@
 #include "broker/shard.h"
 #include "io/io.h"
 #include "net/conn.h"
+#include "wire/gen/consumer_group_heartbeat.h"
+#include "wire/gen/join_group.h"
 #include "wire/schema.h"
 
 static void cleanup(struct request *request)
@@ -21,7 +23,11 @@ static void cleanup(struct request *request)
 static struct str client_host(struct request *request)
 {
     const struct conn *conn = request->reply.conn;
-    return str_from(arena_format(&request->arena, "/%s", conn == NULL ? "" : conn_peer(conn)));
+    struct str peer = str_from(conn == NULL ? "" : conn_peer(conn));
+    char *text = arena_take(&request->arena, (size_t)peer.size + 1);
+    text[0] = '/';
+    memcpy(text + 1, peer.data, (size_t)peer.size);
+    return (struct str){ text, peer.size + 1 };
 }
 
 struct group_asks *group_asks_make(struct request *request)
@@ -60,9 +66,14 @@ static bool ask_there(struct visit *visit, struct shard *shard, struct partition
     return false;
 }
 
-static bool may_need_id(enum coordinator_request_type type)
+/* A member that brings no id; most heartbeats have one, and random bytes are a system call. */
+static bool needs_id(enum coordinator_request_type type, const void *in)
 {
-    return type == COORDINATOR_JOIN_GROUP || type == COORDINATOR_CONSUMER_GROUP_HEARTBEAT;
+    const struct join_group_request *join = in;
+    const struct consumer_group_heartbeat_request *heartbeat = in;
+    if (type == COORDINATOR_JOIN_GROUP)
+        return join->member_id.size == 0;
+    return type == COORDINATOR_CONSUMER_GROUP_HEARTBEAT && heartbeat->member_id.size == 0;
 }
 
 static struct uuid draw_id(const struct request *request)
@@ -84,7 +95,7 @@ static struct group_ask *add(
         .client_id = str_is_null(request->client_id) ? STR("") : request->client_id,
         .client_host = asks->client_host,
         .rsm.done = done };
-    if (may_need_id(type))
+    if (needs_id(type, in))
         ask->ask.fresh_id = draw_id(request);
     *asks->last = ask;
     asks->last = &ask->next;

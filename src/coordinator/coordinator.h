@@ -48,7 +48,7 @@ struct coordinator_request {
     void *response;
     int64_t steady_ms;    /* now, of a clock that never jumps: deadlines */
     int64_t wall_ms;      /* now: what is written in records */
-    struct uuid fresh_id; /* random: for a member that has none */
+    struct uuid fresh_id; /* random: for a member that brings no id, else zero */
     int32_t member_total; /* members of all consumer groups on the node: how often they may come */
     struct str client_id, client_host;
     const struct image *image; /* topics, features, settings of groups */
