@@ -8,6 +8,7 @@
 #include "coordinator/decide.h"
 #include "coordinator/group_classic.h"
 #include "coordinator/group_consumer.h"
+#include "coordinator/group_downgrade.h"
 #include "coordinator/group_unserved.h"
 #include "coordinator/groups.h"
 #include "coordinator/offsets.h"
@@ -91,6 +92,9 @@ static enum error decide(struct rsm_machine *machine, struct rsm_request *rsm_re
         .arena = rsm_request->arena,
         .steady_ms = request->steady_ms,
         .wall_ms = request->wall_ms };
+    downgrade_forget(decider.coordinator);
+    decider.coordinator->decided_ms = decider.steady_ms;
+    decider.coordinator->new_sync_end_ms = INT64_MAX;
     deciders[request->type](&decider);
     return ERROR_NONE;
 }
@@ -162,6 +166,7 @@ void coordinator_deinit(struct coordinator *coordinator)
 void coordinator_reset(struct coordinator *coordinator)
 {
     struct group *group, *next;
+    downgrade_forget(coordinator);
     HASH_ITER(hh, coordinator->groups, group, next)
     group_free(group);
     offsets_forget_pending(coordinator);

@@ -96,12 +96,16 @@ struct coordinator {
     struct rsm_machine machine; /* first */
     struct coordinator_settings settings;
     struct group *groups;                /* map by id */
+    struct group *becoming;              /* group_downgrade.h: of the decision under way */
     struct heap deadlines;               /* of struct deadline */
     struct pending_transaction *pending; /* offsets.h; map by producer id */
     struct arena scratch;                /* of one apply */
     int64_t skipped;                     /* records of the log that this release does not know */
     int32_t consumer_members;            /* of all its consumer groups */
-    int64_t new_session_end_ms;          /* of members that the decision under way adds; steady */
+    /* Of the decision under way; steady. */
+    int64_t decided_ms;
+    int64_t new_session_end_ms; /* of the member that it adds to a consumer group... */
+    int64_t new_sync_end_ms;    /* ... by JoinGroup; INT64_MAX: by a heartbeat */
 };
 
 void coordinator_init(struct coordinator *coordinator, const struct coordinator_settings *settings);

@@ -45,16 +45,27 @@ struct group *group_find(const struct coordinator *coordinator, struct str id)
     return group;
 }
 
+struct group *group_make_apart(struct coordinator *coordinator, struct str id)
+{
+    struct group *group = memory_take(sizeof(*group));
+    group->coordinator = coordinator;
+    group->kind = &classic_kind;
+    group->id = str_copy_owned(id);
+    group->id_size = id.size;
+    return group;
+}
+
+bool group_is_apart(const struct group *group)
+{
+    return group->hh.tbl == NULL;
+}
+
 struct group *group_make(struct coordinator *coordinator, struct str id)
 {
     struct group *group = group_find(coordinator, id);
     if (group != NULL)
         return group;
-    group = memory_take(sizeof(*group));
-    group->coordinator = coordinator;
-    group->kind = &classic_kind;
-    group->id = str_copy_owned(id);
-    group->id_size = id.size;
+    group = group_make_apart(coordinator, id);
     HASH_ADD_KEYPTR(hh, coordinator->groups, group->id, (size_t)group->id_size, group);
     return group;
 }
@@ -71,7 +82,8 @@ void group_free(struct group *group)
 {
     end_kind(group);
     offsets_free(group);
-    HASH_DEL(group->coordinator->groups, group);
+    if (!group_is_apart(group))
+        HASH_DEL(group->coordinator->groups, group);
     memory_give(group->id);
     memory_give(group);
 }

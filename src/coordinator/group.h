@@ -39,8 +39,8 @@ struct group_kind {
     enum error (*may_commit)(
         struct group_decider *decider, struct group *group, const struct group_caller *caller);
     /* Of one partition, once the caller may commit at all; NULL: each (KIP-1251). */
-    enum error (*may_commit_partition)(const struct group *group,
-        const struct group_caller *caller, struct uuid topic_id, int32_t partition);
+    enum error (*may_commit_partition)(const struct group *group, const struct group_caller *caller,
+        struct uuid topic_id, int32_t partition);
     enum error (*may_fetch)(const struct group *group, const struct group_caller *caller);
     enum error (*may_delete)(const struct group *group); /* the whole group */
     enum error (*may_delete_offsets)(const struct group *group);
@@ -69,7 +69,8 @@ struct group {
         struct unserved_group *unserved;
     };
     struct topic_offsets *offsets; /* offsets.h; map by topic name */
-    UT_hash_handle hh;             /* of the coordinator's groups */
+    UT_hash_handle hh;             /* of the coordinator's groups... */
+    struct group *next;            /* ... or of those that become one */
 };
 
 static inline struct str group_id(const struct group *group)
@@ -82,6 +83,10 @@ int32_t group_home_index(struct str id, int32_t partition_count);
 struct group *group_find(const struct coordinator *coordinator, struct str id); /* NULL: none */
 struct group *group_make(
     struct coordinator *coordinator, struct str id); /* or finds it; a new one is simple */
+/* A simple one that is not among the coordinator's: what a group would be, for a decision to go on
+ * with before the log has it. */
+struct group *group_make_apart(struct coordinator *coordinator, struct str id);
+bool group_is_apart(const struct group *group);
 /* Ends what its kind keeps: simple again, or gone when it has no offsets. */
 void group_end(struct group *group);
 void group_drop_if_unused(struct group *group); /* keeps nothing, and has no offsets: freed */

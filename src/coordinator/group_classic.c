@@ -105,7 +105,7 @@ static void loaded(struct group *group, int64_t steady_ms)
     for (struct classic_member *at = classic->members; at != NULL; at = at->hh.next)
         classic_session_begin(at, steady_ms, at->session_timeout_ms);
     if (classic_group_size(classic) > group->coordinator->settings.classic_max_size)
-        classic_rebalance_after_load(classic, steady_ms);
+        classic_rebalance_anew(classic, steady_ms);
 }
 
 const struct group_kind classic_kind = {

@@ -5,6 +5,7 @@
 
 #include "coordinator/group_classic_rebalance.h"
 #include "coordinator/group_classic_record.h"
+#include "coordinator/group_consumer.h"
 
 /* A new member whose client has gone would be waited for as long as this. */
 enum { NEW_MEMBER_TIMEOUT_MS = 300000 };
@@ -258,14 +259,16 @@ static void join_group(struct group_decider *decider, struct classic_group *grou
 
 /* A group of consumers of the newer protocol that have all gone makes room. Its end is in the log
  * before anybody waits in a group in its place, so who asks is to ask again, as a new member. */
-static void refuse_for_kind(struct group_decider *decider, const struct group *group)
+static void join_other_kind(struct group_decider *decider, const struct group *group)
 {
-    if (group->kind != &consumer_kind || !group->kind->is_empty(group)) {
+    if (group->kind != &consumer_kind) {
         refuse(decider, ERROR_INCONSISTENT_GROUP_PROTOCOL, STR(""));
-        return;
+    } else if (!group->kind->is_empty(group)) {
+        decide_consumer_join_group(decider, group);
+    } else {
+        group->kind->remove(decider, group);
+        refuse(decider, ERROR_UNKNOWN_MEMBER_ID, STR(""));
     }
-    group->kind->remove(decider, group);
-    refuse(decider, ERROR_UNKNOWN_MEMBER_ID, STR(""));
 }
 
 void decide_join_group(struct group_decider *decider)
@@ -277,7 +280,7 @@ void decide_join_group(struct group_decider *decider)
     if (error != ERROR_NONE)
         refuse(decider, error, request->member_id);
     else if (!is_first && group->kind != &classic_kind)
-        refuse_for_kind(decider, group);
+        join_other_kind(decider, group);
     else if (is_first && request->member_id.size > 0)
         refuse(decider, ERROR_UNKNOWN_MEMBER_ID, request->member_id);
     else

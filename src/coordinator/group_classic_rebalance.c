@@ -146,6 +146,19 @@ void classic_member_end(
     classic_member_destroy(member);
 }
 
+void classic_interrupt(struct group_decider *decider, struct classic_group *group)
+{
+    for (struct classic_member *at = group->members; at != NULL; at = at->hh.next) {
+        if (at->join != NULL) {
+            fail_join(at->join, ERROR_REBALANCE_IN_PROGRESS, at->id);
+            release(decider, at->join);
+            classic_group_set_join(at, NULL);
+        }
+        if (at->sync != NULL)
+            classic_answer_sync(decider, at, ERROR_REBALANCE_IN_PROGRESS, (struct bytes){ 0 });
+    }
+}
+
 /* Somebody who was waited for has gone. */
 static void go_on_without(struct group_decider *decider, struct classic_group *group)
 {
@@ -358,7 +371,7 @@ void classic_rebalance(struct group_decider *decider, struct classic_group *grou
         end_joining(decider, group);
 }
 
-void classic_rebalance_after_load(struct classic_group *group, int64_t steady_ms)
+void classic_rebalance_anew(struct classic_group *group, int64_t steady_ms)
 {
     group->previous = group->state;
     group->state = CLASSIC_PREPARING;

@@ -25,11 +25,15 @@ void classic_rebalance(struct group_decider *decider, struct classic_group *grou
 void classic_member_end(
     struct group_decider *decider, struct classic_member *member, enum error error);
 
+/* Whoever waits in JoinGroup or SyncGroup is to join again. */
+void classic_interrupt(struct group_decider *decider, struct classic_group *group);
+
 void classic_session_begin(
     struct classic_member *member, int64_t steady_ms, int64_t timeout_ms); /* or begins again */
 void classic_pending_begin(struct classic_pending *pending, int64_t steady_ms, int64_t timeout_ms);
 /* The members' time to sync ends at the deadline; when all have synced, there is none. */
 void classic_sync_phase(struct classic_group *group, int64_t steady_ms);
 void classic_sync_phase_end(struct classic_group *group);
-/* More members than the settings allow, after a load: those who join first stay. */
-void classic_rebalance_after_load(struct classic_group *group, int64_t steady_ms);
+/* Of a group that has come into being with members: more than the settings allow, after a load
+ * (those who join first stay), or such as came from another protocol. */
+void classic_rebalance_anew(struct classic_group *group, int64_t steady_ms);

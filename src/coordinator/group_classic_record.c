@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "coordinator/group_classic.h"
 #include "coordinator/group_classic_rebalance.h"
+#include "coordinator/group_downgrade.h"
 #include "coordinator/record.h"
 #include "wire/gen/group_metadata_record.h"
 
@@ -170,7 +171,12 @@ void group_metadata_apply(struct coordinator *coordinator, const struct coordina
     }
     if (group != NULL && group->kind != &classic_kind)
         group_end(group); /* the newer record counts */
-    struct classic_group *classic = classic_group_make(group_make(coordinator, key->group));
+    group = group_make(coordinator, key->group);
+    struct classic_group *downgraded = downgrade_take(coordinator, group);
+    struct classic_group *classic = classic_group_make(group);
+    bool rebalances = downgraded != NULL && downgraded->state == CLASSIC_PREPARING;
     keep_written(classic, record->bytes.value);
     group_apply(classic, record->value);
+    if (rebalances)
+        classic_rebalance_anew(classic, coordinator->decided_ms);
 }

@@ -7,6 +7,13 @@
 #include "wire/gen/leave_group.h"
 #include "wire/gen/sync_group.h"
 
+/* Of a consumer group, with which members speak the classic protocol, too; NULL: it is none. */
+static const struct group *find_consumers(const struct group_decider *decider, struct str id)
+{
+    const struct group *group = group_find(decider->coordinator, id);
+    return group != NULL && group->kind == &consumer_kind ? group : NULL;
+}
+
 /* NULL: *out_error says why. A group without members knows none. */
 static struct classic_group *find_group(
     const struct group_decider *decider, struct str id, enum error *out_error)
@@ -68,11 +75,15 @@ void decide_sync_group(struct group_decider *decider)
     struct sync_group_response *response = decider->request->response;
     enum error error;
     struct classic_group *group = find_group(decider, request->group_id, &error);
+    const struct group *consumers = find_consumers(decider, request->group_id);
     bool is_unnamed = request->names_protocol &&
                       (str_is_null(request->protocol_type) || str_is_null(request->protocol_name));
     if (is_unnamed)
         error = ERROR_INCONSISTENT_GROUP_PROTOCOL;
-    else if (error == ERROR_NONE)
+    else if (consumers != NULL) {
+        decide_consumer_sync_group(decider, consumers);
+        return;
+    } else if (error == ERROR_NONE)
         error = check_sync(group, request);
     response->error_code = (int16_t)error;
     if (error != ERROR_NONE)
@@ -92,6 +103,11 @@ void decide_classic_heartbeat(struct group_decider *decider)
     struct heartbeat_response *response = decider->request->response;
     enum error error;
     struct classic_group *group = find_group(decider, request->group_id, &error);
+    const struct group *consumers = find_consumers(decider, request->group_id);
+    if (consumers != NULL) {
+        decide_consumer_classic_heartbeat(decider, consumers);
+        return;
+    }
     if (error == ERROR_NONE)
         error = classic_group_check_member(group, request->member_id, request->group_instance_id);
     if (error == ERROR_NONE && request->generation_id != group->generation)
@@ -134,9 +150,9 @@ void decide_leave_group(struct group_decider *decider)
 {
     const struct leave_group_request *request = decider->request->request;
     struct leave_group_response *response = decider->request->response;
-    const struct group *any = group_find(decider->coordinator, request->group_id);
-    if (any != NULL && any->kind == &consumer_kind) {
-        decide_consumer_leave_group(decider, any);
+    const struct group *consumers = find_consumers(decider, request->group_id);
+    if (consumers != NULL) {
+        decide_consumer_leave_group(decider, consumers);
         return;
     }
     enum error missing;

@@ -143,11 +143,11 @@ static enum error may_commit(
     const struct consumer_member *member = consumer_member_find(group, caller->member_id);
     if (member == NULL)
         return ERROR_UNKNOWN_MEMBER_ID;
-    if (!member->is_classic && caller->version < EPOCHS_SINCE)
+    if (member->classic == NULL && caller->version < EPOCHS_SINCE)
         return ERROR_UNSUPPORTED_VERSION;
     if (caller->epoch <= member->current.epoch || broken(commit_epoch_unchecked))
         return ERROR_NONE;
-    return member->is_classic ? ERROR_ILLEGAL_GENERATION : ERROR_STALE_MEMBER_EPOCH;
+    return member->classic != NULL ? ERROR_ILLEGAL_GENERATION : ERROR_STALE_MEMBER_EPOCH;
 }
 
 static enum error may_commit_partition(const struct group *group, const struct group_caller *caller,
@@ -163,7 +163,7 @@ static enum error may_commit_partition(const struct group *group, const struct g
         if (epoch != NULL && *epoch <= caller->epoch)
             return ERROR_NONE;
     }
-    return member->is_classic ? ERROR_ILLEGAL_GENERATION : ERROR_STALE_MEMBER_EPOCH;
+    return member->classic != NULL ? ERROR_ILLEGAL_GENERATION : ERROR_STALE_MEMBER_EPOCH;
 }
 
 static enum error may_fetch(const struct group *group, const struct group_caller *caller)
@@ -175,7 +175,7 @@ static enum error may_fetch(const struct group *group, const struct group_caller
         return ERROR_UNKNOWN_MEMBER_ID;
     if (caller->epoch == member->current.epoch)
         return ERROR_NONE;
-    return member->is_classic ? ERROR_ILLEGAL_GENERATION : ERROR_STALE_MEMBER_EPOCH;
+    return member->classic != NULL ? ERROR_ILLEGAL_GENERATION : ERROR_STALE_MEMBER_EPOCH;
 }
 
 static enum error may_delete(const struct group *group)
@@ -212,12 +212,15 @@ static void loaded(struct group *group, int64_t steady_ms)
     struct coordinator *coordinator = group->coordinator;
     for (struct consumer_member *member = group->consumer->members; member != NULL;
          member = member->hh.next) {
-        deadline_arm(
-            coordinator, &member->session, steady_ms + coordinator->settings.consumer_session_ms);
+        struct consumer_classic *classic = member->classic;
+        deadline_arm(coordinator, &member->session,
+            steady_ms + (classic == NULL ? coordinator->settings.consumer_session_ms
+                                         : classic->session_ms));
         if (member->current.state != MEMBER_UNREVOKED)
             continue;
         member->rebalance_epoch = member->current.epoch;
-        deadline_arm(coordinator, &member->rebalance, steady_ms + member->rebalance_timeout_ms);
+        deadline_arm(coordinator, classic == NULL ? &member->rebalance : &classic->join,
+            steady_ms + member->rebalance_timeout_ms);
     }
 }
 

@@ -9,7 +9,10 @@ struct coordinator_record;
 
 void decide_consumer_group_heartbeat(struct group_decider *decider);
 void decide_consumer_group_describe(struct group_decider *decider);
-/* LeaveGroup: of members that an administrator takes out. */
+/* What members ask that speak the classic protocol; LeaveGroup may be an administrator's, too. */
+void decide_consumer_join_group(struct group_decider *decider, const struct group *group);
+void decide_consumer_sync_group(struct group_decider *decider, const struct group *group);
+void decide_consumer_classic_heartbeat(struct group_decider *decider, const struct group *group);
 void decide_consumer_leave_group(struct group_decider *decider, const struct group *group);
 
 bool consumer_group_knows(int16_t type); /* a record type ConsumerGroup... */

@@ -33,6 +33,29 @@ static void forget_metadata(struct consumer_member *member)
     member->written = (struct bytes){ 0 };
 }
 
+static void drop_classic(struct consumer_member *member)
+{
+    struct consumer_classic *classic = member->classic;
+    if (classic == NULL)
+        return;
+    deadline_cancel(member->group->coordinator, &classic->join);
+    deadline_cancel(member->group->coordinator, &classic->sync);
+    member->group->consumer->classic_count--;
+    memory_give(classic->protocols);
+    memory_give(classic);
+    member->classic = NULL;
+}
+
+static struct consumer_classic *make_classic(struct consumer_member *member)
+{
+    struct consumer_classic *classic = memory_take(sizeof(*classic));
+    classic->member = member;
+    classic->join.passed = consumer_join_passed;
+    classic->sync.passed = consumer_sync_passed;
+    member->group->consumer->classic_count++;
+    return classic;
+}
+
 static void forget_current(struct consumer_member *member)
 {
     consumer_count_current(member, -1);
@@ -54,6 +77,7 @@ void consumer_member_free(struct consumer_member *member)
     deadline_cancel(coordinator, &member->session);
     deadline_cancel(coordinator, &member->rebalance);
     forget_metadata(member);
+    drop_classic(member);
     forget_current(member);
     forget_target(member);
     HASH_DEL(member->group->consumer->members, member);
@@ -97,17 +121,21 @@ void consumer_group_free(struct group *group)
     memory_give(kept);
 }
 
-/* NULL: the id belongs to a group of another kind that is there. */
-static struct group *make_group(struct coordinator *coordinator, struct str id)
+static void begin_group(struct group *group)
 {
-    struct group *group = group_make(coordinator, id);
-    if (group->kept != NULL)
-        return consumer_group_is(group) ? group : NULL;
     group->kind = &consumer_kind;
     group->consumer = memory_take(sizeof(*group->consumer));
     group->consumer->epoch = group->consumer->assignment_epoch = FIRST_GROUP_EPOCH;
     group->consumer->looked_at = -1;
-    return group;
+}
+
+/* NULL: the id belongs to a group of another kind that is there. */
+static struct group *make_group(struct coordinator *coordinator, struct str id)
+{
+    struct group *group = group_make(coordinator, id);
+    if (group->kept == NULL)
+        begin_group(group);
+    return consumer_group_is(group) ? group : NULL;
 }
 
 static int by_name(const void *a, const void *b)
@@ -117,6 +145,35 @@ static int by_name(const void *a, const void *b)
 
 /* One function a record type; each hears of tombstones, too. The key of every type begins with the
  * group's id. */
+
+/* Its deadlines go on; those of a new one begin. */
+static void keep_classic(struct consumer_member *member,
+    const struct consumer_group_member_metadata_record_classic_member_metadata *told)
+{
+    const struct coordinator *coordinator = member->group->coordinator;
+    if (told == NULL) {
+        drop_classic(member);
+        return;
+    }
+    if (member->classic == NULL) {
+        member->classic = make_classic(member);
+        deadline_arm(member->group->coordinator, &member->session,
+            coordinator->decided_ms + told->session_timeout_ms);
+        if (coordinator->new_sync_end_ms < INT64_MAX)
+            deadline_arm(
+                member->group->coordinator, &member->classic->sync, coordinator->new_sync_end_ms);
+    }
+    struct consumer_classic *classic = member->classic;
+    memory_give(classic->protocols);
+    classic->session_ms = told->session_timeout_ms;
+    classic->protocol_count =
+        told->supported_protocols_count < 0 ? 0 : told->supported_protocols_count;
+    classic->protocols = memory_take((size_t)classic->protocol_count * sizeof(*classic->protocols));
+    for (int32_t i = 0; i < classic->protocol_count; i++) {
+        classic->protocols[i].name = told->supported_protocols[i].name;
+        classic->protocols[i].metadata = told->supported_protocols[i].metadata;
+    }
+}
 
 /* Keeps the bytes, and what is read of them again and again. */
 static void keep_metadata(struct consumer_member *member, const struct coordinator_record *record)
@@ -138,7 +195,7 @@ static void keep_metadata(struct consumer_member *member, const struct coordinat
         str_is_null(value->subscribed_topic_regex) ? STR("") : value->subscribed_topic_regex;
     member->assignor = value->server_assignor;
     member->rebalance_timeout_ms = value->rebalance_timeout_ms;
-    member->is_classic = value->classic_member_metadata != NULL;
+    keep_classic(member, value->classic_member_metadata);
     member->topic_count = value->subscribed_topic_names_count;
     member->topics = memory_take((size_t)member->topic_count * sizeof(*member->topics));
     for (int32_t i = 0; i < member->topic_count; i++)
@@ -292,13 +349,8 @@ bool consumer_group_knows(int16_t type)
            type == CONSUMER_GROUP_REGULAR_EXPRESSION_RECORD_TYPE;
 }
 
-bool consumer_group_apply(struct coordinator *coordinator, const struct coordinator_record *record)
+static void apply_to(struct group *group, const struct coordinator_record *record)
 {
-    const struct consumer_group_metadata_record_key *key = record->key;
-    struct group *group = record->value != NULL ? make_group(coordinator, key->group_id)
-                                                : group_find(coordinator, key->group_id);
-    if (!consumer_group_is(group))
-        return record->value == NULL;
     switch (record->schema->type) {
     case CONSUMER_GROUP_METADATA_RECORD_TYPE:
         apply_epoch(group, record);
@@ -322,5 +374,28 @@ bool consumer_group_apply(struct coordinator *coordinator, const struct coordina
         apply_regex(group, record);
         break;
     }
+}
+
+bool consumer_group_apply(struct coordinator *coordinator, const struct coordinator_record *record)
+{
+    const struct consumer_group_metadata_record_key *key = record->key;
+    struct group *group = record->value != NULL ? make_group(coordinator, key->group_id)
+                                                : group_find(coordinator, key->group_id);
+    if (!consumer_group_is(group))
+        return record->value == NULL;
+    apply_to(group, record);
     return true;
+}
+
+void consumer_apply_apart(
+    struct group *apart, const struct rsm_decision *records, int32_t since, struct arena *arena)
+{
+    if (apart->kept == NULL)
+        begin_group(apart);
+    for (int32_t i = since; i < records->record_count; i++) {
+        struct coordinator_record record;
+        coordinator_record_parse(records->records[i], arena, &record);
+        apply_to(apart, &record);
+    }
+    arena_reset(&apart->coordinator->scratch);
 }

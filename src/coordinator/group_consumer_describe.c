@@ -54,7 +54,7 @@ static void describe_member(const struct group_decider *decider,
     told->client_id = str_copy(arena, member->client_id);
     told->client_host = str_copy(arena, member->client_host);
     told->subscribed_topic_regex = str_copy(arena, member->regex);
-    told->member_type = member->is_classic ? TYPE_CLASSIC : TYPE_CONSUMER;
+    told->member_type = member->classic != NULL ? TYPE_CLASSIC : TYPE_CONSUMER;
     told->subscribed_topic_names_count = member->topic_count;
     told->subscribed_topic_names =
         arena_take_array(arena, (size_t)member->topic_count, sizeof(struct str));

@@ -64,44 +64,8 @@ static const char *refusal_of(enum error error)
     }
 }
 
-/* The old one goes, and the new one begins with all that it had. */
-static void add_replacement(struct consumer_plan *plan)
-{
-    struct rsm_decision *out = plan->decider->decision;
-    struct consumer_names old_names = { plan->group_id, member_id(plan->before) };
-    struct consumer_names names = { plan->group_id, plan->member_id };
-    struct consumer_group_member_metadata_record metadata = plan->metadata;
-    copy_member_metadata(plan->before, &metadata);
-    add_member_gone(out, old_names);
-    add_member_metadata(out, names, &metadata);
-    add_target(out, names, &plan->before->target);
-    add_current(out, names, &plan->current);
-}
-
-/* A new epoch when the group's subscriptions change, or their topics did. */
-static void plan_epoch(struct consumer_plan *plan)
-{
-    const struct group *group = plan->group;
-    struct rsm_decision *out = plan->decider->decision;
-    int64_t offset = plan->decider->request->image->offset;
-    bool bumps =
-        plan->names_changed || plan->regex_changed || plan->regexes_moved || plan->assignor_changed;
-    if (!bumps && group != NULL && group->consumer->looked_at == offset)
-        return;
-    int64_t hash = plan_topics(plan)->hash;
-    bumps = bumps || hash != (group == NULL ? 0 : group->consumer->metadata_hash);
-    if (bumps) {
-        plan->epoch++;
-        add_group_epoch(out, plan->group_id, plan->epoch, hash);
-    } else if (group != NULL && (group->consumer->regexes == NULL || plan->has_resolved_again)) {
-        group->consumer->looked_at = offset;
-    }
-    if (group != NULL && group->consumer->has_partition_metadata)
-        add_partition_metadata_gone(out, plan->group_id);
-}
-
 /* What it will be once the records are applied: every member at the target's epoch, and stable. */
-static bool will_be_settled(const struct consumer_plan *plan, bool has_new_target)
+static bool will_be_settled(const struct consumer_plan *plan)
 {
     bool is_settled = plan->epoch == plan->assignment_epoch &&
                       consumer_member_is_settled(&plan->current, plan->assignment_epoch);
@@ -116,7 +80,7 @@ static bool will_be_settled(const struct consumer_plan *plan, bool has_new_targe
     }
     int32_t away =
         kept->away_count - (before != NULL && before->current.epoch == LEFT_STATICALLY ? 1 : 0);
-    return others == (has_new_target ? 0 : settled) + away;
+    return others == (plan->has_new_target ? 0 : settled) + away;
 }
 
 static void tell_assignment(const struct consumer_plan *plan)
@@ -140,14 +104,14 @@ static void tell_assignment(const struct consumer_plan *plan)
 }
 
 /* Only where the member cannot know it: it changed, or the request is a full one. */
-static void answer(const struct consumer_plan *plan, bool has_new_target)
+static void answer(const struct consumer_plan *plan)
 {
     const struct consumer_group_heartbeat_request *request = plan->request;
     struct consumer_group_heartbeat_response *response = plan->decider->request->response;
     response->member_id = plan->member_id;
     response->member_epoch = plan->current.epoch;
     response->heartbeat_interval_ms =
-        consumer_heartbeat_ms(plan->decider, plan->group_id, will_be_settled(plan, has_new_target));
+        consumer_heartbeat_ms(plan->decider, plan->group_id, will_be_settled(plan));
     bool is_full = request->rebalance_timeout_ms != -1 && request->topic_partitions_count >= 0 &&
                    (request->subscribed_topic_names_count >= 0 ||
                        !str_is_null(request->subscribed_topic_regex));
@@ -156,46 +120,19 @@ static void answer(const struct consumer_plan *plan, bool has_new_target)
         tell_assignment(plan);
 }
 
-static struct consumer_member *live_member(const struct consumer_plan *plan)
-{
-    return plan->group == NULL ? NULL : consumer_member_find(plan->group, plan->member_id);
-}
-
-static void arm_deadlines(const struct consumer_plan *plan, bool has_moved)
+static void arm_deadlines(const struct consumer_plan *plan)
 {
     struct coordinator *coordinator = plan->decider->coordinator;
-    struct consumer_member *member = live_member(plan);
+    struct consumer_member *member = plan_live_member(plan);
     int64_t now = plan->decider->steady_ms;
     coordinator->new_session_end_ms = now + consumer_session_ms(plan->decider, plan->group_id);
     if (member == NULL)
         return;
     deadline_arm(coordinator, &member->session, coordinator->new_session_end_ms);
-    if (!has_moved || plan->current.state != MEMBER_UNREVOKED)
+    if (!plan->has_moved || plan->current.state != MEMBER_UNREVOKED)
         return;
     member->rebalance_epoch = plan->current.epoch;
     deadline_arm(coordinator, &member->rebalance, now + plan->metadata.rebalance_timeout_ms);
-}
-
-static void keep_alive(struct consumer_plan *plan)
-{
-    struct rsm_decision *out = plan->decider->decision;
-    struct consumer_names names = { plan->group_id, plan->member_id };
-    const struct group *other = group_find(plan->decider->coordinator, plan->group_id);
-    if (plan->group == NULL && other != NULL && other->kept != NULL)
-        other->kind->remove(plan->decider, other);
-    if (plan->replaces)
-        add_replacement(plan);
-    if (plan->is_changed)
-        add_member_metadata(out, names, &plan->metadata);
-    add_regex_changes(plan);
-    plan_epoch(plan);
-    int32_t assigned_before = plan->assignment_epoch;
-    plan_target(plan);
-    bool has_moved = plan_reconcile(plan);
-    if (has_moved)
-        add_current(out, names, &plan->current);
-    arm_deadlines(plan, has_moved);
-    answer(plan, plan->assignment_epoch != assigned_before);
 }
 
 /* Epoch -2: a static member that comes back within its session. What it has stays its own. */
@@ -262,8 +199,12 @@ static enum error beat(struct group_decider *decider,
         error = plan_member(&plan);
     if (error == ERROR_NONE)
         error = plan_metadata(&plan);
-    if (error == ERROR_NONE)
-        keep_alive(&plan);
+    if (error == ERROR_NONE) {
+        plan_carry_out(&plan);
+        arm_deadlines(&plan);
+        answer(&plan);
+    }
+    plan_end(&plan);
     *out_refusal = plan.refusal != NULL ? plan.refusal : refusal_of(error);
     return error;
 }

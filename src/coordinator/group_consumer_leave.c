@@ -2,6 +2,7 @@
 #include "base/container.h"
 #include "coordinator/group_consumer.h"
 #include "coordinator/group_consumer_plan.h"
+#include "coordinator/group_downgrade.h"
 #include "wire/gen/leave_group.h"
 
 enum {
@@ -14,6 +15,11 @@ void decide_members_leave(struct group_decider *decider, const struct group *gro
 {
     struct rsm_decision *out = decider->decision;
     struct consumer_plan plan = { .decider = decider, .group = group, .group_id = group_id(group) };
+    struct group_downgrade downgrade = {
+        .from = group, .leaving = members, .leaving_count = count, .rebalances = true
+    };
+    if (decide_downgrade(decider, &downgrade))
+        return;
     for (int32_t i = 0; i < count; i++) {
         plan_source(&plan, members[i]->topics, members[i]->topic_count, -1);
         add_member_gone(out, (struct consumer_names){ plan.group_id, member_id(members[i]) });
@@ -29,27 +35,51 @@ void decide_members_leave(struct group_decider *decider, const struct group *gro
 /* A member that was told to give partitions up, and has not, by the time it said it needs. */
 static bool is_late(const struct consumer_member *member, int64_t steady_ms)
 {
-    return member->current.state == MEMBER_UNREVOKED &&
+    return member->classic == NULL && member->current.state == MEMBER_UNREVOKED &&
            member->current.epoch == member->rebalance_epoch &&
            member->rebalance.entry.key <= steady_ms;
+}
+
+static bool is_over(const struct deadline *deadline, int64_t steady_ms)
+{
+    return heap_has(&deadline->entry) && deadline->entry.key <= steady_ms;
+}
+
+static bool is_due(const struct consumer_member *member, int64_t steady_ms)
+{
+    const struct consumer_classic *classic = member->classic;
+    return member->session.entry.key <= steady_ms || is_late(member, steady_ms) ||
+           (classic != NULL &&
+               (is_over(&classic->join, steady_ms) || is_over(&classic->sync, steady_ms)));
+}
+
+static void put_off(struct consumer_member *member, int64_t steady_ms, int64_t by_ms)
+{
+    struct coordinator *coordinator = member->group->coordinator;
+    struct consumer_classic *classic = member->classic;
+    if (member->session.entry.key <= steady_ms)
+        deadline_arm(coordinator, &member->session, steady_ms + by_ms);
+    if (is_late(member, steady_ms))
+        deadline_arm(coordinator, &member->rebalance, steady_ms + by_ms);
+    if (classic != NULL && is_over(&classic->join, steady_ms))
+        deadline_arm(coordinator, &classic->join, steady_ms + by_ms);
+    if (classic != NULL && is_over(&classic->sync, steady_ms))
+        deadline_arm(coordinator, &classic->sync, steady_ms + by_ms);
 }
 
 /* All that are due go in one decision, which must know of each other: records apply after it. */
 static void fence_due(struct group_decider *decider, const struct group *group)
 {
-    struct coordinator *coordinator = decider->coordinator;
     int64_t now = decider->steady_ms;
     struct consumer_member **due =
         arena_take_array(decider->arena, LEAVING_PER_DECISION, sizeof(struct consumer_member *));
     int32_t count = 0;
     for (struct consumer_member *member = group->consumer->members; member != NULL;
          member = member->hh.next) {
-        bool is_over = member->session.entry.key <= now;
-        if (!is_over && !is_late(member, now))
+        if (!is_due(member, now))
             continue;
         bool fits = count < LEAVING_PER_DECISION;
-        deadline_arm(coordinator, is_over ? &member->session : &member->rebalance,
-            now + (fits ? AGAIN_MS : 1));
+        put_off(member, now, fits ? AGAIN_MS : 1);
         if (fits)
             due[count++] = member;
     }
@@ -68,6 +98,21 @@ void consumer_rebalance_passed(struct group_decider *decider, struct deadline *d
     struct consumer_member *member = container_of(deadline, struct consumer_member, rebalance);
     if (is_late(member, decider->steady_ms))
         fence_due(decider, member->group);
+}
+
+/* Of a member of the classic protocol: due until it is put off. */
+void consumer_join_passed(struct group_decider *decider, struct deadline *deadline)
+{
+    struct consumer_classic *classic = container_of(deadline, struct consumer_classic, join);
+    deadline_arm(decider->coordinator, deadline, decider->steady_ms);
+    fence_due(decider, classic->member->group);
+}
+
+void consumer_sync_passed(struct group_decider *decider, struct deadline *deadline)
+{
+    struct consumer_classic *classic = container_of(deadline, struct consumer_classic, sync);
+    deadline_arm(decider->coordinator, deadline, decider->steady_ms);
+    fence_due(decider, classic->member->group);
 }
 
 /* By its instance alone, or by both, which must agree; a dynamic one by its id. */

@@ -4,7 +4,7 @@
 #include "coordinator/assign.h"
 #include "coordinator/group_consumer_plan.h"
 
-/* A group that has offsets only, or a classic one without members, may become one. */
+/* A group that has offsets only, or a classic one, may become one. */
 enum error plan_group(struct consumer_plan *plan)
 {
     const struct group *group = group_find(plan->decider->coordinator, plan->group_id);
@@ -16,11 +16,16 @@ enum error plan_group(struct consumer_plan *plan)
         return ERROR_NONE;
     }
     plan->epoch = plan->assignment_epoch = FIRST_GROUP_EPOCH;
-    if (!joins)
+    if (!joins || (group != NULL && group->kind != &classic_kind))
         return ERROR_GROUP_ID_NOT_FOUND;
-    return group == NULL || (group->kind == &classic_kind && group->kind->is_empty(group))
-               ? ERROR_NONE
-               : ERROR_GROUP_ID_NOT_FOUND;
+    if (group == NULL || group->kind->is_empty(group))
+        return ERROR_NONE;
+    plan->refusal = upgrade_prepare(plan->decider, group, &plan->upgrade);
+    if (plan->refusal != NULL)
+        return ERROR_GROUP_ID_NOT_FOUND;
+    plan->group = plan->upgrade.to;
+    plan->epoch = plan->assignment_epoch = plan->group->consumer->epoch;
+    return ERROR_NONE;
 }
 
 enum error plan_room(const struct consumer_plan *plan)
@@ -66,7 +71,7 @@ static enum error find_static(struct consumer_plan *plan)
     }
     if (joins) {
         plan->replaces = true;
-        return plan->before->is_classic || plan->before->current.epoch == LEFT_STATICALLY
+        return plan->before->classic != NULL || plan->before->current.epoch == LEFT_STATICALLY
                    ? ERROR_NONE
                    : ERROR_UNRELEASED_INSTANCE_ID;
     }
@@ -87,8 +92,13 @@ enum error plan_member(struct consumer_plan *plan)
         else if (plan->request->member_epoch != JOINING)
             error = ERROR_UNKNOWN_MEMBER_ID;
     }
-    if (error != ERROR_NONE || plan->before == NULL)
-        return error;
+    return error == ERROR_NONE ? plan_current(plan) : error;
+}
+
+enum error plan_current(struct consumer_plan *plan)
+{
+    if (plan->before == NULL)
+        return ERROR_NONE;
     plan->current = plan->before->current;
     if (plan->replaces)
         plan->current.epoch = plan->current.previous_epoch = 0;
@@ -97,9 +107,26 @@ enum error plan_member(struct consumer_plan *plan)
                : ERROR_NONE;
 }
 
-/* As it is written now, without what only a classic member has. */
-void copy_member_metadata(
-    const struct consumer_member *member, struct consumer_group_member_metadata_record *metadata)
+static struct consumer_group_member_metadata_record_classic_member_metadata *copy_classic(
+    struct arena *arena, const struct consumer_classic *classic)
+{
+    if (classic == NULL)
+        return NULL;
+    struct consumer_group_member_metadata_record_classic_member_metadata *copy =
+        MESSAGE_TAKE(consumer_group_member_metadata_record_classic_member_metadata, arena, 1);
+    copy->session_timeout_ms = classic->session_ms;
+    copy->supported_protocols = MESSAGE_TAKE(
+        consumer_group_member_metadata_record_classic_protocol, arena, classic->protocol_count);
+    copy->supported_protocols_count = classic->protocol_count;
+    for (int32_t i = 0; i < classic->protocol_count; i++) {
+        copy->supported_protocols[i].name = classic->protocols[i].name;
+        copy->supported_protocols[i].metadata = classic->protocols[i].metadata;
+    }
+    return copy;
+}
+
+void copy_member_metadata(struct arena *arena, const struct consumer_member *member,
+    struct consumer_group_member_metadata_record *metadata)
 {
     metadata->instance_id = member->instance_id;
     metadata->rack_id = member->rack_id;
@@ -110,6 +137,24 @@ void copy_member_metadata(
     metadata->subscribed_topic_regex = member->regex;
     metadata->rebalance_timeout_ms = member->rebalance_timeout_ms;
     metadata->server_assignor = member->assignor;
+    metadata->classic_member_metadata = copy_classic(arena, member->classic);
+}
+
+/* What only a member of the classic protocol says. */
+static bool classic_differs(
+    const struct consumer_group_member_metadata_record_classic_member_metadata *one,
+    const struct consumer_group_member_metadata_record_classic_member_metadata *other)
+{
+    if (one == NULL || other == NULL)
+        return one != other;
+    bool differs = one->session_timeout_ms != other->session_timeout_ms ||
+                   one->supported_protocols_count != other->supported_protocols_count;
+    for (int32_t i = 0; !differs && i < one->supported_protocols_count; i++)
+        differs =
+            !str_equal(one->supported_protocols[i].name, other->supported_protocols[i].name) ||
+            !bytes_equal(
+                one->supported_protocols[i].metadata, other->supported_protocols[i].metadata);
+    return differs;
 }
 
 static bool set_text(struct str *text, struct str new_one)
@@ -124,19 +169,29 @@ static int by_name(const void *a, const void *b)
     return str_compare(*(const struct str *)a, *(const struct str *)b);
 }
 
-/* Ascending, each once. */
+struct str *sort_names(
+    struct arena *arena, const struct str *names, int32_t count, int32_t *out_count)
+{
+    int32_t kept = 0;
+    struct str *sorted = arena_take_array(arena, (size_t)count, sizeof(*sorted));
+    if (count > 0)
+        memcpy(sorted, names, (size_t)count * sizeof(*sorted));
+    if (count > 1)
+        qsort(sorted, (size_t)count, sizeof(*sorted), by_name);
+    for (int32_t i = 0; i < count; i++)
+        if (kept == 0 || !str_equal(sorted[kept - 1], sorted[i]))
+            sorted[kept++] = sorted[i];
+    *out_count = kept;
+    return sorted;
+}
+
 static void set_names(struct consumer_plan *plan)
 {
     const struct consumer_group_heartbeat_request *request = plan->request;
     struct consumer_group_member_metadata_record *metadata = &plan->metadata;
-    int32_t asked = request->subscribed_topic_names_count, count = 0;
-    struct str *names = arena_take_array(plan->decider->arena, (size_t)asked, sizeof(*names));
-    memcpy(names, request->subscribed_topic_names, (size_t)asked * sizeof(*names));
-    if (asked > 1)
-        qsort(names, (size_t)asked, sizeof(*names), by_name);
-    for (int32_t i = 0; i < asked; i++)
-        if (count == 0 || !str_equal(names[count - 1], names[i]))
-            names[count++] = names[i];
+    int32_t count;
+    struct str *names = sort_names(plan->decider->arena, request->subscribed_topic_names,
+        request->subscribed_topic_names_count, &count);
     plan->names_changed = count != metadata->subscribed_topic_names_count;
     for (int32_t i = 0; i < count && !plan->names_changed; i++)
         plan->names_changed = !str_equal(names[i], metadata->subscribed_topic_names[i]);
@@ -156,9 +211,11 @@ enum error plan_metadata(struct consumer_plan *plan)
     metadata->classic_member_metadata = NULL;
     metadata->instance_id = metadata->rack_id = metadata->server_assignor = (struct str){ 0 };
     metadata->subscribed_topic_regex = STR("");
-    bool changes = plan->before == NULL || plan->before->is_classic;
+    bool changes = plan->before == NULL;
     if (plan->before != NULL)
-        copy_member_metadata(plan->before, metadata);
+        copy_member_metadata(plan->decider->arena, plan->before, metadata);
+    changes |= classic_differs(metadata->classic_member_metadata, plan->classic);
+    metadata->classic_member_metadata = plan->classic;
     if (!str_is_null(request->instance_id))
         changes |= set_text(&metadata->instance_id, request->instance_id);
     if (!str_is_null(request->rack_id))

@@ -4,6 +4,7 @@
  * the request's arena. For the files group_consumer*.c alone. */
 #pragma once
 #include "coordinator/group_consumer_state.h"
+#include "coordinator/group_upgrade.h"
 #include "wire/gen/consumer_group_heartbeat.h"
 
 /* Names that a member, or an expression, gives up (-1) or adds (1). */
@@ -30,9 +31,13 @@ struct regex_change {
 struct consumer_plan {
     struct group_decider *decider;
     const struct consumer_group_heartbeat_request *request;
-    const struct group *group; /* NULL: there is none yet */
+    /* Of a member of the classic protocol, which the request is made for; NULL: it speaks the
+     * newer one. */
+    struct consumer_group_member_metadata_record_classic_member_metadata *classic;
+    struct group_upgrade upgrade; /* that this heartbeat begins with, when it has a `from` */
+    const struct group *group;    /* NULL: there is none yet; the upgrade's, when there is one */
     struct str group_id, member_id;
-    const char *refusal; /* more than the error says; NULL: nothing */
+    const char *refusal;                  /* more than the error says; NULL: nothing */
     const struct consumer_member *before; /* NULL: new. A static one that it replaces counts */
     bool replaces;
     struct consumer_group_member_metadata_record metadata; /* as it will be */
@@ -49,16 +54,28 @@ struct consumer_plan {
     struct partition_set target;
     const struct str *matched; /* by the member's expression */
     int32_t matched_count;
+    bool has_new_target, has_moved; /* once it is carried out */
 };
+
+/* group_consumer_plan.c */
+void plan_epoch(struct consumer_plan *plan);
+/* Adds the records of all that is planned: at the end what the member is to have. */
+void plan_carry_out(struct consumer_plan *plan);
+struct consumer_member *plan_live_member(const struct consumer_plan *plan); /* NULL: it is new */
+void plan_end(struct consumer_plan *plan);
 
 /* group_consumer_member.c: ERROR_NONE or the refusal, in this order */
 enum error plan_group(struct consumer_plan *plan);
 enum error plan_room(const struct consumer_plan *plan);
 enum error plan_member(struct consumer_plan *plan);
 enum error plan_metadata(struct consumer_plan *plan);
-/* As it is written now, without what only a classic member has. */
-void copy_member_metadata(
-    const struct consumer_member *member, struct consumer_group_member_metadata_record *metadata);
+enum error plan_current(struct consumer_plan *plan); /* of the member before it */
+/* As it is written now. */
+void copy_member_metadata(struct arena *arena, const struct consumer_member *member,
+    struct consumer_group_member_metadata_record *metadata);
+/* Ascending, each once; a copy. */
+struct str *sort_names(
+    struct arena *arena, const struct str *names, int32_t count, int32_t *out_count);
 
 /* group_consumer_topics.c */
 void plan_source(struct consumer_plan *plan, const struct str *names, int32_t count, int32_t by);

@@ -10,6 +10,7 @@
 #include "wire/gen/consumer_group_current_member_assignment_record.h"
 #include "wire/gen/consumer_group_member_metadata_record.h"
 #include "wire/gen/consumer_group_regular_expression_record.h"
+#include "wire/gen/join_group.h"
 
 enum { LEFT_STATICALLY = -2, LEFT = -1, JOINING = 0 }; /* epochs that say so */
 enum { FIRST_GROUP_EPOCH = 1 };                        /* before any record says more */
@@ -28,6 +29,17 @@ struct consumer_current {
     struct partition_set assigned, revoking;
 };
 
+/* What only a member has that speaks the classic protocol, in a group that is being migrated. Its
+ * generation is its epoch. */
+struct consumer_classic {
+    struct consumer_member *member;
+    int32_t session_ms;
+    struct join_group_request_protocol *protocols; /* owned; they point into what was written */
+    int32_t protocol_count;
+    /* Live. Until then it must join, since it was told to, and sync, since it joined. */
+    struct deadline join, sync;
+};
+
 struct consumer_member {
     struct group *group;
     char *id; /* owned, NUL-terminated */
@@ -39,7 +51,7 @@ struct consumer_member {
     struct str client_id, client_host, regex, assignor;
     struct str *topics; /* owned; ascending */
     int32_t topic_count, rebalance_timeout_ms;
-    bool is_classic; /* speaks the classic protocol, in a group that is being migrated */
+    struct consumer_classic *classic; /* owned; NULL: speaks the consumer protocol */
     bool has_current, has_target;
     struct consumer_current current;
     struct partition_set target;
@@ -91,6 +103,7 @@ struct consumer_group {
     bool has_partition_metadata; /* a record of type 4, of Kafka before 4.1, is in the log */
     int32_t settled_count;       /* members that are stable at the assignment epoch */
     int32_t away_count;          /* static members that said they come back */
+    int32_t classic_count;       /* members that speak the classic protocol */
     /* Live. */
     int64_t looked_at;   /* the image's offset whose topics the epoch is right for; -1: none */
     int64_t resolved_ms; /* steady; when expressions were last resolved */
@@ -115,9 +128,16 @@ int32_t consumer_heartbeat_ms(const struct group_decider *decider, struct str gr
 /* group_consumer_leave.c */
 void consumer_session_passed(struct group_decider *decider, struct deadline *deadline);
 void consumer_rebalance_passed(struct group_decider *decider, struct deadline *deadline);
-/* They leave for good: tombstones, and the next epoch of the group without them. */
+void consumer_join_passed(struct group_decider *decider, struct deadline *deadline);
+void consumer_sync_passed(struct group_decider *decider, struct deadline *deadline);
+/* They leave for good: tombstones, and the next epoch of the group without them; or it is a classic
+ * group from now on. */
 void decide_members_leave(struct group_decider *decider, const struct group *group,
     struct consumer_member *const *members, int32_t count);
+
+/* group_consumer_classic.c: as the classic protocol has it, by the names in the image. */
+struct bytes consumer_encode_assignment(
+    const struct group_decider *decider, const struct partition_set *set, int16_t version);
 
 /* group_consumer_count.c: what counts across members is taken off (-1) before one changes, and put
  * back (1) after. */
@@ -131,6 +151,9 @@ void consumer_drop_regex_if_unused(struct consumer_group *kept, struct subscribe
 
 /* group_consumer_apply.c */
 void consumer_member_free(struct consumer_member *member);
+/* Of a group apart: it becomes what the records since one make of it. */
+void consumer_apply_apart(
+    struct group *apart, const struct rsm_decision *records, int32_t since, struct arena *arena);
 void consumer_group_free(struct group *group);
 
 /* group_consumer_record.c: records as Kafka 4.4.0 writes them. */

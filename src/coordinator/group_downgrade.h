@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A consumer group becomes a classic group while it has members (KIP-848): when the last that
+ * speaks the consumer protocol leaves, or a static one comes back with the classic protocol, and
+ * group.consumer.migration.policy allows that. The classic group is made by the decision, apart,
+ * and waits in the coordinator for its record to be applied; what the log does not say (who may
+ * choose which protocol, sessions, that all are to join again) comes with it. */
+#pragma once
+#include "coordinator/decide.h"
+
+struct classic_group;
+struct consumer_member;
+struct consumer_plan;
+
+struct group_downgrade {
+    const struct group *from;
+    struct consumer_member *const *leaving;
+    int32_t leaving_count;
+    const struct consumer_plan *joining; /* in the place of the one that leaves; NULL: nobody */
+    bool rebalances;                     /* all are to join again */
+};
+
+/* Adds its records. False: it stays a consumer group, and nothing is added. */
+bool decide_downgrade(struct group_decider *decider, const struct group_downgrade *wish);
+
+/* When the record is applied: the group gets what was made for it. NULL: nothing was, as in a
+ * replay. */
+struct classic_group *downgrade_take(struct coordinator *coordinator, struct group *group);
+void downgrade_forget(struct coordinator *coordinator); /* what the log has not taken */
