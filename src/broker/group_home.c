@@ -170,8 +170,7 @@ void group_home_open(struct shard *shard, struct partition *partition)
     DL_APPEND(shard->group_homes, home);
     partition_machine_init(
         &home->machine, &machine_type, &home->coordinator.machine, partition, &shard->replay_turns);
-    int32_t codec = shard->settings->offsets_topic_codec;
-    home->machine.codec = codec < 0 || codec >= CODEC_COUNT ? CODEC_NONE : (enum codec)codec;
+    home->machine.codec = (enum codec)shard->settings->offsets_topic_codec;
 }
 
 static void close_home(struct group_home *home)

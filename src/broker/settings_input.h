@@ -61,4 +61,5 @@ void settings_warning(struct settings_input *input, const struct settings_said *
 void settings_read_listeners(struct settings_input *input, const struct settings_machine *machine,
     struct node_settings *node);
 void settings_read_voters(struct settings_input *input, struct node_settings *node);
+void settings_check_groups(struct settings_input *input, const struct node_settings *node);
 struct str settings_value(const struct settings_input *input, const char *key, const char *unset);

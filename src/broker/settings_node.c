@@ -186,8 +186,7 @@ const struct setting node_setting_rows[] = {
         "that was committed before.",
         SETTING_AT_LEAST(1) },
     { "offsets.topic.compression.codec", SETTING_INT32, AT(offsets_topic_codec), "0",
-        "How __consumer_offsets is compressed: 1 gzip, 2 snappy, 3 lz4, 4 zstd; not by any other "
-        "number." },
+        "How __consumer_offsets is compressed: 1 gzip, 2 snappy, 3 lz4, 4 zstd; 0 not at all." },
     { "offsets.topic.num.partitions", SETTING_INT32, AT(offsets_topic_partitions), "50",
         "Partitions of __consumer_offsets when it is made.", SETTING_AT_LEAST(1) },
     { "offsets.topic.replication.factor", SETTING_INT16, AT(offsets_topic_replication_factor), "3",

@@ -339,6 +339,7 @@ static void check_together(struct settings_input *input, const struct node_setti
     check_overrides(input, node);
     check_retention(input, node);
     check_cleaner(input, node);
+    settings_check_groups(input, node);
 }
 
 static void resolve_from_machine(const struct settings_machine *machine, struct node_settings *node)

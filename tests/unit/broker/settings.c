@@ -177,6 +177,25 @@ void test_settings__refuse_bad_values_and_name_their_place(void)
         { "log.cleaner.dedupe.buffer.size=1048576", "must be at least 1MB per cleaner thread" },
         { "log.cleaner.threads=128", "must be at least 1MB per cleaner thread" },
         { "log.cleaner.threads=0", "must be at least 1;" },
+        { "group.consumer.session.timeout.ms=44999",
+            "group.consumer.session.timeout.ms must be greater than or equal to "
+            "group.consumer.min.session.timeout.ms: they are 44999 and 45000" },
+        { "group.consumer.max.session.timeout.ms=44999",
+            "group.consumer.max.session.timeout.ms must be greater than or equal to "
+            "group.consumer.min.session.timeout.ms: they are 44999 and 45000" },
+        { "group.consumer.heartbeat.interval.ms=15001",
+            "must be less than or equal to group.consumer.max.heartbeat.interval.ms" },
+        { "group.consumer.heartbeat.interval.ms=6000\ngroup.consumer.min.session.timeout.ms=6000\n"
+          "group.consumer.session.timeout.ms=6000",
+            "must be less than group.consumer.session.timeout.ms: they are 6000 and 6000" },
+        { "group.consumer.min.assignment.interval.ms=1001",
+            "group.consumer.min.assignment.interval.ms=1001: "
+            "group.consumer.assignment.interval.ms must be greater than or equal to" },
+        { "group.share.max.share.sessions=199", "greater than or equal to group.share.max.size" },
+        { "group.streams.num.standby.replicas=3", "group.streams.max.standby.replicas" },
+        { "offsets.topic.compression.codec=5", "Unknown compression type id: 5" },
+        { "offsets.topic.compression.codec=-1", "Unknown compression type id: -1" },
+        { "offsets.topic.num.partitions=0", "at least 1" },
         { "process.roles=broker", "process.roles=broker,controller" },
         { "process.roles=brocker", "process.roles=brocker: not valid" },
         { "listeners=localhost:9092", "localhost:9092 is no listener; write NAME://host:port" },
