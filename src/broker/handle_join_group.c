@@ -2,6 +2,7 @@
 /* JoinGroup: answered when the group's members are known, which may take minutes. */
 #include "broker/apis.h"
 #include "broker/group_ask.h"
+#include "broker/group_reports.h"
 #include "wire/gen/join_group.h"
 
 enum step handle_join_group(struct request *request)
@@ -17,5 +18,10 @@ enum step handle_join_group(struct request *request)
         out->member_id = in->member_id;
         out->protocol_name = (struct str){ 0 };
     }
+    if (out->error_code == ERROR_NONE && in->reason.size > 0)
+        group_report_joined(request,
+            &(struct group_member_told){
+                in->group_id, out->member_id, in->group_instance_id, in->reason },
+            out->generation_id);
     return STEP_ANSWER;
 }

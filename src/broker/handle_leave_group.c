@@ -2,6 +2,7 @@
 /* LeaveGroup: of one member up to version 2, of several after that (KIP-345). */
 #include "broker/apis.h"
 #include "broker/group_ask.h"
+#include "broker/group_reports.h"
 #include "wire/gen/leave_group.h"
 #include "wire/schema.h"
 
@@ -20,14 +21,27 @@ static const struct leave_group_request *with_members(struct request *request)
     return several;
 }
 
+/* The answer has the members in the order of the request. */
+static void report_left(struct request *request, const struct leave_group_request *in)
+{
+    const struct leave_group_response *out = request->out.leave_group;
+    for (int32_t i = 0; i < out->members_count && i < in->members_count; i++) {
+        if (out->members[i].error_code == ERROR_NONE)
+            group_report_left(
+                request, &(struct group_member_told){ in->group_id, out->members[i].member_id,
+                             in->members[i].group_instance_id, in->members[i].reason });
+    }
+}
+
 enum step handle_leave_group(struct request *request)
 {
     struct leave_group_response *out = request->out.leave_group;
+    const struct leave_group_request *in = with_members(request);
     enum error error = ERROR_INVALID_GROUP_ID;
-    struct str group_id = request->in.leave_group->group_id;
-    if (group_id.size > 0 &&
-        !group_ask_one(request, group_id, COORDINATOR_LEAVE_GROUP, with_members(request), &error))
+    if (in->group_id.size > 0 &&
+        !group_ask_one(request, in->group_id, COORDINATOR_LEAVE_GROUP, in, &error))
         return STEP_PARK;
+    report_left(request, in);
     if (error != ERROR_NONE)
         out->error_code = (int16_t)error;
     else if (request->version < MEMBERS_SINCE && out->error_code == ERROR_NONE &&

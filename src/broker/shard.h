@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "broker/fetch_session.h"
+#include "broker/group_reports.h"
 #include "broker/preference.h"
 #include "broker/producer_ids.h"
 #include "broker/room.h"
@@ -80,6 +81,7 @@ struct shard {
     int32_t spare_count;
     int64_t next_report_us;        /* reports about peers are rate limited */
     int64_t reports_left_out;
+    struct group_reports group_reports;
     struct producer_ids producer_ids;
     const char *cluster_id;
     struct task *stopped; /* of shard_stop() */

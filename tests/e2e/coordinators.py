@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator sees of coordinators: settings of groups that do not fit together, a topic of offsets that cannot be made, and why
+members come and go. BROKER=kafka runs what is Kafka's as well against Kafka."""
+import sys
+
+import group_talk as talk
+import kafka_wire as wire
+import node
+
+BROKER, PATIENCE = 4, 15
+# Kafka's words
+REFUSED = [
+    ({"group.consumer.session.timeout.ms": "44999"},
+     "group.consumer.session.timeout.ms must be greater than or equal to group.consumer.min.session.timeout.ms"),
+    ({"group.consumer.max.heartbeat.interval.ms": "4999"},
+     "group.consumer.max.heartbeat.interval.ms must be greater than or equal to group.consumer.min.heartbeat.interval.ms"),
+    ({"group.consumer.assignment.interval.ms": "15001"},
+     "group.consumer.assignment.interval.ms must be less than or equal to group.consumer.max.assignment.interval.ms"),
+    ({"group.consumer.heartbeat.interval.ms": "7000", "group.consumer.session.timeout.ms": "7000", "group.consumer.min.session.timeout.ms": "7000"},
+     "group.consumer.heartbeat.interval.ms must be less than group.consumer.session.timeout.ms"),
+    ({"offsets.topic.compression.codec": "5"}, "Unknown compression type id: 5"),
+    ({"offsets.topic.num.partitions": "0"}, "at least 1"),
+]
+
+
+class Suite:
+    def __init__(self, broker):
+        self.broker = broker
+
+    def check_settings_that_do_not_fit(self):
+        """The node does not start, and says which two."""
+        for settings, words in REFUSED:
+            with node.Node(settings=settings) as broker:
+                broker.start(wait=False)
+                assert broker.process.wait(60) not in (0, None), settings
+                assert words in broker.said(1000), f"{settings}: {broker.said()}"
+
+    def check_settings_that_do_not_fit_while_it_runs(self):
+        connection = self.broker.connect()
+        for key, value, words in (("group.consumer.assignment.interval.ms", "15001", "must be less than or equal to group.consumer.max.assignment.interval.ms"),
+                                  ("group.consumer.session.timeout.ms", "50000", "Cannot update these configs dynamically"),
+                                  ("group.min.session.timeout.ms", "50000", "Cannot update these configs dynamically"),
+                                  ("offsets.topic.num.partitions", "3", "Cannot update these configs dynamically")):
+            try:
+                connection.set_configs(BROKER, "1", {key: value})
+            except ValueError as refused:
+                assert words in str(refused), f"{key}={value}: {refused}"
+            else:
+                raise AssertionError(f"{key}={value} was taken")
+
+    def check_no_topic_for_offsets(self):
+        """What offsets.topic.* asks for cannot be made: nobody has a coordinator, the reason is reported, and other topics are served."""
+        with node.Node(settings={"offsets.topic.segment.bytes": "4000"}) as broker:
+            broker.start()
+            one = talk.Talk(broker)
+            for version in (0, 3, 6):
+                many = {"coordinator_keys": ["group"]} if version >= 4 else {"key": "group"}
+                answer = one.ask("find_coordinator", {"key_type": 0, **many}, version)
+                found = answer["coordinators"][0] if version >= 4 else answer
+                assert (found["error_code"], found["node_id"], found["host"], found["port"]) == (talk.NOT_AVAILABLE, -1, "", -1), answer
+            if broker.kind == "strom":
+                line, = (line for line in broker.said(1000).splitlines() if "groups_have_no_topic" in line)
+                assert "segment.bytes" in line and "offsets.topic.*" in line, line
+            admin = broker.connect()
+            admin.create_topic("other")
+            wire.wait_for(lambda: admin.produce("other", 0, wire.batch([(b"k", b"v", [], 1)])) is not None, PATIENCE, "other topics are served")
+
+    def lines(self, event):
+        return [line for line in self.broker.said(10000).splitlines() if event in line]
+
+    def check_reasons(self):
+        """Strom's own lines. All words are a client's: none of them makes a line of its own, and none is long."""
+        if self.broker.kind == "kafka":
+            return
+        talk.find(self.broker, "reasons")
+        members = [talk.ClassicMember(self.broker, "reasons", {"t": [0]}) for _ in range(3)]
+        talk.rebalance(members)
+        assert not self.lines("group_member_joined"), "nobody said why"
+        members[0].send_join("no\nline \"of\" its\x1b[31m own \u00e9")
+        for one in members[1:]:
+            one.send_join("x" * 30000)
+        for one in members:
+            one.joined()
+        lines = self.lines("group_member_joined")
+        wanted = 'reason="no\\x0aline \\x22of\\x22 its\\x1b[31m own \\xc3\\xa9"'
+        assert len(lines) == 3 and any(wanted in line for line in lines), lines
+        assert all(f'generation={members[0].generation} ' in line for line in lines), lines
+        assert sum('reason="' + "x" * 255 + '..."' in line for line in lines) == 2 and max(map(len, lines)) < 600, lines
+        members[0].leave("the consumer is being closed")
+        members[1].leave()
+        lines = self.lines("group_member_left")
+        assert [members[0].member_id in lines[0], 'reason="the consumer is being closed"' in lines[0]] == [True, True], lines
+        assert [members[1].member_id in lines[1], 'reason="not provided"' in lines[1]] == [True, True], lines
+        assert members[2].talk.ask("leave_group", {"group_id": "reasons", "members": [{"member_id": "nobody", "reason": "none"}]})["members"][0]["error_code"]
+        assert len(self.lines("group_member_left")) == 2, "who was no member did not leave"
+
+    def check_many_reasons(self):
+        """However many, a second has room for 100, and a line of a later one says how many there were no more."""
+        if self.broker.kind == "kafka":
+            return
+        count, one = 400, talk.Talk(self.broker)
+        talk.find(self.broker, "crowd")
+        others = [talk.ClassicMember(self.broker, "crowd", {}, f"i{number}") for number in range(count)]
+        for other in others:
+            other.send_join()
+        for other in others:
+            other.joined()
+        before = len(self.lines("group_member_left"))
+        gone = one.ask("leave_group", {"group_id": "crowd", "members": [{"member_id": "", "group_instance_id": other.instance} for other in others]})
+        assert all(member["error_code"] == talk.NONE for member in gone["members"]), gone
+        assert len(self.lines("group_member_left")) - before <= 100
+
+        def is_told():
+            another = talk.ClassicMember(self.broker, "crowd", {}, "another")
+            another.send_join()
+            another.joined()
+            another.talk.close()
+            one.ask("leave_group", {"group_id": "crowd", "members": [{"member_id": "", "group_instance_id": "another"}]})
+            return any(f"left_out={number}" in self.lines("group_member_left")[-1] for number in range(count - 100, count + 1))
+        wire.wait_for(is_told, PATIENCE, "what was left out is told")
+
+
+def main():
+    with node.Node(settings={"group.initial.rebalance.delay.ms": "300"}).start() as broker:
+        suite = Suite(broker)
+        checks = [(name[6:].replace("_", " "), getattr(suite, name)) for name in vars(Suite) if name.startswith("check_")]
+        return node.run(checks + [("stop", broker.stop)], broker)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
