@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 
-import franz
+import golang
 import java
 import kafka_wire
 import node
@@ -262,7 +262,7 @@ def librdkafka_client():
 def franz_client():
     groups = {f"classic-{name}": name for name in ("range", "round-robin", "sticky", "cooperative")}
     groups |= {"consumer-uniform": "server-sticky", "consumer-range": "server-range"}
-    program = franz.build()
+    program = golang.build("franz")
     return program and [program, "member"], groups
 
 

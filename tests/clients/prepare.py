@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Fetches what the client suites need, once, below build/clients: class paths from Maven Central, a virtual environment with
-confluent-kafka from PyPI, the franz-go program."""
+confluent-kafka from PyPI, the programs of the Go clients."""
 import os
 import subprocess
 import sys
 
-import franz
+import golang
 import java
 import node
 
@@ -22,7 +22,8 @@ def main():
     java.classpath()
     node.kafka_classpath()
     node.tools_classpath()
-    franz.build()
+    for client in golang.CLIENTS:
+        golang.build(client)
     return 0
 
 

@@ -1,4 +1,4 @@
-module strom.example/franz
+module strom.example/clients
 
 go 1.26.0
 

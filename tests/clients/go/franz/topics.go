@@ -14,11 +14,11 @@ import (
 )
 
 func (s *suite) topicCases() {
-	s.run("franz-go asks for the cluster", s.cluster)
-	s.run("franz-go creates, describes and deletes", s.createAndDelete)
-	s.run("franz-go meets refusals", s.refusals)
-	s.run("franz-go creates a topic by use", s.createByUse)
-	s.run("franz-go outlives a topic made anew", s.madeAnew)
+	s.Run("franz-go asks for the cluster", s.cluster)
+	s.Run("franz-go creates, describes and deletes", s.createAndDelete)
+	s.Run("franz-go meets refusals", s.refusals)
+	s.Run("franz-go creates a topic by use", s.createByUse)
+	s.Run("franz-go outlives a topic made anew", s.madeAnew)
 }
 
 func (s *suite) cluster(ctx context.Context) error {
@@ -33,7 +33,7 @@ func (s *suite) cluster(ctx context.Context) error {
 		}
 		return first(
 			check(len(found.Brokers) == 1 && found.Brokers[0].NodeID == 1 && found.Controller == 1 && found.Cluster != "", "%+v", found),
-			check(fmt.Sprintf("%s:%d", found.Brokers[0].Host, found.Brokers[0].Port) == s.address, "another address: %+v", found),
+			check(fmt.Sprintf("%s:%d", found.Brokers[0].Host, found.Brokers[0].Port) == s.Address, "another address: %+v", found),
 			check(versions[1].Err == nil, "versions: %v", versions[1].Err))
 	})
 }

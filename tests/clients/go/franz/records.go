@@ -18,21 +18,21 @@ import (
 
 func (s *suite) recordCases() {
 	for _, codec := range codecNames {
-		s.run("franz-go "+codec, func(ctx context.Context) error { return s.roundTrip(ctx, "franz-"+codec, codec) })
+		s.Run("franz-go "+codec, func(ctx context.Context) error { return s.roundTrip(ctx, "franz-"+codec, codec) })
 	}
 	for name, level := range map[string]kgo.Acks{"0": kgo.NoAck(), "1": kgo.LeaderAck(), "all": kgo.AllISRAcks()} {
-		s.run("franz-go acks="+name+" without idempotence", func(ctx context.Context) error {
+		s.Run("franz-go acks="+name+" without idempotence", func(ctx context.Context) error {
 			return s.roundTrip(ctx, "franz-acks-"+name, "zstd", kgo.DisableIdempotentWrite(), kgo.RequiredAcks(level))
 		})
 	}
-	s.run("franz-go append time", s.appendTime)
+	s.Run("franz-go append time", s.appendTime)
 	for _, codec := range codecNames {
-		s.run("franz-go a topic's own codec "+codec, func(ctx context.Context) error { return s.ownCodec(ctx, codec) })
+		s.Run("franz-go a topic's own codec "+codec, func(ctx context.Context) error { return s.ownCodec(ctx, codec) })
 	}
-	s.run("franz-go compacted topics need keys", s.compactedNeedsKeys)
-	s.run("franz-go too large", s.tooLarge)
+	s.Run("franz-go compacted topics need keys", s.compactedNeedsKeys)
+	s.Run("franz-go too large", s.tooLarge)
 	for _, codec := range codecNames {
-		s.run("franz-go records of 900 kB in "+codec, func(ctx context.Context) error { return s.largeRecords(ctx, codec) })
+		s.Run("franz-go records of 900 kB in "+codec, func(ctx context.Context) error { return s.largeRecords(ctx, codec) })
 	}
 }
 
@@ -44,7 +44,7 @@ func (s *suite) versionCases() {
 	}{{"1.0", kversion.V1_0_0()}, {"2.0", kversion.V2_0_0()}, {"2.1", kversion.V2_1_0()}, {"2.4", kversion.V2_4_0()}, {"2.8", kversion.V2_8_0()},
 		{"3.1", kversion.V3_1_0()}, {"3.5", kversion.V3_5_0()}, {"3.9", kversion.V3_9_0()}, {"4.0", kversion.V4_0_0()}}
 	for _, one := range versions {
-		s.run("franz-go as of "+one.name, func(ctx context.Context) error {
+		s.Run("franz-go as of "+one.name, func(ctx context.Context) error {
 			return s.roundTrip(ctx, "franz-version-"+one.name, "lz4", kgo.MaxVersions(one.max))
 		})
 	}
@@ -59,7 +59,7 @@ func (s *suite) roundTrip(ctx context.Context, topic, codec string, options ...k
 	}
 	var reading []kgo.Opt
 	for _, option := range options {
-		if c, err := kgo.NewClient(kgo.SeedBrokers(s.address), option); err == nil { // only what a consumer may have, too
+		if c, err := kgo.NewClient(kgo.SeedBrokers(s.Address), option); err == nil { // only what a consumer may have, too
 			c.Close()
 			reading = append(reading, option)
 		}

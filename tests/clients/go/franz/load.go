@@ -12,8 +12,8 @@ import (
 )
 
 func (s *suite) loadCases() {
-	s.run("franz-go 100,000 records over six partitions", s.hundredThousand)
-	s.run("franz-go four producers and three consumers at once", s.concurrent)
+	s.Run("franz-go 100,000 records over six partitions", s.hundredThousand)
+	s.Run("franz-go four producers and three consumers at once", s.concurrent)
 }
 
 func numbers(topic string, producer, count, partitions int) []*kgo.Record {

@@ -1,46 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The franz-go suite: everything a user of that client does without a group, against one running node; and a member of groups.
-// usage: suite HOST:PORT DATA_DIRECTORY [PATTERN]; the last line is `N passed, N failed`
-//
-//	suite member HOST:PORT TOPIC MEMBER GROUP=BALANCER...
 package main
 
 import (
 	"context"
 	"fmt"
 	"os"
-	"regexp"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"strom.example/clients/cases"
 )
 
-type suite struct {
-	address, data  string
-	wanted         *regexp.Regexp
-	passed, failed int
-}
+type suite struct{ *cases.Suite }
 
-func (s *suite) run(name string, body func(context.Context) error) {
-	if !s.wanted.MatchString(name) {
-		return
-	}
-	start := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
-	defer cancel()
-	if err := body(ctx); err != nil {
-		s.failed++
-		fmt.Printf("FAIL  %s  %.1f s: %v\n", name, time.Since(start).Seconds(), err)
-		return
-	}
-	s.passed++
-	fmt.Printf("ok    %s  %.1f s\n", name, time.Since(start).Seconds())
-}
+const (
+	count      = cases.Count
+	partitions = cases.Partitions
+	firstMs    = cases.FirstMs
+	stepMs     = cases.StepMs
+)
+
+var check, first, same, codecNames = cases.Check, cases.First, cases.Same, cases.Codecs
 
 func (s *suite) client(options ...kgo.Opt) (*kgo.Client, error) {
-	all := []kgo.Opt{kgo.SeedBrokers(s.address), kgo.FetchMaxWait(100 * time.Millisecond)}
+	all := []kgo.Opt{kgo.SeedBrokers(s.Address), kgo.FetchMaxWait(100 * time.Millisecond)}
 	return kgo.NewClient(append(all, options...)...)
 }
 
@@ -79,40 +65,16 @@ func (s *suite) create(ctx context.Context, topic string, partitions int32, conf
 	}, options...)
 }
 
-func check(holds bool, format string, values ...any) error {
-	if holds {
-		return nil
-	}
-	return fmt.Errorf(format, values...)
-}
-
-// first answers the first error of those.
-func first(errors ...error) error {
-	for _, err := range errors {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func main() {
 	if os.Args[1] == "member" {
-		beMember(os.Args[2:])
+		cases.RunMembers(runMember)
 		return
 	}
-	pattern := ""
-	if len(os.Args) > 3 {
-		pattern = os.Args[3]
-	}
-	s := &suite{address: os.Args[1], data: os.Args[2], wanted: regexp.MustCompile(pattern)}
+	s := &suite{cases.New()}
 	s.topicCases()
 	s.recordCases()
 	s.versionCases()
 	s.offsetCases()
 	s.loadCases()
-	fmt.Printf("%d passed, %d failed\n", s.passed, s.failed)
-	if s.failed > 0 {
-		os.Exit(1)
-	}
+	s.End()
 }

@@ -3,56 +3,30 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"strom.example/clients/cases"
 )
 
-const (
-	count      = 300
-	partitions = 3
-	firstMs    = 1700000000000
-	stepMs     = 1000
-)
+var codecs = map[string]kgo.CompressionCodec{
+	"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
+	"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
+}
 
-var (
-	codecNames = []string{"none", "gzip", "snappy", "lz4", "zstd"}
-	codecs     = map[string]kgo.CompressionCodec{
-		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
-		"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
-	}
-)
-
-// record is record i of the content of ../content.py; it belongs to partition i % 3 at offset i / 3.
+// record is record i of the content for this topic.
 func record(topic string, i int) *kgo.Record {
-	key, value := []byte(fmt.Sprintf("key-%d-größe-漢字", i)), []byte(fmt.Sprintf("value-%d-🙂-%s", i, strings.Repeat("abcdefghij", i%50)))
-	switch i % 10 {
-	case 3:
-		key = nil
-	case 4:
-		key = []byte{}
-	case 5:
-		value = nil
-	case 6:
-		value = []byte{}
+	one := cases.Content(i)
+	headers := make([]kgo.RecordHeader, len(one.Headers))
+	for h, header := range one.Headers {
+		headers[h] = kgo.RecordHeader(header)
 	}
-	headers := []kgo.RecordHeader{{Key: "number", Value: []byte(fmt.Sprint(i))}, {Key: "empty", Value: []byte{}}, {Key: "null"},
-		{Key: "größe-漢字", Value: []byte("naïve-🙂")}}
-	if i%7 == 0 {
-		headers = append(headers, kgo.RecordHeader{Key: "number", Value: []byte("again")})
-	}
-	timestamp := int64(firstMs + i*stepMs)
-	if i%11 == 0 {
-		timestamp -= 5000
-	}
-	return &kgo.Record{Topic: topic, Partition: int32(i % partitions), Key: key, Value: value, Headers: headers, Timestamp: time.UnixMilli(timestamp)}
+	return &kgo.Record{Topic: topic, Partition: int32(one.Partition), Key: one.Key, Value: one.Value, Headers: headers, Timestamp: one.Time}
 }
 
 func content(topic string) []*kgo.Record {
@@ -61,11 +35,6 @@ func content(topic string) []*kgo.Record {
 		records[i] = record(topic, i)
 	}
 	return records
-}
-
-// same: an absent key or value is not an empty one.
-func same(a, b []byte) bool {
-	return bytes.Equal(a, b) && (a == nil) == (b == nil)
 }
 
 func checkRecord(found, wanted *kgo.Record) error {
@@ -142,7 +111,7 @@ func (s *suite) expect(ctx context.Context, topic string, place kgo.Offset, offs
 
 // stored: every batch in the partition's segments must have this codec.
 func (s *suite) stored(topic string, partition int, codec string) error {
-	files, err := filepath.Glob(filepath.Join(s.data, fmt.Sprintf("%s-%d", topic, partition), "*.log"))
+	files, err := filepath.Glob(filepath.Join(s.Data, fmt.Sprintf("%s-%d", topic, partition), "*.log"))
 	if err != nil || len(files) == 0 {
 		return fmt.Errorf("%s-%d: no segment: %v", topic, partition, err)
 	}

@@ -13,10 +13,10 @@ import (
 )
 
 func (s *suite) offsetCases() {
-	s.run("franz-go offsets by time and at the ends", s.listOffsets)
-	s.run("franz-go starts at every offset", s.seek)
-	s.run("franz-go an offset that is not there", s.outOfRange)
-	s.run("franz-go the end of a leader epoch", s.leaderEpoch)
+	s.Run("franz-go offsets by time and at the ends", s.listOffsets)
+	s.Run("franz-go starts at every offset", s.seek)
+	s.Run("franz-go an offset that is not there", s.outOfRange)
+	s.Run("franz-go the end of a leader epoch", s.leaderEpoch)
 }
 
 func (s *suite) listOffsets(ctx context.Context) error {
