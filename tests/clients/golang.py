@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""usage: golang.py CLIENT [PATTERN]: the cases of a Go client (franz; those cases whose name the pattern finds) against a
+"""usage: golang.py CLIENT [PATTERN]: the cases of a Go client (franz, sarama, kafka-go; those cases whose name the pattern finds) against a
 broker, then a look by hand at what it left there. Skipped where Go is older than the module asks."""
 import os
 import re
@@ -11,7 +11,7 @@ import content
 import node
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "go")
-CLIENTS = ("franz",)
+CLIENTS = ("franz", "sarama", "kafka-go")
 
 
 def version(text):

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""usage: groups.py CLIENT [PATTERN]: groups of a stock client that grow, shrink, lose members to kill -9 and take new ones, while a
-producer writes and the broker is stopped and killed below them. Every record must be processed, none again that lies below a commit that
-was answered. With a pattern only those groups whose name it finds.
+"""usage: groups.py CLIENT[,CLIENT...] [PATTERN]: groups of a stock client that grow, shrink, lose members to kill -9 and take new ones,
+while a producer writes and the broker is stopped and killed below them. Every record must be processed, none again that lies below a commit
+that was answered. With a pattern only those groups whose name it finds. Several clients run side by side, each against a broker of its own.
 
 A member is a process of the client's own program with one consumer in each of the client's groups, which differ in how they assign. It
 reads, commits what it has read, and writes one line for each event to a pipe that all members share, so that the lines stand in the order
@@ -262,15 +262,43 @@ def librdkafka_client():
 def franz_client():
     groups = {f"classic-{name}": name for name in ("range", "round-robin", "sticky", "cooperative")}
     groups |= {"consumer-uniform": "server-sticky", "consumer-range": "server-range"}
-    program = golang.build("franz")
+    return go_client("franz", groups)
+
+
+def go_client(name, groups):
+    program = golang.build(name)
     return program and [program, "member"], groups
 
 
-CLIENTS = {"java": java_client, "librdkafka": librdkafka_client, "franz": franz_client}
+def sarama_client():
+    """The client is told a version of Kafka, and uses what that version had."""
+    return go_client("sarama", {"classic-range": "range@1.0.0", "classic-round-robin": "round-robin@2.8.0", "classic-sticky": "sticky@4.3.1",
+                                "classic-cooperative": "cooperative@4.3.1"})
+
+
+CLIENTS = {
+    "java": java_client, "librdkafka": librdkafka_client, "franz": franz_client, "sarama": sarama_client,
+    "kafka-go": lambda: go_client("kafka-go", {"classic-range": "range", "classic-round-robin": "round-robin"}),
+}
+
+
+def side_by_side(names):
+    passed = failed = 0
+    running = [subprocess.Popen([sys.executable, __file__, name, *sys.argv[2:3]], stdout=subprocess.PIPE, text=True) for name in names]
+    for process in running:
+        *lines, last = process.communicate()[0].splitlines() or [""]
+        counts = re.match(r"(\d+) passed, (\d+) failed", last)
+        print(*lines, *([] if counts else [last]), sep="\n")
+        passed, failed = passed + int(counts[1] if counts else 0), failed + int(counts[2] if counts else 1)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
 
 
 def main():
-    name = sys.argv[1]
+    name, *more = sys.argv[1].split(",")
+    if more:
+        return side_by_side([name, *more])
     command, groups = CLIENTS[name]()
     groups = {group: settings for group, settings in groups.items() if re.search("".join(sys.argv[2:3]), group)}
     if command is None:
