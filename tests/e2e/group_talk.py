@@ -168,6 +168,8 @@ def settle(members, count):
     def is_settled():
         for one in members:
             answer = one.heartbeat()
+            if answer["error_code"] in NOT_YET:
+                return False
             assert answer["error_code"] == NONE, answer
         owned = [partition for one in members for partition in one.owned()]
         group = members[0].talk.ask("consumer_group_describe", {"group_ids": [members[0].group]})["groups"][0]
