@@ -91,6 +91,15 @@ static void take_assignment(
     member->has_changed = true;
 }
 
+/* As a client does that the broker has given up, since it is too slow for itself or for us. */
+static void begin_again(struct crowd_member *member)
+{
+    count_owned(member, -1);
+    member->owned_count = 0;
+    count_owned(member, 1);
+    member->epoch = 0;
+}
+
 static bool is_of_a_new_home(enum error error)
 {
     return error == ERROR_COORDINATOR_LOAD_IN_PROGRESS || error == ERROR_NOT_COORDINATOR ||
@@ -109,7 +118,10 @@ static void answered(struct asker *asker, struct bytes answer)
         return;
     enum error error = (enum error)response.error_code;
     int64_t wait_ms = response.heartbeat_interval_ms;
-    if (error != ERROR_NONE) {
+    if (error == ERROR_UNKNOWN_MEMBER_ID || error == ERROR_FENCED_MEMBER_EPOCH) {
+        begin_again(member);
+        wait_ms = 0;
+    } else if (error != ERROR_NONE) {
         if (!is_of_a_new_home(error))
             bench_fail("ConsumerGroupHeartbeat: error %d", error);
         wait_ms = RETRY_MS;
