@@ -11,6 +11,7 @@ import kafka_wire  # noqa: E402
 import node  # noqa: E402
 
 COUNT, PARTITIONS, FIRST_MS, STEP_MS = 300, 3, 1700000000000, 1000
+QUICK_GROUPS = {"group.initial.rebalance.delay.ms": "0"}              # for suites whose groups have one member each
 
 
 def record(i):
@@ -35,11 +36,11 @@ def segments(broker, topic, partition):
                         yield from kafka_wire.batches(file.read())
 
 
-def check_topic(broker, topic, codec, idempotent=True):
-    """The topic holds exactly the content, over the wire and in the log, in batches of that codec."""
+def check_topic(broker, topic, codec, idempotent=True, arrange=list):
+    """The topic holds exactly the content, over the wire and in the log, in batches of that codec. arrange: how the client orders headers."""
     connection = broker.connect()
     for partition in range(PARTITIONS):
-        wanted = [(offset, at, key, value, headers) for offset, (key, value, headers, at) in enumerate(expected(partition))]
+        wanted = [(offset, at, key, value, arrange(headers)) for offset, (key, value, headers, at) in enumerate(expected(partition))]
         found = [one for batch in connection.read(topic, partition) for one in batch.records()]
         assert found == wanted, f"{topic}-{partition}: {len(found)} records, first difference {next((p for p in zip(found, wanted) if p[0] != p[1]), None)}"
         stored = list(segments(broker, topic, partition))
@@ -61,16 +62,16 @@ def codecs(broker, librdkafka=False):
     return [codec for codec in range(5) if codec != kafka_wire.LZ4 or lz4]
 
 
-def run_program(broker, command, client, pattern):
+def run_program(broker, command, client, pattern, codecs=range(len(kafka_wire.CODECS)), **how):
     """Runs a client's program, which prints its cases and last `N passed, N failed`, with the pattern of cases behind its arguments; then
-    looks by hand at what it left, when all cases ran. Returns the exit code."""
+    looks by hand at what it left in these codecs, when all cases ran. Returns the exit code."""
     done = subprocess.run([*command, *pattern], capture_output=True, text=True, timeout=300, check=False)
     print(*done.stdout.splitlines()[:-1], sep="\n")
     print(done.stderr[-3000:])
     counts = (done.stdout.splitlines() or [""])[-1].split()
     passed, failed = (int(counts[0]), int(counts[2])) if len(counts) == 4 else (0, 1)
-    checks = [(f"stored by {client} {name}", lambda codec=codec, name=name: check_topic(broker, f"{client}-{name}", codec))
-              for codec, name in enumerate(kafka_wire.CODECS) if not pattern]
+    checks = [(f"stored by {client} {kafka_wire.CODECS[codec]}", lambda codec=codec: check_topic(broker, f"{client}-{kafka_wire.CODECS[codec]}", codec, **how))
+              for codec in codecs if not pattern]
     checks.append(("stop", broker.stop))
     bad = node.run_quiet(checks, broker)
     print(f"{passed + len(checks) - bad} passed, {failed + bad} failed")

@@ -38,8 +38,9 @@ def main():
     if program is None:
         print("0 passed, 0 failed, 1 skipped")
         return 0
-    with node.Node().start() as broker:
-        return content.run_program(broker, [program, broker.address, broker.directories[0]], client, sys.argv[2:3])
+    with node.Node(settings=content.QUICK_GROUPS).start() as broker:
+        return content.run_program(broker, [program, broker.address, broker.directories[0]], client, sys.argv[2:3],
+                                   idempotent=client != "kafka-go")
 
 
 if __name__ == "__main__":

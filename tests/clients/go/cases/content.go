@@ -61,16 +61,16 @@ func Same(a, b []byte) bool {
 }
 
 // CheckContent asks that what was found is the record of the content that belongs there.
-func CheckContent(found Record) error {
+func CheckContent(found Record, same func(a, b []byte) bool) error {
 	wanted := Content(int(found.Offset)*Partitions + found.Partition)
 	where := fmt.Sprintf("%d@%d", found.Partition, found.Offset)
 	err := First(
-		Check(Same(found.Key, wanted.Key), "%s: key %q, not %q", where, found.Key, wanted.Key),
-		Check(Same(found.Value, wanted.Value), "%s: value %q, not %q", where, found.Value, wanted.Value),
+		Check(same(found.Key, wanted.Key), "%s: key %q, not %q", where, found.Key, wanted.Key),
+		Check(same(found.Value, wanted.Value), "%s: value %q, not %q", where, found.Value, wanted.Value),
 		Check(found.Time.Equal(wanted.Time), "%s: timestamp %v, not %v", where, found.Time, wanted.Time),
 		Check(len(found.Headers) == len(wanted.Headers), "%s: %d headers", where, len(found.Headers)))
 	for h := 0; err == nil && h < len(wanted.Headers); h++ {
-		err = Check(found.Headers[h].Key == wanted.Headers[h].Key && Same(found.Headers[h].Value, wanted.Headers[h].Value),
+		err = Check(found.Headers[h].Key == wanted.Headers[h].Key && same(found.Headers[h].Value, wanted.Headers[h].Value),
 			"%s: header %v, not %v", where, found.Headers[h], wanted.Headers[h])
 	}
 	return err

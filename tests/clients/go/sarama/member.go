@@ -68,8 +68,7 @@ func runMember(ended context.Context, of *cases.Member) {
 	settings.Consumer.Group.Session.Timeout, settings.Consumer.Group.Heartbeat.Interval = 6*time.Second, 500*time.Millisecond
 	settings.Consumer.Group.Rebalance.Retry.Backoff = 200 * time.Millisecond
 	settings.Consumer.Offsets.Initial, settings.Consumer.Offsets.AutoCommit.Enable = sarama.OffsetOldest, false
-	settings.Consumer.MaxWaitTime, settings.Consumer.Retry.Backoff = 50*time.Millisecond, 200*time.Millisecond
-	settings.Consumer.Return.Errors = true
+	settings.Consumer.Retry.Backoff, settings.Consumer.Return.Errors = 200*time.Millisecond, true
 	admin, err := sarama.NewClusterAdmin([]string{of.Address}, settings)
 	if err != nil {
 		panic(err)
