@@ -22,6 +22,7 @@ import time
 
 import golang
 import java
+import javascript
 import kafka_wire
 import node
 
@@ -279,6 +280,7 @@ def sarama_client():
 CLIENTS = {
     "java": java_client, "librdkafka": librdkafka_client, "franz": franz_client, "sarama": sarama_client,
     "kafka-go": lambda: go_client("kafka-go", {"classic-range": "range", "classic-round-robin": "round-robin"}),
+    "kafkajs": lambda: (javascript.program("member.js"), {"classic-round-robin": "roundRobin"}),
 }
 
 

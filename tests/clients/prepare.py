@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Fetches what the client suites need, once, below build/clients: class paths from Maven Central, a virtual environment with
-confluent-kafka from PyPI, the programs of the Go clients."""
+confluent-kafka from PyPI, the packages from npm, the programs of the Go clients."""
 import os
 import subprocess
 import sys
 
 import golang
 import java
+import javascript
 import node
 
 
@@ -22,6 +23,7 @@ def main():
     java.classpath()
     node.kafka_classpath()
     node.tools_classpath()
+    javascript.program("")
     for client in golang.CLIENTS:
         golang.build(client)
     return 0
