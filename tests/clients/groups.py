@@ -277,10 +277,16 @@ def sarama_client():
                                 "classic-cooperative": "cooperative@4.3.1"})
 
 
+def python_client(script, *assignors):
+    return [sys.executable, os.path.join(HERE, script)], {f"classic-{name}": name for name in assignors}
+
+
 CLIENTS = {
     "java": java_client, "librdkafka": librdkafka_client, "franz": franz_client, "sarama": sarama_client,
     "kafka-go": lambda: go_client("kafka-go", {"classic-range": "range", "classic-round-robin": "round-robin"}),
     "kafkajs": lambda: (javascript.program("member.js"), {"classic-round-robin": "roundRobin"}),
+    "aiokafka": lambda: python_client("aiokafka_member.py", "range", "round-robin", "sticky"),
+    "kafka-python": lambda: python_client("kafka_python_member.py", "range", "round-robin", "sticky", "cooperative"),
 }
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Fetches what the client suites need, once, below build/clients: class paths from Maven Central, a virtual environment with
-confluent-kafka from PyPI, the packages from npm, the programs of the Go clients."""
+"""Fetches what the client suites need, once, below build/clients: class paths from Maven Central, a virtual environment with the clients
+from PyPI, the packages from npm, the programs of the Go clients."""
 import os
 import subprocess
 import sys
@@ -11,15 +11,16 @@ import java
 import javascript
 import node
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+
 
 def main():
-    folder = os.path.join(node.BUILD, "clients")
-    os.makedirs(folder, exist_ok=True)
-    venv = os.path.join(folder, "venv")
-    if not os.path.exists(os.path.join(venv, "lib")) or subprocess.run([os.path.join(venv, "bin", "python"), "-c", "import confluent_kafka"],
-                                                                      capture_output=True, check=False).returncode:
+    venv = os.path.join(node.BUILD, "clients", "venv")
+    if not os.path.exists(os.path.join(venv, "lib")):
+        os.makedirs(os.path.dirname(venv), exist_ok=True)
         subprocess.run(["/usr/bin/python3", "-m", "venv", venv], check=True)
-        subprocess.run([os.path.join(venv, "bin", "pip"), "install", "-q", "--disable-pip-version-check", "confluent-kafka"], check=True)
+    subprocess.run([os.path.join(venv, "bin", "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r",
+                    os.path.join(HERE, "requirements.txt")], check=True)
     java.classpath()
     node.kafka_classpath()
     node.tools_classpath()
