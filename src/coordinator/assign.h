@@ -5,6 +5,7 @@
  * subscribes to it; nobody gets anything else. Racks are no part of the input: as in Kafka 4.4.0 no
  * assignor asks for them, a change of racks only makes the group assign anew (KIP-1101). */
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/str.h"
@@ -39,6 +40,8 @@ struct assign_input {
     int32_t member_count;
     const int32_t *partition_counts; /* of each topic */
     int32_t topic_count;
+    int64_t steps_most; /* uniform, mixed: how long it may look for something more even, in steps of
+                           some ns; 0: until there is nothing */
 };
 
 /* uniform: even first, then sticky. All subscribe alike: nobody has two more than another, and no
@@ -57,3 +60,4 @@ struct assignor {
 enum { ASSIGNOR_COUNT = 2 };
 extern const struct assignor assignors[ASSIGNOR_COUNT]; /* the default first */
 const struct assignor *assignor_find(struct str name);  /* NULL: there is no such */
+size_t assign_bytes(const struct assign_input *input);  /* what one takes of the arena, at most */

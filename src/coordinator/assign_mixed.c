@@ -24,6 +24,7 @@ struct mixed {
     int32_t *floors;      /* scratch of even_out() */
 
     /* The search for a path. Seen is what bears its number or a greater one. */
+    int64_t steps_left;
     int32_t search;
     int32_t *seen_members, *seen_topics;
     int32_t *queue;     /* members reached, the nearest first */
@@ -54,7 +55,8 @@ static void take_scratch(struct mixed *mixed, struct assign_work *work)
     for (size_t m = 0; m < members; m++)
         links += (size_t)work->input->members[m].topic_count;
     assert(links < INT32_MAX);
-    *mixed = (struct mixed){ .work = work };
+    int64_t steps_most = work->input->steps_most;
+    *mixed = (struct mixed){ .work = work, .steps_left = steps_most > 0 ? steps_most : INT64_MAX };
     mixed->member_links = take_numbers(work, members + 1);
     mixed->link_members = take_numbers(work, links);
     mixed->topic_first = take_numbers(work, topics + 1);
@@ -199,6 +201,7 @@ static int32_t reach(struct mixed *mixed, int32_t link, int32_t topic, int32_t *
 {
     const int32_t *loads = mixed->work->loads;
     int32_t least = -1;
+    mixed->steps_left -= mixed->topic_first[topic + 1] - mixed->topic_first[topic];
     for (int32_t i = mixed->topic_first[topic]; i < mixed->topic_first[topic + 1]; i++) {
         int32_t member = mixed->link_members[mixed->topic_links[i]];
         if (mixed->seen_members[member] >= mixed->search)
@@ -224,6 +227,7 @@ static int32_t find_taker(struct mixed *mixed, int32_t giver)
     mixed->queue[queued++] = giver;
     for (int32_t at = 0; at < queued; at++) {
         int32_t member = mixed->queue[at];
+        mixed->steps_left -= mixed->member_links[member + 1] - mixed->member_links[member];
         for (int32_t l = mixed->member_links[member]; l < mixed->member_links[member + 1]; l++) {
             int32_t topic = link_topic(mixed, l);
             if (mixed->held[l] == 0 || mixed->seen_topics[topic] >= mixed->search)
@@ -259,15 +263,17 @@ static int32_t greater(int32_t a, int32_t b)
     return a > b ? a : b;
 }
 
-/* From the greatest load down, since nobody's load rises to that of a giver. */
+/* From the greatest load down, since nobody's load rises to that of a giver. When it takes too long
+ * what is left stays as it is. */
 static void even_out_along_paths(struct mixed *mixed)
 {
     const int32_t *loads = mixed->work->loads;
     int32_t member_count = mixed->work->input->member_count, level = 0, next;
     for (int32_t m = 0; m < member_count; m++)
         level = greater(level, loads[m]);
-    for (; level >= 2; level = next) {
+    for (; level >= 2 && mixed->steps_left > 0; level = next) {
         next = 0;
+        mixed->steps_left -= member_count;
         for (int32_t m = 0; m < member_count; m++) {
             if (mixed->seen_members[m] == SEEN_FOR_GOOD)
                 continue;

@@ -266,6 +266,32 @@ void test_assign__passes_load_on_along_a_chain(void)
     crowd_deinit(&crowd);
 }
 
+/* The same with no time to look along the chain: all is assigned, but the last one stays without. */
+void test_assign__is_as_even_as_its_time_allows(void)
+{
+    enum { LINKS = 9, EACH = 10 };
+    struct crowd crowd;
+    crowd_init(&crowd, 1);
+    crowd.topic_count = LINKS;
+    crowd.steps_most = 1;
+    for (int32_t m = 0; m < LINKS; m++) {
+        crowd.partition_counts[m] = EACH;
+        crowd_add(&crowd, NULL, 3u << m >> 1 & ((1u << LINKS) - 1));
+    }
+    crowd_assign(&crowd, "uniform");
+    crowd_add(&crowd, NULL, 1u << (LINKS - 1));
+    crowd_assign(&crowd, "uniform");
+    int32_t total = 0, least = EACH, greatest = 0;
+    for (int32_t m = 0; m <= LINKS; m++) {
+        total += load_of(&crowd, m);
+        least = load_of(&crowd, m) < least ? load_of(&crowd, m) : least;
+        greatest = load_of(&crowd, m) > greatest ? load_of(&crowd, m) : greatest;
+    }
+    assert_int_equal(total, LINKS * EACH);
+    assert_true(greatest > least + 1);
+    crowd_deinit(&crowd);
+}
+
 /* Subscriptions differ: one joins, one leaves, a topic grows. What must find an owner may push
  * others on, but seldom does; over many crowds fewer move than the one who joins gets. */
 void test_assign__moves_little_when_subscriptions_differ(void)

@@ -19,6 +19,7 @@ struct crowd {
     int32_t numbers[CROWD_MEMBERS];
     int32_t partition_counts[CROWD_TOPICS];
     int32_t member_count, topic_count, next_number;
+    int64_t steps_most;
 };
 
 /* The number of the member that has each partition; -1: nobody. */
@@ -68,12 +69,15 @@ static bool crowd_subscribes(const struct assign_member *member, int32_t topic)
 }
 
 /* Assigns, makes the shares the members' own, and checks what holds for every assignor: each
- * partition that somebody wants has one owner, who wants it, and all is in order. */
+ * partition that somebody wants has one owner, who wants it, all is in order, and no more memory is
+ * taken than is foretold. */
 static struct owners crowd_assign(struct crowd *crowd, const char *assignor)
 {
     struct assign_input input = { crowd->members, crowd->member_count, crowd->partition_counts,
-        crowd->topic_count };
+        crowd->topic_count, crowd->steps_most };
+    size_t taken = crowd->arena.taken;
     struct assign_share *shares = assignor_find(str_from(assignor))->assign(&input, &crowd->arena);
+    assert_true(crowd->arena.taken - taken <= assign_bytes(&input));
     struct owners owners;
     memset(&owners, 0xff, sizeof(owners));
     for (int32_t m = 0; m < crowd->member_count; m++) {
