@@ -97,6 +97,7 @@
     RULE(revocation_not_awaited, "P6", "a partition is given to a member before another has given it up")            \
     RULE(commit_epoch_unchecked, "P6", "a commit is taken whatever its member epoch or generation is")               \
     RULE(joiners_not_awaited, "P6", "a classic group goes on without those that have not joined again")              \
+    RULE(stale_assignment_taken, "P6", "a target counts for the present group, whose members have changed since")    \
     /* broker */                                                                                                     \
     RULE(change_before_image, "R2", "a change is answered before all shards know of it")                             \
     RULE(name_before_free, "R14", "a topic is made while the data of the last one of its name are still there")      \

@@ -53,6 +53,8 @@ void group_home_submit(struct group_home *home, struct coordinator_request *requ
     if (request->type == COORDINATOR_CONSUMER_GROUP_HEARTBEAT)
         request->member_total = group_homes_member_total(home->shard);
     rsm_submit(&home->machine.rsm, &request->rsm);
+    if (home->coordinator.to_assign != NULL)
+        group_assigning_look(home);
     set_tick(home);
 }
 
@@ -175,6 +177,7 @@ void group_home_open(struct shard *shard, struct partition *partition)
 
 static void close_home(struct group_home *home)
 {
+    group_assigning_abandon(home);
     partition_machine_deinit(&home->machine);
     wish_deinit(&home->tick);
     wish_deinit(&home->expire);

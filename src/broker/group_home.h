@@ -47,4 +47,10 @@ int32_t group_homes_member_total(const struct shard *shard);
 
 /* Sets the times, the image and the number of members. done() follows, at once or later. */
 void group_home_submit(struct group_home *home, struct coordinator_request *request);
+/* group_assigning.c: when the last request left a target to a job, a worker computes it, one at a
+ * time for the shard, and the coordinator is told. Else a later heartbeat asks for it again. */
+void group_assigning_look(struct group_home *home);
+void group_assigning_abandon(struct group_home *home); /* it closes: what comes is for nobody */
+int64_t group_assigning_bytes(const struct shard *shard); /* of the node's budget */
+
 struct group_home *group_home_of(const struct partition *partition); /* NULL: it has none */

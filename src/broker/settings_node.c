@@ -227,9 +227,8 @@ const struct setting node_setting_rows[] = {
         SETTING_AT_LEAST(-1) },
     { "strom.group.assign.at.once", SETTING_INT64, AT(coordinator.consumer_assign_at_once),
         "1000000",
-        "Groups of the consumer protocol are assigned at once while members times partitions are "
-        "no "
-        "more than this.",
+        "A group of the consumer protocol is assigned by the heartbeat that finds it in need of that, "
+        "while members times partitions are no more than this; a larger one beside, by a worker.",
         SETTING_AT_LEAST(0) },
     { "strom.group.heartbeat.ms", SETTING_INT32, AT(coordinator.consumer_moving_heartbeat_ms),
         "100",

@@ -46,6 +46,7 @@ struct shard *shard_create(const struct shard_start *start)
     };
 
     shard->index = start->index;
+    shard->io = start->io;
     shard->loop = loop_create(start->io, start->name);
     shard->settings = settings;
     shard->shards = start->shards;

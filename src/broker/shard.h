@@ -20,6 +20,7 @@
 
 struct control;
 struct decompressor;
+struct group_assigning;
 struct group_home;
 struct flusher;
 struct node_settings;
@@ -50,6 +51,7 @@ struct shard_desk {
 
 struct shard {
     int32_t index;
+    struct io *io;
     struct loop *loop;
     const struct node_settings *settings;
     const struct shard_list *shards;
@@ -72,6 +74,7 @@ struct shard {
     struct move_pace move_pace;
     struct replay_turns replay_turns;
     struct group_home *group_homes; /* utlist; broker/group_home.h */
+    struct group_assigning *group_assigning; /* what a worker computes for one of them; NULL: nothing */
     struct preferences preferences; /* of where to make new replicas */
     struct decompressor *decompressor;
     struct fetch_session_cache sessions;

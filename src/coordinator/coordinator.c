@@ -78,6 +78,7 @@ static void (*const deciders[])(struct group_decider *) = {
     [COORDINATOR_TICK] = decide_tick,
     [COORDINATOR_EXPIRE] = decide_expire,
     [COORDINATOR_TOPICS_DELETED] = decide_topics_deleted,
+    [COORDINATOR_ASSIGNED] = decide_assigned,
 };
 
 static enum error decide(struct rsm_machine *machine, struct rsm_request *rsm_request,
@@ -95,6 +96,7 @@ static enum error decide(struct rsm_machine *machine, struct rsm_request *rsm_re
     downgrade_forget(decider.coordinator);
     decider.coordinator->decided_ms = decider.steady_ms;
     decider.coordinator->new_sync_end_ms = INT64_MAX;
+    decider.coordinator->to_assign = NULL;
     deciders[request->type](&decider);
     return ERROR_NONE;
 }
@@ -170,6 +172,7 @@ void coordinator_reset(struct coordinator *coordinator)
     HASH_ITER(hh, coordinator->groups, group, next)
     group_free(group);
     offsets_forget_pending(coordinator);
+    coordinator->to_assign = NULL;
     coordinator->skipped = 0;
     assert(coordinator->consumer_members == 0);
 }

@@ -33,6 +33,7 @@ enum coordinator_request_type {
                            there are more, ask again */
     COORDINATOR_TOPICS_DELETED, /* internal: offsets of topics that the image does not have; the
                                    same */
+    COORDINATOR_ASSIGNED,       /* internal: struct assignment, that was run; no answer */
 };
 
 /* Submit with rsm_submit(). response is zeroed by the caller with the schema's defaults, and filled
@@ -106,6 +107,8 @@ struct coordinator {
     int64_t decided_ms;
     int64_t new_session_end_ms; /* of the member that it adds to a consumer group... */
     int64_t new_sync_end_ms;    /* ... by JoinGroup; INT64_MAX: by a heartbeat */
+    struct group *to_assign;    /* by a job, says the last decision; NULL: none */
+    int64_t last_assignment;    /* the number of the last job; it goes on after a loss */
 };
 
 void coordinator_init(struct coordinator *coordinator, const struct coordinator_settings *settings);

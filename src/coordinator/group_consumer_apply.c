@@ -266,6 +266,7 @@ static void apply_assignment_epoch(struct group *group, const struct coordinator
     kept->has_assignment_epoch = value != NULL;
     kept->assignment_epoch = value == NULL ? LEFT : value->assignment_epoch;
     kept->assignment_ms = value == NULL ? 0 : value->assignment_timestamp;
+    kept->assign_after_ms = 0;
     kept->settled_count = 0;
     for (const struct consumer_member *member = kept->members; member != NULL;
          member = member->hh.next)

@@ -3,6 +3,7 @@
  * as it will be, what the group then subscribes to, its epochs, and the member's target. Lives in
  * the request's arena. For the files group_consumer*.c alone. */
 #pragma once
+#include "coordinator/assign.h"
 #include "coordinator/group_consumer_state.h"
 #include "coordinator/group_upgrade.h"
 #include "wire/gen/consumer_group_heartbeat.h"
@@ -30,7 +31,7 @@ struct regex_change {
 
 struct consumer_plan {
     struct group_decider *decider;
-    const struct consumer_group_heartbeat_request *request;
+    const struct consumer_group_heartbeat_request *request; /* NULL: no member asks */
     /* Of a member of the classic protocol, which the request is made for; NULL: it speaks the
      * newer one. */
     struct consumer_group_member_metadata_record_classic_member_metadata *classic;
@@ -93,8 +94,24 @@ void add_regex_changes(struct consumer_plan *plan);
 void plan_regex_topics(const struct consumer_plan *plan, struct str text,
     const struct str **out_topics, int32_t *out_count);
 
-/* group_consumer_target.c: computes the target where the epoch asks for one, adds its records. */
+/* What an assignor is asked of a group. Members in the order of their ids. */
+struct target_input {
+    const struct assignor *assignor;
+    struct assign_input assign;
+    struct assign_member *members; /* as in there */
+    struct uuid *topic_ids;
+};
+
+/* group_consumer_target.c: computes the target where the epoch asks for one, and adds its records,
+ * or leaves it to a job (assignment.h). */
 void plan_target(struct consumer_plan *plan);
+/* For a job: of the group as it is (no request). Texts and the partitions of members are the
+ * group's own memory. */
+void plan_input(struct consumer_plan *plan, struct target_input *out_input);
+/* Adds the records of what a job found out: it becomes the target of the members that are still
+ * there. */
+void plan_shares(struct consumer_plan *plan, const struct target_input *input,
+    const struct assign_share *shares, int32_t epoch);
 struct str plan_assignor(const struct consumer_plan *plan);
 
 /* group_consumer_reconcile.c: leads the member towards its target. False: nothing changed. */

@@ -105,8 +105,10 @@ struct consumer_group {
     int32_t away_count;          /* static members that said they come back */
     int32_t classic_count;       /* members that speak the classic protocol */
     /* Live. */
-    int64_t looked_at;   /* the image's offset whose topics the epoch is right for; -1: none */
-    int64_t resolved_ms; /* steady; when expressions were last resolved */
+    int64_t looked_at;       /* the image's offset whose topics the epoch is right for; -1: none */
+    int64_t resolved_ms;     /* steady; when expressions were last resolved */
+    int64_t assigning;       /* number of the assignment.h that is under way; 0: none */
+    int64_t assign_after_ms; /* steady; a target is not wanted before */
 };
 
 /* group_consumer.c */

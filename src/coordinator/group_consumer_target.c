@@ -4,6 +4,10 @@
 #include "coordinator/assign.h"
 #include "coordinator/group_consumer_plan.h"
 
+/* What becomes an assignment in the decision that needs it is smaller than what
+ * strom.group.assign.at.once allows; the rest is a job, see assignment.h. */
+enum { LOOK_AGAIN_MS = 100 }; /* whether the next one is due: a heartbeat is to cost little */
+
 /* A member as it will be: one of the group, or the planned one, in whose place the one before it
  * (or that it replaces) stands no more. */
 struct entrant {
@@ -25,7 +29,8 @@ static struct entrant *list_members(const struct consumer_plan *plan, int32_t *o
     size_t most = (size_t)(group == NULL ? 0 : consumer_group_size(group)) + 1;
     struct entrant *list = arena_take_array(plan->decider->arena, most, sizeof(*list));
     int32_t count = 0;
-    list[count++] = (struct entrant){ plan->member_id, plan->before, true };
+    if (plan->request != NULL)
+        list[count++] = (struct entrant){ plan->member_id, plan->before, true };
     if (group != NULL)
         for (const struct consumer_member *member = group->consumer->members; member != NULL;
              member = member->hh.next)
@@ -35,6 +40,8 @@ static struct entrant *list_members(const struct consumer_plan *plan, int32_t *o
     *out_count = count;
     return list;
 }
+
+/* ---- What the assignors read. ---- */
 
 static int by_number(const void *a, const void *b)
 {
@@ -52,26 +59,43 @@ static void add_indexes(const struct consumer_plan *plan, const struct str *name
     }
 }
 
+/* What a member, as it will be, says of topics. */
+struct subscription {
+    const struct str *names;
+    int32_t name_count;
+    struct str regex;
+};
+
+static struct subscription subscription_of(
+    const struct consumer_plan *plan, const struct entrant *entrant)
+{
+    const struct consumer_member *member = entrant->member;
+    if (!entrant->is_planned)
+        return (struct subscription){ member->topics, member->topic_count, member->regex };
+    return (struct subscription){ plan->metadata.subscribed_topic_names,
+        plan->metadata.subscribed_topic_names_count, plan->metadata.subscribed_topic_regex };
+}
+
+static bool is_same(const struct subscription *one, const struct subscription *other)
+{
+    if (one->name_count != other->name_count || !str_equal(one->regex, other->regex))
+        return false;
+    for (int32_t i = 0; i < one->name_count; i++)
+        if (!str_equal(one->names[i], other->names[i]))
+            return false;
+    return true;
+}
+
 /* Ascending, each once; a topic may be named and match an expression as well. */
-static void find_topics(const struct consumer_plan *plan, const struct entrant *entrant,
+static void find_topics(const struct consumer_plan *plan, const struct subscription *subscription,
     struct assign_member *out_member)
 {
-    const struct str *names, *matched = NULL;
-    int32_t name_count, matched_count, count = 0, unique = 0;
-    struct str regex;
-    if (entrant->is_planned) {
-        names = plan->metadata.subscribed_topic_names;
-        name_count = plan->metadata.subscribed_topic_names_count;
-        regex = plan->metadata.subscribed_topic_regex;
-    } else {
-        names = entrant->member->topics;
-        name_count = entrant->member->topic_count;
-        regex = entrant->member->regex;
-    }
-    plan_regex_topics(plan, regex, &matched, &matched_count);
-    int32_t *indexes = arena_take_array(
-        plan->decider->arena, (size_t)name_count + (size_t)matched_count, sizeof(*indexes));
-    add_indexes(plan, names, name_count, indexes, &count);
+    const struct str *matched = NULL;
+    int32_t matched_count, count = 0, unique = 0;
+    plan_regex_topics(plan, subscription->regex, &matched, &matched_count);
+    int32_t *indexes = arena_take_array(plan->decider->arena,
+        (size_t)subscription->name_count + (size_t)matched_count, sizeof(*indexes));
+    add_indexes(plan, subscription->names, subscription->name_count, indexes, &count);
     add_indexes(plan, matched, matched_count, indexes, &count);
     if (count > 1)
         qsort(indexes, (size_t)count, sizeof(*indexes), by_number);
@@ -100,21 +124,6 @@ static struct assign_share share_of(
     return share;
 }
 
-static struct partition_set set_of(
-    const struct consumer_plan *plan, const struct assign_share *share)
-{
-    struct arena *arena = plan->decider->arena;
-    struct partition_set set = partition_set_take(arena, share->part_count);
-    for (int32_t i = 0; i < share->part_count; i++) {
-        const struct assign_part *part = &share->parts[i];
-        struct partition_set_topic *topic = partition_set_add_topic(
-            &set, arena, plan->topics.list[part->topic]->id, part->partition_count);
-        for (int32_t k = 0; k < part->partition_count; k++)
-            partition_set_add(topic, part->partitions[k], 0);
-    }
-    return set;
-}
-
 struct str plan_assignor(const struct consumer_plan *plan)
 {
     int32_t best = 0;
@@ -134,63 +143,185 @@ struct str plan_assignor(const struct consumer_plan *plan)
     return name;
 }
 
-/* Members whose share is another than their present target get a record, new ones in any case. */
-static void assign(struct consumer_plan *plan, struct entrant *members, int32_t member_count)
+/* Most members of a group subscribe like the one before them: that is looked up once. */
+static struct assign_member *describe(
+    const struct consumer_plan *plan, const struct entrant *entrants, int32_t count)
 {
-    struct group_decider *decider = plan->decider;
-    struct arena *arena = decider->arena;
-    const struct consumer_topics *topics = &plan->topics;
-    struct assign_member *list = arena_take_array(arena, (size_t)member_count, sizeof(*list));
-    int32_t *counts = arena_take_array(arena, (size_t)topics->count, sizeof(*counts));
-    for (int32_t i = 0; i < topics->count; i++)
-        counts[i] = topics->list[i]->partition_count;
-    for (int32_t i = 0; i < member_count; i++) {
-        const struct consumer_member *member = members[i].member;
-        list[i].id = members[i].id;
+    struct assign_member *list =
+        arena_take_array(plan->decider->arena, (size_t)count, sizeof(*list));
+    struct subscription last, now;
+    for (int32_t i = 0; i < count; i++) {
+        const struct consumer_member *member = entrants[i].member;
+        list[i].id = entrants[i].id;
         list[i].instance_id =
-            members[i].is_planned ? plan->metadata.instance_id : member->instance_id;
-        find_topics(plan, &members[i], &list[i]);
+            entrants[i].is_planned ? plan->metadata.instance_id : member->instance_id;
+        now = subscription_of(plan, &entrants[i]);
+        if (i > 0 && is_same(&last, &now)) {
+            list[i].topics = list[i - 1].topics;
+            list[i].topic_count = list[i - 1].topic_count;
+        } else {
+            find_topics(plan, &now, &list[i]);
+        }
+        last = now;
         if (member != NULL)
             list[i].owned = share_of(plan, &member->target);
     }
-    struct assign_input input = { list, member_count, counts, topics->count };
-    struct assign_share *shares = assignor_find(plan_assignor(plan))->assign(&input, arena);
-    for (int32_t i = 0; i < member_count; i++) {
-        const struct consumer_member *member = members[i].member;
-        struct partition_set set = set_of(plan, &shares[i]);
-        if (members[i].is_planned)
-            plan->target = set;
-        if (member == NULL || !member->has_target ||
-            !partition_set_equal(&set, &member->target, false))
-            add_target(
-                decider->decision, (struct consumer_names){ plan->group_id, members[i].id }, &set);
+    return list;
+}
+
+static void make_input(struct consumer_plan *plan, const struct entrant *entrants, int32_t count,
+    struct target_input *out_input)
+{
+    struct arena *arena = plan->decider->arena;
+    const struct consumer_topics *topics = plan_topics(plan);
+    struct uuid *ids = arena_take_array(arena, (size_t)topics->count, sizeof(*ids));
+    int32_t *counts = arena_take_array(arena, (size_t)topics->count, sizeof(*counts));
+    for (int32_t i = 0; i < topics->count; i++) {
+        ids[i] = topics->list[i]->id;
+        counts[i] = topics->list[i]->partition_count;
     }
-    plan->assignment_epoch = plan->epoch;
-    add_assignment_epoch(decider->decision, plan->group_id, plan->epoch, decider->wall_ms);
+    out_input->assignor = assignor_find(plan_assignor(plan));
+    out_input->topic_ids = ids;
+    out_input->members = describe(plan, entrants, count);
+    out_input->assign = (struct assign_input){ .members = out_input->members,
+        .member_count = count,
+        .partition_counts = counts,
+        .topic_count = topics->count };
+}
+
+void plan_input(struct consumer_plan *plan, struct target_input *out_input)
+{
+    int32_t count;
+    struct entrant *entrants = list_members(plan, &count);
+    make_input(plan, entrants, count, out_input);
+}
+
+/* ---- What they say. ---- */
+
+static struct partition_set set_of(const struct consumer_plan *plan,
+    const struct target_input *input, const struct assign_share *share)
+{
+    struct arena *arena = plan->decider->arena;
+    struct partition_set set = partition_set_take(arena, share->part_count);
+    for (int32_t i = 0; i < share->part_count; i++) {
+        const struct assign_part *part = &share->parts[i];
+        struct partition_set_topic *topic = partition_set_add_topic(
+            &set, arena, input->topic_ids[part->topic], part->partition_count);
+        for (int32_t k = 0; k < part->partition_count; k++)
+            partition_set_add(topic, part->partitions[k], 0);
+    }
+    return set;
+}
+
+/* A record where the share is another than the present target, of new members in any case. */
+static void add_share(struct consumer_plan *plan, const struct entrant *entrant,
+    const struct target_input *input, const struct assign_share *share)
+{
+    const struct consumer_member *member = entrant->member;
+    struct partition_set set = set_of(plan, input, share);
+    if (entrant->is_planned)
+        plan->target = set;
+    if (member == NULL || !member->has_target || !partition_set_equal(&set, &member->target, false))
+        add_target(
+            plan->decider->decision, (struct consumer_names){ plan->group_id, entrant->id }, &set);
+}
+
+static void add_epoch(struct consumer_plan *plan, int32_t epoch)
+{
+    plan->assignment_epoch = epoch;
+    add_assignment_epoch(plan->decider->decision, plan->group_id, epoch, plan->decider->wall_ms);
+}
+
+static void assign_at_once(struct consumer_plan *plan)
+{
+    int32_t count;
+    struct target_input input;
+    struct entrant *entrants = list_members(plan, &count);
+    make_input(plan, entrants, count, &input);
+    struct assign_share *shares = input.assignor->assign(&input.assign, plan->decider->arena);
+    for (int32_t i = 0; i < count; i++)
+        add_share(plan, &entrants[i], &input, &shares[i]);
+    add_epoch(plan, plan->epoch);
+}
+
+/* Which of the input's members it was; a static one that was replaced has another id since. -1: it
+ * came later. */
+static int32_t find_member(const struct target_input *input, const struct entrant *entrant)
+{
+    struct str instance_id = entrant->member->instance_id;
+    int32_t low = 0, high = input->assign.member_count;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        int order = str_compare(input->members[middle].id, entrant->id);
+        if (order == 0)
+            return middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (int32_t i = 0; !str_is_null(instance_id) && i < input->assign.member_count; i++)
+        if (str_equal(input->members[i].instance_id, instance_id))
+            return i;
+    return -1;
+}
+
+void plan_shares(struct consumer_plan *plan, const struct target_input *input,
+    const struct assign_share *shares, int32_t epoch)
+{
+    static const struct assign_share nothing;
+    int32_t count;
+    struct entrant *entrants = list_members(plan, &count);
+    for (int32_t i = 0; i < count; i++) {
+        int32_t place = find_member(input, &entrants[i]);
+        if (place >= 0 || entrants[i].member->has_target)
+            add_share(plan, &entrants[i], input, place < 0 ? &nothing : &shares[place]);
+    }
+    add_epoch(plan, epoch);
+}
+
+/* ---- When. ---- */
+
+static bool is_small(struct consumer_plan *plan)
+{
+    const struct consumer_topics *topics = plan_topics(plan);
+    int64_t partitions = 0, members;
+    for (int32_t i = 0; i < topics->count; i++)
+        partitions += topics->list[i]->partition_count;
+    members = consumer_group_size(plan->group) + (plan->before == NULL);
+    return partitions * members <= plan->decider->coordinator->settings.consumer_assign_at_once;
 }
 
 /* A long computation is not begun again at once: what came meanwhile waits for the next one. */
-static bool may_assign_now(const struct consumer_plan *plan, int32_t member_count)
+static void want_job(struct consumer_plan *plan)
 {
-    const struct coordinator_settings *settings = &plan->decider->coordinator->settings;
-    int64_t partitions = 0;
-    for (int32_t i = 0; i < plan->topics.count; i++)
-        partitions += plan->topics.list[i]->partition_count;
-    if (plan->group == NULL || partitions * member_count <= settings->consumer_assign_at_once)
-        return true;
-    int64_t since = plan->decider->wall_ms - plan->group->consumer->assignment_ms;
-    return since < 0 || since >= consumer_assignment_interval_ms(plan->decider, plan->group_id);
+    struct coordinator *coordinator = plan->decider->coordinator;
+    struct group *group = group_find(coordinator, plan->group_id);
+    if (group != plan->group)
+        return; /* it is not there before the records of this decision */
+    int64_t since = plan->decider->wall_ms - group->consumer->assignment_ms;
+    if (since < 0 || since >= consumer_assignment_interval_ms(plan->decider, plan->group_id))
+        coordinator->to_assign = group;
+    else
+        group->consumer->assign_after_ms = plan->decider->steady_ms + LOOK_AGAIN_MS;
 }
 
 void plan_target(struct consumer_plan *plan)
 {
+    const struct group *group = plan->group;
     if (plan->before != NULL)
         plan->target = plan->before->target;
     if (plan->epoch <= plan->assignment_epoch)
         return;
-    int32_t member_count;
-    struct entrant *members = list_members(plan, &member_count);
-    plan_topics(plan);
-    if (may_assign_now(plan, member_count))
-        assign(plan, members, member_count);
+    if (group == NULL) {
+        assign_at_once(plan);
+        return;
+    }
+    if (group->consumer->assigning != 0 ||
+        plan->decider->steady_ms < group->consumer->assign_after_ms)
+        return;
+    if (is_small(plan))
+        assign_at_once(plan);
+    else
+        want_job(plan);
 }

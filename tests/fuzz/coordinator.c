@@ -5,7 +5,9 @@
 
 #include <assert.h>
 
+#include "base/budget.h"
 #include "base/container.h"
+#include "coordinator/assignment.h"
 #include "coordinator/record.h"
 #include "fuzz/draw.h"
 #include "metadata/controller.h"
@@ -37,6 +39,7 @@ struct run {
     struct coordinator coordinator;
     struct rsm rsm;
     struct rsm_log log;
+    struct assignment *assignment; /* that a worker computes; NULL: none */
     struct entry entries[MOST_ENTRIES];
     int32_t count;
     int64_t now_ms;
@@ -55,7 +58,7 @@ static const struct coordinator_settings settings = { .classic_min_session_ms = 
     .consumer_session_ms = 45000,
     .consumer_moving_heartbeat_ms = 100,
     .consumer_assignment_interval_ms = 1000,
-    .consumer_assign_at_once = 1000000,
+    .consumer_assign_at_once = 4,
     .migration_policy = MIGRATION_BIDIRECTIONAL,
     .offset_metadata_max_bytes = 64,
     .offsets_retention_minutes = 10 };
@@ -141,8 +144,11 @@ static void note_done(struct rsm_request *request, enum error error)
     (void)error;
 }
 
+static struct budget memory = { .limit = 100000 };
+
 static void submit(struct run *run, enum coordinator_request_type type, int16_t version, const void *request, void *response)
 {
+    int64_t missing;
     struct coordinator_request *asked = arena_take(&run->arena, sizeof(*asked));
     *asked = (struct coordinator_request){ .type = type,
         .version = version,
@@ -157,6 +163,20 @@ static void submit(struct run *run, enum coordinator_request_type type, int16_t 
         .rsm = { .arena = &run->arena, .done = note_done } };
     rsm_submit(&run->rsm, &asked->rsm);
     rsm_commit(&run->rsm, run->count);
+    if (run->assignment == NULL && run->coordinator.to_assign != NULL)
+        run->assignment = coordinator_take_assignment(&run->coordinator, cluster(), &memory, run->now_ms, &missing);
+}
+
+/* The worker is done. */
+static void assign(struct run *run)
+{
+    struct assignment *assignment = run->assignment;
+    if (assignment == NULL)
+        return;
+    assignment_run(assignment);
+    submit(run, COORDINATOR_ASSIGNED, 0, assignment, NULL);
+    assignment_destroy(assignment);
+    run->assignment = NULL;
 }
 
 /* Requests whose messages are the protocol's own. */
@@ -220,7 +240,9 @@ static void ask_plain(struct run *run, struct input *input)
     case 1: submit(run, COORDINATOR_EXPIRE, 0, NULL, &more); return;
     case 2: submit(run, COORDINATOR_TOPICS_DELETED, 0, NULL, &more); return;
     case 3: ask_describe(run, id); return;
-    default: submit(run, COORDINATOR_TICK, 0, NULL, NULL);
+    default:
+        submit(run, COORDINATOR_TICK, 0, NULL, NULL);
+        assign(run);
     }
 }
 
@@ -300,6 +322,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         step(&run, &input);
     check_replays(&run);
     rsm_lose(&run.rsm);
+    assignment_destroy(run.assignment);
+    run.assignment = NULL;
+    assert(budget_used(&memory) == 0);
     coordinator_deinit(&run.coordinator);
     arena_deinit(&run.arena);
     return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Random histories of one group: members that join, leave, hang, lose answers and come back, topics
- * that grow, go and come, a log that refuses, and coordinators that are loaded anew. What must hold
- * after every step is checked after every step, and in the end everybody settles. */
+ * that grow, go and come, a log that refuses, and coordinators that are loaded anew. In every other
+ * one the targets are computed by a worker, which is done with each at some later step. What must
+ * hold after every step is checked after every step, and in the end everybody settles. */
 #include "coordinator/group_consumer.h"
 
 #include <stdio.h>
@@ -9,7 +10,7 @@
 #include "consumer_client.h"
 #include "wire/gen/remove_topic_record.h"
 
-enum { CLIENTS = 5, STEPS = 300, SEEDS = 150 };
+enum { CLIENTS = 5, STEPS = 300, SEEDS = 200 };
 
 static struct office office;
 static struct prng prng;
@@ -79,7 +80,9 @@ static void check_member(const struct consumer_group *kept, const struct consume
         current->epoch == LEFT_STATICALLY);
     if (current->epoch == kept->assignment_epoch && current->state != MEMBER_UNREVOKED)
         assert_true(is_within(&current->assigned, &member->target));
-    if (consumer_member_is_settled(current, kept->assignment_epoch))
+    /* A target that lags may have topics that the member has given up since. */
+    if (consumer_member_is_settled(current, kept->assignment_epoch) &&
+        kept->epoch == kept->assignment_epoch)
         assert_true(partition_set_equal(&current->assigned, &member->target, false));
     assert_true(heap_has(&member->session.entry));
 }
@@ -202,13 +205,11 @@ static void be_refused(int place)
     office.refuses = false;
 }
 
-/* Another node takes over. */
+/* The log was lost, and is there again; a worker that computes does not hear of it. */
 static void load_again(void)
 {
-    struct coordinator_settings settings = office.coordinator.settings;
     rsm_lose(&office.rsm);
-    coordinator_deinit(&office.coordinator);
-    coordinator_init(&office.coordinator, &settings);
+    coordinator_reset(&office.coordinator);
     for (int32_t i = 0; i < office.count; i++)
         assert_true(coordinator_replay(&office.coordinator, i, office.records[i], -1));
     coordinator_loaded(&office.coordinator, office.steady_ms);
@@ -231,7 +232,9 @@ static bool reads(const struct client *client, int topic)
 static void step(void)
 {
     int place = below(CLIENTS), what = below(100);
-    if (what < 4)
+    if (office.assignment != NULL && below(6) == 0)
+        office_assign(&office);
+    else if (what < 4)
         change_topics();
     else if (what < 6)
         load_again();
@@ -259,6 +262,7 @@ static void check_end(void)
     for (int i = 0; i < CLIENTS; i++)
         if (!is_member[i])
             join(i);
+    office.assigns_late = false;
     for (int round = 0; round < 60; round++) {
         office_pass_time(&office, 1500);
         for (int i = 0; i < CLIENTS; i++) {
@@ -294,6 +298,11 @@ void test_consumer_random__every_history_keeps_the_rules_and_settles(void)
         memset(clients, 0, sizeof(clients));
         last_epoch = 0;
         office_add_topic(&office, "apples", 4);
+        if (seed % 2 == 0) {
+            office.coordinator.settings.consumer_assign_at_once = below(20);
+            office.coordinator.settings.consumer_assignment_interval_ms = below(3) * 500;
+            office.assigns_late = true;
+        }
         for (int i = 0; i < STEPS; i++) {
             step();
             check();

@@ -2,7 +2,9 @@
 /* A coordinator on a log in memory, with topics to speak of, and a clock that a test turns. What
  * was appended can be replayed into a second coordinator, which must come out the same. */
 #pragma once
+#include "base/budget.h"
 #include "base/container.h"
+#include "coordinator/assignment.h"
 #include "coordinator/coordinator.h"
 #include "unit/metadata/cluster.h"
 
@@ -20,6 +22,9 @@ struct office {
     uint32_t last_id;           /* of the ids that are given to new members */
     int32_t member_total;       /* of the node, as it says */
     bool refuses, commits_late; /* the log: every append; until office_commit() */
+    struct budget budget;
+    struct assignment *assignment; /* that a worker computes; NULL: none */
+    bool assigns_late;             /* until office_assign() */
 };
 
 /* One request to it. */
@@ -79,12 +84,15 @@ static inline void office_init(struct office *office)
     rsm_init(&office->rsm, &office->coordinator.machine, ERROR_NOT_COORDINATOR);
     rsm_gain(&office->rsm, &office->log, 0);
     arena_init(&office->arena);
+    budget_init(&office->budget, INT64_MAX);
     cluster_init(&office->cluster);
 }
 
 static inline void office_deinit(struct office *office)
 {
     rsm_lose(&office->rsm);
+    assignment_destroy(office->assignment);
+    assert_int_equal(budget_used(&office->budget), 0);
     coordinator_deinit(&office->coordinator);
     cluster_deinit(&office->cluster);
     arena_deinit(&office->arena);
@@ -111,9 +119,7 @@ static inline void office_commit(struct office *office)
     rsm_commit(&office->rsm, office->count);
 }
 
-/* response: with the schema's defaults. It is answered then, unless it is held, or the log commits
- * late. */
-static inline struct question *office_submit(struct office *office,
+static inline struct question *office_tell(struct office *office,
     enum coordinator_request_type type, int16_t version, const void *request, void *response)
 {
     struct question *question = arena_take(&office->arena, sizeof(*question));
@@ -134,6 +140,30 @@ static inline struct question *office_submit(struct office *office,
     rsm_submit(&office->rsm, &question->request.rsm);
     if (!office->commits_late)
         office_commit(office);
+    return question;
+}
+
+/* The worker is done. */
+static inline void office_assign(struct office *office)
+{
+    assignment_run(office->assignment);
+    office_tell(office, COORDINATOR_ASSIGNED, 0, office->assignment, NULL);
+    assignment_destroy(office->assignment);
+    office->assignment = NULL;
+}
+
+/* response: with the schema's defaults. It is answered then, unless it is held, or the log commits
+ * late. */
+static inline struct question *office_submit(struct office *office,
+    enum coordinator_request_type type, int16_t version, const void *request, void *response)
+{
+    int64_t missing;
+    struct question *question = office_tell(office, type, version, request, response);
+    if (office->assignment == NULL && office->coordinator.to_assign != NULL)
+        office->assignment = coordinator_take_assignment(&office->coordinator,
+            cluster_image(&office->cluster), &office->budget, office->steady_ms, &missing);
+    if (office->assignment != NULL && !office->assigns_late)
+        office_assign(office);
     return question;
 }
 
