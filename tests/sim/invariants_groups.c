@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The coordinators of groups: each is what a replay of its partition makes. */
+/* The coordinators of groups: each is what a replay of its partition makes, and the targets of
+ * groups are whole. */
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "broker/group_home.h"
 #include "broker/shard.h"
+#include "coordinator/group_consumer_state.h"
 #include "replica/partition.h"
+#include "sim/group_offsets.h"
 #include "sim/invariants_parts.h"
 #include "sim/see.h"
 #include "storage/cleaning.h"
@@ -85,6 +88,26 @@ static void compare(struct invariants *invariants, struct group_home *home, cons
     arena_deinit(&arena);
 }
 
+/* All members of a group of the consumer protocol read all of the one topic of groups. */
+static void look_at_target(
+    struct invariants *invariants, const struct group *group, const struct log *log)
+{
+    const struct consumer_group *kept = group->consumer;
+    int32_t owners[GROUP_PARTITIONS] = { 0 };
+    if (kept->members == NULL || kept->epoch != kept->assignment_epoch)
+        return;
+    for (const struct consumer_member *member = kept->members; member != NULL;
+         member = member->hh.next)
+        for (int32_t i = 0; i < member->target.topic_count; i++)
+            for (int32_t k = 0; k < member->target.topics[i].count; k++)
+                owners[member->target.topics[i].partitions[k] % GROUP_PARTITIONS]++;
+    for (int32_t i = 0; i < GROUP_PARTITIONS; i++)
+        if (owners[i] != 1)
+            invariant_fell(invariants, INVARIANT_targets_are_whole,
+                "log=%s group=%s epoch=%d members=%u partition=%d owners=%d", log_label(log),
+                group->id, kept->epoch, HASH_COUNT(kept->members), i, owners[i]);
+}
+
 /* Not while something is between memory and the files, or they decay. */
 void look_at_coordinators(struct invariants *invariants, const struct shard *shard)
 {
@@ -99,5 +122,9 @@ void look_at_coordinators(struct invariants *invariants, const struct shard *sha
         bool swaps = log->cleaning != NULL && log->cleaning->stage == CLEANING_SWAPS;
         if (is_written && !swaps)
             compare(invariants, home, log);
+        for (const struct group *group = home->coordinator.groups; group != NULL;
+             group = group->hh.next)
+            if (group->kept != NULL && group->kind == &consumer_kind)
+                look_at_target(invariants, group, log);
     }
 }

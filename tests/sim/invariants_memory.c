@@ -5,6 +5,7 @@
 
 #include "broker/apis.h"
 #include "broker/fetch_work.h"
+#include "broker/group_home.h"
 #include "broker/node_parts.h"
 #include "broker/request.h"
 #include "net/conn_parts.h"
@@ -25,6 +26,7 @@ static int64_t charged(const struct buffer *buffer)
 
 static void add_shard(const struct shard *shard, struct holdings *holdings)
 {
+    holdings->all += group_assigning_bytes(shard);
     for (const struct conn *conn = shard->net.conns; conn != NULL; conn = conn->next) {
         holdings->all += conn_memory(conn);
         holdings->frames += charged(conn->frame) + charged(conn->rest);

@@ -86,6 +86,8 @@
         "the controller's image is what the newest snapshot and the log behind it make")           \
     INVARIANT(coordinators_equal_a_replay,                                                         \
         "what a coordinator knows of its groups is what its partition makes when it is replayed")  \
+    INVARIANT(targets_are_whole,                                                                   \
+        "the target for the present epoch of a group gives each partition to one member")          \
     INVARIANT(                                                                                     \
         snapshot_covers_log_start, "the metadata log begins at or below its newest snapshot")      \
     INVARIANT(snapshots_are_durable,                                                               \

@@ -55,6 +55,8 @@ static const struct drawn_setting group_settings[] = {
     { "offsets.retention.minutes", { "21038400" } },
     { "offsets.retention.check.interval.ms", { "600000", "700" } },
     { "group.initial.rebalance.delay.ms", { "3000", "0", "200" } },
+    { "strom.group.assign.at.once", { "1000000", "0", "8" } },
+    { "group.consumer.assignment.interval.ms", { "1000", "0", "200" } },
 };
 enum { GROUP_SETTING_COUNT = sizeof(group_settings) / sizeof(group_settings[0]) };
 
