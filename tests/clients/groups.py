@@ -288,6 +288,8 @@ CLIENTS = {
     "aiokafka": lambda: python_client("aiokafka_member.py", "range", "round-robin", "sticky"),
     "kafka-python": lambda: python_client("kafka_python_member.py", "range", "round-robin", "sticky", "cooperative"),
 }
+# One client's groups of the consumer protocol count as large when they have more than one member: a worker assigns them.
+LARGE = {"librdkafka": {"strom.group.assign.at.once": str(PARTITIONS)}}
 
 
 def side_by_side(names):
@@ -302,7 +304,6 @@ def side_by_side(names):
     return 1 if failed else 0
 
 
-
 def main():
     name, *more = sys.argv[1].split(",")
     if more:
@@ -314,7 +315,7 @@ def main():
         return 0
     settings = {"group.initial.rebalance.delay.ms": "300", "group.consumer.heartbeat.interval.ms": "1000",
                 "group.consumer.min.heartbeat.interval.ms": "500", "group.consumer.session.timeout.ms": "6000",
-                "group.consumer.min.session.timeout.ms": "5000"}
+                "group.consumer.min.session.timeout.ms": "5000", **LARGE.get(name, {})}
     with node.Node(settings=settings).start() as broker:
         scene = Scene(broker, command, groups)
         try:
