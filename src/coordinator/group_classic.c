@@ -104,7 +104,8 @@ static void loaded(struct group *group, int64_t steady_ms)
     struct classic_group *classic = group->classic;
     for (struct classic_member *at = classic->members; at != NULL; at = at->hh.next)
         classic_session_begin(at, steady_ms, at->session_timeout_ms);
-    if (classic_group_size(classic) > group->coordinator->settings.classic_max_size)
+    if (classic->is_unled ||
+        classic_group_size(classic) > group->coordinator->settings.classic_max_size)
         classic_rebalance_anew(classic, steady_ms);
 }
 

@@ -148,6 +148,7 @@ static void group_apply(struct classic_group *group, const struct group_metadata
     take_out_unnamed(group, value);
     for (int32_t i = 0; i < value->members_count; i++)
         member_apply(group, protocol, &value->members[i]);
+    group->is_unled = str_is_null(value->leader) && value->members_count > 0;
     if (!str_is_null(value->leader)) {
         struct classic_member *leader = classic_group_find(group, value->leader);
         group->leader = leader == NULL ? group->leader : leader;
@@ -172,11 +173,10 @@ void group_metadata_apply(struct coordinator *coordinator, const struct coordina
     if (group != NULL && group->kind != &classic_kind)
         group_end(group); /* the newer record counts */
     group = group_make(coordinator, key->group);
-    struct classic_group *downgraded = downgrade_take(coordinator, group);
+    bool is_live = downgrade_take(coordinator, group);
     struct classic_group *classic = classic_group_make(group);
-    bool rebalances = downgraded != NULL && downgraded->state == CLASSIC_PREPARING;
     keep_written(classic, record->bytes.value);
     group_apply(classic, record->value);
-    if (rebalances)
+    if (is_live && classic->is_unled)
         classic_rebalance_anew(classic, coordinator->decided_ms);
 }

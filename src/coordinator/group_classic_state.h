@@ -67,7 +67,8 @@ struct classic_group {
     struct classic_pending *pending;          /* map by id */
     struct classic_support *supports;         /* map by name */
     uint64_t counts;
-    struct classic_topic *topics;    /* map by name, of all that members subscribe to... */
+    struct classic_topic *topics; /* map by name, of all that members subscribe to... */
+    bool is_unled; /* the record names no leader: all are to join again (group_downgrade.h) */
     bool has_topics, has_unreadable; /* ... once somebody asks, as far as it can be read */
     int32_t joining;                 /* members that wait in JoinGroup */
     bool has_new_member;             /* the initial delay may grow */

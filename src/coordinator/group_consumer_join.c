@@ -10,6 +10,7 @@ static void refuse(struct group_decider *decider, enum error error, struct str m
     struct join_group_response *response = decider->request->response;
     response->error_code = (int16_t)error;
     response->member_id = member_id;
+    response->protocol_name = (struct str){ 0 };
 }
 
 /* All that speak the classic protocol support one of those that are proposed; members of the newer
@@ -49,7 +50,7 @@ static void set_owned(const struct group_decider *decider,
             &subscription->owned_partitions[i];
         const struct image_topic *topic =
             image_topic_by_name(decider->request->image, owned->topic);
-        if (topic == NULL)
+        if (topic == NULL || owned->partitions_count == 0)
             continue;
         struct consumer_group_heartbeat_request_topic_partitions *to =
             &request->topic_partitions[request->topic_partitions_count++];
@@ -115,6 +116,12 @@ static enum error find_static(struct consumer_plan *plan, bool is_unknown)
                                                                : ERROR_FENCED_INSTANCE_ID;
 }
 
+/* Its session has ended, and it does not know: what it owns is another's by now. */
+static bool is_of_the_past(const struct consumer_plan *plan)
+{
+    return plan->before == NULL && plan->request->topic_partitions_count > 0;
+}
+
 static enum error plan_joining(struct consumer_plan *plan, bool is_unknown)
 {
     enum error error = ERROR_NONE;
@@ -122,6 +129,8 @@ static enum error plan_joining(struct consumer_plan *plan, bool is_unknown)
         plan->before = consumer_member_find(plan->group, plan->member_id);
     else
         error = find_static(plan, is_unknown);
+    if (error == ERROR_NONE && is_of_the_past(plan))
+        error = ERROR_UNKNOWN_MEMBER_ID;
     if (error == ERROR_NONE)
         error = plan_current(plan);
     return error == ERROR_NONE ? plan_metadata(plan) : error;
@@ -183,13 +192,13 @@ static void join(struct group_decider *decider, const struct group *group, struc
         .epoch = group->consumer->epoch,
         .assignment_epoch = group->consumer->assignment_epoch };
     if (!make_request(decider, id, &request)) {
-        refuse(decider, ERROR_INCONSISTENT_GROUP_PROTOCOL, wish->member_id);
+        refuse(decider, ERROR_INCONSISTENT_GROUP_PROTOCOL, STR(""));
         return;
     }
     plan.classic = make_classic(decider);
     enum error error = plan_joining(&plan, wish->member_id.size == 0);
     if (error != ERROR_NONE) {
-        refuse(decider, error, wish->member_id);
+        refuse(decider, error, STR(""));
         return;
     }
     if (downgrades(&plan)) {

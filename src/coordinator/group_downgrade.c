@@ -67,7 +67,36 @@ static void add_members(
         add_member(decider, group, wish->joining->member_id, &wish->joining->metadata);
 }
 
-/* What each is to have is its assignment. False: what one subscribes to cannot be read. */
+static void add_topic(struct partition_set *to, struct arena *arena,
+    const struct partition_set_topic *one, const struct partition_set_topic *other)
+{
+    int32_t more = other == NULL ? 0 : other->count;
+    struct partition_set_topic *topic =
+        partition_set_add_topic(to, arena, one->id, one->count + more);
+    for (int32_t i = 0; i < one->count; i++)
+        partition_set_add(topic, one->partitions[i], 0);
+    for (int32_t i = 0; i < more; i++)
+        partition_set_add(topic, other->partitions[i], 0);
+}
+
+/* All that it has, also what it is about to give up; each topic once. */
+static struct partition_set has_of(struct arena *arena, const struct consumer_current *current)
+{
+    const struct partition_set *assigned = &current->assigned, *revoking = &current->revoking;
+    struct partition_set all =
+        partition_set_take(arena, assigned->topic_count + revoking->topic_count);
+    for (int32_t i = 0; i < assigned->topic_count; i++)
+        add_topic(&all, arena, &assigned->topics[i],
+            partition_set_topic(revoking, assigned->topics[i].id));
+    for (int32_t i = 0; i < revoking->topic_count; i++)
+        if (partition_set_topic(assigned, revoking->topics[i].id) == NULL)
+            add_topic(&all, arena, &revoking->topics[i], NULL);
+    partition_set_sort(&all);
+    return all;
+}
+
+/* What each has is its assignment: a settled member has its target, and what others have yet is not
+ * told to be another's. False: what one subscribes to cannot be read. */
 static bool propose(struct group_decider *decider, const struct group_downgrade *wish,
     const struct classic_group *group)
 {
@@ -80,7 +109,8 @@ static bool propose(struct group_decider *decider, const struct group_downgrade 
             return false;
         if (before == NULL)
             before = wish->joining->before;
-        at->proposed = consumer_encode_assignment(decider, &before->target, version);
+        struct partition_set has = has_of(decider->arena, &before->current);
+        at->proposed = consumer_encode_assignment(decider, &has, version);
     }
     return true;
 }
@@ -92,7 +122,7 @@ static bool make(
     classic_group_set_text(&group->protocol_type, STR("consumer"));
     classic_group_set_text(&group->protocol, classic_group_select_protocol(group, NULL, NULL));
     group->generation = wish->from->consumer->epoch;
-    group->state = wish->rebalances ? CLASSIC_PREPARING : CLASSIC_STABLE;
+    group->state = CLASSIC_STABLE;
     group->state_since_ms = decider->wall_ms;
     return !str_is_null(group->protocol) && propose(decider, wish, group);
 }
@@ -110,23 +140,27 @@ bool decide_downgrade(struct group_decider *decider, const struct group_downgrad
     }
     LL_PREPEND(coordinator->becoming, apart);
     consumer_group_remove(decider, wish->from);
+    struct classic_member *leader = group->leader;
+    if (wish->rebalances)
+        group->leader = NULL; /* so that a load knows it */
     classic_group_record(decider, group, NULL, NULL);
+    group->leader = leader;
     return true;
 }
 
-struct classic_group *downgrade_take(struct coordinator *coordinator, struct group *group)
+bool downgrade_take(struct coordinator *coordinator, struct group *group)
 {
     struct group *apart = coordinator->becoming;
     while (apart != NULL && !str_equal(group_id(apart), group_id(group)))
         apart = apart->next;
     if (apart == NULL)
-        return NULL;
+        return false;
     LL_DELETE(coordinator->becoming, apart);
     group->classic = apart->classic;
     group->classic->owner = group;
     apart->kept = NULL;
     group_free(apart);
-    return group->classic;
+    return true;
 }
 
 void downgrade_forget(struct coordinator *coordinator)

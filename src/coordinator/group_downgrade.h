@@ -7,7 +7,6 @@
 #pragma once
 #include "coordinator/decide.h"
 
-struct classic_group;
 struct consumer_member;
 struct consumer_plan;
 
@@ -22,7 +21,7 @@ struct group_downgrade {
 /* Adds its records. False: it stays a consumer group, and nothing is added. */
 bool decide_downgrade(struct group_decider *decider, const struct group_downgrade *wish);
 
-/* When the record is applied: the group gets what was made for it. NULL: nothing was, as in a
+/* When the record is applied: the group gets what was made for it. False: nothing was, as in a
  * replay. */
-struct classic_group *downgrade_take(struct coordinator *coordinator, struct group *group);
+bool downgrade_take(struct coordinator *coordinator, struct group *group);
 void downgrade_forget(struct coordinator *coordinator); /* what the log has not taken */

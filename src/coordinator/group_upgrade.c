@@ -15,63 +15,140 @@ struct entrant {
     struct partition_set assigned;
 };
 
-static int by_number(const void *a, const void *b)
+/* A partition that a member has, because the leader assigned it, or as it said when it joined. */
+struct claim {
+    struct uuid topic;
+    int32_t partition, entrant;
+    bool is_assigned;
+};
+struct claims {
+    struct claim *list;
+    int32_t count, capacity;
+};
+
+static int by_partition(const void *a, const void *b)
 {
-    int32_t one = *(const int32_t *)a, other = *(const int32_t *)b;
-    return one < other ? -1 : one > other;
+    const struct claim *one = a, *other = b;
+    int order = memcmp(&one->topic, &other->topic, sizeof(one->topic));
+    if (order != 0)
+        return order;
+    if (one->partition != other->partition)
+        return one->partition < other->partition ? -1 : 1;
+    if (one->is_assigned != other->is_assigned)
+        return one->is_assigned ? -1 : 1;
+    return one->entrant < other->entrant ? -1 : one->entrant > other->entrant;
 }
 
-/* Each partition that there is once, whatever was written. */
-static void add_partitions(const struct group_decider *decider, struct partition_set *set,
-    struct str name, const int32_t *partitions, int32_t count, int32_t epoch)
+static int by_entrant(const void *a, const void *b)
 {
-    struct arena *arena = decider->arena;
-    const struct image_topic *topic = image_topic_by_name(decider->request->image, name);
-    if (topic == NULL || count <= 0 || partition_set_topic(set, topic->id) != NULL)
+    const struct claim *one = a, *other = b;
+    if (one->entrant != other->entrant)
+        return one->entrant < other->entrant ? -1 : 1;
+    return by_partition(a, b);
+}
+
+/* What there is not, is left out. */
+static void add_claims(struct group_decider *decider, struct claims *claims, struct claim like,
+    struct str topic_name, const int32_t *partitions, int32_t count)
+{
+    const struct image_topic *topic = image_topic_by_name(decider->request->image, topic_name);
+    if (topic == NULL)
         return;
-    int32_t *sorted = arena_copy(arena, partitions, (size_t)count * sizeof(*sorted));
-    qsort(sorted, (size_t)count, sizeof(*sorted), by_number);
-    struct partition_set_topic *to = partition_set_add_topic(set, arena, topic->id, count);
-    for (int32_t i = 0; i < count; i++) {
-        bool is_there = sorted[i] >= 0 && sorted[i] < topic->partition_count;
-        if (is_there && (i == 0 || sorted[i] != sorted[i - 1]))
-            partition_set_add(to, sorted[i], epoch);
+    if (claims->count + count > claims->capacity) {
+        claims->capacity = 2 * (claims->count + count);
+        struct claim *list =
+            arena_take_array(decider->arena, (size_t)claims->capacity, sizeof(*list));
+        if (claims->count > 0)
+            memcpy(list, claims->list, (size_t)claims->count * sizeof(*list));
+        claims->list = list;
     }
-    set->topic_count -= to->count == 0;
+    like.topic = topic->id;
+    for (int32_t i = 0; i < count; i++) {
+        like.partition = partitions[i];
+        if (partitions[i] >= 0 && partitions[i] < topic->partition_count)
+            claims->list[claims->count++] = like;
+    }
 }
 
-/* One whose assignment was dropped because a rebalance began anew has what it said when it joined,
- * if it is a cooperative one. */
-static void take_owned(struct group_decider *decider, int32_t epoch, struct entrant *entrant)
+/* NULL, or what is wrong with it. A cooperative member that is joining, or has not heard of its
+ * assignment yet, goes on with what it had: that it owns it stands in its subscription. */
+static const char *read_member(struct group_decider *decider, struct str protocol,
+    struct entrant *entrant, int32_t number, struct claims *claims)
 {
-    const struct consumer_protocol_subscription_record *said = &entrant->subscription;
-    entrant->assigned = partition_set_take(decider->arena, said->owned_partitions_count);
-    for (int32_t i = 0; i < said->owned_partitions_count; i++)
-        add_partitions(decider, &entrant->assigned, said->owned_partitions[i].topic,
-            said->owned_partitions[i].partitions, said->owned_partitions[i].partitions_count,
-            epoch);
-}
-
-/* NULL, or what is wrong with it. */
-static const char *read_assignment(
-    struct group_decider *decider, int32_t epoch, bool trusts_owned, struct entrant *entrant)
-{
-    struct consumer_protocol_assignment_record told;
-    struct bytes blob = classic_member_assignment(entrant->member);
-    if (blob.size == 0 && trusts_owned)
-        take_owned(decider, epoch, entrant);
-    if (blob.size == 0)
-        return NULL;
-    if (!subscription_parse_assignment(blob, decider->arena, &told))
+    struct consumer_protocol_assignment_record told = { 0 };
+    struct consumer_protocol_subscription_record *said = &entrant->subscription;
+    struct bytes assignment = classic_member_assignment(entrant->member);
+    if (!subscription_parse(
+            classic_member_metadata(entrant->member, protocol), decider->arena, said, NULL))
+        return "a subscription of it cannot be read";
+    if (assignment.size > 0 && !subscription_parse_assignment(assignment, decider->arena, &told))
         return "an assignment of it cannot be read";
     if (told.user_data.size > 0)
         return "its assignor gives members data of its own, which would be lost";
-    entrant->assigned = partition_set_take(decider->arena, told.assigned_partitions_count);
     for (int32_t i = 0; i < told.assigned_partitions_count; i++)
-        add_partitions(decider, &entrant->assigned, told.assigned_partitions[i].topic,
-            told.assigned_partitions[i].partitions, told.assigned_partitions[i].partitions_count,
-            epoch);
+        add_claims(decider, claims, (struct claim){ .entrant = number, .is_assigned = true },
+            told.assigned_partitions[i].topic, told.assigned_partitions[i].partitions,
+            told.assigned_partitions[i].partitions_count);
+    for (int32_t i = 0; i < said->owned_partitions_count; i++)
+        add_claims(decider, claims, (struct claim){ .entrant = number },
+            said->owned_partitions[i].topic, said->owned_partitions[i].partitions,
+            said->owned_partitions[i].partitions_count);
     return NULL;
+}
+
+static bool is_same_partition(const struct claim *one, const struct claim *other)
+{
+    return uuid_equal(one->topic, other->topic) && one->partition == other->partition;
+}
+
+/* Who was assigned it has it, else who says so. False: two were assigned it. */
+static bool settle_claims(struct claims *claims)
+{
+    int32_t kept = 0;
+    if (claims->count > 1)
+        qsort(claims->list, (size_t)claims->count, sizeof(*claims->list), by_partition);
+    for (int32_t i = 0; i < claims->count; i++) {
+        const struct claim *last = kept == 0 ? NULL : &claims->list[kept - 1];
+        const struct claim *claim = &claims->list[i];
+        if (last == NULL || !is_same_partition(last, claim))
+            claims->list[kept++] = *claim;
+        else if (claim->is_assigned && claim->entrant != last->entrant)
+            return false;
+    }
+    claims->count = kept;
+    if (kept > 1)
+        qsort(claims->list, (size_t)kept, sizeof(*claims->list), by_entrant);
+    return true;
+}
+
+/* How many from there on are of the same member, or of the same topic of it. */
+static int32_t run_of(const struct claims *claims, int32_t from, bool of_topic)
+{
+    const struct claim *first = &claims->list[from];
+    int32_t to = from + 1;
+    while (to < claims->count && claims->list[to].entrant == first->entrant &&
+           (!of_topic || uuid_equal(claims->list[to].topic, first->topic)))
+        to++;
+    return to - from;
+}
+
+static void give(
+    struct arena *arena, const struct claims *claims, struct entrant *entrants, int32_t epoch)
+{
+    for (int32_t at = 0; at < claims->count;) {
+        struct partition_set *set = &entrants[claims->list[at].entrant].assigned;
+        int32_t end = at + run_of(claims, at, false), topics = 0;
+        for (int32_t i = at; i < end; i += run_of(claims, i, true))
+            topics++;
+        *set = partition_set_take(arena, topics);
+        while (at < end) {
+            int32_t count = run_of(claims, at, true);
+            struct partition_set_topic *topic =
+                partition_set_add_topic(set, arena, claims->list[at].topic, count);
+            for (int32_t i = 0; i < count; i++)
+                partition_set_add(topic, claims->list[at++].partition, epoch);
+        }
+    }
 }
 
 static void add_metadata(
@@ -127,15 +204,6 @@ static void make(struct group_decider *decider, struct group_upgrade *upgrade,
     consumer_apply_apart(upgrade->to, out, since, decider->arena);
 }
 
-static bool has_two_owners(const struct consumer_group *group)
-{
-    for (const struct held_topic *held = group->held; held != NULL; held = held->hh.next)
-        for (int32_t i = 0; i < held->count; i++)
-            if (held->holders[i] > 1)
-                return true;
-    return false;
-}
-
 static const char *check(const struct group_decider *decider, const struct classic_group *group)
 {
     const struct coordinator_settings *settings = &decider->coordinator->settings;
@@ -150,29 +218,27 @@ static const char *check(const struct group_decider *decider, const struct class
 }
 
 /* A group that has not had a generation has no protocol and no epoch yet. */
-static const char *try(
-    struct group_decider *decider, bool trusts_owned, struct group_upgrade *upgrade)
+static const char *convert(struct group_decider *decider, struct group_upgrade *upgrade)
 {
     const struct classic_group *group = upgrade->from->classic;
     struct str protocol = str_is_null(group->protocol)
                               ? classic_group_select_protocol(group, NULL, NULL)
                               : group->protocol;
     bool has_epoch = group->generation > 0 && group->generation < INT32_MAX;
-    int32_t epoch = has_epoch ? group->generation : FIRST_GROUP_EPOCH;
-    int32_t count = 0;
+    int32_t epoch = has_epoch ? group->generation : FIRST_GROUP_EPOCH, count = 0;
+    struct claims claims = { 0 };
     struct entrant *entrants =
         arena_take_array(decider->arena, (size_t)classic_group_size(group), sizeof(*entrants));
     for (const struct classic_member *at = group->members; at != NULL; at = at->hh.next) {
-        struct entrant *entrant = &entrants[count++];
-        *entrant = (struct entrant){ .member = at };
-        if (!subscription_parse(classic_member_metadata(at, protocol), decider->arena,
-                &entrant->subscription, NULL))
-            return "a subscription of it cannot be read";
-        const char *fault = read_assignment(decider, epoch, trusts_owned, entrant);
+        entrants[count] = (struct entrant){ .member = at };
+        const char *fault = read_member(decider, protocol, &entrants[count], count, &claims);
         if (fault != NULL)
             return fault;
+        count++;
     }
-    upgrade->records = (struct rsm_decision){ .arena = decider->arena };
+    if (!settle_claims(&claims))
+        return "a partition is assigned to two members";
+    give(decider->arena, &claims, entrants, epoch);
     upgrade->to = group_make_apart(decider->coordinator, group_id(upgrade->from));
     make(decider, upgrade, entrants, count, epoch);
     return NULL;
@@ -181,17 +247,10 @@ static const char *try(
 const char *upgrade_prepare(
     struct group_decider *decider, const struct group *from, struct group_upgrade *out_upgrade)
 {
-    *out_upgrade = (struct group_upgrade){ .from = from };
+    *out_upgrade = (struct group_upgrade){ .from = from, .records = { .arena = decider->arena } };
     const char *fault = check(decider, from->classic);
     if (fault == NULL)
-        fault = try(decider, true, out_upgrade);
-    if (fault == NULL && has_two_owners(out_upgrade->to->consumer)) {
-        group_free(out_upgrade->to); /* somebody speaks of long ago */
-        out_upgrade->to = NULL;
-        fault = try(decider, false, out_upgrade);
-    }
-    if (fault == NULL && has_two_owners(out_upgrade->to->consumer))
-        fault = "a partition is assigned to two members";
+        fault = convert(decider, out_upgrade);
     return fault == NULL
                ? NULL
                : arena_format(decider->arena,

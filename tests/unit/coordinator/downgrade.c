@@ -87,7 +87,7 @@ void test_downgrade__the_last_of_the_consumer_protocol_leaves(void)
     assert_true(str_is(record->protocol_type, "consumer") && str_is(record->protocol, "range"));
     assert_int_equal(record->generation, epoch);
     assert_int_equal(record->members_count, 2);
-    assert_true(str_equal(record->leader, record->members[0].member_id));
+    assert_true(str_is_null(record->leader));
     assert_int_equal(record->current_state_timestamp, office.wall_ms);
     struct consumer_protocol_assignment_record gets;
     for (int i = 0; i < 2; i++) {
@@ -263,15 +263,61 @@ void test_downgrade__the_log_may_refuse_it(void)
     end();
 }
 
-/* The loading node knows no more than the log, and the members join again. */
-void test_downgrade__is_loaded_as_a_stable_group(void)
+/* The next coordinator sees that nobody leads it, and waits for all to join; one that has been led
+ * is stable. */
+void test_downgrade__goes_on_after_a_load(void)
 {
     begin();
     client_leave(&office, &new_one, LEFT);
     move(&office);
-    assert_string_equal(state_of(&office, "g"), "Stable");
-    elder_join(&office, &old_one);
+    assert_string_equal(state_of(&office, "g"), "PreparingRebalance");
     settle_classic();
+    move(&office);
+    assert_string_equal(state_of(&office, "g"), "Stable");
+    end();
+}
+
+/* Not what another has yet: the next upgrade, or a load, would give it away. */
+void test_downgrade__tells_what_members_have(void)
+{
+    begin_with(NULL);
+    old_one.is_cooperative = true;
+    for (int i = 0; i < 4; i++)
+        elder_turn(&office, &old_one);
+    client_beat(&office, &new_one); /* is told to give up, and has not yet */
+    client_leave(&office, &new_one, LEFT);
+    const struct group_metadata_record *record = record_at(&office, office.count - 1).value;
+    struct consumer_protocol_assignment_record gets;
+    assert_true(str_is_null(record->leader));
+    assert_true(subscription_parse_assignment(record->members[0].assignment, &office.arena, &gets));
+    assert_int_equal(gets.assigned_partitions_count, 0);
+    elder_turns(&office, &old_one);
+    assert_int_equal(elder_count(&old_one), 6);
+    end();
+}
+
+void test_downgrade__tells_what_members_are_giving_up(void)
+{
+    begin_with(NULL);
+    old_one.is_cooperative = true;
+    for (int i = 0; i < 4; i++) {
+        client_beat(&office, &new_one);
+        elder_turns(&office, &old_one);
+    }
+    assert_int_equal(elder_count(&old_one), 3);
+    struct client other = { .group = "g", .id = "other", .subscription = "ab" };
+    client_join(&office, &other);
+    elder_turn(&office, &old_one);
+    elder_turn(&office, &old_one); /* has joined: it is to give up one */
+    client_leave(&office, &other, LEFT);
+    client_leave(&office, &new_one, LEFT);
+    const struct group_metadata_record *record = record_at(&office, office.count - 1).value;
+    struct consumer_protocol_assignment_record gets;
+    int32_t count = 0;
+    assert_true(subscription_parse_assignment(record->members[0].assignment, &office.arena, &gets));
+    for (int32_t i = 0; i < gets.assigned_partitions_count; i++)
+        count += gets.assigned_partitions[i].partitions_count;
+    assert_int_equal(count, 3);
     end();
 }
 
@@ -290,6 +336,8 @@ void test_downgrade__a_static_member_comes_back_with_the_classic_protocol(void)
     assert_int_equal(joined(old_two.joining)->error_code, ERROR_NONE);
     assert_string_equal(types_since(&office, first), "-8 -8 -7 -7 -6 -5 -5 -4 -3 2");
     assert_int_equal(joined(old_two.joining)->generation_id, epoch);
+    const struct group_metadata_record *record = record_at(&office, office.count - 1).value;
+    assert_true(str_equal(record->leader, old_one.id));
     assert_string_equal(state_of(&office, "g"), "Stable");
     elder_turn(&office, &old_two);
     elder_turn(&office, &old_two);
