@@ -3,6 +3,7 @@
 """usage: groups.py CLIENT[,CLIENT...] [PATTERN]: groups of a stock client that grow, shrink, lose members to kill -9 and take new ones,
 while a producer writes and the broker is stopped and killed below them. Every record must be processed, none again that lies below a commit
 that was answered. With a pattern only those groups whose name it finds. Several clients run side by side, each against a broker of its own.
+With CLIENT java-migration, groups of Java consumers go from the classic to the consumer protocol and back, one member after the other.
 
 A member is a process of the client's own program with one consumer in each of the client's groups, which differ in how they assign. It
 reads, commits what it has read, and writes one line for each event to a pipe that all members share, so that the lines stand in the order
@@ -140,11 +141,12 @@ class Scene:
                 journal.write(line)
                 self.ledger.note(line)
 
-    def join(self, count):
+    def join(self, count, settings=""):
+        """With these settings, or the groups' own."""
         for _ in range(count):
             self.count += 1
             name = f"member-{self.count}"
-            groups = [f"{group}={settings}" for group, settings in self.groups.items()]
+            groups = [f"{group}={settings or own}" for group, own in self.groups.items()]
             self.members[name] = subprocess.Popen([*self.command, self.broker.address, TOPIC, name, *groups], stdin=subprocess.PIPE,
                                                   stdout=self.pipe_in, stderr=self.errors)
 
@@ -168,6 +170,9 @@ class Scene:
             self.part(1)
             if self.members:
                 self.settle()
+
+    def checks(self):
+        return [name for name in vars(Scene) if name.startswith("check_")]
 
     def close(self):
         for process in self.members.values():
@@ -240,7 +245,46 @@ class Scene:
         assert not self.ledger.complaints, "\n".join(self.ledger.complaints[:20])
 
 
+class Migration(Scene):
+    """Members are replaced one after the other by such as speak the other protocol: the new one comes before the old one goes, and the
+    other way round."""
+
+    def roll(self, settings, comes_first):
+        for _ in range(3):
+            for step in (self.join, self.part) if comes_first else (self.part, self.join):
+                step(1, *([settings] if step == self.join else []))
+                self.settle()
+            self.ledger.wait_progress()
+
+    def check_goes_to_the_consumer_protocol(self):
+        self.roll(CONSUMER, comes_first=True)
+        assert self.types() == {"consumer"}, self.types()
+
+    def check_goes_back(self):
+        self.roll("", comes_first=True)
+        assert self.types() == {"classic"}, self.types()
+
+    def check_goes_again_and_half_way_back(self):
+        self.roll(CONSUMER, comes_first=False)
+        self.part(1, kill=True)
+        self.join(1)
+        self.settle()
+        self.ledger.wait_progress()
+        assert self.types() == {"consumer"}, self.types()
+
+    def checks(self):
+        own = [name for name in vars(Migration) if name.startswith("check_")]
+        return ["check_grows", *own, "check_lives_on_when_the_broker_restarts", "check_read_everything_once"]
+
+    def types(self):
+        connection = self.broker.connect()
+        types = connection.group_types()
+        connection.close()
+        return {types[group] for group in self.groups}
+
+
 ASSIGNORS = "org.apache.kafka.clients.consumer."
+CONSUMER = "group.protocol:consumer"
 JAVA = {f"classic-{name}": f"partition.assignment.strategy:{ASSIGNORS}{kind}Assignor,heartbeat.interval.ms:500,session.timeout.ms:6000"
         for name, kind in (("range", "Range"), ("round-robin", "RoundRobin"), ("sticky", "Sticky"), ("cooperative", "CooperativeSticky"))}
 JAVA |= {f"consumer-{name}": f"group.protocol:consumer,group.remote.assignor:{name}" for name in ("uniform", "range")}
@@ -250,6 +294,11 @@ LIBRDKAFKA = {f"classic-{name}": f"partition.assignment.strategy:{name},heartbea
 
 def java_client():
     return ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", java.classpath(), "Member"], JAVA
+
+
+def java_migration():
+    command, groups = java_client()
+    return command, {name.replace("classic", "from"): settings for name, settings in groups.items() if name.startswith("classic")}
 
 
 def librdkafka_client():
@@ -282,7 +331,8 @@ def python_client(script, *assignors):
 
 
 CLIENTS = {
-    "java": java_client, "librdkafka": librdkafka_client, "franz": franz_client, "sarama": sarama_client,
+    "java": java_client, "java-migration": java_migration,
+    "librdkafka": librdkafka_client, "franz": franz_client, "sarama": sarama_client,
     "kafka-go": lambda: go_client("kafka-go", {"classic-range": "range", "classic-round-robin": "round-robin"}),
     "kafkajs": lambda: (javascript.program("member.js"), {"classic-round-robin": "roundRobin"}),
     "aiokafka": lambda: python_client("aiokafka_member.py", "range", "round-robin", "sticky"),
@@ -317,9 +367,9 @@ def main():
                 "group.consumer.min.heartbeat.interval.ms": "500", "group.consumer.session.timeout.ms": "6000",
                 "group.consumer.min.session.timeout.ms": "5000", **LARGE.get(name, {})}
     with node.Node(settings=settings).start() as broker:
-        scene = Scene(broker, command, groups)
+        scene = (Migration if name == "java-migration" else Scene)(broker, command, groups)
         try:
-            checks = [(f"{name} groups: {check[6:].replace('_', ' ')}", getattr(scene, check)) for check in vars(Scene) if check.startswith("check_")]
+            checks = [(f"{name} groups: {check[6:].replace('_', ' ')}", getattr(scene, check)) for check in scene.checks()]
             checks.append(("stop", broker.stop))
             bad = node.run_quiet(checks, broker)
         finally:

@@ -380,6 +380,14 @@ class Connection:
         r.compact_array(topic)
         return out
 
+    def group_types(self):
+        """{group: "classic" or another}, from ListGroups v5"""
+        r = self.call_flexible(16, 5, b"\1\1\0")
+        r.take("i")
+        check(r.take("h"))
+        groups = r.compact_array(lambda: ([r.compact_string() for _ in range(4)], r.tags())[0])
+        return {group: kind for group, _, _, kind in groups}
+
     def create_topic(self, name, partitions=1, configs=None):
         pairs = list((configs or {}).items())
         body = struct.pack(">i", 1) + text(name) + struct.pack(">ihii", partitions, 1, 0, len(pairs)) + b"".join(text(k) + text(v) for k, v in pairs)
