@@ -329,3 +329,23 @@ void test_consumer_refusals__an_empty_classic_group_becomes_one(void)
     assert_string_equal(office_group(&office, "g")->kind->type, "consumer");
     end();
 }
+
+/* A session and the time to revoke that end together: the member leaves once, with one epoch. */
+void test_consumer_refusals__two_deadlines_in_one_tick_put_a_member_out_once(void)
+{
+    office_init(&office);
+    office.coordinator.settings.consumer_session_ms = 30000;
+    office_add_topic(&office, "apples", 4);
+    one = client("one", NULL);
+    two = client("two", NULL);
+    client_join(&office, &one);
+    client_join(&office, &two);
+    client_beat(&office, &one); /* is told to give up, and is never heard again */
+    office_pass_time(&office, 15000);
+    client_beat(&office, &two);
+    int32_t first = office.count;
+    office_pass_time(&office, 15000);
+    assert_string_equal(types_since(&office, first), "-8 -7 -5 3");
+    office_check_replay(&office);
+    office_deinit(&office);
+}

@@ -238,6 +238,51 @@ void test_upgrade__what_members_own_is_not_given_away_while_they_join(void)
     end();
 }
 
+/* Its session has ended, and it does not know: what it had is another's. */
+void test_upgrade__who_was_put_out_begins_anew(void)
+{
+    begin();
+    old_one.is_cooperative = true;
+    form();
+    client_join(&office, &new_one);
+    settle_all();
+    assert_int_equal(leave(&office, "g", old_one.id, NULL), ERROR_NONE);
+    assert_true(elder_count(&old_one) > 0);
+    elder_join(&office, &old_one);
+    elder_turn(&office, &old_one);
+    assert_int_equal(old_one.heard, ERROR_UNKNOWN_MEMBER_ID);
+    assert_int_equal(elder_count(&old_one), 0);
+    settle_all();
+    check_each_has_one_owner();
+    end();
+}
+
+/* The answer that would tell it has not been read: a partition that nobody else was assigned is its
+ * own until it joins without it. */
+void test_upgrade__what_a_member_has_not_heard_of_it_still_has(void)
+{
+    begin();
+    old_one.is_cooperative = old_two.is_cooperative = true;
+    form();
+    bool had[CLIENT_TOPICS][CLIENT_PARTITIONS];
+    memcpy(had, old_one.has, sizeof(had));
+    old_two.subscription = "a"; /* so that what is whose changes */
+    elder_join(&office, &old_two);
+    elder_join(&office, &old_one);
+    for (int i = 0; i < 2; i++) { /* both sync, and old_one does not look at the answer */
+        if (old_one.syncing == NULL)
+            elder_turn(&office, &old_one);
+        elder_turn(&office, &old_two);
+    }
+    assert_true(old_one.syncing->is_done);
+    client_join(&office, &new_one);
+    for (int topic = 0; topic < 2; topic++)
+        for (int k = 0; k < 4; k++)
+            assert_false(had[topic][k] && new_one.has[topic][k]);
+    settle_all();
+    end();
+}
+
 static void check_refused(void)
 {
     int32_t first = office.count;
