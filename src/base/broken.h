@@ -19,6 +19,7 @@
     RULE(replace_directory, "S3", "the directory is not synced after a small file took the place of its older self") \
     /* storage */                                                                                                    \
     RULE(flush, "S1", "what was written counts as durable without a sync")                                           \
+    RULE(room_untold, "P8", "who waits until less is dirty is not told that it is")                                  \
     RULE(sync_failure, "S2", "a sync that failed counts as done")                                                    \
     RULE(full_disk_retires, "S2", "a full disk counts as a broken one")                                              \
     RULE(directory_sync, "S3", "new names of files count as durable without a sync of their directory")              \
@@ -66,6 +67,7 @@
     RULE(watermark_stays, "R5", "the high watermark does not follow what became durable")                            \
     RULE(answer_before_flush, "R1", "acks=all is answered when the batch is written")                                \
     RULE(answer_short, "R1", "acks=all is answered while the last record of the batch is not durable")               \
+    RULE(answer_waits_for_more, "R1", "acks=all waits until more is durable than its own records")                   \
     RULE(old_epoch_served, "R11", "who asks with an older leader epoch is served")                                   \
     RULE(divergence_untold, "R10", "a reader is not told that what it read last belongs to another history")         \
     RULE(duplicate_early, "T2", "a duplicate is answered though its original is not durable")                        \

@@ -70,7 +70,8 @@ static void advance_high_watermark(struct partition *partition)
         return;
     partition->high_watermark = offset;
     log_set_high_watermark(log, offset);
-    while (partition->waiting != NULL && partition->waiting->last_offset < offset + broken(answer_short)) {
+    int64_t answered = offset + broken(answer_short) - broken(answer_waits_for_more);
+    while (partition->waiting != NULL && partition->waiting->last_offset < answered) {
         struct append *append = partition->waiting;
         DL_DELETE(partition->waiting, append);
         finish_append(append, ERROR_NONE);

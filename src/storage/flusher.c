@@ -482,7 +482,8 @@ void flush_note_durable(struct log *log, int64_t written)
     flusher->dirty_bytes -= written - log->written_durable;
     log->written_durable = written;
     assert(flusher->dirty_bytes >= 0);
-    tell_of_room(flusher);
+    if (!broken(room_untold))
+        tell_of_room(flusher);
 }
 
 void log_want_flush(struct log *log)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/actor.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <utlist.h>
 
@@ -36,7 +37,7 @@ static void act_now(struct timer *timer)
     struct actor *actor = container_of(timer, struct actor, timer);
     arena_reset(&actor->arena);
     actor->idle = false;
-    if (actor->workload->draining)
+    if (actor->workload->is_calm)
         actor->client.bite = 0; /* all must get ready in time */
     if (actor->client.socket == NULL)
         actor->lives++;
@@ -51,6 +52,8 @@ static void hear_answer(struct client *client)
         actor->hear(actor);
         return;
     }
+    if (client->status == -ETIMEDOUT && actor->asked_calm)
+        recorder_violate(actor->workload->recorder, "calm_node_does_not_answer", "actor=%s call=%s", actor->name, actor->asked->name);
     if (actor->lose != NULL)
         actor->lose(actor);
     actor_wait(actor, 300000);
@@ -110,6 +113,8 @@ void actor_ask(struct actor *actor, enum api_key api, int16_t least_version, int
     int16_t least = least_version > schema->min_version ? least_version : schema->min_version;
     int16_t version = (int16_t)(least + (int16_t)actor_draw(actor, (uint64_t)(most - least + 1)));
     actor->asked_in_life = actor->workload->recorder->lives;
+    actor->asked = api_schema_find((int16_t)api);
+    actor->asked_calm = actor->workload->is_calm;
     client_ask(&actor->client, api, version, request, CALL_LIMIT_US);
 }
 
@@ -159,6 +164,8 @@ bool actor_succeeded(struct actor *actor, int16_t error, const char *call)
 {
     if (error == ERROR_NONE)
         return true;
+    if (error == ERROR_REQUEST_TIMED_OUT && actor->asked_calm)
+        recorder_violate(actor->workload->recorder, "calm_node_answers_too_late", "actor=%s call=%s", actor->name, call);
     if (!error_is_passing(error))
         recorder_violate(
             actor->workload->recorder, "unexpected_error", "actor=%s call=%s error=%d", actor->name, call, error);

@@ -27,6 +27,8 @@ struct actor {
     const char *kind;
     int number, lives;
     int asked_in_life; /* of the node: the last call */
+    const struct api_schema *asked;
+    bool asked_calm;   /* it must be answered in time, for nothing strikes any more */
     bool idle;
 };
 

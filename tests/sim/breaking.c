@@ -30,18 +30,20 @@ void breaking_list(void)
         printf("%-28s %-4s %s\n", broken_rules[i].name, broken_rules[i].id, broken_rules[i].sentence);
 }
 
+static bool is_of_groups(int rule) { return strcmp(broken_rules[rule].id, "P6") == 0; }
+
 /* What it says goes into a file; one that hangs ends itself. */
-static void begin(const struct breaking *breaking, int rule, struct attempt *attempt, int64_t seed)
+static void begin(const struct breaking *breaking, int rule, bool is_broken, struct attempt *attempt, int64_t seed)
 {
     *attempt = (struct attempt){ .seed = seed, .output = tmpfile() };
     fflush(stdout);
     attempt->process = fork();
     if (attempt->process != 0)
         return;
-    broken_chosen = rule;
+    broken_chosen = is_broken ? rule : BROKEN_COUNT;
     dup2(fileno(attempt->output), STDOUT_FILENO);
     dup2(fileno(attempt->output), STDERR_FILENO);
-    exit(breaking->passes(breaking->context, seed) ? 0 : 1);
+    exit(breaking->passes(breaking->context, seed, is_of_groups(rule)) ? 0 : 1);
 }
 
 /* An invariant, a violation, a finding of the checker (NAME line N: ...) or an assertion. */
@@ -76,11 +78,11 @@ static bool has_noticed(int status)
 }
 
 /* A seed that fails by itself proves nothing. */
-static bool passes_unbroken(const struct breaking *breaking, int64_t seed)
+static bool passes_unbroken(const struct breaking *breaking, int rule, int64_t seed)
 {
     struct attempt attempt;
     int status = 0;
-    begin(breaking, BROKEN_COUNT, &attempt, seed);
+    begin(breaking, rule, false, &attempt, seed);
     waitpid(attempt.process, &status, 0);
     fclose(attempt.output);
     if (status != 0)
@@ -88,7 +90,7 @@ static bool passes_unbroken(const struct breaking *breaking, int64_t seed)
     return status == 0;
 }
 
-static void end(const struct breaking *breaking, struct attempt *attempt, struct outcome *outcome)
+static void end(const struct breaking *breaking, int rule, struct attempt *attempt, struct outcome *outcome)
 {
     char finding[FINDING_SIZE];
     int status = 0;
@@ -96,7 +98,7 @@ static void end(const struct breaking *breaking, struct attempt *attempt, struct
     outcome->run++;
     snprintf(finding, sizeof(finding), "status %d", status);
     read_finding(attempt->output, breaking->first == breaking->last, finding);
-    if (has_noticed(status) && passes_unbroken(breaking, attempt->seed) && outcome->noticed++ == 0) {
+    if (has_noticed(status) && passes_unbroken(breaking, rule, attempt->seed) && outcome->noticed++ == 0) {
         outcome->first_seed = attempt->seed;
         memcpy(outcome->finding, finding, sizeof(finding));
     }
@@ -112,9 +114,9 @@ static bool break_one(const struct breaking *breaking, int rule)
     for (int64_t seed = breaking->first; seed <= breaking->last && (outcome.noticed == 0 || breaking->counts); seed += most) {
         int64_t count = breaking->last - seed + 1 < most ? breaking->last - seed + 1 : most;
         for (int64_t i = 0; i < count; i++)
-            begin(breaking, rule, &attempts[i], seed + i);
+            begin(breaking, rule, true, &attempts[i], seed + i);
         for (int64_t i = 0; i < count; i++)
-            end(breaking, &attempts[i], &outcome);
+            end(breaking, rule, &attempts[i], &outcome);
     }
     if (outcome.noticed == 0)
         printf("rule %s not noticed by %lld seeds\n", broken_rules[rule].name, (long long)outcome.run);
@@ -126,17 +128,12 @@ static bool break_one(const struct breaking *breaking, int rule)
     return outcome.noticed > 0;
 }
 
-static bool is_of_groups(int rule)
-{
-    return strcmp(broken_rules[rule].id, "P6") == 0;
-}
-
-static bool choose(const char *rules, bool has_groups, bool chosen[BROKEN_COUNT])
+static bool choose(const char *rules, bool chosen[BROKEN_COUNT])
 {
     struct str rest = str_from(rules), name;
     bool all = strcmp(rules, "all") == 0;
     for (int i = 0; i < BROKEN_COUNT; i++)
-        chosen[i] = all && is_of_groups(i) == has_groups;
+        chosen[i] = all;
     while (!all && str_split(&rest, ',', &name)) {
         int rule = broken_find(name);
         if (rule < 0) {
@@ -152,7 +149,7 @@ int breaking_run(const struct breaking *breaking)
 {
     bool chosen[BROKEN_COUNT];
     int noticed = 0, missed = 0;
-    if (!choose(breaking->rules, breaking->has_groups, chosen))
+    if (!choose(breaking->rules, chosen))
         return -1;
     for (int rule = 0; rule < BROKEN_COUNT; rule++) {
         if (!chosen[rule])

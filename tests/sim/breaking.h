@@ -7,11 +7,10 @@
 #include <stdint.h>
 
 struct breaking {
-    const char *rules; /* a name, several with commas, or "all": those of groups (P6), or those of the rest */
-    bool has_groups;
+    const char *rules; /* a name, several with commas, or "all" */
     int64_t first, last; /* seeds */
     bool counts; /* every seed is run, however many noticed */
-    bool (*passes)(void *context, int64_t seed);
+    bool (*passes)(void *context, int64_t seed, bool has_groups); /* rules of groups (P6) are broken with groups */
     void *context;
 };
 

@@ -323,6 +323,7 @@ static void send_batch(struct producer *producer)
     if (may_double && !client_is_busy(&producer->other) && actor_draw(actor, 4) == 0)
         producer_send_twice(producer, &request);
     actor_ask(actor, API_PRODUCE, !by_name ? FIRST_WITH_IDS : codec_of(producer) == CODEC_ZSTD ? FIRST_WITH_ZSTD : 3, by_name ? LAST_WITH_NAMES : INT16_MAX, &request);
+    actor->asked_calm = actor->asked_calm && request.timeout_ms > 0;
     buffer_unref(batch);
 }
 

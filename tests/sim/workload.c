@@ -188,6 +188,11 @@ bool workload_may_forget(const struct workload *workload, const struct topic *to
     return workload->recorder->damaged_life > 0 && topic_farthest_start(topic, partition) > 0;
 }
 
+void workload_calm(struct workload *workload)
+{
+    workload->is_calm = true;
+}
+
 void workload_drain(struct workload *workload)
 {
     workload->draining = true;

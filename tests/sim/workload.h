@@ -68,6 +68,7 @@ struct workload {
     bool by_name; /* names are used once, so that topics can be meant by name; else by id only */
     int names_used;
     int64_t created_count, deleted_count; /* topics */
+    bool is_calm; /* nothing strikes any more: whoever asks now must be answered, and in time */
     bool draining;
 };
 
@@ -82,6 +83,7 @@ const char *workload_lose(struct workload *workload, struct uuid topic_id, int32
 /* The partition's producers may be forgotten: what stood of them in a snapshot alone, since their batches are gone, may have decayed. */
 bool workload_may_forget(const struct workload *workload, const struct topic *topic, int32_t partition);
 
+void workload_calm(struct workload *workload);            /* from now on each call must be answered in time */
 void workload_drain(struct workload *workload);           /* finish what is under way, then read all from the beginning */
 bool workload_is_drained(const struct workload *workload);
 void workload_tell(const struct workload *workload);      /* on standard error: who still waits, for a run that hangs */
