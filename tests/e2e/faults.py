@@ -191,7 +191,7 @@ def full(options):
                 wire.wait_for(lambda: shutil.disk_usage(folder).free < 65536, 60, "the disk is full")
                 connection = broker.connect()
                 for p in range(load.PARTITIONS):
-                    connection.read(work.topic, p, 0)
+                    connection.read(work.topic, p, None)
                 connection.close()
                 os.unlink(filler)
                 before = [len(of_partition) for of_partition in work.acknowledged]
