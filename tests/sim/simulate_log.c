@@ -160,6 +160,7 @@ static void append(struct run *run)
         records[i] = (struct record){ .timestamp = loop_wall_ms(run->loop),
                                       .value = { value, 1 + (size_t)sim_draw(run->sim, MOST_VALUE) } };
     options.producer_id = PRODUCER_ID;
+    options.producer_epoch = 0;
     options.base_sequence = run->next_sequence;
     struct buffer *buffer = batch_build(&options, records, count);
     struct appended *appended = &run->batches[run->batch_count++];
