@@ -163,7 +163,7 @@ static void create_topic(struct keeper *keeper)
 
 /* ---- Writing ---- */
 
-static void end_batch(struct keeper *keeper, int fate, int64_t base_offset)
+static void end_batch(struct keeper *keeper, enum kept_fate fate, int64_t base_offset)
 {
     for (int64_t i = 0; i < keeper->batch_count; i++) {
         struct kept *kept = &keeper->sent[keeper->batch_first + i];

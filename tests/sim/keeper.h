@@ -9,7 +9,7 @@ enum { KEEPER_KEYS = 6, KEEPER_RECORDS_MOST = 4 }; /* in a batch */
 
 /* A record that was sent. Its key, its value and whether it is a tombstone follow from its number. */
 struct kept {
-    enum { KEPT_UNSURE, KEPT_STORED, KEPT_REFUSED } fate;
+    enum kept_fate { KEPT_UNSURE, KEPT_STORED, KEPT_REFUSED } fate;
     int64_t timestamp, offset; /* offset: of what is stored */
     int life, lost_in_life;    /* of the node: when it was sent, and when nothing had been heard of it */
 };

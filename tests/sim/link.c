@@ -149,6 +149,15 @@ void sim_calm_network(struct sim *sim)
     sim_cancel(sim, &sim->links->trouble);
 }
 
+int64_t sim_network_calm_from_us(const struct sim *sim)
+{
+    int64_t from_us = sim->now_us;
+    struct link *link;
+    LL_FOREACH (sim->links->list, link)
+        from_us = link->silent_until_us > from_us ? link->silent_until_us : from_us;
+    return from_us;
+}
+
 int64_t sim_network_troubles(const struct sim *sim)
 {
     return sim->links->count;

@@ -65,6 +65,7 @@ bool sim_run(struct sim *sim, int64_t limit_us, bool (*is_done)(void *context), 
 /* From here on links between machines are cut, one way or both, stall, and come back. */
 void sim_disturb_network(struct sim *sim);
 void sim_calm_network(struct sim *sim); /* no new trouble; what there is ends within half a minute */
+int64_t sim_network_calm_from_us(const struct sim *sim); /* when that has ended, after sim_calm_network() */
 int64_t sim_network_troubles(const struct sim *sim);
 
 struct machine *machine_create(struct sim *sim, const char *name); /* the world's; name is its host name */

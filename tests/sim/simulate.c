@@ -266,7 +266,8 @@ static void run_to_the_end(struct run *run, const struct options *options)
     sim_calm_network(run->sim);
     if (run->recorder.acked_count == 0 && !sim_run(run->sim, LIMIT_US, has_acknowledged, run)) /* it was all trouble until now */
         recorder_violate(&run->recorder, "nothing_was_acknowledged", "limit_us=%d", LIMIT_US);
-    sim_run(run->sim, SETTLES_US, disk_is_dead, run); /* a leader is elected by then */
+    int64_t silent_us = sim_network_calm_from_us(run->sim) - sim_now_us(run->sim);
+    sim_run(run->sim, silent_us + SETTLES_US, disk_is_dead, run); /* a leader is elected by then */
     workload_calm(run->workload);
     sim_run(run->sim, CALM_US, disk_is_dead, run);
     workload_drain(run->workload);
