@@ -56,6 +56,15 @@ bool deletions_are_below(const struct flusher *flusher, const char *path)
     return false;
 }
 
+bool deletions_rename_below(const struct flusher *flusher, const char *path)
+{
+    const struct deletion *deletion;
+    DL_FOREACH(flusher->deletions, deletion)
+    if (!deletion->renamed && is_below(deletion->work.items[0].path, path))
+        return true;
+    return false;
+}
+
 static void follow(char **path, const char *from, const char *to)
 {
     if (*path == NULL || !is_below(*path, from))

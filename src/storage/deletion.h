@@ -32,5 +32,7 @@ bool deletion_is_running(
     const struct flusher *flusher); /* any of its deletions; those that wait for a time do not count */
 /* A directory may get another name while no worker is at what is below it; the rest then follows. */
 bool deletions_are_below(const struct flusher *flusher, const char *path);
+/* Segments there have yet to get their parting names: a crash before that brings them back. */
+bool deletions_rename_below(const struct flusher *flusher, const char *path);
 void deletions_follow(struct flusher *flusher, const char *path, const char *new_path);
 void deletions_destroy(struct flusher *flusher); /* none is running */

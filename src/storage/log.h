@@ -229,7 +229,8 @@ int log_aborted(struct log *log, int64_t from, int64_t to, struct arena *arena,
 int log_truncate(struct log *log,
     int64_t offset); /* everything at or above goes; blocking; nothing may be staged */
 int log_restart(struct log *log,
-    int64_t offset); /* drops everything and begins anew there (after a snapshot) */
+    int64_t offset); /* drops everything and begins anew there (after a snapshot). -EAGAIN: not while
+                        older segments are on their way out */
 int log_set_start(
     struct log *log, int64_t offset); /* moves the start up; whole segments below it go. -ERANGE */
 /* The same for a client, which must not see the records again after a crash: the start moves when

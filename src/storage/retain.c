@@ -346,7 +346,8 @@ int log_truncate(struct log *log, int64_t offset)
 int log_restart(struct log *log, int64_t offset)
 {
     assert(log->staging == NULL);
-    if (log_is_busy(log))
+    /* Old segments that a crash brings back would stand before the new one, with a hole between. */
+    if (log_is_busy(log) || deletions_rename_below(log->flusher, log->path))
         return -EAGAIN;
     log->generation++;
     log->start_wanted = log->start_mailed = 0;

@@ -500,6 +500,33 @@ void test_crash__lets_segments_go_oldest_first(void)
     }
 }
 
+/* A log begins anew when no crash can bring old segments back any more, which would leave a hole behind them. */
+void test_crash__begins_anew_when_old_segments_have_gone(void)
+{
+    char first[SEGMENT_PATH_SIZE];
+    create_world(1);
+    boot(&world);
+    struct log *log = world.log;
+    timer_cancel(world.store.loop, &world.work);
+    while (log->segment_count < 4)
+        append_some(&world);
+    while (log->segments[2].base_offset > log->recovery_point || log->mark_index[0] >= 0 || log->mark_index[1] >= 0 || log_is_busy(log))
+        assert_true(sim_step(world.sim));
+    segment_path(first, log->path, log->segments[0].base_offset, ".log");
+    int64_t start = log->segments[1].base_offset;
+    for (int32_t count = log->segment_count; log->segment_count == count; assert_true(sim_step(world.sim)))
+        assert_int_equal(log_set_start(log, start), 0);
+    int64_t end = log_end(log) + 1000;
+    assert_int_equal(log_restart(log, end), -EAGAIN);
+    assert_true(is_there(first));
+    while (log_restart(log, end) == -EAGAIN)
+        assert_true(sim_step(world.sim));
+    assert_false(is_there(first));
+    assert_int_equal(log_start(log), end);
+    assert_int_equal(log->segment_count, 1);
+    sim_destroy(world.sim);
+}
+
 /* A page-cache log whose indexes tell of batches that are lost: one batch is left, or none. */
 static void lose_what_is_indexed(bool all)
 {
