@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/map.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Written once before any thread starts; read by all. */
@@ -57,4 +58,40 @@ unsigned map_hash(const void *key, size_t size)
         sip_round(v);
     uint64_t hash = v[0] ^ v[1] ^ v[2] ^ v[3];
     return (unsigned)(hash ^ hash >> 32);
+}
+
+static void put(UT_hash_bucket *bucket, UT_hash_handle *entry)
+{
+    entry->hh_prev = NULL;
+    entry->hh_next = bucket->hh_head;
+    if (bucket->hh_head != NULL)
+        bucket->hh_head->hh_prev = entry;
+    bucket->hh_head = entry;
+    bucket->count++;
+}
+
+/* The array doubles when it is full; that copies 16 bytes for each of its buckets and touches no entry. */
+static void add_bucket(UT_hash_table *table)
+{
+    unsigned count = table->num_buckets;
+    if ((count & (count - 1)) == 0)
+        table->buckets = memory_resize(table->buckets, 2 * (size_t)count * sizeof(*table->buckets));
+    table->buckets[count] = (UT_hash_bucket){ 0 };
+    table->num_buckets++;
+}
+
+void map_split_bucket(UT_hash_table *table)
+{
+    unsigned power = 0x80000000u >> __builtin_clz(table->num_buckets);
+    unsigned from = table->num_buckets - power, to = table->num_buckets;
+    assert(table->num_buckets < 0x80000000u);
+    add_bucket(table);
+    UT_hash_handle *entry = table->buckets[from].hh_head, *next;
+    table->buckets[from] = (UT_hash_bucket){ 0 };
+    for (; entry != NULL; entry = next) {
+        unsigned bucket = map_bucket(entry->hashv, table->num_buckets);
+        next = entry->hh_next;
+        assert(bucket == from || bucket == to);
+        put(&table->buckets[bucket], entry);
+    }
 }
