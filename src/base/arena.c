@@ -23,11 +23,27 @@ void arena_init(struct arena *arena)
     *arena = (struct arena){ 0 };
 }
 
+static struct arena_block *take_block(size_t size)
+{
+    int64_t *total = memory_count_in(NULL);
+    struct arena_block *block = memory_take_raw(sizeof(*block) + size);
+    memory_count_in(total);
+    block->size = size;
+    return block;
+}
+
+static void give_block(struct arena_block *block)
+{
+    int64_t *total = memory_count_in(NULL);
+    memory_give(block);
+    memory_count_in(total);
+}
+
 static void free_older(struct arena_block *block)
 {
     while (block != NULL) {
         struct arena_block *older = block->older;
-        memory_give(block);
+        give_block(block);
         block = older;
     }
 }
@@ -44,12 +60,12 @@ void arena_reset(struct arena *arena)
     if (first != NULL) {
         while (first->older != NULL) {
             struct arena_block *older = first->older;
-            memory_give(first);
+            give_block(first);
             first = older;
         }
     }
     if (first != NULL && first->size > ARENA_FIRST) { /* it was made for something large */
-        memory_give(first);
+        give_block(first);
         first = NULL;
     }
     *arena = (struct arena){ .blocks = first, .held = first == NULL ? 0 : first->size, .most = arena->most };
@@ -65,9 +81,8 @@ void *arena_take(struct arena *arena, size_t size)
             block_size = ARENA_LARGEST;
         if (block_size < size)
             block_size = size;
-        struct arena_block *block = memory_take_raw(sizeof(*block) + block_size);
+        struct arena_block *block = take_block(block_size);
         block->older = arena->blocks;
-        block->size = block_size;
         arena->blocks = block;
         arena->used = 0;
         arena->held += block_size;
