@@ -14,8 +14,8 @@ static void put_record(
     struct group_decider *decider, struct str group_id, const struct group_metadata_record *value)
 {
     struct group_metadata_record_key key = { .group = group_id };
-    decide_group_record(
-        decider, record_schema_named("group_metadata"), &key, GROUP_METADATA_VERSION, value);
+    decide_group_record(decider, coordinator_schema(GROUP_METADATA_RECORD_TYPE), &key,
+        GROUP_METADATA_VERSION, value);
 }
 
 void classic_group_record(struct group_decider *decider, const struct classic_group *group,
@@ -66,7 +66,7 @@ void classic_group_dump(const struct group *group, struct rsm_decision *out_reco
         return;
     struct group_metadata_record_key key = { .group = group_id(group) };
     struct rsm_record record = coordinator_record_encode(
-        out_records->arena, record_schema_named("group_metadata"), &key, 0, NULL);
+        out_records->arena, coordinator_schema(GROUP_METADATA_RECORD_TYPE), &key, 0, NULL);
     record.value = (struct bytes){
         arena_copy(out_records->arena, classic->written, classic->written_size),
         classic->written_size,

@@ -9,11 +9,10 @@
 #include "wire/gen/consumer_group_target_assignment_metadata_record.h"
 
 /* value NULL: a tombstone. All are written in version 0, the only one. */
-static void add(
-    struct rsm_decision *out_records, const char *schema, const void *key, const void *value)
+static void add(struct rsm_decision *out_records, int16_t type, const void *key, const void *value)
 {
     rsm_decision_add(out_records,
-        coordinator_record_encode(out_records->arena, record_schema_named(schema), key, 0, value));
+        coordinator_record_encode(out_records->arena, coordinator_schema(type), key, 0, value));
 }
 
 void add_member_metadata(struct rsm_decision *out_records, struct consumer_names names,
@@ -21,14 +20,14 @@ void add_member_metadata(struct rsm_decision *out_records, struct consumer_names
 {
     struct consumer_group_member_metadata_record_key key = { .group_id = names.group,
         .member_id = names.member };
-    add(out_records, "consumer_group_member_metadata", &key, metadata);
+    add(out_records, CONSUMER_GROUP_MEMBER_METADATA_RECORD_TYPE, &key, metadata);
 }
 
 static void add_epoch(struct rsm_decision *out_records, struct str group,
     const struct consumer_group_metadata_record *value)
 {
     struct consumer_group_metadata_record_key key = { .group_id = group };
-    add(out_records, "consumer_group_metadata", &key, value);
+    add(out_records, CONSUMER_GROUP_METADATA_RECORD_TYPE, &key, value);
 }
 
 void add_group_epoch(
@@ -44,7 +43,7 @@ static void add_target_value(struct rsm_decision *out_records, struct consumer_n
 {
     struct consumer_group_target_assignment_member_record_key key = { .group_id = names.group,
         .member_id = names.member };
-    add(out_records, "consumer_group_target_assignment_member", &key, value);
+    add(out_records, CONSUMER_GROUP_TARGET_ASSIGNMENT_MEMBER_RECORD_TYPE, &key, value);
 }
 
 void add_target(struct rsm_decision *out_records, struct consumer_names names,
@@ -68,7 +67,7 @@ static void add_assignment_metadata(struct rsm_decision *out_records, struct str
     const struct consumer_group_target_assignment_metadata_record *value)
 {
     struct consumer_group_target_assignment_metadata_record_key key = { .group_id = group };
-    add(out_records, "consumer_group_target_assignment_metadata", &key, value);
+    add(out_records, CONSUMER_GROUP_TARGET_ASSIGNMENT_METADATA_RECORD_TYPE, &key, value);
 }
 
 void add_assignment_epoch(
@@ -98,7 +97,7 @@ static void add_current_value(struct rsm_decision *out_records, struct consumer_
 {
     struct consumer_group_current_member_assignment_record_key key = { .group_id = names.group,
         .member_id = names.member };
-    add(out_records, "consumer_group_current_member_assignment", &key, value);
+    add(out_records, CONSUMER_GROUP_CURRENT_MEMBER_ASSIGNMENT_RECORD_TYPE, &key, value);
 }
 
 void add_current(struct rsm_decision *out_records, struct consumer_names names,
@@ -119,7 +118,7 @@ void add_regex(struct rsm_decision *out_records, struct str group, struct str re
 {
     struct consumer_group_regular_expression_record_key key = { .group_id = group,
         .regular_expression = regex };
-    add(out_records, "consumer_group_regular_expression", &key, resolved);
+    add(out_records, CONSUMER_GROUP_REGULAR_EXPRESSION_RECORD_TYPE, &key, resolved);
 }
 
 void add_regex_gone(struct rsm_decision *out_records, struct str group, struct str regex)
@@ -130,7 +129,7 @@ void add_regex_gone(struct rsm_decision *out_records, struct str group, struct s
 void add_partition_metadata_gone(struct rsm_decision *out_records, struct str group)
 {
     struct consumer_group_partition_metadata_record_key key = { .group_id = group };
-    add(out_records, "consumer_group_partition_metadata", &key, NULL);
+    add(out_records, CONSUMER_GROUP_PARTITION_METADATA_RECORD_TYPE, &key, NULL);
 }
 
 void add_member_gone(struct rsm_decision *out_records, struct consumer_names names)
@@ -193,7 +192,7 @@ static void dump_metadata(
     struct consumer_group_member_metadata_record_key key = { .group_id = group_id(group),
         .member_id = member_id(member) };
     struct rsm_record record = coordinator_record_encode(
-        out->arena, record_schema_named("consumer_group_member_metadata"), &key, 0, NULL);
+        out->arena, coordinator_schema(CONSUMER_GROUP_MEMBER_METADATA_RECORD_TYPE), &key, 0, NULL);
     record.value = member->written;
     rsm_decision_add(out, record);
 }
@@ -215,7 +214,7 @@ void consumer_group_dump(const struct group *group, struct rsm_decision *out)
     if (kept->has_partition_metadata) {
         struct consumer_group_partition_metadata_record_key key = { .group_id = id };
         struct consumer_group_partition_metadata_record value = { 0 };
-        add(out, "consumer_group_partition_metadata", &key, &value);
+        add(out, CONSUMER_GROUP_PARTITION_METADATA_RECORD_TYPE, &key, &value);
     }
     if (kept->has_epoch)
         add_group_epoch(out, id, kept->epoch, kept->metadata_hash);

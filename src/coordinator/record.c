@@ -43,8 +43,7 @@ enum coordinator_record_kind coordinator_record_parse(
     *out_record = (struct coordinator_record){ .bytes = record };
     if (record.key.size < PREFIX || (record.value.data != NULL && record.value.size < PREFIX))
         return COORDINATOR_RECORD_DAMAGED;
-    const struct record_schema *schema =
-        record_schema_find(RECORDS_CONSUMER_OFFSETS, load_i16(record.key.data));
+    const struct record_schema *schema = coordinator_schema(load_i16(record.key.data));
     if (schema == NULL)
         return COORDINATOR_RECORD_UNKNOWN;
     out_record->schema = schema;

@@ -10,6 +10,11 @@
 
 struct arena;
 
+static inline const struct record_schema *coordinator_schema(int16_t type)
+{
+    return record_schema_find(RECORDS_CONSUMER_OFFSETS, type);
+}
+
 /* The bytes live in the arena. value NULL: a tombstone, which deletes what the key names. */
 struct rsm_record coordinator_record_encode(struct arena *arena, const struct record_schema *schema,
     const void *key, int16_t version, const void *value);

@@ -22,10 +22,10 @@ const struct api_schema *api_schema_find(int16_t key)
 
 const struct record_schema *record_schema_find(enum record_topic topic, int16_t type)
 {
-    for (int32_t i = 0; i < record_schema_count; i++)
-        if (record_schemas[i].topic == topic && record_schemas[i].type == type && type >= 0)
-            return &record_schemas[i];
-    return NULL;
+    int16_t place = -1;
+    if (type >= 0 && type < record_type_count)
+        place = record_places[(int32_t)topic * record_type_count + type];
+    return place < 0 ? NULL : &record_schemas[place];
 }
 
 const struct record_schema *record_schema_named(const char *name)

@@ -86,6 +86,8 @@ extern const struct api_schema api_schemas[]; /* ascending by key */
 extern const int32_t api_schema_count;
 extern const struct record_schema record_schemas[];
 extern const int32_t record_schema_count;
+extern const int16_t record_places[]; /* by topic and type; -1: none */
+extern const int32_t record_type_count;
 
 /* NULL: there is no such. */
 const struct api_schema *api_schema_find(int16_t key);
