@@ -2,10 +2,10 @@
 #include "broker/group_ask.h"
 
 #include "base/container.h"
+#include "base/report.h"
 #include "base/uuid.h"
 #include "broker/apis.h"
 #include "broker/group_home.h"
-#include "broker/request.h"
 #include "broker/shard.h"
 #include "io/io.h"
 #include "net/conn.h"
@@ -13,10 +13,33 @@
 #include "wire/gen/join_group.h"
 #include "wire/schema.h"
 
+enum {
+    FIRST_ROUND = 64,            /* asks; as many as a node has homes by default */
+    ROUND_FEW_BYTES = 256 << 10, /* what coordinators answered in a round: the next is larger... */
+    ROUND_MANY_BYTES = 1 << 20,  /* ...or smaller */
+    MEMORY_SHARE = 2, /* one request's answers take at most this part of the budget, in memory */
+    MEMORY_MIN = 4 << 20, /* or so much */
+};
+
+struct group_asks {
+    struct request *request;
+    struct group_ask *list;     /* of the round */
+    int32_t round, round_count; /* how many it may have and has */
+    int32_t next, count;        /* of all: those before were told */
+    struct arena *arenas;       /* by shard, of what is decided there: what the answer points to */
+    size_t most;                /* bytes of an arena that takes no more asks */
+    struct timer timer;         /* the next round is for the next pass */
+    struct visits visits;
+    struct str client_host;
+};
+
 static void cleanup(struct request *request)
 {
+    struct group_asks *asks = request->work.group_asks;
     for (int32_t i = 0; i < request->shard->shards->count; i++)
-        arena_deinit(&request->work.group_asks->arenas[i]);
+        arena_deinit(&asks->arenas[i]);
+    timer_cancel(request->shard->loop, &asks->timer);
+    request->lent = 0;
 }
 
 /* As Java prints an address. */
@@ -30,21 +53,37 @@ static struct str client_host(struct request *request)
     return (struct str){ text, peer.size + 1 };
 }
 
-struct group_asks *group_asks_make(struct request *request)
+static void go_on(struct timer *timer)
+{
+    request_resume(container_of(timer, struct group_asks, timer)->request);
+}
+
+static size_t memory_most(const struct request *request)
+{
+    size_t share = (size_t)request->shard->net.budget->limit / MEMORY_SHARE;
+    return share > MEMORY_MIN ? share : MEMORY_MIN;
+}
+
+static void make(struct request *request, int32_t count)
 {
     struct group_asks *asks = arena_take(&request->arena, sizeof(*asks));
     int32_t shard_count = request->shard->shards->count;
+    int32_t most = count < GROUP_ASKS_AT_ONCE ? count : GROUP_ASKS_AT_ONCE;
     asks->request = request;
-    asks->last = &asks->list;
+    asks->count = count;
+    asks->round = FIRST_ROUND;
+    asks->most = memory_most(request);
+    asks->timer.run = go_on;
+    asks->list = arena_take_array(&request->arena, (size_t)most, sizeof(*asks->list));
     asks->client_host = client_host(request);
     asks->arenas = arena_take_array(&request->arena, (size_t)shard_count, sizeof(*asks->arenas));
     for (int32_t i = 0; i < shard_count; i++)
         arena_init(&asks->arenas[i]);
-    visits_init(&asks->visits, request);
     request->work.group_asks = asks;
     request->cleanup = cleanup;
-    return asks;
 }
+
+/* ---- One ask. ---- */
 
 static void done(struct rsm_request *rsm, enum error error)
 {
@@ -54,11 +93,13 @@ static void done(struct rsm_request *rsm, enum error error)
     visit_done(&ask->visit);
 }
 
+/* One that the memory does not suffice for is not asked; the request ends when the round is home.
+ */
 static bool ask_there(struct visit *visit, struct shard *shard, struct partition *partition)
 {
     struct group_ask *ask = container_of(visit, struct group_ask, visit);
     struct group_home *home = partition == NULL ? NULL : group_home_of(partition);
-    if (home == NULL || shard->stopping) {
+    if (home == NULL || shard->stopping || ask->ask.rsm.arena->held > ask->asks->most) {
         ask->error = ERROR_NOT_COORDINATOR;
         return true;
     }
@@ -83,84 +124,160 @@ static struct uuid draw_id(const struct request *request)
     return uuid_from_random(random);
 }
 
-static struct group_ask *add(
-    struct group_asks *asks, enum coordinator_request_type type, const void *in, void *out)
+static const struct image_topic *group_topic(const struct request *request)
 {
-    struct request *request = asks->request;
-    struct group_ask *ask = arena_take(&request->arena, sizeof(*ask));
-    ask->ask = (struct coordinator_request){ .type = type,
-        .version = request->version,
-        .request = in,
-        .response = out,
-        .client_id = str_is_null(request->client_id) ? STR("") : request->client_id,
-        .client_host = asks->client_host,
-        .rsm.done = done };
-    if (needs_id(type, in))
-        ask->ask.fresh_id = draw_id(request);
-    *asks->last = ask;
-    asks->last = &ask->next;
-    return ask;
-}
-
-static const struct image_topic *group_topic(const struct group_asks *asks)
-{
-    const struct image *image = asks->request->shard->image;
+    const struct image *image = request->shard->image;
     return image == NULL ? NULL : image_topic_by_name(image, STR(GROUP_TOPIC));
 }
 
-static void send_to(
-    struct group_asks *asks, struct group_ask *ask, struct uuid topic_id, int32_t index)
+int32_t group_ask_home_count(const struct request *request)
 {
-    ask->visit.topic_id = topic_id;
+    const struct image_topic *topic = group_topic(request);
+    return topic == NULL ? 0 : topic->partition_count;
+}
+
+static void say(
+    struct group_ask *ask, enum coordinator_request_type type, const void *in, void *out)
+{
+    struct request *request = ask->asks->request;
+    ask->ask.type = type;
+    ask->ask.request = in;
+    ask->ask.response = out;
+    if (needs_id(type, in))
+        ask->ask.fresh_id = draw_id(request);
+}
+
+static void send_to(struct group_ask *ask, const struct image_topic *topic, int32_t index)
+{
+    struct group_asks *asks = ask->asks;
+    ask->visit.topic_id = topic->id;
     ask->visit.partition_index = index;
-    ask->ask.rsm.arena = &asks->arenas[shard_of(asks->request->shard, topic_id, index)->index];
+    ask->ask.rsm.arena = &asks->arenas[shard_of(asks->request->shard, topic->id, index)->index];
     visits_add(&asks->visits, &ask->visit);
 }
 
-struct group_ask *group_ask_add(struct group_asks *asks, struct str group_id,
-    enum coordinator_request_type type, const void *in, void *out)
+void group_ask_group(struct group_ask *ask, struct str group_id, enum coordinator_request_type type,
+    const void *in, void *out)
 {
-    const struct image_topic *topic = group_topic(asks);
-    struct group_ask *ask = add(asks, type, in, out);
+    const struct image_topic *topic = group_topic(ask->asks->request);
+    say(ask, type, in, out);
     if (topic == NULL)
         ask->error = ERROR_NOT_COORDINATOR;
     else
-        send_to(asks, ask, topic->id, group_home_index(group_id, topic->partition_count));
+        send_to(ask, topic, group_home_index(group_id, topic->partition_count));
+}
+
+/* The topic may have been made anew with fewer meanwhile. */
+void group_ask_home(struct group_ask *ask, int32_t index, enum coordinator_request_type type,
+    const void *in, void *out)
+{
+    const struct image_topic *topic = group_topic(ask->asks->request);
+    say(ask, type, in, out);
+    if (topic == NULL || index >= topic->partition_count)
+        ask->error = ERROR_NOT_COORDINATOR;
+    else
+        send_to(ask, topic, index);
+}
+
+/* ---- Rounds. ---- */
+
+static struct group_ask *take_ask(struct group_asks *asks, int32_t place)
+{
+    const struct request *request = asks->request;
+    struct group_ask *ask = &asks->list[place];
+    *ask = (struct group_ask){ .asks = asks,
+        .ask = { .version = request->version,
+            .client_id = str_is_null(request->client_id) ? STR("") : request->client_id,
+            .client_host = asks->client_host,
+            .rsm.done = done } };
     return ask;
 }
 
-void group_ask_add_all(struct group_asks *asks, enum coordinator_request_type type, const void *in,
-    void *(*make_out)(struct request *request))
+static void send_round(struct group_asks *asks, const struct group_asker *asker)
 {
-    const struct image_topic *topic = group_topic(asks);
-    for (int32_t i = 0; topic != NULL && i < topic->partition_count; i++)
-        send_to(asks, add(asks, type, in, make_out(asks->request)), topic->id, i);
-}
-
-void group_asks_send(struct group_asks *asks)
-{
-    request_note_memory(asks->request); /* it may be away for minutes */
+    struct request *request = asks->request;
+    int32_t left = asks->count - asks->next;
+    asks->round_count = asks->round < left ? asks->round : left;
+    visits_init(&asks->visits, request);
+    for (int32_t i = 0; i < asks->round_count; i++)
+        asker->ask(request, asks->next + i, take_ask(asks, i));
+    request_note_memory(request); /* it may be away for minutes */
     visits_send(&asks->visits, ask_there);
 }
 
-bool group_ask_is_enabled(const struct request *request)
+/* What was decided is charged now that nobody else touches its arenas. */
+static void note_memory(struct group_asks *asks)
 {
-    const struct image *image = request->shard->image;
-    return image != NULL && image_feature(image, STR("group.version")) > 0;
+    int64_t before = asks->request->lent;
+    asks->request->lent = 0;
+    for (int32_t i = 0; i < asks->request->shard->shards->count; i++)
+        asks->request->lent += (int64_t)asks->arenas[i].held;
+    request_note_memory(asks->request);
+    int64_t grown = asks->request->lent - before;
+    if (grown > ROUND_MANY_BYTES)
+        asks->round = asks->round > 2 ? asks->round / 2 : 1;
+    else if (grown < ROUND_FEW_BYTES && asks->round < GROUP_ASKS_AT_ONCE)
+        asks->round *= 2;
+}
+
+static bool is_too_large(const struct group_asks *asks)
+{
+    int64_t left_out;
+    if (asks->request->lent <= (int64_t)asks->most)
+        return false;
+    if (shard_may_report(asks->request->shard, &left_out))
+        report_warn("answer_too_large",
+            "request=\"%s\" bytes=%lld left_out=%lld consequence=\"connection closed\"",
+            request_describe(asks->request), (long long)asks->request->lent, (long long)left_out);
+    return true;
+}
+
+enum step group_ask_many(struct request *request, const struct group_asker *asker, int32_t count)
+{
+    struct group_asks *asks = request->work.group_asks;
+    if (asks == NULL) {
+        make(request, count < 0 ? 0 : count);
+        asks = request->work.group_asks;
+    }
+    if (asks->round_count == 0)
+        send_round(asks, asker);
+    if (request->errands_out > 0)
+        return STEP_PARK;
+    note_memory(asks);
+    if (is_too_large(asks))
+        return STEP_CLOSE;
+    for (int32_t i = 0; i < asks->round_count; i++)
+        asker->tell(request, asks->next + i, &asks->list[i]);
+    asks->next += asks->round_count;
+    asks->round_count = 0;
+    if (asks->next == asks->count)
+        return STEP_ANSWER;
+    timer_set(request->shard->loop, &asks->timer, loop_now_us(request->shard->loop));
+    return STEP_PARK;
 }
 
 bool group_ask_one(struct request *request, struct str group_id, enum coordinator_request_type type,
     const void *in, enum error *out_error)
 {
     if (request->work.group_asks == NULL) {
-        struct group_asks *asks = group_asks_make(request);
-        group_ask_add(asks, group_id, type, in, request->out.message);
-        group_asks_send(asks);
+        make(request, 1);
+        struct group_asks *asks = request->work.group_asks;
+        visits_init(&asks->visits, request);
+        group_ask_group(take_ask(asks, 0), group_id, type, in, request->out.message);
+        request_note_memory(request);
+        visits_send(&asks->visits, ask_there);
     }
     if (request->errands_out > 0)
         return false;
+    note_memory(request->work.group_asks);
     *out_error = request->work.group_asks->list->error;
     if (*out_error != ERROR_NONE) /* what was decided did not come to pass */
         message_defaults(request->api->response, request->out.message);
     return true;
+}
+
+bool group_ask_is_enabled(const struct request *request)
+{
+    const struct image *image = request->shard->image;
+    return image != NULL && image_feature(image, STR("group.version")) > 0;
 }

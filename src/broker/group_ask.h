@@ -2,37 +2,46 @@
 /* What a request wants of coordinators of groups: each ask travels to the partition of
  * __consumer_offsets that is the group's home, is decided there, and comes back when what was
  * decided is durable; or at once with an error, NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS ... A
- * handler adds its asks, sends them, and reads them when request->errands_out is 0. */
+ * request of many asks sends them in rounds, the next one when the last is home, so that none holds
+ * a pass and few are in memory; and what coordinators answer to it is charged to the node's budget,
+ * of which it may take half. */
 #pragma once
+#include "broker/request.h"
 #include "broker/visit.h"
 #include "coordinator/coordinator.h"
 
-struct request;
+enum { GROUP_ASKS_AT_ONCE = 256 };
 
 struct group_ask {
     struct visit visit; /* first */
     struct coordinator_request ask;
-    struct group_ask *next;
+    struct group_asks *asks;
     enum error error; /* NONE: the response is filled */
 };
 
-struct group_asks {
-    struct request *request;
-    struct visits visits;
-    struct group_ask *list, **last; /* in the order in which they were added */
-    struct arena *arenas; /* by shard, of what is decided there: what the answer points to */
-    struct str client_host;
+/* What a handler of many asks says of each, by its number. */
+struct group_asker {
+    /* Says what is asked, with group_ask_group() or group_ask_home(). */
+    void (*ask)(struct request *request, int32_t number, struct group_ask *ask);
+    /* The ask is home; what the response points to stays. */
+    void (*tell)(struct request *request, int32_t number, const struct group_ask *ask);
 };
 
-/* Once for a request, which frees it when it ends. */
-struct group_asks *group_asks_make(struct request *request);
-/* response: with the schema's defaults. An ask that cannot travel, since there is no such topic
- * yet, has its error already. */
-struct group_ask *group_ask_add(struct group_asks *asks, struct str group_id,
-    enum coordinator_request_type type, const void *in, void *out);
-void group_ask_add_all(struct group_asks *asks, enum coordinator_request_type type, const void *in,
-    void *(*make_out)(struct request *request)); /* one for each partition of the topic */
-void group_asks_send(struct group_asks *asks);
+/* response: with the schema's defaults. */
+void group_ask_group(struct group_ask *ask, struct str group_id, enum coordinator_request_type type,
+    const void *in, void *out);
+void group_ask_home(struct group_ask *ask, int32_t index, enum coordinator_request_type type,
+    const void *in, void *out); /* that partition of the topic */
+int32_t group_ask_home_count(const struct request *request);
+
+/* The whole of a request that asks so many times; to be called at each step. STEP_ANSWER: all was
+ * told; else what the step is to return. */
+enum step group_ask_many(struct request *request, const struct group_asker *asker, int32_t count);
+
+/* The whole of a request that is one ask, answered in its own response; to be called at each step.
+ * False: park. True: *out_error says how; other than ERROR_NONE, the response is as at first. */
+bool group_ask_one(struct request *request, struct str group_id, enum coordinator_request_type type,
+    const void *in, enum error *out_error);
 
 /* group.version is 0 where nobody wants the consumer protocol (KIP-848): then nobody gets it. */
 bool group_ask_is_enabled(const struct request *request);
@@ -40,8 +49,3 @@ bool group_ask_is_enabled(const struct request *request);
 /* What authorized_operations says where nobody is asked for permission (read, delete, describe,
  * describe and alter settings; KIP-430). */
 enum { ALL_GROUP_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11 };
-
-/* The whole of a request that is one ask, answered in its own response; to be called at each step.
- * False: park. True: *out_error says how; other than ERROR_NONE, the response is as at first. */
-bool group_ask_one(struct request *request, struct str group_id, enum coordinator_request_type type,
-    const void *in, enum error *out_error);

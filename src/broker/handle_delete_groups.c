@@ -5,35 +5,32 @@
 #include "wire/gen/delete_groups.h"
 #include "wire/schema.h"
 
-static void start(struct request *request)
+static void ask(struct request *request, int32_t number, struct group_ask *ask)
 {
-    const struct delete_groups_request *in = request->in.delete_groups;
-    struct delete_groups_response *out = request->out.delete_groups;
-    struct group_asks *asks = group_asks_make(request);
-    enum error *errors =
-        arena_take_array(&request->arena, (size_t)in->groups_names_count, sizeof(*errors));
-    out->results_count = in->groups_names_count;
-    out->results =
-        MESSAGE_TAKE(delete_groups_deletable_group_result, &request->arena, in->groups_names_count);
-    for (int32_t i = 0; i < in->groups_names_count; i++) {
-        out->results[i].group_id = in->groups_names[i];
-        group_ask_add(
-            asks, in->groups_names[i], COORDINATOR_DELETE_GROUP, &in->groups_names[i], &errors[i]);
-    }
-    group_asks_send(asks);
+    const struct str *id = &request->in.delete_groups->groups_names[number];
+    struct delete_groups_deletable_group_result *told =
+        &request->out.delete_groups->results[number];
+    told->group_id = *id;
+    group_ask_group(
+        ask, *id, COORDINATOR_DELETE_GROUP, id, arena_take(&request->arena, sizeof(enum error)));
+}
+
+static void tell(struct request *request, int32_t number, const struct group_ask *ask)
+{
+    const enum error *decided = ask->ask.response;
+    request->out.delete_groups->results[number].error_code =
+        (int16_t)(ask->error != ERROR_NONE ? ask->error : *decided);
 }
 
 enum step handle_delete_groups(struct request *request)
 {
+    static const struct group_asker asker = { ask, tell };
+    const struct delete_groups_request *in = request->in.delete_groups;
     struct delete_groups_response *out = request->out.delete_groups;
-    if (request->work.group_asks == NULL)
-        start(request);
-    if (request->errands_out > 0)
-        return STEP_PARK;
-    const struct group_ask *ask = request->work.group_asks->list;
-    for (int32_t i = 0; i < out->results_count; i++, ask = ask->next) {
-        const enum error *decided = ask->ask.response;
-        out->results[i].error_code = (int16_t)(ask->error != ERROR_NONE ? ask->error : *decided);
+    if (request->work.group_asks == NULL) {
+        out->results_count = in->groups_names_count;
+        out->results = MESSAGE_TAKE(
+            delete_groups_deletable_group_result, &request->arena, in->groups_names_count);
     }
-    return STEP_ANSWER;
+    return group_ask_many(request, &asker, in->groups_names_count);
 }

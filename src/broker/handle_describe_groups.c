@@ -5,38 +5,36 @@
 #include "wire/gen/describe_groups.h"
 #include "wire/schema.h"
 
-static void start(struct request *request)
+static void ask(struct request *request, int32_t number, struct group_ask *ask)
 {
-    const struct describe_groups_request *in = request->in.describe_groups;
-    struct describe_groups_response *out = request->out.describe_groups;
-    struct group_asks *asks = group_asks_make(request);
-    out->groups_count = in->groups_count;
-    out->groups = MESSAGE_TAKE(describe_groups_described_group, &request->arena, in->groups_count);
-    for (int32_t i = 0; i < in->groups_count; i++) {
-        out->groups[i].group_id = in->groups[i];
-        group_ask_add(
-            asks, in->groups[i], COORDINATOR_DESCRIBE_GROUP, &in->groups[i], &out->groups[i]);
+    const struct str *id = &request->in.describe_groups->groups[number];
+    struct describe_groups_described_group *told = &request->out.describe_groups->groups[number];
+    told->group_id = *id;
+    group_ask_group(ask, *id, COORDINATOR_DESCRIBE_GROUP, id, told);
+}
+
+static void tell(struct request *request, int32_t number, const struct group_ask *ask)
+{
+    struct describe_groups_described_group *told = &request->out.describe_groups->groups[number];
+    if (ask->error != ERROR_NONE) {
+        shape_set_defaults(&describe_groups_described_group_shape, told);
+        told->group_id = request->in.describe_groups->groups[number];
+        told->error_code = (int16_t)ask->error;
     }
-    group_asks_send(asks);
+    if (request->in.describe_groups->include_authorized_operations &&
+        told->error_code == ERROR_NONE)
+        told->authorized_operations = ALL_GROUP_OPERATIONS;
 }
 
 enum step handle_describe_groups(struct request *request)
 {
+    static const struct group_asker asker = { ask, tell };
+    const struct describe_groups_request *in = request->in.describe_groups;
     struct describe_groups_response *out = request->out.describe_groups;
-    if (request->work.group_asks == NULL)
-        start(request);
-    if (request->errands_out > 0)
-        return STEP_PARK;
-    const struct group_ask *ask = request->work.group_asks->list;
-    for (int32_t i = 0; i < out->groups_count; i++, ask = ask->next) {
-        if (ask->error != ERROR_NONE) {
-            shape_set_defaults(&describe_groups_described_group_shape, &out->groups[i]);
-            out->groups[i].group_id = request->in.describe_groups->groups[i];
-            out->groups[i].error_code = (int16_t)ask->error;
-        }
-        if (request->in.describe_groups->include_authorized_operations &&
-            out->groups[i].error_code == ERROR_NONE)
-            out->groups[i].authorized_operations = ALL_GROUP_OPERATIONS;
+    if (request->work.group_asks == NULL) {
+        out->groups_count = in->groups_count;
+        out->groups =
+            MESSAGE_TAKE(describe_groups_described_group, &request->arena, in->groups_count);
     }
-    return STEP_ANSWER;
+    return group_ask_many(request, &asker, in->groups_count);
 }

@@ -26,23 +26,24 @@ static struct offset_fetch_request_group *only_group(struct request *request)
     return group;
 }
 
-static void start(struct request *request)
+static void ask(struct request *request, int32_t number, struct group_ask *ask)
 {
     const struct offset_fetch_request *in = request->in.offset_fetch;
-    struct offset_fetch_response *out = request->out.offset_fetch;
-    struct group_asks *asks = group_asks_make(request);
-    bool many = request->version >= GROUPS_SINCE;
-    const struct offset_fetch_request_group *groups = many ? in->groups : only_group(request);
-    int32_t count = many ? in->groups_count : 1;
-    out->groups_count = count;
-    out->groups = MESSAGE_TAKE(offset_fetch_response_group, &request->arena, count);
-    for (int32_t i = 0; i < count; i++) {
-        out->groups[i].group_id = groups[i].group_id;
-        group_ask_add(
-            asks, groups[i].group_id, COORDINATOR_OFFSET_FETCH, &groups[i], &out->groups[i])
-            ->ask.require_stable = in->require_stable;
-    }
-    group_asks_send(asks);
+    const struct offset_fetch_request_group *group =
+        request->version >= GROUPS_SINCE ? &in->groups[number] : only_group(request);
+    struct offset_fetch_response_group *told = &request->out.offset_fetch->groups[number];
+    told->group_id = group->group_id;
+    group_ask_group(ask, group->group_id, COORDINATOR_OFFSET_FETCH, group, told);
+    ask->ask.require_stable = in->require_stable;
+}
+
+static void tell(struct request *request, int32_t number, const struct group_ask *ask)
+{
+    struct offset_fetch_response_group *told = &request->out.offset_fetch->groups[number];
+    if (ask->error == ERROR_NONE)
+        return;
+    told->error_code = (int16_t)ask->error;
+    told->topics_count = 0;
 }
 
 static void tell_as_one(struct request *request)
@@ -87,19 +88,16 @@ static void tell_as_one(struct request *request)
 
 enum step handle_offset_fetch(struct request *request)
 {
+    static const struct group_asker asker = { ask, tell };
+    const struct offset_fetch_request *in = request->in.offset_fetch;
     struct offset_fetch_response *out = request->out.offset_fetch;
-    if (request->work.group_asks == NULL)
-        start(request);
-    if (request->errands_out > 0)
-        return STEP_PARK;
-    const struct group_ask *ask = request->work.group_asks->list;
-    for (int32_t i = 0; i < out->groups_count; i++, ask = ask->next) {
-        if (ask->error == ERROR_NONE)
-            continue;
-        out->groups[i].error_code = (int16_t)ask->error;
-        out->groups[i].topics_count = 0;
+    bool many = request->version >= GROUPS_SINCE;
+    if (request->work.group_asks == NULL) {
+        out->groups_count = many ? in->groups_count : 1;
+        out->groups = MESSAGE_TAKE(offset_fetch_response_group, &request->arena, out->groups_count);
     }
-    if (request->version < GROUPS_SINCE)
+    enum step step = group_ask_many(request, &asker, out->groups_count);
+    if (step == STEP_ANSWER && !many)
         tell_as_one(request);
-    return STEP_ANSWER;
+    return step;
 }

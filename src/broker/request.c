@@ -55,7 +55,8 @@ static struct request *take_request(struct shard *shard)
 void request_note_memory(struct request *request)
 {
     struct budget *budget = request->shard->net.budget;
-    int64_t size = request->arena.held > ARENA_UNCHARGED ? (int64_t)request->arena.held : 0;
+    int64_t held = (int64_t)request->arena.held + request->lent;
+    int64_t size = held > ARENA_UNCHARGED ? held : 0;
 
     if (size > request->charged)
         budget_charge(budget, size - request->charged);

@@ -168,7 +168,8 @@ struct request {
     struct request_file *files; /* until the answer is encoded; then its spans hold them */
     struct buffer *answer;      /* encoded; nothing above is there any more */
     int32_t span_count;
-    int64_t charged; /* of the arena, to the node's budget */
+    int64_t lent;    /* what others hold for it besides its arena */
+    int64_t charged; /* of the arena and of that, to the node's budget */
     int64_t arrived_us;
     int32_t correlation_id;
     struct str client_id; /* null: none */
