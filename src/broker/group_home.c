@@ -9,6 +9,62 @@
 #include "base/report.h"
 #include "broker/settings.h"
 #include "broker/shard.h"
+#include "io/worker.h"
+
+enum {
+    LOAD_STEP = 64 << 10, /* bytes */
+    LOAD_REPORT_EVERY_US = 60 * 1000 * 1000,
+};
+
+/* ---- What it takes of the node. ---- */
+
+static void move_charge(struct budget *budget, int64_t from, int64_t to)
+{
+    if (to > from)
+        budget_charge(budget, to - from);
+    else if (to < from)
+        budget_release(budget, from - to);
+}
+
+void group_home_charge(struct group_home *home)
+{
+    struct group_load *load = home->shard->group_load;
+    int64_t memory = home->coordinator.memory;
+    int32_t members = home->coordinator.consumer_members + home->coordinator.classic_members;
+    move_charge(&load->memory, home->charged, memory);
+    move_charge(&load->members, home->members, members);
+    home->charged = memory;
+    home->members = members;
+}
+
+enum coordinator_memory group_load_left(const struct group_load *load)
+{
+    int64_t used = budget_used(&load->memory), limit = load->memory.limit;
+    if (used >= limit)
+        return MEMORY_OUT;
+    return used >= limit - limit / 8 ? MEMORY_SHORT : MEMORY_AMPLE;
+}
+
+static enum coordinator_memory look_at_memory(struct shard *shard)
+{
+    const struct budget *memory = &shard->group_load->memory;
+    enum coordinator_memory left = group_load_left(shard->group_load);
+    if (left == MEMORY_AMPLE || loop_now_us(shard->loop) < shard->next_load_report_us)
+        return left;
+    shard->next_load_report_us = loop_now_us(shard->loop) + LOAD_REPORT_EVERY_US;
+    report_warn("group_memory_short",
+        "bytes=%lld limit=%lld consequence=\"%s\": the limit is a quarter of the machine's memory",
+        (long long)budget_used(memory), (long long)memory->limit,
+        left == MEMORY_SHORT ? "new groups, members and offsets are refused"
+                             : "what would take more is refused");
+    return left;
+}
+
+static int32_t member_total(const struct shard *shard)
+{
+    int64_t count = budget_used(&shard->group_load->members);
+    return count < INT32_MAX ? (int32_t)count : INT32_MAX;
+}
 
 /* ---- What is asked. ---- */
 
@@ -33,26 +89,15 @@ static void set_tick(struct group_home *home)
         timer_set(loop, &home->tick.timer, due_ms * 1000);
 }
 
-int32_t group_homes_member_total(const struct shard *shard)
-{
-    const struct group_home *home;
-    int64_t count = 0;
-    DL_FOREACH(shard->group_homes, home)
-    {
-        count += home->coordinator.consumer_members;
-    }
-    count *= shard->shards->count;
-    return count < INT32_MAX ? (int32_t)count : INT32_MAX;
-}
-
 void group_home_submit(struct group_home *home, struct coordinator_request *request)
 {
     request->steady_ms = now_ms(home);
     request->wall_ms = loop_wall_ms(home->shard->loop);
     request->image = home->shard->image;
-    if (request->type == COORDINATOR_CONSUMER_GROUP_HEARTBEAT)
-        request->member_total = group_homes_member_total(home->shard);
+    request->memory = look_at_memory(home->shard);
+    request->member_total = member_total(home->shard);
     rsm_submit(&home->machine.rsm, &request->rsm);
+    group_home_charge(home);
     if (home->coordinator.to_assign != NULL)
         group_assigning_look(home);
     set_tick(home);
@@ -121,14 +166,26 @@ static struct group_home *home_of(struct partition_machine *machine)
 static bool replay(struct partition_machine *machine, int64_t offset, struct rsm_record record,
     int64_t producer_id)
 {
+    struct group_home *home = home_of(machine);
     if (broken(load_skips_tombstones) && record.value.data == NULL)
         return true;
-    return coordinator_replay(&home_of(machine)->coordinator, offset, record, producer_id);
+    bool is_good = coordinator_replay(&home->coordinator, offset, record, producer_id);
+    if (home->coordinator.memory - home->charged >= LOAD_STEP)
+        group_home_charge(home);
+    return is_good;
 }
 
 static void replay_marker(struct partition_machine *machine, int64_t producer_id, bool committed)
 {
     coordinator_replay_marker(&home_of(machine)->coordinator, producer_id, committed);
+}
+
+static bool prepare(struct partition_machine *machine)
+{
+    struct group_home *home = home_of(machine);
+    bool is_ready = coordinator_begin(&home->coordinator, now_ms(home), home->shard->image);
+    group_home_charge(home);
+    return is_ready;
 }
 
 static void loaded(struct partition_machine *machine)
@@ -139,23 +196,66 @@ static void loaded(struct partition_machine *machine)
             "partition=" GROUP_TOPIC "-%d records=%lld: of a later release; they stay in the log, "
             "and what they say is not known here",
             machine->watch.partition->key.index, (long long)home->coordinator.skipped);
-    coordinator_loaded(&home->coordinator, now_ms(home));
     set_tick(home);
     timer_set_in(
         home->shard->loop, &home->expire.timer, home->shard->settings->offsets_check_interval_ms);
     ask(&home->topics); /* some may have gone while nobody looked */
 }
 
+/* What a coordinator had. To free 10^6 offsets is too long for a pass, so a worker does it. */
+struct remains {
+    struct job job;
+    struct coordinator *coordinator;
+    struct budget *memory;
+    int64_t charged; /* until it is freed */
+};
+
+static enum job_progress free_some(struct job *job)
+{
+    return coordinator_free_some(container_of(job, struct remains, job)->coordinator) ? JOB_DONE
+                                                                                      : JOB_AGAIN;
+}
+
+static void remains_are_gone(struct job *job)
+{
+    struct remains *remains = container_of(job, struct remains, job);
+    budget_release(remains->memory, remains->charged);
+    memory_give(remains);
+}
+
+static void free_elsewhere(struct group_home *home, struct coordinator *all)
+{
+    struct remains *remains = memory_take(sizeof(*remains));
+    *remains = (struct remains){ .job = { .step = free_some, .done = remains_are_gone },
+        .coordinator = all,
+        .memory = &home->shard->group_load->memory,
+        .charged = home->charged };
+    home->charged = 0;
+    worker_submit(loop_io(home->shard->loop), home->shard->loop, &remains->job);
+}
+
+static void forget(struct group_home *home)
+{
+    struct coordinator *all = coordinator_detach(&home->coordinator);
+    if (all->groups == NULL)
+        coordinator_free_some(all); /* at once */
+    else
+        free_elsewhere(home, all);
+    group_home_charge(home);
+}
+
 static void lost(struct partition_machine *machine)
 {
     struct group_home *home = home_of(machine);
-    coordinator_reset(&home->coordinator);
+    if (!home->shard->stopping) /* else it ends with the home, and with the loop */
+        forget(home);
     set_tick(home);
     if (machine->watch.partition != NULL)
         shard_tell_damage(home->shard, machine->watch.partition);
 }
 
-static const struct partition_machine_type machine_type = { replay, replay_marker, loaded, lost };
+static const struct partition_machine_type machine_type = { replay, replay_marker, prepare, loaded,
+    lost };
 
 /* ---- Life. ---- */
 
@@ -183,6 +283,7 @@ static void close_home(struct group_home *home)
     wish_deinit(&home->expire);
     wish_deinit(&home->topics);
     coordinator_deinit(&home->coordinator);
+    group_home_charge(home);
     DL_DELETE(home->shard->group_homes, home);
     memory_give(home);
 }
@@ -211,7 +312,10 @@ void group_homes_topics_deleted(struct shard *shard)
 {
     struct group_home *home;
     DL_FOREACH(shard->group_homes, home)
-    timer_set(shard->loop, &home->topics.timer, loop_now_us(shard->loop));
+    {
+        home->coordinator.has_lost_more = true;
+        timer_set(shard->loop, &home->topics.timer, loop_now_us(shard->loop));
+    }
 }
 
 void group_homes_set_settings(struct shard *shard)

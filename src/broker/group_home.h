@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/budget.h"
 #include "coordinator/coordinator.h"
 #include "io/loop.h"
 #include "replica/partition_machine.h"
@@ -26,12 +27,23 @@ struct home_wish {
     bool has_more;          /* the answer: ask again at once */
 };
 
+/* What the coordinators of a node have together. */
+struct group_load {
+    struct budget memory;  /* of their states; the limit is a quarter of the machine's */
+    struct budget members; /* of all groups; no limit */
+};
+
+/* The last eighth of the memory is for those who are known already. */
+enum coordinator_memory group_load_left(const struct group_load *load);
+
 struct group_home {
     struct partition_machine machine; /* first */
     struct coordinator coordinator;
     struct shard *shard;
     struct group_home *prev, *next; /* of the shard */
     struct home_wish tick, expire, topics;
+    int64_t charged; /* to the node's load: memory... */
+    int32_t members; /* ...and members */
 };
 
 /* For each partition of GROUP_TOPIC that the shard has. */
@@ -42,15 +54,15 @@ void group_homes_close(struct shard *shard);          /* all, before flushers ar
 void group_homes_topics_deleted(struct shard *shard); /* the shard has the newer image */
 void group_homes_set_settings(struct shard *shard);   /* as the shard's image has them */
 
-/* What the shard's homes have by the node's number of shards: near enough, and no mail is needed. */
-int32_t group_homes_member_total(const struct shard *shard);
-
-/* Sets the times, the image and the number of members. done() follows, at once or later. */
+/* Sets the times, the image, the number of members and what memory there is. done() follows, at
+ * once or later. */
 void group_home_submit(struct group_home *home, struct coordinator_request *request);
+/* Its coordinator's state has changed: the node's load is as it is now. */
+void group_home_charge(struct group_home *home);
 /* group_assigning.c: when the last request left a target to a job, a worker computes it, one at a
  * time for the shard, and the coordinator is told. Else a later heartbeat asks for it again. */
 void group_assigning_look(struct group_home *home);
-void group_assigning_abandon(struct group_home *home); /* it closes: what comes is for nobody */
+void group_assigning_abandon(struct group_home *home);    /* it closes: what comes is for nobody */
 int64_t group_assigning_bytes(const struct shard *shard); /* of the node's budget */
 
 struct group_home *group_home_of(const struct partition *partition); /* NULL: it has none */

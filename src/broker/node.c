@@ -112,6 +112,7 @@ static void create_shard(struct node *node, int32_t index, const char *name, str
         .cluster_id = node_cluster_id(node),
         .budget = &node->budget,
         .cleaning_memory = &node->cleaning_memory,
+        .group_load = &node->group_load,
         .log_dirs = node->log_dirs,
         .log_dir_count = node->data_directory_count,
         .move_pace = &node->move_pace,
@@ -326,6 +327,8 @@ int node_create(struct io *io, const struct node_settings *settings, struct node
     arena_init(&node->arena);
     budget_init(&node->budget, settings->queued_max_request_bytes);
     budget_init(&node->cleaning_memory, INT64_MAX); /* each cleaning looks at the setting */
+    budget_init(&node->group_load.memory, settings->group_memory_bytes);
+    budget_init(&node->group_load.members, INT64_MAX);
     node->shards.count = settings->shards;
     node->shards.list = memory_take((size_t)settings->shards * sizeof(struct shard *));
     node->parts = memory_take((size_t)settings->shards * sizeof(*node->parts));

@@ -9,6 +9,7 @@
 #include "base/budget.h"
 #include "base/pace.h"
 #include "broker/control.h"
+#include "broker/group_home.h"
 #include "broker/shard.h"
 #include "net/limits.h"
 #include "storage/log_dir.h"
@@ -69,6 +70,7 @@ struct node {
     struct arena arena;
     struct budget budget;
     struct budget cleaning_memory;
+    struct group_load group_load;
     struct pace move_pace; /* of all moves between directories */
     struct shard_list shards;
     struct node_shard *parts; /* by shard */

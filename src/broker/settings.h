@@ -112,6 +112,7 @@ struct node_settings {
     int32_t max_request_partition_size_limit;
 
     struct coordinator_settings coordinator;
+    int64_t group_memory_bytes; /* of all coordinators; resolved */
     int64_t offsets_check_interval_ms;
     int32_t offsets_topic_codec, offsets_topic_partitions, offsets_topic_replication_factor;
     int32_t offsets_topic_segment_bytes;

@@ -55,6 +55,7 @@ struct shard *shard_create(const struct shard_start *start)
     net_init(&shard->net, shard->loop, start->budget, &net);
     make_desks(shard);
     shard->cleaning_memory = start->cleaning_memory;
+    shard->group_load = start->group_load;
     shard->log_dirs = start->log_dirs;
     shard->log_dir_count = start->log_dir_count;
     if (start->index == SHARD_OF_CONTROL)
@@ -160,6 +161,7 @@ void shard_close(struct shard *shard)
     while (shard->net.conns != NULL)
         conn_close(shard->net.conns);
     report_left_out(shard);
+    shard->stopping = true;
     group_homes_close(shard);
     HASH_ITER(hh, shard->partitions, partition, next) {
         HASH_DEL(shard->partitions, partition);

@@ -22,6 +22,7 @@ struct control;
 struct decompressor;
 struct group_assigning;
 struct group_home;
+struct group_load;
 struct flusher;
 struct node_settings;
 struct io;
@@ -75,6 +76,8 @@ struct shard {
     struct replay_turns replay_turns;
     struct group_home *group_homes; /* utlist; broker/group_home.h */
     struct group_assigning *group_assigning; /* what a worker computes for one of them; NULL: nothing */
+    struct group_load *group_load;  /* of the node */
+    int64_t next_load_report_us;
     struct preferences preferences; /* of where to make new replicas */
     struct decompressor *decompressor;
     struct fetch_session_cache sessions;
@@ -102,6 +105,7 @@ struct shard_start {
     const char *cluster_id; /* lives as long as the shard */
     struct budget *budget;
     struct budget *cleaning_memory; /* of the node: for the keys of compacted logs */
+    struct group_load *group_load;  /* of the node */
     struct log_dir **log_dirs;
     int log_dir_count;
     struct pace *move_pace; /* of the node */

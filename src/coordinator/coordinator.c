@@ -13,12 +13,15 @@
 #include "coordinator/groups.h"
 #include "coordinator/offsets.h"
 #include "coordinator/record.h"
+#include "coordinator/scarcity.h"
 #include "wire/gen/group_metadata_record.h"
 #include "wire/gen/legacy_offset_commit_record.h"
 #include "wire/gen/offset_commit_record.h"
 
 /* A tick that finds more goes on with the next one, so that a decision stays short. */
 enum { DEADLINES_PER_TICK = 100 };
+/* What one call does of a long walk over groups, so that a pass stays short. */
+enum { GROUPS_BEGUN_AT_ONCE = 10000, KEPT_GROUP_WORK = 20, GROUPS_FREED_AT_ONCE = 1000 };
 
 static struct coordinator *coordinator_of(struct rsm_machine *machine)
 {
@@ -93,11 +96,14 @@ static enum error decide(struct rsm_machine *machine, struct rsm_request *rsm_re
         .arena = rsm_request->arena,
         .steady_ms = request->steady_ms,
         .wall_ms = request->wall_ms };
+    int64_t *outer = memory_count_in(&decider.coordinator->memory);
     downgrade_forget(decider.coordinator);
     decider.coordinator->decided_ms = decider.steady_ms;
     decider.coordinator->new_sync_end_ms = INT64_MAX;
     decider.coordinator->to_assign = NULL;
-    deciders[request->type](&decider);
+    if (!scarcity_refuses(&decider))
+        deciders[request->type](&decider);
+    memory_count_in(outer);
     return ERROR_NONE;
 }
 
@@ -121,6 +127,7 @@ bool coordinator_replay(
     struct coordinator *coordinator, int64_t offset, struct rsm_record bytes, int64_t producer_id)
 {
     struct coordinator_record record;
+    int64_t *outer = memory_count_in(&coordinator->memory);
     enum coordinator_record_kind kind =
         coordinator_record_parse(bytes, &coordinator->scratch, &record);
     bool is_good = kind != COORDINATOR_RECORD_DAMAGED;
@@ -128,12 +135,15 @@ bool coordinator_replay(
         is_good = apply_record(coordinator, offset, &record, producer_id);
     coordinator->skipped += kind == COORDINATOR_RECORD_UNKNOWN;
     arena_reset(&coordinator->scratch);
+    memory_count_in(outer);
     return is_good;
 }
 
 void coordinator_replay_marker(struct coordinator *coordinator, int64_t producer_id, bool committed)
 {
+    int64_t *outer = memory_count_in(&coordinator->memory);
     offsets_end_transaction(coordinator, producer_id, committed);
+    memory_count_in(outer);
 }
 
 static void apply(struct rsm_machine *machine, int64_t offset, struct rsm_record record)
@@ -153,36 +163,68 @@ static const struct rsm_machine_type coordinator_type = { decide, apply, applied
 
 void coordinator_init(struct coordinator *coordinator, const struct coordinator_settings *settings)
 {
-    *coordinator = (struct coordinator){ .machine.type = &coordinator_type, .settings = *settings };
+    *coordinator = (struct coordinator){
+        .machine.type = &coordinator_type, .settings = *settings, .new_sync_end_ms = INT64_MAX
+    };
     heap_init(&coordinator->deadlines);
     arena_init(&coordinator->scratch);
 }
 
 void coordinator_deinit(struct coordinator *coordinator)
 {
-    coordinator_reset(coordinator);
-    heap_deinit(&coordinator->deadlines);
-    arena_deinit(&coordinator->scratch);
+    struct coordinator *all = coordinator_detach(coordinator);
+    while (!coordinator_free_some(all))
+        continue;
 }
 
-void coordinator_reset(struct coordinator *coordinator)
+struct coordinator *coordinator_detach(struct coordinator *coordinator)
 {
-    struct group *group, *next;
+    int64_t own_size = 0, *outer = memory_count_in(&coordinator->memory);
     downgrade_forget(coordinator);
-    HASH_ITER(hh, coordinator->groups, group, next)
-    group_free(group);
-    offsets_forget_pending(coordinator);
-    coordinator->to_assign = NULL;
-    coordinator->skipped = 0;
-    assert(coordinator->consumer_members == 0);
+    memory_count_in(&own_size);
+    struct coordinator *detached = memory_take_raw(sizeof(*detached));
+    memory_count_in(outer);
+    struct coordinator_settings settings = coordinator->settings;
+    *detached = *coordinator;
+    detached->memory += own_size;
+    coordinator_init(coordinator, &settings);
+    coordinator->last_assignment = detached->last_assignment;
+    return detached;
 }
 
-void coordinator_loaded(struct coordinator *coordinator, int64_t steady_ms)
+bool coordinator_free_some(struct coordinator *detached)
 {
-    struct group *group, *next;
-    HASH_ITER(hh, coordinator->groups, group, next)
-    if (group->kept != NULL)
-        group->kind->loaded(group, steady_ms);
+    offsets_forget_pending(detached);
+    for (int i = 0; i < GROUPS_FREED_AT_ONCE && detached->groups != NULL; i++) {
+        detached->groups->coordinator = detached;
+        group_free(detached->groups);
+    }
+    if (detached->groups != NULL)
+        return false;
+    assert(detached->consumer_members == 0 && detached->classic_members == 0);
+    heap_deinit(&detached->deadlines);
+    arena_deinit(&detached->scratch);
+    memory_give(detached);
+    return true;
+}
+
+bool coordinator_begin(
+    struct coordinator *coordinator, int64_t steady_ms, const struct image *image)
+{
+    struct group *group = coordinator->next_to_begin;
+    int64_t *outer = memory_count_in(&coordinator->memory);
+    if (group == NULL)
+        group = coordinator->groups;
+    for (int work = 0; group != NULL && work < GROUPS_BEGUN_AT_ONCE; work++) {
+        if (group->kept != NULL) {
+            group->kind->loaded(group, steady_ms, image);
+            work += KEPT_GROUP_WORK;
+        }
+        group = group->hh.next;
+    }
+    memory_count_in(outer);
+    coordinator->next_to_begin = group;
+    return group == NULL;
 }
 
 /* As Kafka's coordinators translate: what passes is worth a retry. */

@@ -32,8 +32,15 @@ enum coordinator_request_type {
     COORDINATOR_EXPIRE, /* internal: offsets and empty groups past their retention; NULL; bool:
                            there are more, ask again */
     COORDINATOR_TOPICS_DELETED, /* internal: offsets of topics that the image does not have; the
-                                   same */
+                                   same. Set has_lost_more when there are others */
     COORDINATOR_ASSIGNED,       /* internal: struct assignment, that was run; no answer */
+};
+
+/* Whether the node has memory for what a request would add to the state (scarcity.h). */
+enum coordinator_memory {
+    MEMORY_AMPLE,
+    MEMORY_SHORT, /* for those who are known already: nobody new comes */
+    MEMORY_OUT,   /* for nothing that takes more than what it replaces */
 };
 
 /* Submit with rsm_submit(). response is zeroed by the caller with the schema's defaults, and filled
@@ -50,7 +57,8 @@ struct coordinator_request {
     int64_t steady_ms;    /* now, of a clock that never jumps: deadlines */
     int64_t wall_ms;      /* now: what is written in records */
     struct uuid fresh_id; /* random: for a member that brings no id, else zero */
-    int32_t member_total; /* members of all consumer groups on the node: how often they may come */
+    int32_t member_total; /* members of all groups on the node: how often they may come */
+    enum coordinator_memory memory;
     struct str client_id, client_host;
     const struct image *image; /* topics, features, settings of groups */
 };
@@ -96,13 +104,18 @@ struct deadline {
 struct coordinator {
     struct rsm_machine machine; /* first */
     struct coordinator_settings settings;
-    struct group *groups;                /* map by id */
-    struct group *becoming;              /* group_downgrade.h: of the decision under way */
-    struct heap deadlines;               /* of struct deadline */
+    struct group *groups;        /* map by id */
+    struct group *becoming;      /* group_downgrade.h: of the decision under way */
+    struct group *next_to_begin; /* coordinator_begin(): NULL: the first */
+    struct group_walk expiry, lost_topics;
+    bool has_lost_more;    /* topics, since that walk began: it begins again when it is through */
+    struct heap deadlines; /* of struct deadline */
     struct pending_transaction *pending; /* offsets.h; map by producer id */
     struct arena scratch;                /* of one apply */
     int64_t skipped;                     /* records of the log that this release does not know */
     int32_t consumer_members;            /* of all its consumer groups */
+    int32_t classic_members;             /* of all its classic ones */
+    int64_t memory;                      /* bytes that its state takes */
     /* Of the decision under way; steady. */
     int64_t decided_ms;
     int64_t new_session_end_ms; /* of the member that it adds to a consumer group... */
@@ -113,18 +126,23 @@ struct coordinator {
 
 void coordinator_init(struct coordinator *coordinator, const struct coordinator_settings *settings);
 void coordinator_deinit(struct coordinator *coordinator);
-void coordinator_reset(
-    struct coordinator *coordinator); /* forgets everything, to load or after a loss */
 
-/* Loading: the records of the log, in order, then coordinator_loaded(). producer_id is -1 outside
- * of a transaction; inside, offsets stay pending until the marker. False: damaged, the partition
- * must not be led. */
+/* Forgets everything at once, to load or after a loss. Freeing it is long where there was much, and
+ * may be done elsewhere: the result is for coordinator_free_some() alone. */
+struct coordinator *coordinator_detach(struct coordinator *coordinator);
+bool coordinator_free_some(struct coordinator *detached); /* true: all is freed, and so is it */
+
+/* Loading: the records of the log, in order, then coordinator_begin() until it says that it is
+ * done. producer_id is -1 outside of a transaction; inside, offsets stay pending until the marker.
+ * False: damaged, the partition must not be led. */
 bool coordinator_replay(
     struct coordinator *coordinator, int64_t offset, struct rsm_record record, int64_t producer_id);
 void coordinator_replay_marker(
     struct coordinator *coordinator, int64_t producer_id, bool committed);
-void coordinator_loaded(
-    struct coordinator *coordinator, int64_t steady_ms); /* sessions begin now */
+/* Sessions begin now, those of some groups with each call; the image has the settings of groups.
+ * True: of all. */
+bool coordinator_begin(
+    struct coordinator *coordinator, int64_t steady_ms, const struct image *image);
 
 /* When to submit COORDINATOR_TICK, in steady ms; INT64_MAX: never. It changes with every request.
  */

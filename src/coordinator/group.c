@@ -78,8 +78,16 @@ static void end_kind(struct group *group)
     group->kind = &classic_kind;
 }
 
+static void walk_on(struct group_walk *walk, const struct group *gone)
+{
+    if (walk->group == gone)
+        *walk = (struct group_walk){ .group = gone->hh.next };
+}
+
 void group_free(struct group *group)
 {
+    walk_on(&group->coordinator->expiry, group);
+    walk_on(&group->coordinator->lost_topics, group);
     end_kind(group);
     offsets_free(group);
     if (group->coordinator->to_assign == group)

@@ -18,6 +18,7 @@ struct consumer_group;
 struct coordinator;
 struct group_decider;
 struct group;
+struct image;
 struct rsm_decision;
 struct topic_offsets;
 struct unserved_group;
@@ -51,7 +52,8 @@ struct group_kind {
         const struct group *group); /* wall; -1: offsets age from their commit */
     void (*remove)(struct group_decider *decider,
         const struct group *group); /* tombstones for all that it keeps; of a simple group, too */
-    void (*loaded)(struct group *group, int64_t steady_ms); /* live state begins */
+    void (*loaded)(
+        struct group *group, int64_t steady_ms, const struct image *image); /* live state begins */
     void (*dump)(const struct group *group, struct rsm_decision *out_records);
     void (*free)(struct group *group); /* what it keeps; the group stays */
 };
@@ -71,6 +73,14 @@ struct group {
     struct topic_offsets *offsets; /* offsets.h; map by topic name */
     UT_hash_handle hh;             /* of the coordinator's groups... */
     struct group *next;            /* ... or of those that become one */
+};
+
+/* Where a walk over all groups and their offsets goes on, in the next decision. What is freed
+ * meanwhile hands it to what stands behind it. */
+struct group_walk {
+    struct group *group;         /* NULL: the first */
+    struct topic_offsets *topic; /* of its offsets; NULL: the first */
+    int64_t left;                /* of the group's offsets, so many stay */
 };
 
 static inline struct str group_id(const struct group *group)

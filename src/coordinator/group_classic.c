@@ -99,8 +99,9 @@ static void remove_records(struct group_decider *decider, const struct group *gr
     classic_group_record_gone(decider, group_id(group));
 }
 
-static void loaded(struct group *group, int64_t steady_ms)
+static void loaded(struct group *group, int64_t steady_ms, const struct image *image)
 {
+    (void)image;
     struct classic_group *classic = group->classic;
     for (struct classic_member *at = classic->members; at != NULL; at = at->hh.next)
         classic_session_begin(at, steady_ms, at->session_timeout_ms);

@@ -200,6 +200,7 @@ void classic_group_add(struct classic_group *group, struct classic_member *membe
             (size_t)member->instance_id.size, member);
     }
     count_protocols(member, 1);
+    group->owner->coordinator->classic_members++;
     if (group->leader == NULL)
         group->leader = member;
 }
@@ -208,6 +209,7 @@ void classic_group_take_out(struct classic_group *group, struct classic_member *
 {
     classic_group_set_join(member, NULL);
     count_protocols(member, -1);
+    group->owner->coordinator->classic_members--;
     HASH_DELETE(hh, group->members, member);
     if (!str_is_null(member->instance_id))
         HASH_DELETE(hh_instance, group->statics, member);

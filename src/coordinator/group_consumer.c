@@ -53,11 +53,13 @@ bool consumer_partition_is_held(const struct group *group, struct uuid topic, in
 
 /* What the group's settings say, within the node's bounds, as those may have changed since; else
  * what the node's settings do. */
-static int32_t setting_of(const struct group_decider *decider, struct str group, const char *key,
+static int32_t setting_of(const struct image *image, struct str group, const char *key,
     struct setting_bounds bounds, int32_t without)
 {
     int64_t value;
-    struct str text = image_setting(decider->request->image, SCOPE_GROUP, group, str_from(key));
+    struct str text = { 0 };
+    if (image != NULL)
+        text = image_setting(image, SCOPE_GROUP, group, str_from(key));
     if (str_is_null(text) || !str_to_int64(text, &value))
         return without;
     if (value > bounds.most)
@@ -65,17 +67,22 @@ static int32_t setting_of(const struct group_decider *decider, struct str group,
     return value < bounds.least ? bounds.least : (int32_t)value;
 }
 
+static int32_t session_ms(
+    const struct coordinator_settings *settings, const struct image *image, struct str group)
+{
+    return setting_of(image, group, "consumer.session.timeout.ms",
+        settings->consumer_session_bounds, settings->consumer_session_ms);
+}
+
 int32_t consumer_session_ms(const struct group_decider *decider, struct str group)
 {
-    const struct coordinator_settings *settings = &decider->coordinator->settings;
-    return setting_of(decider, group, "consumer.session.timeout.ms",
-        settings->consumer_session_bounds, settings->consumer_session_ms);
+    return session_ms(&decider->coordinator->settings, decider->request->image, group);
 }
 
 int32_t consumer_assignment_interval_ms(const struct group_decider *decider, struct str group)
 {
     const struct coordinator_settings *settings = &decider->coordinator->settings;
-    return setting_of(decider, group, "consumer.assignment.interval.ms",
+    return setting_of(decider->request->image, group, "consumer.assignment.interval.ms",
         settings->consumer_assignment_bounds, settings->consumer_assignment_interval_ms);
 }
 
@@ -86,7 +93,7 @@ int32_t consumer_heartbeat_ms(const struct group_decider *decider, struct str gr
 {
     enum { FEW = 1000, MANY = 10000, FEW_MS = 500 }; /* members of the node */
     const struct coordinator_settings *settings = &decider->coordinator->settings;
-    int64_t configured = setting_of(decider, group, "consumer.heartbeat.interval.ms",
+    int64_t configured = setting_of(decider->request->image, group, "consumer.heartbeat.interval.ms",
         settings->consumer_heartbeat_bounds, settings->consumer_heartbeat_ms);
     int64_t members = decider->request->member_total, wanted = configured;
     if (!settled)
@@ -207,15 +214,15 @@ static int64_t empty_since_ms(const struct group *group)
     return -1;
 }
 
-static void loaded(struct group *group, int64_t steady_ms)
+static void loaded(struct group *group, int64_t steady_ms, const struct image *image)
 {
     struct coordinator *coordinator = group->coordinator;
+    int64_t end_ms = steady_ms + session_ms(&coordinator->settings, image, group_id(group));
     for (struct consumer_member *member = group->consumer->members; member != NULL;
          member = member->hh.next) {
         struct consumer_classic *classic = member->classic;
         deadline_arm(coordinator, &member->session,
-            steady_ms + (classic == NULL ? coordinator->settings.consumer_session_ms
-                                         : classic->session_ms));
+            classic == NULL ? end_ms : steady_ms + classic->session_ms);
         if (member->current.state != MEMBER_UNREVOKED)
             continue;
         member->rebalance_epoch = member->current.epoch;

@@ -145,7 +145,7 @@ static const void *value_of(
     const struct group *group, struct arena *arena, int16_t type, struct str member_id)
 {
     struct share_group_member_metadata_record_key key = { group_id(group), member_id };
-    const struct record_schema *schema = record_schema_find(RECORDS_CONSUMER_OFFSETS, type);
+    const struct record_schema *schema = coordinator_schema(type);
     struct bytes wanted = coordinator_record_encode(arena, schema, &key, 0, NULL).key;
     const struct kept_record *kept = find(group, wanted);
     return kept == NULL ? NULL : read(kept, arena).value;
@@ -357,8 +357,9 @@ static void remove_records(struct group_decider *decider, const struct group *gr
                             kept->key_size } });
 }
 
-static void loaded(struct group *group, int64_t steady_ms)
+static void loaded(struct group *group, int64_t steady_ms, const struct image *image)
 {
+    (void)image;
     (void)group;
     (void)steady_ms; /* nothing of it lives */
 }

@@ -7,8 +7,7 @@
 #include "coordinator/offsets.h"
 #include "wire/gen/list_groups.h"
 
-/* A decision goes on with the next groups at the next one, so that it stays short. */
-enum { RECORDS_PER_DECISION = 1000 };
+enum { GROUP_WORK = 5 }; /* of a walk over offsets, beside them */
 
 static void remove_group(struct group_decider *decider, const struct group *group)
 {
@@ -59,30 +58,47 @@ void decide_list_groups(struct group_decider *decider)
     }
 }
 
+/* A group is judged by a decision that saw all of it; one that took several is seen once more. */
 void decide_expire(struct group_decider *decider)
 {
     bool *out_more = decider->request->response;
-    for (const struct group *group = decider->coordinator->groups; group != NULL;
-         group = group->hh.next) {
-        *out_more = decider->decision->record_count >= RECORDS_PER_DECISION;
-        if (*out_more)
-            return;
-        if (group->kind->keeps_offsets)
-            continue;
-        bool is_over = decide_offsets_expire(decider, group) == 0 && group->kind->is_empty(group);
-        if (is_over)
-            group->kind->remove(decider, group);
+    struct group_walk *walk = &decider->coordinator->expiry;
+    int64_t work = 0;
+    if (walk->group == NULL)
+        *walk = (struct group_walk){ .group = decider->coordinator->groups };
+    while (walk->group != NULL && !decide_walk_is_enough(decider, work)) {
+        const struct group *group = walk->group;
+        bool is_whole = walk->topic == NULL;
+        work += GROUP_WORK;
+        if (!group->kind->keeps_offsets) {
+            if (!decide_offsets_expire(decider, walk, &work))
+                break;
+            bool is_over = walk->left == 0 && group->kind->is_empty(group);
+            if (is_over && !is_whole)
+                break;
+            if (is_over)
+                group->kind->remove(decider, group);
+        }
+        *walk = (struct group_walk){ .group = group->hh.next };
     }
+    *out_more = walk->group != NULL;
 }
 
 void decide_topics_deleted(struct group_decider *decider)
 {
     bool *out_more = decider->request->response;
-    for (const struct group *group = decider->coordinator->groups; group != NULL;
-         group = group->hh.next) {
-        *out_more = decider->decision->record_count >= RECORDS_PER_DECISION;
-        if (*out_more)
-            return;
-        decide_offsets_of_lost_topics(decider, group);
+    struct coordinator *coordinator = decider->coordinator;
+    struct group_walk *walk = &coordinator->lost_topics;
+    int64_t work = 0;
+    if (walk->group == NULL) {
+        *walk = (struct group_walk){ .group = coordinator->groups };
+        coordinator->has_lost_more = false;
     }
+    while (walk->group != NULL && !decide_walk_is_enough(decider, work)) {
+        work += GROUP_WORK;
+        if (!decide_offsets_of_lost_topics(decider, walk, &work))
+            break;
+        *walk = (struct group_walk){ .group = walk->group->hh.next };
+    }
+    *out_more = walk->group != NULL || coordinator->has_lost_more;
 }

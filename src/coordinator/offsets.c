@@ -73,8 +73,16 @@ static struct committed_offset *partition_make(struct topic_offsets *topic, int3
     return &topic->list[place];
 }
 
+static void walk_on(struct group_walk *walk, const struct topic_offsets *gone)
+{
+    if (walk->topic == gone)
+        walk->topic = gone->hh.next;
+}
+
 static void topic_free(struct group *group, struct topic_offsets *topic)
 {
+    walk_on(&group->coordinator->expiry, topic);
+    walk_on(&group->coordinator->lost_topics, topic);
     for (int32_t i = 0; i < topic->count; i++)
         memory_give(topic->list[i].metadata);
     HASH_DEL(group->offsets, topic);
@@ -282,8 +290,7 @@ void offset_record(struct rsm_decision *out_records, struct str group, struct st
     int16_t version = offset->expire_ms >= 0 ? COMMIT_VERSION_WITH_EXPIRY : COMMIT_VERSION;
     rsm_decision_add(
         out_records, coordinator_record_encode(out_records->arena,
-                         record_schema_find(RECORDS_CONSUMER_OFFSETS, OFFSET_COMMIT_RECORD_TYPE),
-                         &key, version, &value));
+                         coordinator_schema(OFFSET_COMMIT_RECORD_TYPE), &key, version, &value));
 }
 
 static int by_name(struct topic_offsets *a, struct topic_offsets *b)

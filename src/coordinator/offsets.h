@@ -56,10 +56,14 @@ void decide_offset_fetch(struct group_decider *decider);
 void decide_offset_delete(struct group_decider *decider);
 /* Tombstones for every offset of the group, pending ones too. */
 void decide_offsets_gone(struct group_decider *decider, const struct group *group);
-/* Tombstones for those past their retention; the count of those that stay, pending ones too. */
-int64_t decide_offsets_expire(struct group_decider *decider, const struct group *group);
+/* These go on where the walk stands in its group, count in *work what they look at, and return true
+ * at the group's end; it is not reached when that is enough for one decision. */
+/* Tombstones for those past their retention; those that stay are counted, pending ones too. */
+bool decide_offsets_expire(struct group_decider *decider, struct group_walk *walk, int64_t *work);
 /* Tombstones for those of topics that the request's image does not have (any more). */
-void decide_offsets_of_lost_topics(struct group_decider *decider, const struct group *group);
+bool decide_offsets_of_lost_topics(
+    struct group_decider *decider, struct group_walk *walk, int64_t *work);
+bool decide_walk_is_enough(const struct group_decider *decider, int64_t work);
 
 /* producer_id -1: outside of a transaction. */
 void offset_apply(struct coordinator *coordinator, int64_t log_offset,

@@ -2,12 +2,17 @@
 #include "base/broken.h"
 #include "coordinator/decide.h"
 #include "coordinator/offsets.h"
+#include "coordinator/record.h"
+#include "coordinator/scarcity.h"
 #include "wire/gen/offset_commit.h"
 #include "wire/gen/offset_commit_record.h"
 #include "wire/gen/offset_delete.h"
 #include "wire/gen/offset_fetch.h"
 
 enum { TOPIC_IDS_SINCE = 10, GROUP_NOT_FOUND_SINCE = 9 }; /* of OffsetCommit and OffsetFetch */
+/* What one decision of a walk over all offsets removes, and looks at: offsets, and what a topic is
+ * worth beside its own. */
+enum { RECORDS_PER_DECISION = 1000, WORK_PER_DECISION = 20000, TOPIC_WORK = 5 };
 
 static void remove_offset(
     struct group_decider *decider, const struct group *group, struct str topic, int32_t partition)
@@ -15,7 +20,7 @@ static void remove_offset(
     struct offset_commit_record_key key = {
         .group = group_id(group), .topic = topic, .partition = partition
     };
-    decide_group_record(decider, record_schema_named("offset_commit"), &key, 0, NULL);
+    decide_group_record(decider, coordinator_schema(OFFSET_COMMIT_RECORD_TYPE), &key, 0, NULL);
 }
 
 /* NULL: *out_error says why. By its id where the version has ids. */
@@ -63,7 +68,7 @@ static int32_t characters(struct str text)
     return count;
 }
 
-static enum error commit_one(struct group_decider *decider,
+static enum error commit_one(struct group_decider *decider, const struct group *group,
     const struct offset_commit_request *request, const struct image_topic *topic,
     const struct offset_commit_request_partition *partition)
 {
@@ -79,6 +84,9 @@ static enum error commit_one(struct group_decider *decider,
         .metadata = (char *)partition->committed_metadata.data,
         .metadata_size = partition->committed_metadata.size,
         .topic_id = topic->id };
+    if (scarcity_refuses_offset(decider,
+            group == NULL ? NULL : offset_find(group, topic->name, offset.partition), &offset))
+        return ERROR_COORDINATOR_LOAD_IN_PROGRESS;
     offset_record(decider->decision, request->group_id, topic->name, &offset);
     return ERROR_NONE;
 }
@@ -133,7 +141,7 @@ void decide_offset_commit(struct group_decider *decider)
             if (topic != NULL && image_partition(topic, index) == NULL)
                 error = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
             if (error == ERROR_NONE)
-                error = commit_one(decider, request, topic, &asked->partitions[k]);
+                error = commit_one(decider, group, request, topic, &asked->partitions[k]);
             told->partitions[k].partition_index = index;
             told->partitions[k].error_code = (int16_t)error;
         }
@@ -306,31 +314,56 @@ static bool has_expired(const struct group_decider *decider, const struct group 
     return decider->wall_ms - since_ms >= retention_ms;
 }
 
-int64_t decide_offsets_expire(struct group_decider *decider, const struct group *group)
+bool decide_walk_is_enough(const struct group_decider *decider, int64_t work)
 {
-    int64_t left = 0;
-    for (const struct topic_offsets *topic = group->offsets; topic != NULL;
-         topic = topic->hh.next) {
-        bool is_read = group->kind->subscribes(group, topic_offsets_name(topic));
-        for (int32_t i = 0; i < topic->count; i++) {
-            const struct committed_offset *offset = &topic->list[i];
-            if (is_read || offset->pending > 0 || !has_expired(decider, group, offset))
-                left++;
-            else
-                remove_offset(decider, group, topic_offsets_name(topic), offset->partition);
-        }
-    }
-    return left;
+    return decider->decision->record_count >= RECORDS_PER_DECISION || work >= WORK_PER_DECISION;
 }
 
-void decide_offsets_of_lost_topics(struct group_decider *decider, const struct group *group)
+static void expire_topic(
+    struct group_decider *decider, struct group_walk *walk, const struct topic_offsets *topic)
 {
-    for (const struct topic_offsets *topic = group->offsets; topic != NULL;
-         topic = topic->hh.next) {
-        struct str name = topic_offsets_name(topic);
-        const struct image_topic *now = image_topic_by_name(decider->request->image, name);
-        for (int32_t i = 0; i < topic->count; i++)
-            if (now == NULL || is_of_another(&topic->list[i], now))
-                remove_offset(decider, group, name, topic->list[i].partition);
+    const struct group *group = walk->group;
+    struct str name = topic_offsets_name(topic);
+    bool is_read = group->kind->subscribes(group, name);
+    for (int32_t i = 0; i < topic->count; i++) {
+        const struct committed_offset *offset = &topic->list[i];
+        if (is_read || offset->pending > 0 || !has_expired(decider, group, offset))
+            walk->left++;
+        else
+            remove_offset(decider, group, name, offset->partition);
     }
+}
+
+static void remove_lost_topic(
+    struct group_decider *decider, struct group_walk *walk, const struct topic_offsets *topic)
+{
+    struct str name = topic_offsets_name(topic);
+    const struct image_topic *now = image_topic_by_name(decider->request->image, name);
+    for (int32_t i = 0; i < topic->count; i++)
+        if (now == NULL || is_of_another(&topic->list[i], now))
+            remove_offset(decider, walk->group, name, topic->list[i].partition);
+}
+
+static bool walk_topics(struct group_decider *decider, struct group_walk *walk, int64_t *work,
+    void (*visit)(
+        struct group_decider *decider, struct group_walk *walk, const struct topic_offsets *topic))
+{
+    struct topic_offsets *topic = walk->topic != NULL ? walk->topic : walk->group->offsets;
+    for (; topic != NULL && !decide_walk_is_enough(decider, *work); topic = topic->hh.next) {
+        *work += TOPIC_WORK + topic->count;
+        visit(decider, walk, topic);
+    }
+    walk->topic = topic;
+    return topic == NULL;
+}
+
+bool decide_offsets_expire(struct group_decider *decider, struct group_walk *walk, int64_t *work)
+{
+    return walk_topics(decider, walk, work, expire_topic);
+}
+
+bool decide_offsets_of_lost_topics(
+    struct group_decider *decider, struct group_walk *walk, int64_t *work)
+{
+    return walk_topics(decider, walk, work, remove_lost_topic);
 }

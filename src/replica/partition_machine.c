@@ -184,6 +184,7 @@ static void turn_off(struct partition_machine *machine, enum error error)
         rsm_lose(&machine->rsm);
     replay_destroy(machine->replay);
     machine->replay = NULL;
+    timer_cancel(machine->turns->loop, &machine->prepare);
     if (before != MACHINE_OFF)
         machine->type->lost(machine);
 }
@@ -259,6 +260,20 @@ static void replay_marker(struct replay_reader *reader, int64_t producer_id, boo
     machine->type->replay_marker(machine, producer_id, is_committed);
 }
 
+/* A timer that is set at once runs in the next pass. */
+static void prepare(struct timer *timer)
+{
+    struct partition_machine *machine = container_of(timer, struct partition_machine, prepare);
+    if (!machine->type->prepare(machine)) {
+        timer_set(machine->turns->loop, timer, loop_now_us(machine->turns->loop));
+        return;
+    }
+    machine->state = MACHINE_READY;
+    rsm_gain(&machine->rsm, &machine->log, committed(machine));
+    commit(machine); /* what a killed process left is to be durable as well */
+    machine->type->loaded(machine);
+}
+
 static void replay_ended(
     struct replay_reader *reader, int status, int64_t segment_base, int64_t position)
 {
@@ -274,10 +289,7 @@ static void replay_ended(
     }
     replay_destroy(machine->replay);
     machine->replay = NULL;
-    machine->state = MACHINE_READY;
-    rsm_gain(&machine->rsm, &machine->log, committed(machine));
-    commit(machine); /* what a killed process left is to be durable as well */
-    machine->type->loaded(machine);
+    prepare(&machine->prepare);
 }
 
 /* ---- Life. ---- */
@@ -291,6 +303,7 @@ void partition_machine_init(struct partition_machine *machine,
         .log.type = &log_type,
         .watch = { .partition = partition, .moved = look },
         .turns = turns,
+        .prepare.run = prepare,
         .reader = { replay_record, replay_marker, replay_ended } };
     rsm_init(&machine->rsm, rsm_machine, ERROR_NOT_LEADER_OR_FOLLOWER);
     partition->machine = &machine->watch;

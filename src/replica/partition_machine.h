@@ -27,7 +27,8 @@ struct partition_machine {
     struct partition_watch watch; /* its partition; NULL: that is gone */
     struct replay_turns *turns;
     struct replay_reader reader;
-    struct replay *replay; /* LOADING */
+    struct replay *replay; /* LOADING, until all is told */
+    struct timer prepare;  /* after that */
     enum codec codec; /* of what is appended, unless the topic has its own; the owner may set it */
     int32_t leader_epoch;    /* not OFF: whose state it is */
     int64_t refuse_until_ms; /* a write failed: no new ones before */
@@ -39,6 +40,8 @@ struct partition_machine_type {
     bool (*replay)(struct partition_machine *machine, int64_t offset, struct rsm_record record,
         int64_t producer_id /* -1: outside of a transaction */);
     void (*replay_marker)(struct partition_machine *machine, int64_t producer_id, bool committed);
+    /* LOADING, all is told. False: the owner has more to do with it, in the next pass. */
+    bool (*prepare)(struct partition_machine *machine);
     void (*loaded)(struct partition_machine *machine); /* READY */
     /* The state is to be forgotten; who waited has been told. It may have been told only in part.
      */

@@ -295,7 +295,8 @@ static void check_replays(struct run *run)
         else
             coordinator_replay(&replayed, i, entry->record, entry->producer_id);
     }
-    coordinator_loaded(&replayed, run->now_ms);
+    while (!coordinator_begin(&replayed, run->now_ms, cluster()))
+        continue;
     check_same(&run->coordinator, &replayed, &run->arena);
     coordinator_dump(&replayed, &dumped);
     for (int32_t i = 0; i < dumped.record_count; i++) {

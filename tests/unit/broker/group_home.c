@@ -1,22 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/group_home.h"
 
-#include <utlist.h>
-
 #include "broker/shard.h"
 #include "test.h"
 
-void test_group_home__a_shard_tells_the_node_by_its_own_members(void)
+/* What a home takes and gives back is the node's, whichever shard has it. */
+void test_group_home__a_node_has_what_its_homes_have_together(void)
 {
-    struct shard_list shards = { .count = 4 };
-    struct shard shard = { .shards = &shards };
-    struct group_home homes[2] = { 0 };
-    assert_int_equal(group_homes_member_total(&shard), 0);
-    for (int i = 0; i < 2; i++)
-        DL_APPEND(shard.group_homes, &homes[i]);
+    struct group_load load;
+    struct shard shards[2] = { { .group_load = &load }, { .group_load = &load } };
+    struct group_home homes[2] = { { .shard = &shards[0] }, { .shard = &shards[1] } };
+    budget_init(&load.memory, 8000);
+    budget_init(&load.members, INT64_MAX);
+    homes[0].coordinator.memory = 6000;
     homes[0].coordinator.consumer_members = 1000;
-    homes[1].coordinator.consumer_members = 34;
-    assert_int_equal(group_homes_member_total(&shard), 4 * 1034);
-    homes[1].coordinator.consumer_members = INT32_MAX;
-    assert_int_equal(group_homes_member_total(&shard), INT32_MAX);
+    homes[1].coordinator.memory = 900;
+    homes[1].coordinator.consumer_members = 30;
+    homes[1].coordinator.classic_members = 4;
+    for (int i = 0; i < 4; i++)
+        group_home_charge(&homes[i % 2]);
+    assert_int_equal(budget_used(&load.memory), 6900);
+    assert_int_equal(budget_used(&load.members), 1034);
+    homes[0].coordinator.memory = 100;
+    homes[0].coordinator.consumer_members = 0;
+    group_home_charge(&homes[0]);
+    assert_int_equal(budget_used(&load.memory), 1000);
+    assert_int_equal(budget_used(&load.members), 34);
+}
+
+/* An eighth is kept for those who are there; what a load brought may be more than there is. */
+void test_group_home__the_last_eighth_is_for_those_who_are_known(void)
+{
+    struct group_load load;
+    budget_init(&load.memory, 8000);
+    assert_int_equal(group_load_left(&load), MEMORY_AMPLE);
+    budget_charge(&load.memory, 6999);
+    assert_int_equal(group_load_left(&load), MEMORY_AMPLE);
+    budget_charge(&load.memory, 1);
+    assert_int_equal(group_load_left(&load), MEMORY_SHORT);
+    budget_charge(&load.memory, 999);
+    assert_int_equal(group_load_left(&load), MEMORY_SHORT);
+    budget_charge(&load.memory, 1);
+    assert_int_equal(group_load_left(&load), MEMORY_OUT);
+    budget_charge(&load.memory, 5000);
+    assert_int_equal(group_load_left(&load), MEMORY_OUT);
 }

@@ -194,10 +194,10 @@ void test_assignment__a_group_that_was_made_again_takes_no_result_of_the_old_one
 static void load_again(void)
 {
     rsm_lose(&office.rsm);
-    coordinator_reset(&office.coordinator);
+    office_forget(&office);
     for (int32_t i = 0; i < office.count; i++)
         assert_true(coordinator_replay(&office.coordinator, i, office.records[i], -1));
-    coordinator_loaded(&office.coordinator, office.steady_ms);
+    office_begin(&office);
     rsm_gain(&office.rsm, &office.log, office.count);
 }
 

@@ -253,9 +253,9 @@ static inline bool is_state(struct office *office, const char *group, const char
 static inline void move(struct office *office)
 {
     rsm_lose(&office->rsm);
-    coordinator_reset(&office->coordinator);
+    office_forget(office);
     for (int32_t i = 0; i < office->count; i++)
         assert_true(coordinator_replay(&office->coordinator, i, office->records[i], -1));
-    coordinator_loaded(&office->coordinator, office->steady_ms);
+    office_begin(office);
     rsm_gain(&office->rsm, &office->log, office->count);
 }

@@ -370,7 +370,7 @@ void test_classic_log__a_record_that_names_an_instance_twice_is_survived(void)
             .session_timeout = 10000,
             .rebalance_timeout = -1 };
     replay("group_metadata", &key, 3, &value);
-    coordinator_loaded(&office.coordinator, office.steady_ms);
+    office_begin(&office);
     assert_int_equal(describe(&office, "g", 6).members_count, 1);
     assert_int_equal(heartbeat(&office, "g", STR("a"), 4, "one"), ERROR_NONE);
     assert_int_equal(heartbeat(&office, "g", STR("b"), 4, "one"), ERROR_FENCED_INSTANCE_ID);

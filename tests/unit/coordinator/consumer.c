@@ -402,7 +402,7 @@ void test_consumer__sessions_begin_with_the_load(void)
     coordinator_init(&loaded, &office.coordinator.settings);
     for (int32_t i = 0; i < office.count; i++)
         assert_true(coordinator_replay(&loaded, i, office.records[i], -1));
-    coordinator_loaded(&loaded, 7000);
+    assert_true(coordinator_begin(&loaded, 7000, cluster_image(&office.cluster)));
     const struct group *group = group_find(&loaded, STR("g"));
     const struct consumer_member *late = consumer_member_find(group, STR("one"));
     assert_int_equal(late->current.state, MEMBER_UNREVOKED);
@@ -420,6 +420,22 @@ static void set_of_group(const char *key, const char *value)
         .name = str_from(key),
         .value = str_from(value) };
     cluster_apply(&office.cluster, &config_record_schema, 0, &record);
+}
+
+/* Not the node's, where the group has a setting of its own. */
+void test_consumer__a_session_after_a_load_is_as_the_group_says(void)
+{
+    begin_settled();
+    set_of_group("consumer.session.timeout.ms", "50000");
+    office_forget(&office);
+    for (int32_t i = 0; i < office.count; i++)
+        assert_true(coordinator_replay(&office.coordinator, i, office.records[i], -1));
+    office.steady_ms = 7000;
+    office_begin(&office);
+    const struct consumer_member *member =
+        consumer_member_find(office_group(&office, "g"), STR("one"));
+    assert_int_equal(member->session.entry.key, 57000);
+    end();
 }
 
 void test_consumer__settings_of_the_group_count(void)

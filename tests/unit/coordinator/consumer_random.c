@@ -209,10 +209,10 @@ static void be_refused(int place)
 static void load_again(void)
 {
     rsm_lose(&office.rsm);
-    coordinator_reset(&office.coordinator);
+    office_forget(&office);
     for (int32_t i = 0; i < office.count; i++)
         assert_true(coordinator_replay(&office.coordinator, i, office.records[i], -1));
-    coordinator_loaded(&office.coordinator, office.steady_ms);
+    office_begin(&office);
     rsm_gain(&office.rsm, &office.log, office.count);
 }
 

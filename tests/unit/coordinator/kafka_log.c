@@ -82,7 +82,7 @@ static void load(const char *disk, int partition)
             take_record(&header, &record);
         buffer_unref(owner);
     }
-    coordinator_loaded(&office.coordinator, office.steady_ms);
+    office_begin(&office);
     assert_int_equal(office.coordinator.skipped, 0);
     decompressor_destroy(decompressor);
     buffer_unref(log);

@@ -202,7 +202,7 @@ static void load_again(void)
     coordinator_init(&office.coordinator, &settings);
     for (int32_t i = 0; i < office.count; i++)
         assert_true(coordinator_replay(&office.coordinator, i, office.records[i], -1));
-    coordinator_loaded(&office.coordinator, office.steady_ms);
+    office_begin(&office);
     rsm_gain(&office.rsm, &office.log, office.count);
 }
 

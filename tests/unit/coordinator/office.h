@@ -19,8 +19,9 @@ struct office {
     struct rsm_record records[OFFICE_RECORDS];
     int32_t count;
     int64_t steady_ms, wall_ms;
-    uint32_t last_id;           /* of the ids that are given to new members */
-    int32_t member_total;       /* of the node, as it says */
+    uint32_t last_id;     /* of the ids that are given to new members */
+    int32_t member_total; /* of the node, as it says */
+    enum coordinator_memory memory;
     bool refuses, commits_late; /* the log: every append; until office_commit() */
     struct budget budget;
     struct assignment *assignment; /* that a worker computes; NULL: none */
@@ -88,14 +89,34 @@ static inline void office_init(struct office *office)
     cluster_init(&office->cluster);
 }
 
+/* As after a loss of the log. What it said that its state takes is what that gives back. */
+static inline void office_forget(struct office *office)
+{
+    struct coordinator *all = coordinator_detach(&office->coordinator);
+    int64_t memory = all->memory;
+    int64_t *outer = memory_count_in(&memory);
+    while (!coordinator_free_some(all))
+        continue;
+    memory_count_in(outer);
+    assert_int_equal(memory, 0);
+}
+
 static inline void office_deinit(struct office *office)
 {
     rsm_lose(&office->rsm);
     assignment_destroy(office->assignment);
     assert_int_equal(budget_used(&office->budget), 0);
-    coordinator_deinit(&office->coordinator);
+    office_forget(office);
     cluster_deinit(&office->cluster);
     arena_deinit(&office->arena);
+}
+
+/* All is told that was in the log. */
+static inline void office_begin(struct office *office)
+{
+    while (!coordinator_begin(
+        &office->coordinator, office->steady_ms, cluster_image(&office->cluster)))
+        continue;
 }
 
 /* Topics are told apart by their first two letters. */
@@ -133,6 +154,7 @@ static inline struct question *office_tell(struct office *office,
         .wall_ms = office->wall_ms,
         .fresh_id = fresh_id,
         .member_total = office->member_total,
+        .memory = office->memory,
         .client_id = STR("client"),
         .client_host = STR("/127.0.0.1"),
         .image = cluster_image(&office->cluster),

@@ -28,8 +28,9 @@ static struct world {
     struct rsm_machine adder;
     struct partition_machine host;
     struct state state;
-    int64_t damaged_offset;  /* the adder refuses that one; -1: none */
-    int64_t told, most_told; /* records: since the last event, and the most by one */
+    int64_t damaged_offset;          /* the adder refuses that one; -1: none */
+    int64_t told, most_told;         /* records: since the last event, and the most by one */
+    int prepared_count, prepared_in; /* so many passes */
     int loaded_count, lost_count;
     bool is_closed;
 } world;
@@ -115,6 +116,13 @@ static inline void replay_marker(
     world.state.pending = 0;
 }
 
+static inline bool prepare(struct partition_machine *host)
+{
+    assert_int_equal(host->state, MACHINE_LOADING);
+    world.prepared_count++;
+    return world.prepared_count >= world.prepared_in;
+}
+
 static inline void loaded(struct partition_machine *host)
 {
     assert_int_equal(host->state, MACHINE_READY);
@@ -129,7 +137,8 @@ static inline void lost(struct partition_machine *host)
 }
 
 static const struct rsm_machine_type adder_type = { decide, apply, applied };
-static const struct partition_machine_type host_type = { replay, replay_marker, loaded, lost };
+static const struct partition_machine_type host_type = { replay, replay_marker, prepare, loaded,
+    lost };
 
 /* ---- The world. ---- */
 

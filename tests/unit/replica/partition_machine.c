@@ -269,6 +269,39 @@ void test_partition_machine__is_off_when_damage_is_met(void)
     end();
 }
 
+/* What it was told may need more than one pass of its owner before anything is asked; who asks
+ * meanwhile hears that it loads, and a loss ends that, too. */
+void test_partition_machine__is_ready_when_its_owner_is(void)
+{
+    begin();
+    add(3, 10);
+    world.prepared_in = world.prepared_count + 4;
+    load_again();
+    while (world.prepared_count < world.prepared_in - 1)
+        assert_true(step());
+    assert_int_equal(world.state.sum, 3);
+    assert_int_equal(world.host.state, MACHINE_LOADING);
+    assert_int_equal(ask(0), ERROR_COORDINATOR_LOAD_IN_PROGRESS);
+    turn_until_state(MACHINE_READY);
+    assert_int_equal(world.prepared_count, world.prepared_in);
+    assert_int_equal(world.loaded_count, 2);
+    assert_int_equal(ask(1), ERROR_NONE);
+
+    world.prepared_in = world.prepared_count + 4;
+    load_again();
+    while (world.prepared_count < world.prepared_in - 1)
+        assert_true(step());
+    partition_lead(world.partition, false, world.partition->leader_epoch + 1);
+    rest();
+    assert_int_equal(world.prepared_count, world.prepared_in - 1);
+    assert_int_equal(world.loaded_count, 2);
+    partition_lead(world.partition, true, world.partition->leader_epoch + 1);
+    turn_until_state(MACHINE_READY);
+    assert_int_equal(world.state.sum, 4);
+    check_replay();
+    end();
+}
+
 static void note_move(struct move_watch *watch, struct partition *partition)
 {
     (void)watch, (void)partition;

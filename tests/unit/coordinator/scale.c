@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a coordinator of very many groups does in pieces, so that no pass is long. */
+#include "coordinator/offsets.h"
+#include "coordinator/record.h"
+#include "office.h"
+#include "wire/gen/group_metadata_record.h"
+#include "wire/gen/remove_topic_record.h"
+
+static struct office office;
+
+static struct str name_of(int32_t number)
+{
+    return str_from(arena_format(&office.arena, "group-%d", number));
+}
+
+static void replay(const struct rsm_decision *records)
+{
+    for (int32_t i = 0; i < records->record_count; i++)
+        assert_true(coordinator_replay(&office.coordinator, i, records->records[i], -1));
+}
+
+static void commit(int32_t group, const char *topic, int32_t partitions)
+{
+    struct rsm_decision records = { .arena = &office.arena };
+    for (int32_t i = 0; i < partitions; i++) {
+        struct committed_offset offset = {
+            .partition = i, .offset = 7 * i, .commit_ms = office.wall_ms, .expire_ms = -1
+        };
+        offset_record(&records, name_of(group), str_from(topic), &offset);
+    }
+    replay(&records);
+}
+
+/* Each with so many committed offsets. */
+static void make_simple_groups(int32_t first, int32_t count, int32_t offsets)
+{
+    for (int32_t i = first; i < first + count; i++)
+        commit(i, "orders", offsets);
+}
+
+/* Each with so many classic members, one or none. */
+static void make_classic_groups(int32_t first, int32_t count, int32_t members)
+{
+    struct rsm_decision records = { .arena = &office.arena };
+    for (int32_t i = first; i < first + count; i++) {
+        struct group_metadata_record_member_metadata member = { .member_id = STR("m"),
+            .client_id = STR("c"),
+            .client_host = STR("/h"),
+            .rebalance_timeout = 30000,
+            .session_timeout = 10000 };
+        struct group_metadata_record_key key = { .group = name_of(i) };
+        struct group_metadata_record value = { .protocol_type = STR("consumer"),
+            .generation = 1,
+            .protocol = STR("range"),
+            .leader = members == 0 ? (struct str){ 0 } : STR("m"),
+            .current_state_timestamp = office.wall_ms,
+            .members = &member,
+            .members_count = members };
+        const struct record_schema *schema =
+            record_schema_find(RECORDS_CONSUMER_OFFSETS, GROUP_METADATA_RECORD_TYPE);
+        rsm_decision_add(
+            &records, coordinator_record_encode(&office.arena, schema, &key, 3, &value));
+    }
+    replay(&records);
+}
+
+/* What it had is gone for it at once, however much that is, and it can be filled again while the
+ * rest of that is still being freed. */
+void test_scale__a_coordinator_forgets_at_once(void)
+{
+    office_init(&office);
+    make_simple_groups(0, 1500, 2);
+    make_classic_groups(1500, 1000, 1);
+    struct coordinator *all = coordinator_detach(&office.coordinator);
+    assert_null(group_find(&office.coordinator, name_of(0)));
+    assert_int_equal(coordinator_deadline(&office.coordinator), INT64_MAX);
+    make_simple_groups(0, 1000, 1);
+    assert_false(coordinator_free_some(all));
+    assert_false(coordinator_free_some(all));
+    assert_non_null(group_find(&office.coordinator, name_of(999)));
+    make_classic_groups(500, 1000, 1);
+    assert_true(coordinator_free_some(all));
+    office_begin(&office);
+    assert_int_equal(HASH_COUNT(office.coordinator.groups), 1500);
+    assert_int_equal(office.coordinator.deadlines.count, 1000);
+    office_deinit(&office);
+}
+
+/* Each member's session begins when all is loaded, those of some groups with each call. */
+void test_scale__sessions_begin_in_pieces(void)
+{
+    int32_t calls = 0;
+    office_init(&office);
+    make_classic_groups(0, 1000, 1);
+    make_simple_groups(1000, 500, 1);
+    while (!coordinator_begin(&office.coordinator, office.steady_ms, NULL)) {
+        calls++;
+        office.steady_ms += 3;
+    }
+    assert_in_range(calls, 1, 10);
+    assert_int_equal(office.coordinator.deadlines.count, 1000);
+    assert_int_equal(coordinator_deadline(&office.coordinator), 1000 + 10000);
+    office_pass_time(&office, 10000);
+    assert_int_equal(office.coordinator.deadlines.count, 0);
+    office_deinit(&office);
+}
+
+static bool ask_of_itself(enum coordinator_request_type type)
+{
+    bool has_more = false;
+    int32_t before = office.count;
+    office_submit(&office, type, 0, NULL, &has_more);
+    assert_in_range(office.count - before, 0, 1999);
+    return has_more;
+}
+
+static int32_t ask_until_no_more(enum coordinator_request_type type)
+{
+    int32_t calls = 1;
+    while (ask_of_itself(type))
+        calls++;
+    return calls;
+}
+
+static void begin_long_ago(void)
+{
+    office_init(&office);
+    office.wall_ms -= (int64_t)8 * 24 * 3600 * 1000;
+}
+
+static void come_to_now(void)
+{
+    office.wall_ms += (int64_t)8 * 24 * 3600 * 1000;
+}
+
+/* Each call looks at some, and goes on where the last one stopped: behind many groups that stay are
+ * some that go, and what is freed where a call stopped is no hindrance. */
+void test_scale__old_offsets_are_looked_for_in_pieces(void)
+{
+    begin_long_ago();
+    come_to_now();
+    make_simple_groups(0, 4000, 2);
+    office.wall_ms -= (int64_t)8 * 24 * 3600 * 1000;
+    make_simple_groups(4000, 10, 2);
+    come_to_now();
+    assert_true(ask_of_itself(COORDINATOR_EXPIRE));
+    struct group *next = office.coordinator.expiry.group;
+    assert_non_null(next);
+    int64_t *outer = memory_count_in(&office.coordinator.memory);
+    group_free(next);
+    memory_count_in(outer);
+    assert_int_equal(HASH_COUNT(office.coordinator.groups), 4009);
+    assert_in_range(ask_until_no_more(COORDINATOR_EXPIRE), 1, 10);
+    assert_int_equal(HASH_COUNT(office.coordinator.groups), 3999);
+    office_deinit(&office);
+}
+
+/* One group is looked at in pieces as well, and goes with the last of its offsets, of which no call
+ * removes very many. */
+void test_scale__a_large_group_ages_in_pieces(void)
+{
+    begin_long_ago();
+    make_classic_groups(0, 1, 0);
+    for (int i = 0; i < 6; i++)
+        commit(0, arena_format(&office.arena, "topic-%d", i), 900);
+    come_to_now();
+    commit(1, "orders", 3);
+    for (int i = 0; i < 30; i++)
+        commit(1, arena_format(&office.arena, "topic-%d", i), 900);
+    assert_in_range(ask_until_no_more(COORDINATOR_EXPIRE), 4, 10);
+    assert_null(group_find(&office.coordinator, name_of(0)));
+    assert_non_null(group_find(&office.coordinator, name_of(1)));
+    office_deinit(&office);
+}
+
+static void delete_topic(const char *name)
+{
+    struct remove_topic_record record = {
+        .topic_id = image_topic_by_name(cluster_image(&office.cluster), str_from(name))->id
+    };
+    cluster_apply(&office.cluster, &remove_topic_record_schema, 0, &record);
+}
+
+/* A topic that goes while offsets of others are looked for is looked for in all groups, also those
+ * that were seen already. */
+void test_scale__offsets_of_lost_topics_are_looked_for_in_pieces(void)
+{
+    office_init(&office);
+    office_add_topic(&office, "orders", 3);
+    office_add_topic(&office, "bills", 3);
+    for (int32_t i = 0; i < 2000; i++) {
+        commit(i, "orders", 2);
+        commit(i, "bills", 1);
+    }
+    assert_true(ask_of_itself(COORDINATOR_TOPICS_DELETED));
+    assert_int_equal(office.count, 0);
+    delete_topic("orders");
+    office.coordinator.has_lost_more = true;
+    ask_until_no_more(COORDINATOR_TOPICS_DELETED);
+    assert_int_equal(office.count, 4000);
+    for (int32_t i = 0; i < 2000; i++) {
+        const struct group *group = group_find(&office.coordinator, name_of(i));
+        assert_null(offset_find(group, STR("orders"), 0));
+        assert_non_null(offset_find(group, STR("bills"), 0));
+    }
+    office_deinit(&office);
+}
