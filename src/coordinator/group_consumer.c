@@ -223,6 +223,8 @@ static void loaded(struct group *group, int64_t steady_ms, const struct image *i
         struct consumer_classic *classic = member->classic;
         deadline_arm(coordinator, &member->session,
             classic == NULL ? end_ms : steady_ms + classic->session_ms);
+        if (classic != NULL) /* it was told nothing by this coordinator, and must do nothing */
+            deadline_cancel(coordinator, &classic->sync);
         if (member->current.state != MEMBER_UNREVOKED)
             continue;
         member->rebalance_epoch = member->current.epoch;

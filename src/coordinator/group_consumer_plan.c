@@ -21,8 +21,8 @@ void plan_epoch(struct consumer_plan *plan)
     const struct group *group = plan->group;
     struct rsm_decision *out = plan->decider->decision;
     int64_t offset = plan->decider->request->image->offset;
-    bool bumps =
-        plan->names_changed || plan->regex_changed || plan->regexes_moved || plan->assignor_changed;
+    bool bumps = plan->names_changed || plan->regex_changed || plan->regexes_moved ||
+                 plan->assignor_changed || plan->upgrade.rebalances;
     if (!bumps && group != NULL && group->consumer->looked_at == offset)
         return;
     int64_t hash = plan_topics(plan)->hash;

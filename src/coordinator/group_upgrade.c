@@ -178,6 +178,22 @@ static void add_metadata(
     add_member_metadata(out, names, &metadata);
 }
 
+/* Each partition that they read is somebody's. */
+static bool is_whole(
+    const struct consumer_topics *topics, const struct entrant *entrants, int32_t count)
+{
+    int64_t missing = 0;
+    for (int32_t i = 0; i < topics->count; i++) {
+        missing += topics->list[i]->partition_count;
+        for (int32_t k = 0; k < count; k++) {
+            const struct partition_set_topic *has =
+                partition_set_topic(&entrants[k].assigned, topics->list[i]->id);
+            missing -= has == NULL ? 0 : has->count;
+        }
+    }
+    return missing == 0;
+}
+
 /* In the order of Kafka's: who is there, the epoch, what each is to have, and has. */
 static void make(struct group_decider *decider, struct group_upgrade *upgrade,
     const struct entrant *entrants, int32_t count, int32_t epoch)
@@ -189,7 +205,10 @@ static void make(struct group_decider *decider, struct group_upgrade *upgrade,
     consumer_apply_apart(upgrade->to, out, 0, decider->arena);
     int32_t since = out->record_count;
     struct consumer_plan plan = { .decider = decider, .group = upgrade->to, .group_id = id };
-    add_group_epoch(out, id, epoch, plan_topics(&plan)->hash);
+    const struct consumer_topics *topics = plan_topics(&plan);
+    upgrade->rebalances =
+        upgrade->from->classic->state != CLASSIC_STABLE || !is_whole(topics, entrants, count);
+    add_group_epoch(out, id, epoch, topics->hash);
     for (int32_t i = 0; i < count; i++)
         add_target(
             out, (struct consumer_names){ id, entrants[i].member->id }, &entrants[i].assigned);

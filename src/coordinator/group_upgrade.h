@@ -12,6 +12,7 @@ struct group_upgrade {
     const struct group *from;    /* NULL: nothing is upgraded */
     struct group *to;            /* owned; apart */
     struct rsm_decision records; /* that make it */
+    bool rebalances;             /* who has what is not settled, whoever joins */
 };
 
 /* NULL, or why it cannot be, in the request's arena. Changes nothing. */

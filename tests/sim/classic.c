@@ -4,9 +4,11 @@
 #include <stdio.h>
 
 #include "base/container.h"
+#include "coordinator/subscription.h"
 #include "error.h"
 #include "sim/groups.h"
 #include "sim/workload.h"
+#include "wire/encode.h"
 #include "wire/gen/heartbeat.h"
 #include "wire/gen/join_group.h"
 #include "wire/gen/leave_group.h"
@@ -69,6 +71,67 @@ static void take_error(struct classic *classic, int16_t error)
     actor_wait(&classic->actor, 200000);
 }
 
+/* ---- What members tell each other ---- */
+
+enum { BLOB_VERSION = 1 };
+
+static struct str protocol_type(const struct classic *classic)
+{
+    return classic->is_consumer ? STR("consumer") : STR("bits");
+}
+
+/* What it owns it has given up by then. */
+static struct bytes subscription_of(struct classic *classic)
+{
+    const struct message_schema *schema = &consumer_protocol_subscription_record_schema;
+    struct str topic = STR(GROUPS_TOPIC);
+    struct consumer_protocol_subscription_record says = {
+        .topics = &topic, .topics_count = 1, .generation_id = -1
+    };
+    if (!classic->is_consumer)
+        return (struct bytes){ (const uint8_t *)"m", 1 };
+    size_t size = message_size(schema, BLOB_VERSION, &says);
+    uint8_t *blob = arena_take(&classic->actor.arena, sizeof(int16_t) + size);
+    store_i16(blob, BLOB_VERSION);
+    message_encode(schema, BLOB_VERSION, &says, blob + sizeof(int16_t), size, NULL);
+    return (struct bytes){ blob, sizeof(int16_t) + size };
+}
+
+static struct bytes assignment_of(struct classic *classic, uint8_t partitions)
+{
+    int32_t numbers[GROUP_PARTITIONS];
+    struct consumer_protocol_assignment_record_topic_partition topic = { .topic = STR(GROUPS_TOPIC),
+        .partitions = numbers };
+    struct consumer_protocol_assignment_record gets = { .assigned_partitions = &topic,
+        .assigned_partitions_count = 1 };
+    if (!classic->is_consumer)
+        return (struct bytes){ arena_copy(&classic->actor.arena, &partitions, 1), 1 };
+    for (int32_t i = 0; i < GROUP_PARTITIONS; i++)
+        if (partitions >> i & 1)
+            numbers[topic.partitions_count++] = i;
+    return subscription_encode_assignment(BLOB_VERSION, &gets, &classic->actor.arena);
+}
+
+/* False: nobody wrote that. */
+static bool read_assignment(struct classic *classic, struct bytes blob, unsigned *out_partitions)
+{
+    struct consumer_protocol_assignment_record gets;
+    *out_partitions = !classic->is_consumer && blob.size > 0 ? blob.data[0] : 0;
+    if (!classic->is_consumer || blob.size == 0)
+        return blob.size <= 1;
+    if (!subscription_parse_assignment(blob, &classic->actor.arena, &gets))
+        return false;
+    for (int32_t i = 0; i < gets.assigned_partitions_count; i++)
+        for (int32_t k = 0; k < gets.assigned_partitions[i].partitions_count; k++) {
+            int32_t partition = gets.assigned_partitions[i].partitions[k];
+            if (!str_is(gets.assigned_partitions[i].topic, GROUPS_TOPIC) ||
+                partition >= GROUP_PARTITIONS)
+                return false;
+            *out_partitions |= 1u << partition;
+        }
+    return true;
+}
+
 /* ---- Joining ---- */
 
 static void set_id(char id[CLASSIC_ID_SIZE], struct str told)
@@ -107,12 +170,12 @@ static void join(struct classic *classic)
     message_defaults(&join_group_request_schema, &request);
     shape_set_defaults(&join_group_request_protocol_shape, &protocol);
     protocol.name = STR("bits");
-    protocol.metadata = (struct bytes){ (const uint8_t *)"m", 1 };
+    protocol.metadata = subscription_of(classic);
     request.group_id = str_from(classic->holder.group);
     request.session_timeout_ms = request.rebalance_timeout_ms = SESSION_MS;
     request.member_id = str_from(classic->id);
     request.group_instance_id = instance_of(classic);
-    request.protocol_type = STR("bits");
+    request.protocol_type = protocol_type(classic);
     request.protocols = &protocol;
     request.protocols_count = 1;
     give_all_up(classic);
@@ -129,14 +192,14 @@ static void hear_sync(struct actor *actor)
         take_error(classic, response->error_code);
         return;
     }
+    unsigned partitions;
     if (!holder_hear(&classic->holder)) {
         forget(classic);
-    } else if (response->assignment.size > 1) {
+    } else if (!read_assignment(classic, response->assignment, &partitions)) {
         violate(classic, "assignment_is_of_another_group", (int)response->assignment.size);
     } else {
         classic->has_synced = true;
-        holder_set(
-            &classic->holder, response->assignment.size == 0 ? 0 : response->assignment.data[0]);
+        holder_set(&classic->holder, partitions);
     }
     actor_wait(actor, 100000);
 }
@@ -153,13 +216,14 @@ static void sync(struct classic *classic)
     for (int i = 0; i < classic->member_count; i++) {
         shape_set_defaults(&sync_group_request_assignment_shape, &assignments[i]);
         assignments[i].member_id = str_from(classic->members[i]);
-        assignments[i].assignment = (struct bytes){ &partitions[i], 1 };
+        assignments[i].assignment = assignment_of(classic, partitions[i]);
     }
     request.group_id = str_from(classic->holder.group);
     request.generation_id = classic->generation;
     request.member_id = str_from(classic->id);
     request.group_instance_id = instance_of(classic);
-    request.protocol_type = request.protocol_name = STR("bits");
+    request.protocol_type = protocol_type(classic);
+    request.protocol_name = STR("bits");
     request.assignments = assignments;
     request.assignments_count = classic->member_count;
     actor->hear = hear_sync;
@@ -313,10 +377,11 @@ bool classic_is_settled(const struct classic *classic)
     return classic->has_synced;
 }
 
-void classic_start(
-    struct classic *classic, struct workload *workload, struct groups *groups, int number)
+void classic_start(struct classic *classic, struct workload *workload, struct groups *groups,
+    int number, bool is_consumer)
 {
     classic->groups = groups;
+    classic->is_consumer = is_consumer;
     actor_start(&classic->actor, workload, "classic", number, act_as_classic);
     holder_init(&classic->holder, &classic->actor, group_name(CLASSIC_GROUP), SILENT_US);
     if (actor_draw(&classic->actor, 3) == 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/groups.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "sim/sim.h"
 #include "sim/workload.h"
@@ -14,11 +16,13 @@ struct groups *groups_create(struct workload *workload)
     for (int i = 0; i < groups->committer_count; i++)
         committer_start(&groups->committers[i], workload, &groups->founder, i);
     groups->member_count = 1 + (int)sim_draw(sim, MEMBERS_MOST);
+    groups->mixes = sim_draw(sim, 2) == 0;
     for (int i = 0; i < groups->member_count; i++)
-        member_start(&groups->members[i], workload, groups, i);
+        member_start(&groups->members[i], workload, groups, i,
+            group_name(groups->mixes && i % 2 == 1 ? CLASSIC_GROUP : CONSUMER_GROUP));
     groups->classic_count = 1 + (int)sim_draw(sim, CLASSICS_MOST);
     for (int i = 0; i < groups->classic_count; i++)
-        classic_start(&groups->classics[i], workload, groups, i);
+        classic_start(&groups->classics[i], workload, groups, i, groups->mixes);
     return groups;
 }
 
@@ -33,21 +37,27 @@ void groups_destroy(struct groups *groups)
     memory_give(groups);
 }
 
+static void count_owned(const struct holder *holder, unsigned owned[2])
+{
+    bool is_classic = strcmp(holder->group, group_name(CLASSIC_GROUP)) == 0;
+    owned[is_classic] |= holder->owned;
+}
+
 /* Each partition of both groups has its owner, and nobody is to give any up. */
 static bool have_settled(const struct groups *groups)
 {
-    unsigned by_members = 0, by_classics = 0;
+    unsigned owned[2] = { 0 };
     for (int i = 0; i < groups->member_count; i++) {
         if (!member_is_settled(&groups->members[i]))
             return false;
-        by_members |= groups->members[i].holder.owned;
+        count_owned(&groups->members[i].holder, owned);
     }
     for (int i = 0; i < groups->classic_count; i++) {
         if (!classic_is_settled(&groups->classics[i]))
             return false;
-        by_classics |= groups->classics[i].holder.owned;
+        count_owned(&groups->classics[i].holder, owned);
     }
-    return by_members == ALL_PARTITIONS && by_classics == ALL_PARTITIONS;
+    return owned[0] == ALL_PARTITIONS && owned[1] == ALL_PARTITIONS;
 }
 
 bool groups_are_drained(struct groups *groups)

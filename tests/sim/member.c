@@ -290,12 +290,12 @@ bool member_is_settled(const struct member *member)
            member->holder.owned == member->target;
 }
 
-void member_start(
-    struct member *member, struct workload *workload, struct groups *groups, int number)
+void member_start(struct member *member, struct workload *workload, struct groups *groups,
+    int number, const char *group)
 {
     member->groups = groups;
     actor_start(&member->actor, workload, "member", number, act_as_member);
-    holder_init(&member->holder, &member->actor, group_name(CONSUMER_GROUP), SILENT_US);
+    holder_init(&member->holder, &member->actor, group, SILENT_US);
     if (actor_draw(&member->actor, 3) == 0)
         snprintf(member->instance, sizeof(member->instance), "instance%d", number);
 }

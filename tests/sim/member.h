@@ -30,7 +30,7 @@ struct member {
     struct group_offsets offsets;
 };
 
-void member_start(
-    struct member *member, struct workload *workload, struct groups *groups, int number);
+void member_start(struct member *member, struct workload *workload, struct groups *groups,
+    int number, const char *group);
 void member_stop(struct member *member);
 bool member_is_settled(const struct member *member);

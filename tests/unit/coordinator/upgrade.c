@@ -495,6 +495,26 @@ void test_upgrade__a_mixed_group_is_loaded(void)
     end();
 }
 
+/* By a coordinator that has decided nothing yet, or whose last decision was a JoinGroup. */
+void test_upgrade__a_load_puts_nobody_out(void)
+{
+    for (int i = 0; i < 2; i++) {
+        begin_upgraded();
+        settle_all();
+        rsm_lose(&office.rsm);
+        office_forget(&office);
+        if (i == 1)
+            office.coordinator.new_sync_end_ms = office.steady_ms;
+        rsm_gain(&office.rsm, &office.log, office.count);
+        for (int32_t k = 0; k < office.count; k++)
+            assert_true(coordinator_replay(&office.coordinator, k, office.records[k], -1));
+        office_begin(&office);
+        office_pass_time(&office, 9999);
+        assert_int_equal(kept()->classic_count, 2);
+        end();
+    }
+}
+
 /* By an instance of the consumer protocol, which has another id. */
 void test_upgrade__a_static_member_comes_back_with_the_new_protocol(void)
 {
@@ -518,6 +538,27 @@ void test_upgrade__a_static_member_comes_back_with_the_new_protocol(void)
     elder_turn(&office, &old_two);
     assert_int_equal(old_two.heard, ERROR_NONE);
     end();
+}
+
+/* It says nothing new, but the leader has not seen that a topic grew, or others were joining. */
+void test_upgrade__a_static_member_does_not_hide_what_nobody_has(void)
+{
+    for (int i = 0; i < 2; i++) {
+        begin();
+        old_one.instance = new_one.instance = "i";
+        form();
+        if (i == 0)
+            office_add_topic(&office, "apples", 1);
+        else
+            elder_join(&office, &old_two);
+        client_join(&office, &new_one);
+        for (int round = 0; round < 6; round++) {
+            client_beat(&office, &new_one);
+            elder_turns(&office, &old_two);
+        }
+        assert_int_equal(client_count(&new_one) + elder_count(&old_two), i == 0 ? 7 : 6);
+        end();
+    }
 }
 
 /* Of a group of both, for the tests of errors. */
