@@ -198,9 +198,14 @@ static void keep_metadata(struct consumer_member *member, const struct coordinat
     keep_classic(member, value->classic_member_metadata);
     member->topic_count = value->subscribed_topic_names_count;
     member->topics = memory_take((size_t)member->topic_count * sizeof(*member->topics));
-    for (int32_t i = 0; i < member->topic_count; i++)
+    member->topics_in_a_row = true;
+    for (int32_t i = 0; i < member->topic_count; i++) {
         member->topics[i] = value->subscribed_topic_names[i];
-    if (member->topic_count > 1)
+        member->topics_in_a_row =
+            member->topics_in_a_row &&
+            (i == 0 || str_compare(member->topics[i - 1], member->topics[i]) <= 0);
+    }
+    if (!member->topics_in_a_row)
         qsort(member->topics, (size_t)member->topic_count, sizeof(*member->topics), by_name);
     consumer_count_subscription(member, 1);
 }

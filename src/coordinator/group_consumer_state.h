@@ -51,6 +51,7 @@ struct consumer_member {
     struct str client_id, client_host, regex, assignor;
     struct str *topics; /* owned; ascending */
     int32_t topic_count, rebalance_timeout_ms;
+    bool topics_in_a_row;             /* in what was written, each behind the one before */
     struct consumer_classic *classic; /* owned; NULL: speaks the consumer protocol */
     bool has_current, has_target;
     struct consumer_current current;

@@ -49,20 +49,36 @@ static int by_number(const void *a, const void *b)
     return one < other ? -1 : one > other;
 }
 
+/* Names ascend, as topics do: each is looked for behind the one before, in steps that grow. */
 static void add_indexes(const struct consumer_plan *plan, const struct str *names, int32_t count,
     int32_t *indexes, int32_t *index_count)
 {
+    const struct consumer_topics *topics = &plan->topics;
+    int32_t low = 0;
     for (int32_t i = 0; i < count; i++) {
-        int32_t index = plan_topic_index(plan, names[i]);
-        if (index >= 0)
-            indexes[(*index_count)++] = index;
+        int32_t high = low;
+        for (int32_t by = 1;
+             high < topics->count && str_compare(topics->list[high]->name, names[i]) < 0; by *= 2) {
+            low = high + 1;
+            high = topics->count - high > by ? high + by : topics->count;
+        }
+        while (low < high) {
+            int32_t middle = low + (high - low) / 2;
+            if (str_compare(topics->list[middle]->name, names[i]) < 0)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        if (low < topics->count && str_equal(topics->list[low]->name, names[i]))
+            indexes[(*index_count)++] = low;
     }
 }
 
 /* What a member, as it will be, says of topics. */
 struct subscription {
-    const struct str *names;
+    const struct str *names; /* ascending */
     int32_t name_count;
+    bool is_in_a_row; /* the names, in the record that they were read from */
     struct str regex;
 };
 
@@ -71,15 +87,27 @@ static struct subscription subscription_of(
 {
     const struct consumer_member *member = entrant->member;
     if (!entrant->is_planned)
-        return (struct subscription){ member->topics, member->topic_count, member->regex };
+        return (struct subscription){ member->topics, member->topic_count, member->topics_in_a_row,
+            member->regex };
     return (struct subscription){ plan->metadata.subscribed_topic_names,
-        plan->metadata.subscribed_topic_names_count, plan->metadata.subscribed_topic_regex };
+        plan->metadata.subscribed_topic_names_count, false, plan->metadata.subscribed_topic_regex };
+}
+
+/* From the first name to the end of the last. */
+static struct str row_of(const struct subscription *subscription)
+{
+    const struct str *first = &subscription->names[0];
+    const struct str *last = &subscription->names[subscription->name_count - 1];
+    return (struct str){ first->data, (int32_t)(last->data + last->size - first->data) };
 }
 
 static bool is_same(const struct subscription *one, const struct subscription *other)
 {
     if (one->name_count != other->name_count || !str_equal(one->regex, other->regex))
         return false;
+    if (one->name_count > 0 && one->is_in_a_row && other->is_in_a_row)
+        return one->names[0].size == other->names[0].size &&
+               str_equal(row_of(one), row_of(other)); /* with the sizes of the others between */
     for (int32_t i = 0; i < one->name_count; i++)
         if (!str_equal(one->names[i], other->names[i]))
             return false;
@@ -149,7 +177,7 @@ static struct assign_member *describe(
 {
     struct assign_member *list =
         arena_take_array(plan->decider->arena, (size_t)count, sizeof(*list));
-    struct subscription last, now;
+    struct subscription last = { 0 }, now;
     for (int32_t i = 0; i < count; i++) {
         const struct consumer_member *member = entrants[i].member;
         list[i].id = entrants[i].id;
