@@ -11,7 +11,8 @@ const COUNT = 300, PARTITIONS = 3, FIRST_MS = 1700000000000, STEP_MS = 1000
 const CODECS = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP, snappy: CompressionTypes.Snappy }
 const SETTINGS = [{ name: 'retention.ms', value: '-1' }, { name: 'max.message.bytes', value: '100000' }]
 
-const kafka = new Kafka({ clientId: 'suite', brokers: [address], logLevel: logLevel.NOTHING })
+const kafka = new Kafka({ clientId: 'suite', brokers: [address], logLevel: logLevel.NOTHING,
+  retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 20 } })
 const admin = kafka.admin()
 
 /** Record i of the content. */
@@ -30,8 +31,12 @@ function check(topic, partition, message, start = 0) {
   assert.deepStrictEqual({ partition, timestamp: message.timestamp, key: message.key, value: message.value, headers }, wanted, `${topic}-${partition}@${message.offset}`)
 }
 
+/** Makes a topic, and waits until it is served: Kafka answers before that. False when it was there. */
 async function create(topic, numPartitions) {
-  return admin.createTopics({ topics: [{ topic, numPartitions, replicationFactor: 1, configEntries: SETTINGS }] })
+  const made = await admin.createTopics({ topics: [{ topic, numPartitions, replicationFactor: 1, configEntries: SETTINGS }] })
+  for (const end = Date.now() + 10000, served = () => admin.fetchTopicOffsets(topic).catch(() => null); !await served();)
+    assert(Date.now() < end, `${topic} is not served`)
+  return made
 }
 
 async function send(topic, compression, messages = [...Array(COUNT).keys()].map(record)) {
@@ -47,23 +52,25 @@ async function send(topic, compression, messages = [...Array(COUNT).keys()].map(
 /** Reads that many records as a member of the group, commits them, and leaves. */
 async function read(groupId, topic, count, each) {
   const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 100 })
-  let left = count, end
-  const done = new Promise((resolve, reject) => { end = { resolve, reject } })
-  consumer.on(consumer.events.CRASH, ({ payload }) => end.reject(payload.error))
+  const next = {}
+  let left = count
   await consumer.connect()
   await consumer.subscribe({ topics: [topic], fromBeginning: true })
-  await consumer.run({ autoCommit: false, eachMessage: async ({ partition, message }) => {
-    try {
-      each(partition, message)
-      await consumer.commitOffsets([{ topic, partition, offset: String(Number(message.offset) + 1) }])
-    } catch (error) {
-      end.reject(error)
-    }
-    if (--left === 0)
-      end.resolve()
-  } })
   try {
-    await done
+    await new Promise((resolve, reject) => {
+      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))
+      consumer.run({ autoCommit: false, eachMessage: async ({ partition, message }) => {
+        try {
+          each(partition, message)
+        } catch (error) {
+          reject(error)
+        }
+        next[partition] = String(Number(message.offset) + 1)
+        if (--left === 0)
+          resolve()
+      } })
+    })
+    await consumer.commitOffsets(Object.entries(next).map(([partition, offset]) => ({ topic, partition: Number(partition), offset })))
   } finally {
     await consumer.disconnect()
   }

@@ -79,7 +79,7 @@ func runMember(ended context.Context, of *cases.Member) {
 	}
 	go func() {
 		for err := range group.Errors() {
-			of.Say("failed: %v", err)
+			of.Say("failed %v", err)
 		}
 	}()
 	for ended.Err() == nil {
