@@ -144,6 +144,7 @@ class Node:
         try:
             kafka_wire.wait_for(ready, timeout, "the broker answers")
         except TimeoutError as error:
+            self.kill()                             # nobody has it yet who would
             raise TimeoutError(f"{self.kind}: {error}; it said:\n{self.said()}") from None
 
     def said(self, lines=40):
