@@ -23,3 +23,18 @@ def subscription(topics, owned=None, generation=-1, rack=None, version=3):
 def assignment(topics, version=3):
     """topics: {name: partitions}"""
     return struct.pack(">h", version) + partitions_by_topic(topics) + struct.pack(">i", -1)
+
+
+def assignment_in_order(data):
+    """the same with topics in the order of their names, which in Kafka is that of its hash maps; what is no assignment stays as it is"""
+    topics, at = {}, 6
+    try:
+        all_topics = struct.unpack_from(">i", data, 2)[0]
+        for _ in range(all_topics):
+            size = struct.unpack_from(">h", data, at)[0]
+            name, count = data[at + 2:at + 2 + size].decode(), struct.unpack_from(">i", data, at + 2 + size)[0]
+            topics[name] = struct.unpack_from(f">{count}i", data, at + 6 + size)
+            at += 6 + size + 4 * count
+    except (struct.error, UnicodeDecodeError):
+        return data
+    return data[:2] + partitions_by_topic(dict(sorted(topics.items()))) + data[at:] if len(topics) == all_topics else data

@@ -239,7 +239,7 @@ class Side:
         if name == "records":
             return self.normal_records(records.show(value))
         if isinstance(value, bytes):
-            return value.hex()
+            return (consumer_protocol.assignment_in_order(value) if name == "assignment" else value).hex()
         if (name.endswith("message") or name == "documentation") and isinstance(value, str):
             return "a text" + "".join(f", {word}" for word in words if word in value)
         if isinstance(value, str):
