@@ -191,21 +191,11 @@ void test_assignment__a_group_that_was_made_again_takes_no_result_of_the_old_one
     end();
 }
 
-static void load_again(void)
-{
-    rsm_lose(&office.rsm);
-    office_forget(&office);
-    for (int32_t i = 0; i < office.count; i++)
-        assert_true(coordinator_replay(&office.coordinator, i, office.records[i], -1));
-    office_begin(&office);
-    rsm_gain(&office.rsm, &office.log, office.count);
-}
-
 void test_assignment__a_group_that_was_loaded_again_takes_no_result_and_asks_anew(void)
 {
     begin();
     client_join(&office, &two);
-    load_again();
+    office_load_again(&office);
     int32_t first = office.count;
     office_assign(&office);
     assert_int_equal(office.count, first);

@@ -205,17 +205,6 @@ static void be_refused(int place)
     office.refuses = false;
 }
 
-/* The log was lost, and is there again; a worker that computes does not hear of it. */
-static void load_again(void)
-{
-    rsm_lose(&office.rsm);
-    office_forget(&office);
-    for (int32_t i = 0; i < office.count; i++)
-        assert_true(coordinator_replay(&office.coordinator, i, office.records[i], -1));
-    office_begin(&office);
-    rsm_gain(&office.rsm, &office.log, office.count);
-}
-
 static void change_mind(struct client *client)
 {
     struct client other = new_client(0);
@@ -237,7 +226,7 @@ static void step(void)
     else if (what < 4)
         change_topics();
     else if (what < 6)
-        load_again();
+        office_load_again(&office);
     else if (what < 12)
         office_pass_time(&office, below(20000));
     else if (!is_member[place])

@@ -194,18 +194,6 @@ static void grow_topic(void)
         office_add_topic(&office, topic_names[topic], 1);
 }
 
-static void load_again(void)
-{
-    struct coordinator_settings settings = office.coordinator.settings;
-    rsm_lose(&office.rsm);
-    coordinator_deinit(&office.coordinator);
-    coordinator_init(&office.coordinator, &settings);
-    for (int32_t i = 0; i < office.count; i++)
-        assert_true(coordinator_replay(&office.coordinator, i, office.records[i], -1));
-    office_begin(&office);
-    rsm_gain(&office.rsm, &office.log, office.count);
-}
-
 static void be_refused(int place)
 {
     struct consumer_group_heartbeat_response lost;
@@ -244,7 +232,7 @@ static void step(void)
     if (what < 4)
         grow_topic();
     else if (what < 6)
-        load_again();
+        office_load_again(&office);
     else if (what < 20)
         office_pass_time(&office, below(5000));
     else if (what < 28)

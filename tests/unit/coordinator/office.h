@@ -119,6 +119,17 @@ static inline void office_begin(struct office *office)
         continue;
 }
 
+/* The log was lost, and is there again; a worker that computes does not hear of it. */
+static inline void office_load_again(struct office *office)
+{
+    rsm_lose(&office->rsm);
+    office_forget(office);
+    for (int32_t i = 0; i < office->count; i++)
+        assert_true(coordinator_replay(&office->coordinator, i, office->records[i], -1));
+    office_begin(office);
+    rsm_gain(&office->rsm, &office->log, office->count);
+}
+
 /* Topics are told apart by their first two letters. */
 static inline void office_add_topic(struct office *office, const char *name, int partition_count)
 {
