@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """A member of groups through kafka-python, as groups.py says; the settings of a group are the name of an assignor."""
-import sys
-import threading
-
 from kafka import ConsumerRebalanceListener, KafkaConsumer
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.coordinator.assignors.range import RangePartitionAssignor
@@ -15,7 +12,6 @@ import member
 
 ASSIGNORS = {"range": RangePartitionAssignor, "round-robin": RoundRobinPartitionAssignor, "sticky": StickyPartitionAssignor,
              "cooperative": CooperativeStickyAssignor}
-ended = threading.Event()
 
 
 class Member(ConsumerRebalanceListener):
@@ -35,7 +31,7 @@ class Member(ConsumerRebalanceListener):
         self.voice.owns(self.owned)
 
     def run(self):
-        while not ended.is_set():
+        while not member.ended.is_set():
             try:
                 self.take(self.consumer.poll(timeout_ms=100))
             except KafkaError as error:
@@ -52,14 +48,4 @@ class Member(ConsumerRebalanceListener):
             self.voice.committed(partition.partition, records[-1].offset + 1)
 
 
-def main():
-    threads = [threading.Thread(target=Member(*one).run) for one in member.memberships()]
-    for thread in threads:
-        thread.start()
-    sys.stdin.read()
-    ended.set()
-    for thread in threads:
-        thread.join()
-
-
-main()
+member.run(Member)

@@ -1,13 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A member of groups through confluent-kafka, as groups.py says; the settings of a group are KEY:VALUE,... of librdkafka."""
-import sys
-import threading
-
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 import member
-
-ended = threading.Event()
 
 
 class Member:
@@ -58,7 +53,7 @@ class Member:
             self.voice.failed(error)
 
     def run(self):
-        while not ended.is_set():
+        while not member.ended.is_set():
             message = self.consumer.poll(0.1)
             if message is not None and message.error():
                 self.voice.failed(message.error())
@@ -73,14 +68,4 @@ class Member:
         self.consumer.close()
 
 
-def main():
-    threads = [threading.Thread(target=Member(*one).run) for one in member.memberships()]
-    for thread in threads:
-        thread.start()
-    sys.stdin.read()
-    ended.set()
-    for thread in threads:
-        thread.join()
-
-
-main()
+member.run(Member)

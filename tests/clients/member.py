@@ -3,6 +3,9 @@
 usage of each: PROGRAM HOST:PORT TOPIC MEMBER GROUP=SETTINGS..."""
 import os
 import sys
+import threading
+
+ended = threading.Event()
 
 
 class Voice:
@@ -32,3 +35,14 @@ def memberships():
     for argument in sys.argv[4:]:
         group, settings = argument.split("=", 1)
         yield sys.argv[1], sys.argv[2], Voice(group), settings
+
+
+def run(kind):
+    """A thread for each membership, until the input ends; kind(address, topic, voice, settings).run() goes on while `ended` is not set."""
+    threads = [threading.Thread(target=kind(*one).run) for one in memberships()]
+    for thread in threads:
+        thread.start()
+    sys.stdin.read()
+    ended.set()
+    for thread in threads:
+        thread.join()
