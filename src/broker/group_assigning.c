@@ -11,6 +11,8 @@
 struct group_assigning {
     struct job job;
     struct coordinator_request told;
+    bool has_more; /* its answer */
+    struct timer again;
     struct arena arena; /* of what is told */
     struct assignment *assignment;
     struct shard *shard;
@@ -25,12 +27,28 @@ static void end(struct group_assigning *assigning)
     memory_give(assigning);
 }
 
-/* Whatever the log says of it: where the group still needs a target, heartbeats ask for one. */
+/* Where the log refused it and the group still needs a target, heartbeats ask for one. */
 static void was_told(struct rsm_request *rsm, enum error error)
 {
-    (void)error;
     struct coordinator_request *told = container_of(rsm, struct coordinator_request, rsm);
-    end(container_of(told, struct group_assigning, told));
+    struct group_assigning *assigning = container_of(told, struct group_assigning, told);
+    struct loop *loop = assigning->shard->loop;
+    if (error == ERROR_NONE && assigning->has_more && assigning->home != NULL)
+        timer_set(loop, &assigning->again, loop_now_us(loop));
+    else
+        end(assigning);
+}
+
+static void tell(struct group_assigning *assigning)
+{
+    assigning->has_more = false;
+    arena_reset(&assigning->arena);
+    group_home_submit(assigning->home, &assigning->told);
+}
+
+static void tell_more(struct timer *timer)
+{
+    tell(container_of(timer, struct group_assigning, again));
 }
 
 static enum job_progress compute(struct job *job)
@@ -45,7 +63,7 @@ static void computed(struct job *job)
     if (assigning->home == NULL)
         end(assigning);
     else
-        group_home_submit(assigning->home, &assigning->told);
+        tell(assigning);
 }
 
 static void report_missing(struct shard *shard, int64_t missing)
@@ -74,7 +92,9 @@ void group_assigning_look(struct group_home *home)
     *assigning = (struct group_assigning){ .job = { .step = compute, .done = computed },
         .told = { .type = COORDINATOR_ASSIGNED,
             .request = assignment,
+            .response = &assigning->has_more,
             .rsm = { .arena = &assigning->arena, .done = was_told } },
+        .again.run = tell_more,
         .assignment = assignment,
         .shard = shard,
         .home = home };
@@ -86,8 +106,13 @@ void group_assigning_look(struct group_home *home)
 void group_assigning_abandon(struct group_home *home)
 {
     struct group_assigning *assigning = home->shard->group_assigning;
-    if (assigning != NULL && assigning->home == home)
-        assigning->home = NULL;
+    if (assigning == NULL || assigning->home != home)
+        return;
+    assigning->home = NULL;
+    if (timer_is_set(&assigning->again)) {
+        timer_cancel(home->shard->loop, &assigning->again);
+        end(assigning);
+    }
 }
 
 int64_t group_assigning_bytes(const struct shard *shard)

@@ -21,19 +21,14 @@ const struct assignor *assignor_find(struct str name)
 }
 
 /* The arrays of all assignors together; the test of it says when one is forgotten. */
-size_t assign_bytes(const struct assign_input *input)
+size_t assign_bytes(const struct assign_size *size)
 {
     enum { ROUNDED_UP = 1024 };
-    size_t members = (size_t)input->member_count, topics = (size_t)input->topic_count;
-    size_t links = 0, partitions = 0;
-    for (size_t m = 0; m < members; m++)
-        links += (size_t)input->members[m].topic_count;
-    for (size_t t = 0; t < topics; t++)
-        partitions += (size_t)input->partition_counts[t];
-    size_t parts = links < partitions ? links : partitions;
-    return ROUNDED_UP + members * (sizeof(struct assign_share) + 2 * sizeof(void *)) +
+    size_t parts = size->links < size->partitions ? size->links : size->partitions;
+    return ROUNDED_UP + size->members * (sizeof(struct assign_share) + 2 * sizeof(void *)) +
            parts * sizeof(struct assign_part) +
-           sizeof(int32_t) * (12 * members + 10 * topics + 4 * links + 2 * partitions);
+           sizeof(int32_t) *
+               (12 * size->members + 10 * size->topics + 4 * size->links + 2 * size->partitions);
 }
 
 static void count_subscribers(struct assign_work *work)

@@ -60,4 +60,9 @@ struct assignor {
 enum { ASSIGNOR_COUNT = 2 };
 extern const struct assignor assignors[ASSIGNOR_COUNT]; /* the default first */
 const struct assignor *assignor_find(struct str name);  /* NULL: there is no such */
-size_t assign_bytes(const struct assign_input *input);  /* what one takes of the arena, at most */
+
+/* What one takes of the arena, at most: links are the topics of all members. */
+struct assign_size {
+    size_t members, topics, links, partitions;
+};
+size_t assign_bytes(const struct assign_size *size);

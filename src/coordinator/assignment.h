@@ -2,8 +2,8 @@
 /* The target of a large consumer group, computed beside the coordinator. A heartbeat that finds its
  * group in need of one leaves it to a copy of what an assignor reads; that is taken behind the
  * decision, run anywhere, and brought back as COORDINATOR_ASSIGNED, which writes it at the group
- * epoch that it was computed for. One at a time is under way for a group; what came meanwhile is
- * for the next one. It owns its memory, which is reserved from a budget, and may be brought
+ * epoch that it was computed for, a large one in several decisions of which the last one has the
+ * epoch. One at a time is under way for a group; what came meanwhile is for the next one. It owns its memory, which is reserved from a budget, and may be brought
  * back, or destroyed, after the group or the coordinator's state is gone. */
 #pragma once
 #include <stdint.h>

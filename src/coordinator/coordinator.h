@@ -33,7 +33,8 @@ enum coordinator_request_type {
                            there are more, ask again */
     COORDINATOR_TOPICS_DELETED, /* internal: offsets of topics that the image does not have; the
                                    same. Set has_lost_more when there are others */
-    COORDINATOR_ASSIGNED,       /* internal: struct assignment, that was run; no answer */
+    COORDINATOR_ASSIGNED,       /* internal: struct assignment, that was run; bool: there is more
+                                   to write, submit it again */
 };
 
 /* Whether the node has memory for what a request would add to the state (scarcity.h). */
@@ -81,7 +82,9 @@ struct coordinator_settings {
     int32_t consumer_moving_heartbeat_ms;    /* between heartbeats while a group reconciles */
     int32_t consumer_assignment_interval_ms; /* group.consumer.assignment.interval.ms: between */
     int64_t consumer_assign_at_once;         /* ... assignments of more members x partitions */
-    int32_t migration_policy;          /* enum migration_policy: group.consumer.migration.policy */
+    int64_t consumer_write_at_once; /* of one of those, in a decision: members and partitions; 0: as
+                                       many as suit a pass */
+    int32_t migration_policy;       /* enum migration_policy: group.consumer.migration.policy */
     int32_t offset_metadata_max_bytes; /* offset.metadata.max.bytes */
     int32_t offsets_retention_minutes; /* offsets.retention.minutes */
 };

@@ -29,6 +29,8 @@ struct regex_change {
     int32_t topic_count;
 };
 
+struct roster_regex;
+struct target_input;
 struct consumer_plan {
     struct group_decider *decider;
     const struct consumer_group_heartbeat_request *request; /* NULL: no member asks */
@@ -81,8 +83,6 @@ struct str *sort_names(
 /* group_consumer_topics.c */
 void plan_source(struct consumer_plan *plan, const struct str *names, int32_t count, int32_t by);
 const struct consumer_topics *plan_topics(struct consumer_plan *plan);
-/* Index into the topics; -1: not among them. */
-int32_t plan_topic_index(const struct consumer_plan *plan, struct str name);
 
 /* group_consumer_regex.c */
 /* Resolves what is new, or what an image may have changed. ERROR_NONE or the refusal. */
@@ -93,25 +93,17 @@ void add_regex_changes(struct consumer_plan *plan);
 /* What an expression matches, by this plan. */
 void plan_regex_topics(const struct consumer_plan *plan, struct str text,
     const struct str **out_topics, int32_t *out_count);
-
-/* What an assignor is asked of a group. Members in the order of their ids. */
-struct target_input {
-    const struct assignor *assignor;
-    struct assign_input assign;
-    struct assign_member *members; /* as in there */
-    struct uuid *topic_ids;
-};
+/* Of every expression that there will be. */
+const struct roster_regex *plan_regex_list(const struct consumer_plan *plan, int32_t *out_count);
 
 /* group_consumer_target.c: computes the target where the epoch asks for one, and adds its records,
  * or leaves it to a job (assignment.h). */
 void plan_target(struct consumer_plan *plan);
-/* For a job: of the group as it is (no request). Texts and the partitions of members are the
- * group's own memory. */
-void plan_input(struct consumer_plan *plan, struct target_input *out_input);
 /* Adds the records of what a job found out: it becomes the target of the members that are still
- * there. */
-void plan_shares(struct consumer_plan *plan, const struct target_input *input,
-    const struct assign_share *shares, int32_t epoch);
+ * there. Those from *next on, as many as suit one decision; true: none are left, and the epoch
+ * follows. */
+bool plan_shares(struct consumer_plan *plan, const struct target_input *input,
+    const struct assign_share *shares, int32_t epoch, int32_t *next);
 struct str plan_assignor(const struct consumer_plan *plan);
 
 /* group_consumer_reconcile.c: leads the member towards its target. False: nothing changed. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "coordinator/group_consumer_plan.h"
+#include "coordinator/group_consumer_roster.h"
 #include "coordinator/regex.h"
 
 /* Expressions are matched against all topics: in a cluster with many that takes a while, and an
@@ -194,4 +194,33 @@ void plan_regex_topics(const struct consumer_plan *plan, struct str text,
         return;
     *out_topics = topics_of(plan->decider->arena, regex);
     *out_count = regex->topic_count;
+}
+
+static bool is_changed(const struct consumer_plan *plan, struct str text)
+{
+    for (int32_t i = 0; i < plan->regex_count; i++)
+        if (str_equal(plan->regexes[i].text, text))
+            return true;
+    return false;
+}
+
+const struct roster_regex *plan_regex_list(const struct consumer_plan *plan, int32_t *out_count)
+{
+    struct arena *arena = plan->decider->arena;
+    const struct subscribed_regex *first =
+        plan->group == NULL ? NULL : plan->group->consumer->regexes;
+    size_t most = (size_t)plan->regex_count + (size_t)HASH_COUNT(first);
+    struct roster_regex *list = arena_take_array(arena, most, sizeof(*list));
+    *out_count = 0;
+    for (int32_t i = 0; i < plan->regex_count; i++)
+        if (!plan->regexes[i].is_gone)
+            list[(*out_count)++] = (struct roster_regex){ plan->regexes[i].text,
+                plan->regexes[i].topics, plan->regexes[i].topic_count };
+    for (const struct subscribed_regex *regex = first; regex != NULL; regex = regex->hh.next) {
+        struct str text = { regex->text, regex->text_size };
+        if (regex->is_resolved && !is_changed(plan, text))
+            list[(*out_count)++] =
+                (struct roster_regex){ text, topics_of(arena, regex), regex->topic_count };
+    }
+    return list;
 }

@@ -108,7 +108,8 @@ struct consumer_group {
     /* Live. */
     int64_t looked_at;       /* the image's offset whose topics the epoch is right for; -1: none */
     int64_t resolved_ms;     /* steady; when expressions were last resolved */
-    int64_t assigning;       /* number of the assignment.h that is under way; 0: none */
+    int64_t assigning;       /* number of the newest assignment.h; 0: there was none */
+    int32_t assigned_count;  /* members of that that are written */
     int64_t assign_after_ms; /* steady; a target is not wanted before */
 };
 

@@ -76,19 +76,3 @@ const struct consumer_topics *plan_topics(struct consumer_plan *plan)
     plan->has_topics = true;
     return topics;
 }
-
-int32_t plan_topic_index(const struct consumer_plan *plan, struct str name)
-{
-    int32_t low = 0, high = plan->topics.count;
-    while (low < high) {
-        int32_t middle = low + (high - low) / 2, order;
-        order = str_compare(plan->topics.list[middle]->name, name);
-        if (order == 0)
-            return middle;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return -1;
-}

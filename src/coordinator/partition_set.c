@@ -52,6 +52,21 @@ void partition_set_sort(struct partition_set *set)
         sort_topic(&set->topics[i]);
 }
 
+struct partition_set partition_set_copy(const struct partition_set *set, struct arena *arena)
+{
+    struct partition_set copy = { .topic_count = set->topic_count,
+        .topic_capacity = set->topic_count,
+        .topics = arena_copy(arena, set->topics, (size_t)set->topic_count * sizeof(*set->topics)) };
+    for (int32_t i = 0; i < copy.topic_count; i++) {
+        struct partition_set_topic *topic = &copy.topics[i];
+        topic->partitions =
+            arena_copy(arena, topic->partitions, (size_t)topic->count * sizeof(*topic->partitions));
+        topic->capacity = topic->count;
+        topic->epochs = NULL;
+    }
+    return copy;
+}
+
 /* One block: the topics, then the numbers of each. */
 struct partition_set partition_set_own(const struct partition_set *set)
 {

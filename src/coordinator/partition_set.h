@@ -30,6 +30,8 @@ struct partition_set_topic *partition_set_add_topic(
 void partition_set_add(struct partition_set_topic *topic, int32_t partition, int32_t epoch);
 void partition_set_sort(struct partition_set *set);
 
+/* Without epochs. */
+struct partition_set partition_set_copy(const struct partition_set *set, struct arena *arena);
 struct partition_set partition_set_own(const struct partition_set *set);
 void partition_set_give(struct partition_set *set); /* an owned one: empty after */
 

@@ -174,7 +174,10 @@ static void assign(struct run *run)
     if (assignment == NULL)
         return;
     assignment_run(assignment);
-    submit(run, COORDINATOR_ASSIGNED, 0, assignment, NULL);
+    for (bool has_more = true; has_more;) {
+        has_more = false;
+        submit(run, COORDINATOR_ASSIGNED, 0, assignment, &has_more);
+    }
     assignment_destroy(assignment);
     run->assignment = NULL;
 }

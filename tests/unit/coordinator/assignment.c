@@ -5,6 +5,7 @@
 
 #include "consumer_client.h"
 #include "wire/gen/consumer_group_target_assignment_metadata_record.h"
+#include "wire/gen/remove_topic_record.h"
 
 static struct office office;
 static struct client one, two, three;
@@ -297,5 +298,156 @@ void test_assignment__many_that_join_are_assigned_a_few_times(void)
     for (int i = 0; i < MANY; i++)
         total += client_count(&many[i]);
     assert_int_equal(total, 22);
+    end();
+}
+
+/* ---- One that is too large for a decision. ---- */
+
+enum { TEAM = 1500, WRITTEN_MOST = 1000 };
+static struct client team[TEAM];
+
+static void begin_with_team(void)
+{
+    static char ids[TEAM][8];
+    begin();
+    for (int i = 0; i < TEAM; i++) {
+        snprintf(ids[i], sizeof(ids[i]), "t%d", i);
+        team[i] = client(ids[i]);
+        client_join(&office, &team[i]);
+    }
+    office_assign(&office); /* of one and the first of them */
+    for (int i = 0; i < 3; i++)
+        client_beat(&office, &one);
+    assert_int_equal(client_count(&one), 3);
+    assert_non_null(office.assignment);
+}
+
+static int32_t members_with_target(void)
+{
+    int32_t count = 0;
+    for (const struct consumer_member *at = kept()->members; at != NULL; at = at->hh.next)
+        count += at->has_target;
+    return count;
+}
+
+/* No decision writes very much, and nobody is led to it before the epoch says that it is whole. */
+void test_assignment__a_large_target_is_written_in_pieces(void)
+{
+    begin_with_team();
+    int32_t epoch = kept()->assignment_epoch, pieces = 1;
+    assignment_run(office.assignment);
+    for (int32_t before = office.count; office_assign_some(&office); before = office.count) {
+        assert_in_range(office.count - before, 1, WRITTEN_MOST);
+        assert_int_equal(kept()->assignment_epoch, epoch);
+        assert_string_equal(state_of(&office, "g"), "Assigning");
+        client_beat(&office, &one);
+        assert_int_equal(client_count(&one), 3);
+        assert_int_equal(one.epoch, epoch);
+        pieces++;
+    }
+    assert_in_range(pieces, 2, 10);
+    assert_int_equal(members_with_target(), TEAM + 1);
+    assert_true(kept()->assignment_epoch > epoch);
+    assignment_destroy(office.assignment);
+    office.assignment = NULL;
+    end();
+}
+
+/* Who leaves or comes while it is written, and a static member that is replaced. */
+void test_assignment__a_group_changes_while_its_target_is_written(void)
+{
+    begin();
+    office.coordinator.settings.consumer_write_at_once = 1;
+    two.instance = "i";
+    client_join(&office, &two);
+    struct client four = client("four");
+    client_join(&office, &four);
+    client_beat(&office, &two);
+    office_assign(&office); /* for two alone */
+    client_beat(&office, &two);
+    int32_t computed_for = kept()->epoch;
+    assignment_run(office.assignment); /* four, one, two */
+    assert_true(office_assign_some(&office));
+    assert_int_equal(target_size("four"), 2);
+    client_leave(&office, &two, LEFT_STATICALLY);
+    three.instance = "i";
+    client_join(&office, &three);
+    client_leave(&office, &one, LEFT);
+    assert_true(office_assign_some(&office));
+    assert_false(office_assign_some(&office));
+    assert_int_equal(target_size("three"), 2);
+    assert_int_equal(kept()->assignment_epoch, computed_for);
+    assignment_destroy(office.assignment);
+    office.assignment = NULL;
+    client_beat(&office, &four);
+    office_assign(&office);
+    settle(&office, (struct client *[]){ &three, &four }, 2);
+    assert_int_equal(client_count(&three) + client_count(&four), 6);
+    end();
+}
+
+/* Members have their old targets and new ones, at the epoch of the old: the next target is whole.
+ */
+void test_assignment__a_log_that_ends_within_a_target_is_assigned_anew(void)
+{
+    begin();
+    office.coordinator.settings.consumer_write_at_once = 1;
+    client_join(&office, &two);
+    assignment_run(office.assignment);
+    assert_true(office_assign_some(&office));
+    office_load_again(&office);
+    assert_int_equal(target_size("one"), 3);
+    assert_int_equal(target_size("two"), 0);
+    assert_string_equal(state_of(&office, "g"), "Assigning");
+    assert_false(office_assign_some(&office)); /* nobody waits for the rest */
+    assert_int_equal(target_size("two"), 0);
+    assignment_destroy(office.assignment);
+    office.assignment = NULL;
+    client_beat(&office, &one);
+    office_assign(&office);
+    settle(&office, (struct client *[]){ &one, &two }, 2);
+    assert_int_equal(client_count(&one), 3);
+    assert_int_equal(client_count(&two), 3);
+    end();
+}
+
+void test_assignment__a_piece_that_the_log_refuses_ends_it_and_all_is_computed_again(void)
+{
+    begin();
+    office.coordinator.settings.consumer_write_at_once = 1;
+    client_join(&office, &two);
+    assignment_run(office.assignment);
+    assert_true(office_assign_some(&office));
+    office.refuses = true;
+    assert_false(office_assign_some(&office));
+    office.refuses = false;
+    assignment_destroy(office.assignment);
+    office.assignment = NULL;
+    client_beat(&office, &one);
+    assert_null(office.assignment);
+    office_pass_time(&office, 1000);
+    client_beat(&office, &one);
+    office_assign(&office);
+    settle(&office, (struct client *[]){ &one, &two }, 2);
+    end();
+}
+
+/* What is long in making an assignor's input, orders and names that are looked up, is the worker's:
+ * the copy owns what it points to, so that what the group and the image become is nothing to it. */
+void test_assignment__a_copy_stands_on_its_own(void)
+{
+    begin();
+    office_add_topic(&office, "bananas", 6);
+    two.subscription = "ba";
+    two.regex = "c.*";
+    office_add_topic(&office, "cherries", 3);
+    client_join(&office, &two);
+    client_leave(&office, &one, LEFT);
+    client_leave(&office, &two, LEFT);
+    for (int i = 0; i < 3; i++) {
+        struct remove_topic_record record = { .topic_id = topic_id(i) };
+        cluster_apply(&office.cluster, &remove_topic_record_schema, 0, &record);
+    }
+    office_assign(&office);
     end();
 }

@@ -176,13 +176,32 @@ static inline struct question *office_tell(struct office *office,
     return question;
 }
 
-/* The worker is done. */
+/* The worker is done, and some of what it found is written. */
+static inline bool office_assign_some(struct office *office)
+{
+    bool has_more = false;
+    enum error error =
+        office_tell(office, COORDINATOR_ASSIGNED, 0, office->assignment, &has_more)->error;
+    return error == ERROR_NONE && has_more;
+}
+
 static inline void office_assign(struct office *office)
 {
     assignment_run(office->assignment);
-    office_tell(office, COORDINATOR_ASSIGNED, 0, office->assignment, NULL);
+    while (office_assign_some(office))
+        continue;
     assignment_destroy(office->assignment);
     office->assignment = NULL;
+}
+
+/* Behind a request; the image goes on changing, and what was taken of it does not. */
+static inline void office_take_assignment(struct office *office)
+{
+    int64_t missing;
+    struct image *image = image_share(office->cluster.controller.working);
+    office->assignment = coordinator_take_assignment(
+        &office->coordinator, image, &office->budget, office->steady_ms, &missing);
+    image_unref(image);
 }
 
 /* response: with the schema's defaults. It is answered then, unless it is held, or the log commits
@@ -190,11 +209,9 @@ static inline void office_assign(struct office *office)
 static inline struct question *office_submit(struct office *office,
     enum coordinator_request_type type, int16_t version, const void *request, void *response)
 {
-    int64_t missing;
     struct question *question = office_tell(office, type, version, request, response);
     if (office->assignment == NULL && office->coordinator.to_assign != NULL)
-        office->assignment = coordinator_take_assignment(&office->coordinator,
-            cluster_image(&office->cluster), &office->budget, office->steady_ms, &missing);
+        office_take_assignment(office);
     if (office->assignment != NULL && !office->assigns_late)
         office_assign(office);
     return question;

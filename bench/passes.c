@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* usage: passes [MEMBERS [TOPICS [PARTITIONS [SUBSCRIBED [OFFSETS]]]]]     (2000 10 1000 10
+ * 1000000) What a coordinator holds a shard's pass for, without a node around it: each decision is
+ * timed with the building of its batches and its apply, in processor time. A group of the consumer
+ * protocol, whose MEMBERS read SUBSCRIBED of the TOPICS each, is filled, assigned, settled,
+ * assigned once more and left silent until all its sessions have ended; then OFFSETS committed
+ * ones, first of as many groups and then of one, are listed, looked through, and deleted. A row
+ * tells how many decisions (or copies, or runs of an assignor) there were, the longest, and all
+ * together. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/arena.h"
+#include "base/budget.h"
+#include "base/buffer.h"
+#include "base/container.h"
+#include "base/memory.h"
+#include "coordinator/assignment.h"
+#include "coordinator/coordinator.h"
+#include "coordinator/group_consumer_state.h"
+#include "coordinator/offsets.h"
+#include "metadata/controller.h"
+#include "metadata/feature.h"
+#include "metadata/record.h"
+#include "wire/gen/consumer_group_heartbeat.h"
+#include "wire/gen/feature_level_record.h"
+#include "wire/gen/list_groups.h"
+#include "wire/gen/partition_record.h"
+#include "wire/gen/topic_record.h"
+#include "wire/record.h"
+#include "wire/schema.h"
+
+enum { BATCH_BYTES = 1 << 20, SESSION_MS = 45000, SETTLE_ROUNDS = 6, TEXT_SIZE = 32 };
+
+struct passes {
+    struct controller controller; /* for its image */
+    struct coordinator coordinator;
+    struct rsm rsm;
+    struct rsm_log log;
+    int64_t end_offset, steady_ms, wall_ms;
+    struct arena arena; /* of a request */
+    struct budget budget;
+    struct str *topics;
+    int32_t topic_count, member_count, subscribed_count;
+    int32_t *epochs; /* of each member */
+};
+
+struct row {
+    int64_t count, total_ns, longest_ns;
+};
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+static void row_add(struct row *row, int64_t began_ns)
+{
+    int64_t took_ns = now_ns() - began_ns;
+    row->count++;
+    row->total_ns += took_ns;
+    if (took_ns > row->longest_ns)
+        row->longest_ns = took_ns;
+}
+
+static void row_print(const char *name, const struct row *row)
+{
+    printf("%-28s count=%-8lld longest_ms=%-8.2f total_ms=%.0f\n", name, (long long)row->count,
+        (double)row->longest_ns / 1e6, (double)row->total_ns / 1e6);
+    fflush(stdout);
+}
+
+/* ---- A log that builds its batches, as a partition's machine does, and keeps none. ---- */
+
+static enum error append(
+    struct rsm_log *log, const struct rsm_decision *decision, int64_t *out_base_offset)
+{
+    struct passes *passes = container_of(log, struct passes, log);
+    struct batch_options options = batch_options_plain();
+    struct record *records =
+        arena_take_array(decision->arena, (size_t)decision->record_count, sizeof(*records));
+    *out_base_offset = passes->end_offset;
+    for (int32_t first = 0, count; first < decision->record_count; first += count) {
+        size_t size = 0;
+        for (count = 0; first + count < decision->record_count && size < BATCH_BYTES; count++) {
+            const struct rsm_record *record = &decision->records[first + count];
+            records[count] = (struct record){
+                .timestamp = passes->wall_ms, .key = record->key, .value = record->value
+            };
+            size += record->key.size + record->value.size;
+        }
+        buffer_unref(batch_build(&options, records, count));
+    }
+    passes->end_offset += decision->record_count;
+    return ERROR_NONE;
+}
+
+static int64_t end_offset(struct rsm_log *log)
+{
+    return container_of(log, struct passes, log)->end_offset;
+}
+
+static const struct rsm_log_type log_type = { append, end_offset };
+
+/* ---- Topics. ---- */
+
+static void apply_metadata(struct passes *passes, const struct message_schema *schema,
+    int16_t version, const void *message)
+{
+    struct controller *controller = &passes->controller;
+    controller_apply(controller, controller->working->offset,
+        metadata_record_encode(&passes->arena, schema, version, message));
+    assert(controller->failure == NULL);
+    controller->working->offset++;
+}
+
+static void add_topic(struct passes *passes, int32_t number, int32_t partitions)
+{
+    static int32_t replica = 1;
+    static struct uuid directory = { { 9 } };
+    char *name = memory_take(TEXT_SIZE);
+    snprintf(name, TEXT_SIZE, "topic-%05d", number);
+    passes->topics[number] = str_from(name);
+    struct topic_record topic = { .name = passes->topics[number] };
+    store_u32(&topic.topic_id.bytes[8], (uint32_t)number + 1);
+    apply_metadata(passes, &topic_record_schema, 0, &topic);
+    struct partition_record partition;
+    message_defaults(&partition_record_schema, &partition);
+    partition.topic_id = topic.topic_id;
+    partition.leader = replica;
+    partition.leader_epoch = partition.partition_epoch = 0;
+    partition.replicas = partition.isr = &replica;
+    partition.directories = &directory;
+    partition.replicas_count = partition.isr_count = partition.directories_count = 1;
+    for (int32_t i = 0; i < partitions; i++) {
+        partition.partition_id = i;
+        apply_metadata(passes, &partition_record_schema, 2, &partition);
+    }
+    arena_reset(&passes->arena);
+}
+
+static void begin(struct passes *passes, int32_t partitions)
+{
+    static const struct controller_settings settings = {
+        .default_partition_count = 1, .default_replication_factor = 1, .min_insync_replicas = 1
+    };
+    static const struct coordinator_settings groups = { .classic_max_session_ms = 1800000,
+        .consumer_max_size = INT32_MAX,
+        .consumer_heartbeat_ms = 5000,
+        .consumer_session_ms = SESSION_MS,
+        .consumer_heartbeat_bounds = { 1, 15000 },
+        .consumer_session_bounds = { 1, 60000 },
+        .consumer_assignment_bounds = { 0, 15000 },
+        .consumer_moving_heartbeat_ms = 100,
+        .consumer_assign_at_once = 1000000,
+        .offset_metadata_max_bytes = 4096,
+        .offsets_retention_minutes = 10080 };
+    struct feature_level_record feature = { .name = STR("metadata.version"),
+        .feature_level = METADATA_VERSION_NEWEST };
+    passes->log.type = &log_type;
+    passes->steady_ms = 1000;
+    passes->wall_ms = 1700000000000;
+    arena_init(&passes->arena);
+    budget_init(&passes->budget, INT64_MAX);
+    controller_init(&passes->controller, &settings, 3);
+    apply_metadata(passes, &feature_level_record_schema, 0, &feature);
+    passes->topics = memory_take((size_t)passes->topic_count * sizeof(*passes->topics));
+    for (int32_t i = 0; i < passes->topic_count; i++)
+        add_topic(passes, i, partitions);
+    coordinator_init(&passes->coordinator, &groups);
+    rsm_init(&passes->rsm, &passes->coordinator.machine, ERROR_NOT_COORDINATOR);
+    rsm_gain(&passes->rsm, &passes->log, 0);
+}
+
+/* ---- What is asked. ---- */
+
+static void is_done(struct rsm_request *request, enum error error)
+{
+    (void)request;
+    assert(error == ERROR_NONE);
+}
+
+static void ask(struct passes *passes, struct row *row, enum coordinator_request_type type,
+    const void *in, void *out)
+{
+    struct coordinator_request request = { .type = type,
+        .version = 1,
+        .request = in,
+        .response = out,
+        .steady_ms = passes->steady_ms,
+        .wall_ms = passes->wall_ms,
+        .client_id = STR("client"),
+        .client_host = STR("/127.0.0.1"),
+        .image = passes->controller.working,
+        .rsm = { .arena = &passes->arena, .done = is_done } };
+    int64_t began_ns = now_ns();
+    rsm_submit(&passes->rsm, &request.rsm);
+    rsm_commit(&passes->rsm, passes->end_offset);
+    row_add(row, began_ns);
+}
+
+static struct str *topics_of(struct passes *passes, int32_t member)
+{
+    struct str *list =
+        arena_take_array(&passes->arena, (size_t)passes->subscribed_count, sizeof(*list));
+    for (int32_t i = 0; i < passes->subscribed_count; i++)
+        list[i] = passes->topics[(member + i) % passes->topic_count];
+    return list;
+}
+
+/* It gives up at once whatever it is to. */
+static void beat(struct passes *passes, struct row *row, int32_t member)
+{
+    struct consumer_group_heartbeat_request request;
+    struct consumer_group_heartbeat_response response;
+    message_defaults(&consumer_group_heartbeat_request_schema, &request);
+    message_defaults(&consumer_group_heartbeat_response_schema, &response);
+    request.group_id = STR("large");
+    request.member_id = str_from(arena_format(&passes->arena, "member-%06d", member));
+    request.member_epoch = passes->epochs[member];
+    request.topic_partitions_count = 0;
+    if (request.member_epoch == JOINING) {
+        request.rebalance_timeout_ms = 300000;
+        request.subscribed_topic_names = topics_of(passes, member);
+        request.subscribed_topic_names_count = passes->subscribed_count;
+    }
+    ask(passes, row, COORDINATOR_CONSUMER_GROUP_HEARTBEAT, &request, &response);
+    assert(response.error_code == ERROR_NONE);
+    passes->epochs[member] = response.member_epoch;
+    arena_reset(&passes->arena);
+}
+
+/* As behind a request of a shard; then what a worker does, and what it brings back. */
+static void assign(struct passes *passes, const char *name)
+{
+    struct row copied = { 0 }, ran = { 0 }, told = { 0 };
+    char text[3][TEXT_SIZE];
+    if (passes->coordinator.to_assign == NULL)
+        return; /* it was done at once */
+    int64_t missing, began_ns = now_ns();
+    struct assignment *assignment = coordinator_take_assignment(&passes->coordinator,
+        passes->controller.working, &passes->budget, passes->steady_ms, &missing);
+    row_add(&copied, began_ns);
+    began_ns = now_ns();
+    assignment_run(assignment);
+    row_add(&ran, began_ns);
+    for (bool has_more = true; has_more;) {
+        has_more = false;
+        ask(passes, &told, COORDINATOR_ASSIGNED, assignment, &has_more);
+        arena_reset(&passes->arena);
+    }
+    snprintf(text[0], TEXT_SIZE, "%s: copy", name);
+    snprintf(text[1], TEXT_SIZE, "%s: run, beside", name);
+    snprintf(text[2], TEXT_SIZE, "%s: written", name);
+    row_print(text[0], &copied);
+    row_print(text[1], &ran);
+    row_print(text[2], &told);
+    assignment_destroy(assignment);
+    arena_reset(&passes->arena);
+}
+
+static void measure_members(struct passes *passes)
+{
+    struct row joined = { 0 }, settled = { 0 }, ended = { 0 };
+    passes->epochs = memory_take((size_t)passes->member_count * sizeof(*passes->epochs));
+    for (int32_t i = 0; i < passes->member_count; i++)
+        beat(passes, &joined, i);
+    row_print("joins", &joined);
+    assign(passes, "first");
+    for (int32_t round = 0; round < SETTLE_ROUNDS; round++)
+        for (int32_t i = 0; i < passes->member_count; i++)
+            beat(passes, &settled, i);
+    row_print("heartbeats that move", &settled);
+    passes->epochs[0] = JOINING;
+    passes->subscribed_count--;
+    beat(passes, &joined, 0);
+    assign(passes, "again");
+    passes->steady_ms += SESSION_MS;
+    while (coordinator_deadline(&passes->coordinator) < INT64_MAX) {
+        if (coordinator_deadline(&passes->coordinator) > passes->steady_ms)
+            passes->steady_ms = coordinator_deadline(&passes->coordinator);
+        ask(passes, &ended, COORDINATOR_TICK, NULL, NULL);
+        arena_reset(&passes->arena);
+    }
+    row_print("all sessions end", &ended);
+    memory_give(passes->epochs);
+}
+
+/* ---- Offsets. ---- */
+
+static void commit(struct passes *passes, int32_t number, bool is_one_group)
+{
+    struct rsm_decision record = { .arena = &passes->arena };
+    struct committed_offset offset = {
+        .partition = number % 1000, .offset = number, .commit_ms = passes->wall_ms, .expire_ms = -1
+    };
+    struct str group =
+        is_one_group ? STR("one") : str_from(arena_format(&passes->arena, "group-%d", number));
+    offset_record(&record, group,
+        str_from(arena_format(&passes->arena, "of-%d", is_one_group ? number / 1000 : 0)), &offset);
+    coordinator_replay(&passes->coordinator, 0, record.records[0], -1);
+    arena_reset(&passes->arena);
+}
+
+static void ask_until_no_more(
+    struct passes *passes, const char *name, enum coordinator_request_type type)
+{
+    struct row row = { 0 };
+    for (bool has_more = true; has_more;) {
+        has_more = false;
+        ask(passes, &row, type, NULL, &has_more);
+        arena_reset(&passes->arena);
+    }
+    row_print(name, &row);
+}
+
+static void list_groups(struct passes *passes)
+{
+    struct row row = { 0 };
+    struct list_groups_request request;
+    struct list_groups_response response;
+    message_defaults(&list_groups_request_schema, &request);
+    message_defaults(&list_groups_response_schema, &response);
+    ask(passes, &row, COORDINATOR_LIST_GROUPS, &request, &response);
+    arena_reset(&passes->arena);
+    row_print("groups listed", &row);
+}
+
+static void measure_offsets(struct passes *passes, int32_t offsets)
+{
+    struct row deleted = { 0 };
+    struct str one = STR("one");
+    enum error error;
+    for (int32_t i = 0; i < offsets; i++)
+        commit(passes, i, false);
+    list_groups(passes);
+    ask_until_no_more(passes, "none is old", COORDINATOR_EXPIRE);
+    passes->wall_ms += (int64_t)8 * 24 * 3600 * 1000;
+    ask_until_no_more(passes, "all are old", COORDINATOR_EXPIRE);
+    for (int32_t i = 0; i < offsets; i++)
+        commit(passes, i, true);
+    ask_until_no_more(passes, "none has lost its topic", COORDINATOR_EXPIRE);
+    ask(passes, &deleted, COORDINATOR_DELETE_GROUP, &one, &error);
+    row_print("the group is deleted", &deleted);
+}
+
+int main(int argc, char **argv)
+{
+    int32_t numbers[] = { 2000, 10, 1000, 10, 1000000 };
+    for (int i = 1; i < argc; i++)
+        if (i > 5 || (numbers[i - 1] = atoi(argv[i])) <= 0) {
+            fputs("usage: passes [MEMBERS [TOPICS [PARTITIONS [SUBSCRIBED [OFFSETS]]]]]\n", stderr);
+            return 2;
+        }
+    struct passes passes = {
+        .member_count = numbers[0], .topic_count = numbers[1], .subscribed_count = numbers[3]
+    };
+    begin(&passes, numbers[2]);
+    measure_members(&passes);
+    measure_offsets(&passes, numbers[4]);
+    rsm_lose(&passes.rsm);
+    coordinator_deinit(&passes.coordinator);
+    controller_deinit(&passes.controller);
+    arena_deinit(&passes.arena);
+    return 0;
+}
