@@ -129,7 +129,7 @@ static void replace_static(struct group_decider *decider, struct classic_member 
 {
     struct classic_group *group = old->group;
     struct classic_member *next = create_successor(decider, old);
-    struct str selected = classic_group_select_protocol(group, old, next);
+    struct str selected = classic_group_select_protocol_with(group, old, next);
     if (group->state == CLASSIC_STABLE && str_equal(selected, group->protocol)) {
         replace_in_stable_group(decider, old, next);
         return;

@@ -275,7 +275,7 @@ static void begin_generation(struct group_decider *decider, struct classic_group
         become_empty(decider, group);
         return;
     }
-    classic_group_set_text(&group->protocol, classic_group_select_protocol(group, NULL, NULL));
+    classic_group_set_text(&group->protocol, classic_group_select_protocol(group));
     enter(decider, group, CLASSIC_COMPLETING);
     for (struct classic_member *at = group->members; at != NULL; at = at->hh.next) {
         if (at->join != NULL)

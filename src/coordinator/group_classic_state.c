@@ -292,30 +292,19 @@ bool classic_group_supports(
     return false;
 }
 
-static bool names(const struct classic_member *member, struct str protocol)
-{
-    for (int32_t i = 0; member != NULL && i < member->protocol_count; i++)
-        if (str_equal(member->protocols[i].name, protocol))
-            return true;
-    return false;
-}
-
 /* NULL: none of them is supported by all; cannot be while joins are checked. */
-static const struct str *vote(const struct classic_group *group, const struct classic_member *voter,
-    const struct classic_member *out, const struct classic_member *in)
+static const struct str *vote(const struct classic_group *group, const struct classic_member *voter)
 {
     for (int32_t i = 0; i < voter->protocol_count; i++) {
         const struct str *name = &voter->protocols[i].name;
         const struct classic_support *support = support_find(group, *name);
-        int32_t count =
-            (support == NULL ? 0 : support->count) - names(out, *name) + names(in, *name);
-        if (count == classic_group_size(group))
+        if (support != NULL && support->count == classic_group_size(group))
             return name;
     }
     return NULL;
 }
 
-struct str classic_group_select_protocol(const struct classic_group *group,
+static struct str select_protocol(const struct classic_group *group,
     const struct classic_member *out, const struct classic_member *in)
 {
     struct candidate {
@@ -327,7 +316,7 @@ struct str classic_group_select_protocol(const struct classic_group *group,
     int32_t most = 0;
     for (const struct classic_member *member = group->members; member != NULL;
          member = member->hh.next) {
-        const struct str *name = vote(group, member == out ? in : member, out, in);
+        const struct str *name = vote(group, member == out ? in : member);
         if (name == NULL)
             continue;
         HASH_FIND(hh, candidates, name->data, (size_t)name->size, at);
@@ -348,4 +337,20 @@ struct str classic_group_select_protocol(const struct classic_group *group,
         memory_give(at);
     }
     return chosen;
+}
+
+struct str classic_group_select_protocol(const struct classic_group *group)
+{
+    return select_protocol(group, NULL, NULL);
+}
+
+struct str classic_group_select_protocol_with(
+    struct classic_group *group, struct classic_member *out, struct classic_member *in)
+{
+    count_protocols(out, -1);
+    count_protocols(in, 1);
+    struct str selected = select_protocol(group, out, in);
+    count_protocols(in, -1);
+    count_protocols(out, 1);
+    return selected;
 }

@@ -125,10 +125,11 @@ void classic_pending_remove(struct classic_pending *pending);
 /* Somebody with these protocols can be a member: all others support one of them. */
 bool classic_group_supports(
     const struct classic_group *group, const struct join_group_request *request);
-/* Each member votes for the first of its protocols that all support; the most votes win. With `in`
- * in the place of `out` (both may be NULL). */
-struct str classic_group_select_protocol(const struct classic_group *group,
-    const struct classic_member *out, const struct classic_member *in);
+/* Each member votes for the first of its protocols that all support; the most votes win. */
+struct str classic_group_select_protocol(const struct classic_group *group);
+/* The same with `in`, who is none yet, in the place of `out`. */
+struct str classic_group_select_protocol_with(
+    struct classic_group *group, struct classic_member *out, struct classic_member *in);
 
 /* Some member does, by any of its protocols, or by one that cannot be read: consumers only. What
  * members wish counts while they join, too, so that no offset ages that is about to be asked for.

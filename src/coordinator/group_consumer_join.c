@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* JoinGroup to a consumer group: a heartbeat in other words. */
+#include <stdlib.h>
+
 #include "coordinator/group_consumer.h"
 #include "coordinator/group_consumer_plan.h"
 #include "coordinator/group_downgrade.h"
@@ -13,27 +15,38 @@ static void refuse(struct group_decider *decider, enum error error, struct str m
     response->protocol_name = (struct str){ 0 };
 }
 
-/* All that speak the classic protocol support one of those that are proposed; members of the newer
- * one do not care. */
-static bool is_supported(
-    const struct consumer_group *group, const struct join_group_request_protocol *protocol)
+static int by_name(const void *a, const void *b)
 {
-    int32_t count = 0;
-    for (const struct consumer_member *at = group->members; at != NULL; at = at->hh.next)
-        for (int32_t i = 0; at->classic != NULL && i < at->classic->protocol_count; i++)
-            if (str_equal(at->classic->protocols[i].name, protocol->name)) {
-                count++;
-                break;
-            }
-    return count == group->classic_count;
+    return str_compare(*(const struct str *)a, *(const struct str *)b);
 }
 
-static bool supports(const struct group *group, const struct join_group_request *request)
+/* All that speak the classic protocol support one of those that are proposed; members of the newer
+ * one do not care. */
+static bool supports(const struct group_decider *decider, const struct group *group)
 {
-    if (!str_is(request->protocol_type, "consumer"))
+    const struct join_group_request *request = decider->request->request;
+    if (!str_is(request->protocol_type, "consumer") || request->protocols_count <= 0)
         return false;
-    for (int32_t i = 0; i < request->protocols_count; i++)
-        if (is_supported(group->consumer, &request->protocols[i]))
+    size_t proposed = (size_t)request->protocols_count;
+    struct str *names = arena_take_array(decider->arena, proposed, sizeof(*names));
+    for (size_t i = 0; i < proposed; i++)
+        names[i] = request->protocols[i].name;
+    qsort(names, proposed, sizeof(*names), by_name);
+    /* How many members in a row support it, from the first on. */
+    int32_t *supporters = arena_take_array(decider->arena, proposed, sizeof(*supporters)),
+            asked = 0;
+    for (const struct consumer_member *at = group->consumer->members; at != NULL;
+         at = at->hh.next) {
+        asked += at->classic != NULL;
+        for (int32_t i = 0; at->classic != NULL && i < at->classic->protocol_count; i++) {
+            const struct str *found =
+                bsearch(&at->classic->protocols[i].name, names, proposed, sizeof(*names), by_name);
+            if (found != NULL && supporters[found - names] == asked - 1)
+                supporters[found - names] = asked;
+        }
+    }
+    for (size_t i = 0; i < proposed; i++)
+        if (supporters[i] == asked)
             return true;
     return false;
 }
@@ -233,7 +246,7 @@ void decide_consumer_join_group(struct group_decider *decider, const struct grou
         refuse(decider, ERROR_INCONSISTENT_GROUP_PROTOCOL, STR(""));
     else if (!has_room(decider, group))
         refuse(decider, ERROR_GROUP_MAX_SIZE_REACHED, STR(""));
-    else if (!supports(group, wish))
+    else if (!supports(decider, group))
         refuse(decider, ERROR_INCONSISTENT_GROUP_PROTOCOL, STR(""));
     else if (is_unknown && wish->requires_member_id && str_is_null(wish->group_instance_id))
         refuse(decider, ERROR_MEMBER_ID_REQUIRED, id);

@@ -120,7 +120,7 @@ static bool make(
 {
     add_members(decider, wish, group);
     classic_group_set_text(&group->protocol_type, STR("consumer"));
-    classic_group_set_text(&group->protocol, classic_group_select_protocol(group, NULL, NULL));
+    classic_group_set_text(&group->protocol, classic_group_select_protocol(group));
     group->generation = wish->from->consumer->epoch;
     group->state = CLASSIC_STABLE;
     group->state_since_ms = decider->wall_ms;

@@ -241,7 +241,7 @@ static const char *convert(struct group_decider *decider, struct group_upgrade *
 {
     const struct classic_group *group = upgrade->from->classic;
     struct str protocol = str_is_null(group->protocol)
-                              ? classic_group_select_protocol(group, NULL, NULL)
+                              ? classic_group_select_protocol(group)
                               : group->protocol;
     bool has_epoch = group->generation > 0 && group->generation < INT32_MAX;
     int32_t epoch = has_epoch ? group->generation : FIRST_GROUP_EPOCH, count = 0;

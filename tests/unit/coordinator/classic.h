@@ -23,6 +23,7 @@ struct wish {
     const char *protocols[3]; /* none: range */
     const char *subscription; /* NULL: "all" */
     const char *topics[3];    /* what a consumer would say in the place of that */
+    int32_t own_protocols;    /* so many before those, that nobody else has */
     bool no_protocols;
     int32_t session_ms, rebalance_ms; /* 0: 10 s, 60 s */
     int16_t version;                  /* 0: 9; -1: 0 */
@@ -64,19 +65,22 @@ static inline struct question *join(
         .rebalance_timeout_ms = version == 0             ? -1
                                 : wish.rebalance_ms == 0 ? 60000
                                                          : wish.rebalance_ms,
-        .protocols = MESSAGE_TAKE(join_group_request_protocol, &office->arena, 3),
+        .protocols =
+            MESSAGE_TAKE(join_group_request_protocol, &office->arena, 3 + wish.own_protocols),
     };
     if (wish.protocols[0] == NULL)
         wish.protocols[0] = "range";
-    for (int i = 0; i < 3 && wish.protocols[i] != NULL && !wish.no_protocols; i++) {
-        const char *subscription = wish.subscription == NULL ? "all" : wish.subscription;
-        request->protocols[i].name = str_from(wish.protocols[i]);
-        request->protocols[i].metadata =
-            wish.topics[0] != NULL
-                ? subscription_blob(office, wish.topics)
-                : (struct bytes){ (const uint8_t *)subscription, strlen(subscription) };
-        request->protocols_count++;
-    }
+    const char *subscription = wish.subscription == NULL ? "all" : wish.subscription;
+    struct bytes metadata = wish.topics[0] != NULL ? subscription_blob(office, wish.topics)
+                                                   : (struct bytes){ (const uint8_t *)subscription,
+                                                         strlen(subscription) };
+    for (int32_t i = 0; i < wish.own_protocols; i++)
+        request->protocols[request->protocols_count++] = (struct join_group_request_protocol){
+            str_from(arena_format(&office->arena, "%s %d", wish.instance, i)), metadata
+        };
+    for (int i = 0; i < 3 && wish.protocols[i] != NULL && !wish.no_protocols; i++)
+        request->protocols[request->protocols_count++] =
+            (struct join_group_request_protocol){ str_from(wish.protocols[i]), metadata };
     return office_submit(office, COORDINATOR_JOIN_GROUP, version, request, response);
 }
 

@@ -79,6 +79,30 @@ void test_classic_static__a_static_member_that_wants_another_protocol_makes_a_re
 }
 
 /* The older self may still wait somewhere. */
+/* However many protocols members name, of which none but the last is another's: no pass compares
+ * each with each, which would take minutes. */
+void test_classic_static__many_protocols_take_a_moment(void)
+{
+    enum { MANY = 50000 };
+    struct question *joins[2];
+    begin();
+    const struct wish one = { .instance = "one", .own_protocols = MANY },
+                      two = { .instance = "two", .own_protocols = MANY };
+    joins[0] = join(&office, "g", STR(""), one);
+    joins[1] = join(&office, "g", STR(""), two);
+    office_pass_time(&office, 6000);
+    assert_true(str_is(joined(joins[0])->protocol_name, "range"));
+    sync_as_leader(&office, "g", joined(joins[0]), 1);
+    struct question *back = join(&office, "g", STR(""), two);
+    assert_int_equal(join_error(back), ERROR_NONE);
+    assert_int_equal(joined(back)->generation_id, 1);
+    assert_true(str_is(joined(back)->protocol_name, "range"));
+    back = join(&office, "g", STR(""),
+        (struct wish){ .instance = "two", .own_protocols = MANY, .no_protocols = true });
+    assert_int_equal(join_error(back), ERROR_INCONSISTENT_GROUP_PROTOCOL);
+    end();
+}
+
 void test_classic_static__a_static_member_fences_its_older_self(void)
 {
     struct str ids[2];

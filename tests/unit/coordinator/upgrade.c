@@ -659,6 +659,23 @@ void test_upgrade__a_classic_member_joins_a_consumer_group(void)
     end();
 }
 
+/* However many protocols they name, of which only the last is another's. */
+void test_upgrade__many_protocols_take_a_moment(void)
+{
+    struct wish wish = { .topics = { "apples" }, .own_protocols = 200000 };
+    begin();
+    client_join(&office, &new_one);
+    for (int i = 0; i < 3; i++) {
+        wish.instance = arena_format(&office.arena, "%d", i);
+        assert_int_equal(join_as(wish, STR("")), ERROR_NONE);
+    }
+    wish.instance = "stranger";
+    wish.no_protocols = true;
+    assert_int_equal(join_as(wish, STR("")), ERROR_INCONSISTENT_GROUP_PROTOCOL);
+    assert_int_equal(consumer_group_size(office_group(&office, "g")), 4);
+    end();
+}
+
 void test_upgrade__earlier_versions_join_at_once(void)
 {
     begin();
