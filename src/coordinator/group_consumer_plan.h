@@ -49,6 +49,7 @@ struct consumer_plan {
     int32_t source_count, source_capacity;
     struct regex_change *regexes;
     int32_t regex_count;
+    int64_t regex_steps; /* that matching took, at worst */
     bool is_changed, names_changed, regex_changed, regexes_moved, assignor_changed;
     bool has_resolved_again;       /* every expression of the group, by this image */
     struct consumer_topics topics; /* once has_topics */

@@ -5,7 +5,9 @@
 /* Expressions are matched against all topics: in a cluster with many that takes a while, and an
  * image changes often. */
 enum { RESOLVE_AGAIN_MS = 1000 };
-/* All is done in the decision, so a few words of a client must not buy seconds of a shard. */
+/* All is done in the decision, so a few words of a client must not buy seconds of a shard. Of one
+ * expression; and when a decision has taken as many, what is to be looked at again waits for a
+ * later one. */
 enum { STEPS_MOST = 100 * 1000 * 1000 };
 
 static struct subscribed_regex *find(const struct consumer_plan *plan, struct str text)
@@ -60,12 +62,12 @@ static bool match_topics(
 {
     const struct image *image = plan->decider->request->image;
     struct arena *arena = plan->decider->arena;
-    int64_t cost = regex_cost(regex), steps_left = STEPS_MOST;
+    int64_t cost = regex_cost(regex), steps_before = plan->regex_steps;
     int32_t capacity = 0;
     for (const struct image_topic *topic = image_topic_after(image, (struct str){ 0 });
          topic != NULL; topic = image_topic_after(image, topic->name)) {
-        steps_left -= cost * topic->name.size;
-        if (steps_left < 0)
+        plan->regex_steps += cost * topic->name.size;
+        if (plan->regex_steps - steps_before > STEPS_MOST)
             return false;
         if (!regex_matches(regex, topic->name.data, topic->name.size))
             continue;
@@ -108,24 +110,38 @@ static bool loses_its_last(const struct consumer_plan *plan, struct str text, in
     return regex != NULL && regex->is_resolved && regex->subscribers == leaving_count;
 }
 
+/* False: it has been, by this image. One whose matches change is looked at once more when its
+ * record is in the log. */
+static bool is_to_be_resolved(
+    const struct consumer_plan *plan, const struct subscribed_regex *regex)
+{
+    struct str text = { regex->text, regex->text_size };
+    bool leaves = plan->before != NULL && plan->regex_changed && regex->subscribers == 1 &&
+                  str_equal(plan->before->regex, text);
+    return regex->subscribers > 0 && !leaves &&
+           regex->looked_at != plan->decider->request->image->offset;
+}
+
 /* Those that stay, when the image may hold other topics by now. */
 static void resolve_again(struct consumer_plan *plan)
 {
     struct consumer_group *kept = plan->group->consumer;
-    int64_t now = plan->decider->steady_ms;
-    if (kept->looked_at == plan->decider->request->image->offset ||
-        now - kept->resolved_ms < RESOLVE_AGAIN_MS)
+    int64_t now = plan->decider->steady_ms, offset = plan->decider->request->image->offset;
+    if (kept->looked_at == offset || now - kept->resolved_ms < RESOLVE_AGAIN_MS)
         return;
     kept->resolved_ms = now;
-    plan->has_resolved_again = true;
-    for (const struct subscribed_regex *regex = kept->regexes; regex != NULL;
-         regex = regex->hh.next) {
-        struct str text = { regex->text, regex->text_size };
-        bool leaves = plan->before != NULL && plan->regex_changed && regex->subscribers == 1 &&
-                      str_equal(plan->before->regex, text);
-        if (regex->subscribers > 0 && !leaves)
-            resolve(plan, text); /* if it is refused now, what it matched stays */
+    for (struct subscribed_regex *regex = kept->regexes; regex != NULL; regex = regex->hh.next) {
+        if (!is_to_be_resolved(plan, regex))
+            continue;
+        if (plan->regex_steps >= STEPS_MOST)
+            return;
+        int32_t changes = plan->regex_count;
+        /* if it is refused now, what it matched stays */
+        resolve(plan, (struct str){ regex->text, regex->text_size });
+        if (plan->regex_count == changes)
+            regex->looked_at = offset;
     }
+    plan->has_resolved_again = true;
 }
 
 enum error plan_regexes(struct consumer_plan *plan)

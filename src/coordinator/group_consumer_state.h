@@ -81,6 +81,7 @@ struct subscribed_regex {
     char **topics; /* owned, as are they; those that it matches */
     int32_t topic_count;
     int64_t version, resolved_ms; /* the image's offset; wall */
+    int64_t looked_at;            /* live: the image's offset by which it matches the same */
     UT_hash_handle hh;
 };
 
