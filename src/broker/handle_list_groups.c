@@ -4,6 +4,7 @@
 
 #include "broker/apis.h"
 #include "broker/group_ask.h"
+#include "coordinator/groups.h"
 #include "wire/gen/list_groups.h"
 #include "wire/schema.h"
 
@@ -53,6 +54,9 @@ enum step handle_list_groups(struct request *request)
 {
     static const struct group_asker asker = { ask, tell };
     struct list_groups_response *out = request->out.list_groups;
+    struct list_groups_request *in = request->in.list_groups;
+    groups_narrow(in->states_filter, &in->states_filter_count);
+    groups_narrow(in->types_filter, &in->types_filter_count);
     enum step step = group_ask_many(request, &asker, group_ask_home_count(request));
     if (out->error_code != ERROR_NONE)
         out->groups_count = 0;

@@ -66,7 +66,7 @@ union request_in {
     const struct join_group_request *join_group;
     const struct leave_group_request *leave_group;
     const struct list_config_resources_request *list_config_resources;
-    const struct list_groups_request *list_groups;
+    struct list_groups_request *list_groups; /* whose filters are narrowed */
     const struct list_offsets_request *list_offsets;
     const struct list_partition_reassignments_request *list_partition_reassignments;
     const struct metadata_request *metadata;

@@ -25,16 +25,41 @@ void decide_delete_group(struct group_decider *decider)
         remove_group(decider, group);
 }
 
-/* Filters are compared without regard to case, and blanks around a state do not count. */
+/* Without regard to case, and to blanks around it. */
+static bool names(struct str wanted, const char *text)
+{
+    struct str own = str_from(text), one = str_trim(wanted);
+    return one.size == own.size && strncasecmp(one.data, own.data, (size_t)one.size) == 0;
+}
+
 static bool passes(const struct str *filter, int32_t count, const char *text)
 {
-    struct str wanted = str_from(text);
-    for (int32_t i = 0; i < count; i++) {
-        struct str one = str_trim(filter[i]);
-        if (one.size == wanted.size && strncasecmp(one.data, wanted.data, (size_t)one.size) == 0)
+    for (int32_t i = 0; i < count; i++)
+        if (names(filter[i], text))
             return true;
-    }
     return count <= 0;
+}
+
+void groups_narrow(struct str *filter, int32_t *in_out_count)
+{
+    /* every state and every type of some kind of group */
+    static const char *const words[] = { "Empty", "PreparingRebalance", "CompletingRebalance",
+        "Stable", "Assigning", "Reconciling", "NotReady", "Dead", "classic", "consumer", "share",
+        "streams" };
+    enum { WORDS = sizeof(words) / sizeof(words[0]) };
+    bool has[WORDS] = { false };
+    int32_t kept = 0;
+    for (int32_t i = 0; i < *in_out_count; i++) {
+        int word = 0;
+        while (word < WORDS && !names(filter[i], words[word]))
+            word++;
+        if (word == WORDS || has[word])
+            continue;
+        has[word] = true;
+        filter[kept++] = filter[i];
+    }
+    if (*in_out_count > 0)
+        *in_out_count = kept == 0 ? 1 : kept; /* one that nothing passes */
 }
 
 void decide_list_groups(struct group_decider *decider)
