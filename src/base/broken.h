@@ -99,6 +99,7 @@
     RULE(revocation_not_awaited, "P6", "a partition is given to a member before another has given it up")            \
     RULE(commit_epoch_unchecked, "P6", "a commit is taken whatever its member epoch or generation is")               \
     RULE(joiners_not_awaited, "P6", "a classic group goes on without those that have not joined again")              \
+    RULE(owners_forgotten, "P6", "a group that becomes a consumer group forgets what its members own")               \
     RULE(stale_assignment_taken, "P6", "a target counts for the present group, whose members have changed since")    \
     /* broker */                                                                                                     \
     RULE(change_before_image, "R2", "a change is answered before all shards know of it")                             \

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/broken.h"
 #include "coordinator/group_classic_rebalance.h"
 #include "coordinator/group_classic_record.h"
 #include "coordinator/group_consumer_plan.h"
@@ -257,7 +258,8 @@ static const char *convert(struct group_decider *decider, struct group_upgrade *
     }
     if (!settle_claims(&claims))
         return "a partition is assigned to two members";
-    give(decider->arena, &claims, entrants, epoch);
+    if (!broken(owners_forgotten))
+        give(decider->arena, &claims, entrants, epoch);
     upgrade->to = group_make_apart(decider->coordinator, group_id(upgrade->from));
     make(decider, upgrade, entrants, count, epoch);
     return NULL;

@@ -35,6 +35,19 @@ static void forget(struct classic *classic)
     classic->id[0] = '\0';
 }
 
+/* The next life is a member's when they take turns. */
+static void end_life(struct classic *classic)
+{
+    forget(classic);
+    if (classic->is_own_turn != NULL)
+        *classic->is_own_turn = false;
+}
+
+static bool is_away(const struct classic *classic)
+{
+    return classic->is_own_turn != NULL && !*classic->is_own_turn;
+}
+
 static void violate(const struct classic *classic, const char *name, int error)
 {
     recorder_violate(classic->actor.workload->recorder, name,
@@ -286,7 +299,7 @@ static void leave(struct classic *classic)
     request.group_id = str_from(classic->holder.group);
     request.members = &who;
     request.members_count = 1;
-    forget(classic);
+    end_life(classic);
     actor->hear = hear_farewell;
     actor->lose = NULL;
     actor_ask(actor, API_LEAVE_GROUP, least_version(classic, WITH_MEMBERS), INT16_MAX, &request);
@@ -348,6 +361,10 @@ static void act_as_classic(struct actor *actor)
         actor_set_idle(actor);
         return;
     }
+    if (is_away(classic)) {
+        actor_wait(actor, 500000);
+        return;
+    }
     if (classic->holder.has_given_up) {
         holder_begin(&classic->holder);
         forget(classic);
@@ -361,7 +378,7 @@ static void act_as_classic(struct actor *actor)
     } else if (actor_draw(actor, 50) == 0) {
         leave(classic);
     } else if (actor_draw(actor, 150) == 0) { /* dies */
-        forget(classic);
+        end_life(classic);
         actor_wait(actor, 2000000);
     } else if (actor_draw(actor, 300) == 0) { /* falls silent */
         actor_wait(actor, 20000000);
@@ -374,7 +391,7 @@ static void act_as_classic(struct actor *actor)
 
 bool classic_is_settled(const struct classic *classic)
 {
-    return classic->has_synced;
+    return is_away(classic) || classic->has_synced;
 }
 
 void classic_start(struct classic *classic, struct workload *workload, struct groups *groups,
@@ -386,6 +403,12 @@ void classic_start(struct classic *classic, struct workload *workload, struct gr
     holder_init(&classic->holder, &classic->actor, group_name(CLASSIC_GROUP), SILENT_US);
     if (actor_draw(&classic->actor, 3) == 0)
         snprintf(classic->instance, sizeof(classic->instance), "fixed%d", number);
+}
+
+void classic_take_turns(struct classic *classic, const char *instance, bool *is_own_turn)
+{
+    snprintf(classic->instance, sizeof(classic->instance), "%s", instance);
+    classic->is_own_turn = is_own_turn;
 }
 
 void classic_stop(struct classic *classic)

@@ -23,6 +23,10 @@ struct groups *groups_create(struct workload *workload)
     groups->classic_count = 1 + (int)sim_draw(sim, CLASSICS_MOST);
     for (int i = 0; i < groups->classic_count; i++)
         classic_start(&groups->classics[i], workload, groups, i, groups->mixes);
+    if (groups->mixes && groups->member_count > 1 && sim_draw(sim, 2) == 0) {
+        member_take_turns(&groups->members[1], "changes", &groups->is_classics_turn);
+        classic_take_turns(&groups->classics[0], "changes", &groups->is_classics_turn);
+    }
     return groups;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Groups in a simulated run, where it is asked for (simulate --groups): committers without a group,
  * and members of groups of the consumer and of the classic protocol, in half of the runs of both in
- * one; all of them for one topic, that stays. Of each group and partition the history says what was
- * committed and what was told as committed, and who had the partition, under GROUP/PARTITION. */
+ * one, where one static member may change its protocol with each life; all of them for one topic,
+ * that stays. Of each group and partition the history says what was committed and what was told as
+ * committed, and who had the partition, under GROUP/PARTITION. */
 #pragma once
 #include <stdbool.h>
 
@@ -23,7 +24,8 @@ struct groups {
     struct classic classics[CLASSICS_MOST];
     int committer_count, member_count, classic_count;
     bool mixes; /* some members are in the classics' group, which changes its protocol by that */
-    bool has_settled; /* in the calm at the end: each partition has its owner */
+    bool is_classics_turn; /* of the two that are that static member */
+    bool has_settled;      /* in the calm at the end: each partition has its owner */
 };
 
 struct groups *groups_create(struct workload *workload);

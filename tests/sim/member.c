@@ -27,6 +27,19 @@ static void forget(struct member *member)
     member->target = 0;
 }
 
+/* Its life is over, and the next is a classic's when they take turns. */
+static void end_life(struct member *member)
+{
+    forget(member);
+    if (member->is_classics_turn != NULL)
+        *member->is_classics_turn = true;
+}
+
+static bool is_away(const struct member *member)
+{
+    return member->is_classics_turn != NULL && *member->is_classics_turn;
+}
+
 static void begin(struct member *member)
 {
     holder_begin(&member->holder);
@@ -190,7 +203,7 @@ static void leave(struct member *member)
         request.instance_id = str_from(member->instance);
         request.member_epoch = actor_draw(actor, 2) == 0 ? LEAVES : LEAVES_STATICALLY;
     }
-    forget(member);
+    end_life(member);
     actor->hear = hear_farewell;
     actor->lose = NULL;
     actor_ask(actor, API_CONSUMER_GROUP_HEARTBEAT, WITH_OWN_ID, INT16_MAX, &request);
@@ -263,6 +276,10 @@ static void act_as_member(struct actor *actor)
         actor_set_idle(actor);
         return;
     }
+    if (is_away(member)) {
+        actor_wait(actor, 500000);
+        return;
+    }
     if (member->holder.has_given_up)
         forget(member);
     if (member->id[0] == '\0') {
@@ -273,7 +290,7 @@ static void act_as_member(struct actor *actor)
     } else if (actor_draw(actor, 30) == 0) {
         leave(member);
     } else if (actor_draw(actor, 100) == 0) { /* dies */
-        forget(member);
+        end_life(member);
         actor_wait(actor, 2000000);
     } else if (actor_draw(actor, 300) == 0) { /* falls silent, and does not know how long it was */
         actor_wait(actor, 60000000);
@@ -286,8 +303,8 @@ static void act_as_member(struct actor *actor)
 
 bool member_is_settled(const struct member *member)
 {
-    return member->id[0] != '\0' && member->epoch > JOINS && member->is_told &&
-           member->holder.owned == member->target;
+    return is_away(member) || (member->id[0] != '\0' && member->epoch > JOINS && member->is_told &&
+                                  member->holder.owned == member->target);
 }
 
 void member_start(struct member *member, struct workload *workload, struct groups *groups,
@@ -298,6 +315,12 @@ void member_start(struct member *member, struct workload *workload, struct group
     holder_init(&member->holder, &member->actor, group, SILENT_US);
     if (actor_draw(&member->actor, 3) == 0)
         snprintf(member->instance, sizeof(member->instance), "instance%d", number);
+}
+
+void member_take_turns(struct member *member, const char *instance, bool *is_classics_turn)
+{
+    snprintf(member->instance, sizeof(member->instance), "%s", instance);
+    member->is_classics_turn = is_classics_turn;
 }
 
 void member_stop(struct member *member)
