@@ -124,7 +124,7 @@ class Suite:
 def main():
     with node.Node(settings=SETTINGS).start() as broker:
         suite = Suite(broker)
-        checks = [(name[6:].replace("_", " "), getattr(suite, name)) for name in vars(Suite) if name.startswith("check_")]
+        checks = node.checks_of(suite)
         code = node.run(checks, broker)
         suite.broker.close()
         return code

@@ -154,9 +154,7 @@ class SaidAtStart(Suite):
 
 def main():
     with node.Node().start() as broker, node.Node(settings=SaidAtStart.SETTINGS).start() as limited:
-        suite = Suite(broker)
-        checks = [(name[6:].replace("_", " "), getattr(suite, name)) for name in vars(Suite) if name.startswith("check_")]
-        return node.run(checks + [("said at the start", SaidAtStart(limited).check_the_file)], broker)
+        return node.run(node.checks_of(Suite(broker)) + [("said at the start", SaidAtStart(limited).check_the_file)], broker)
 
 
 if __name__ == "__main__":

@@ -124,12 +124,5 @@ class Suite:
         wire.wait_for(is_told, PATIENCE, "what was left out is told")
 
 
-def main():
-    with node.Node(settings={"group.initial.rebalance.delay.ms": "300"}).start() as broker:
-        suite = Suite(broker)
-        checks = [(name[6:].replace("_", " "), getattr(suite, name)) for name in vars(Suite) if name.startswith("check_")]
-        return node.run(checks + [("stop", broker.stop)], broker)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(node.run_suite(Suite, {"group.initial.rebalance.delay.ms": "300"}))

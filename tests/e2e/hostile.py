@@ -356,7 +356,7 @@ def main():
     with node.Node(settings=SETTINGS) as broker:
         broker.start()
         suite = Suite(broker, arguments.full, arguments.seed)
-        checks = [(name[6:].replace("_", " "), getattr(suite, name)) for name in vars(Suite) if name.startswith("check_")]
+        checks = node.checks_of(suite)
         if arguments.only:
             checks = [check for check in checks if arguments.only in check[0] or check[0] == "stop"]
         code = node.run(checks, broker)

@@ -8,6 +8,7 @@ import kafka_wire as wire
 import node
 
 UNKNOWN_GROUP = 69
+OWN = {"queued.max.request.bytes": str(128 << 20), "socket.request.max.bytes": str(16 << 20)}
 DESCRIBE, DELETE, COMMIT, FETCH, FIND, LIST = 15, 42, 8, 9, 10, 16
 text = wire.text
 
@@ -119,14 +120,5 @@ class Suite:
         assert self.committed(self.broker.connect(), "large") == 1
 
 
-def main():
-    own = {"queued.max.request.bytes": str(128 << 20), "socket.request.max.bytes": str(16 << 20)}
-    with node.Node(settings={} if node.KIND == "kafka" else own) as broker:
-        broker.start()
-        suite = Suite(broker)
-        checks = [(name[6:].replace("_", " "), getattr(suite, name)) for name in vars(Suite) if name.startswith("check_")]
-        return node.run(checks, broker)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(node.run_suite(Suite, {} if node.KIND == "kafka" else OWN))

@@ -211,9 +211,12 @@ def run(checks, node=None):
     return 1 if failed else 0
 
 
-def run_suite(suite_class):
-    """Runs every check_ method of a suite, made for a new broker, and last its stop; returns the exit code."""
-    with Node().start() as broker:
-        suite = suite_class(broker)
-        checks = [(name[6:].replace("_", " "), getattr(suite, name)) for name in vars(suite_class) if name.startswith("check_")]
-        return run(checks + [("stop", broker.stop)], broker)
+def checks_of(suite):
+    """[(name, function)] of its check_ methods, as they stand in its class."""
+    return [(name[6:].replace("_", " "), getattr(suite, name)) for name in vars(type(suite)) if name.startswith("check_")]
+
+
+def run_suite(suite_class, settings=None):
+    """Runs the checks of a suite, made for a new broker with these settings, and last its stop; returns the exit code."""
+    with Node(settings=settings).start() as broker:
+        return run(checks_of(suite_class(broker)) + [("stop", broker.stop)], broker)

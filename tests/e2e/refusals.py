@@ -141,13 +141,6 @@ class Suite:
         assert 0.9 * IDLE_MS / 1000 <= time.monotonic() - start <= 2 * IDLE_MS / 1000 + 2, time.monotonic() - start
 
 
-def main():
-    settings = {"socket.request.max.bytes": str(FRAME_MAX), "connections.max.idle.ms": str(IDLE_MS), "queued.max.request.bytes": "1048576"}
-    with node.Node(settings=settings).start() as broker:
-        suite = Suite(broker)
-        checks = [(name[6:].replace("_", " "), getattr(suite, name)) for name in vars(Suite) if name.startswith("check_")]
-        return node.run(checks + [("stop", broker.stop)], broker)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(node.run_suite(Suite, {"socket.request.max.bytes": str(FRAME_MAX), "connections.max.idle.ms": str(IDLE_MS),
+                                    "queued.max.request.bytes": "1048576"}))

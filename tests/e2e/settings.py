@@ -14,6 +14,7 @@ TOPIC, BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP = 2, 4, 8, 16, 32
 FROM_TOPIC, FROM_BROKER, FROM_CLUSTER, FROM_FILE, FROM_DEFAULT = 1, 2, 3, 4, 5
 TOO_LARGE, INVALID_TIMESTAMP, INVALID_RECORD, OUT_OF_ORDER = 10, 32, 87, 45
 PATIENCE = 15
+SETTINGS = {"log.retention.check.interval.ms": "200", "producer.id.expiration.check.interval.ms": "200", "log.initial.task.delay.ms": "0"}
 
 
 def one(value=b"v", key=b"k", at=None):
@@ -203,14 +204,5 @@ class Suite:
         connection.set_configs(BROKER, "1", {"listener.name.plaintext.ssl.keystore.location": None})
 
 
-def main():
-    settings = {"log.retention.check.interval.ms": "200", "producer.id.expiration.check.interval.ms": "200", "log.initial.task.delay.ms": "0"}
-    with node.Node(settings=settings) as broker:
-        broker.start()
-        suite = Suite(broker)
-        checks = [(name[6:].replace("_", " "), getattr(suite, name)) for name in vars(Suite) if name.startswith("check_")]
-        return node.run(checks, broker)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(node.run_suite(Suite, SETTINGS))
