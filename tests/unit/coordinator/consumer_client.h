@@ -15,7 +15,8 @@ struct client {
     const char *subscription; /* the first letters of its topics; NULL: not said */
     int32_t epoch;
     bool has[CLIENT_TOPICS][CLIENT_PARTITIONS];
-    bool is_told; /* that it has them, with the next heartbeat */
+    bool is_told;   /* that it has them, with the next heartbeat */
+    bool is_member; /* as it believes: client_try() */
     struct consumer_group_heartbeat_response answer;
 };
 
@@ -136,6 +137,27 @@ static inline enum error client_say(struct office *office, struct client *client
     if (client->answer.assignment != NULL)
         take_assignment(client, client->answer.assignment);
     return error;
+}
+
+/* It dies, or is none any more. */
+static inline void client_forget(struct client *client)
+{
+    client->is_member = false;
+    memset(client->has, 0, sizeof(client->has));
+}
+
+/* In a random history: whoever is refused gives up all it has, and joins again some time. */
+static inline void client_try(struct office *office, struct client *client,
+    const struct consumer_group_heartbeat_request *request)
+{
+    enum error error = client_say(office, client, request);
+    client->is_member = true;
+    if (error == ERROR_NONE)
+        return;
+    assert_true(error == ERROR_UNKNOWN_MEMBER_ID || error == ERROR_FENCED_MEMBER_EPOCH ||
+                error == ERROR_UNRELEASED_INSTANCE_ID || error == ERROR_FENCED_INSTANCE_ID ||
+                error == ERROR_GROUP_ID_NOT_FOUND);
+    client_forget(client);
 }
 
 static inline void client_join(struct office *office, struct client *client)

@@ -15,7 +15,6 @@ enum { CLIENTS = 5, STEPS = 300, SEEDS = 200 };
 static struct office office;
 static struct prng prng;
 static struct client clients[CLIENTS];
-static bool is_member[CLIENTS]; /* as the client believes */
 static int32_t last_epoch;
 static bool is_writing; /* the assignment, of which some is written */
 
@@ -114,7 +113,7 @@ static void check(void)
     for (const struct consumer_member *at = kept->members; at != NULL; at = at->hh.next)
         check_member(kept, at);
     for (int i = 0; i < CLIENTS; i++)
-        if (is_member[i])
+        if (clients[i].is_member)
             check_client(group(), &clients[i]);
     if (strcmp(state_of(&office, "g"), "Stable") == 0)
         for (const struct consumer_member *at = kept->members; at != NULL; at = at->hh.next)
@@ -135,29 +134,10 @@ static struct client new_client(int place)
         .assignor = choices[below(3)] };
 }
 
-static void forget(int place)
-{
-    is_member[place] = false;
-    memset(clients[place].has, 0, sizeof(clients[place].has));
-}
-
-/* Whoever is refused gives up all it has, and joins again some time. */
-static void say(int place, const struct consumer_group_heartbeat_request *request)
-{
-    enum error error = client_say(&office, &clients[place], request);
-    is_member[place] = true;
-    if (error == ERROR_NONE)
-        return;
-    assert_true(error == ERROR_UNKNOWN_MEMBER_ID || error == ERROR_FENCED_MEMBER_EPOCH ||
-                error == ERROR_UNRELEASED_INSTANCE_ID || error == ERROR_FENCED_INSTANCE_ID ||
-                error == ERROR_GROUP_ID_NOT_FOUND);
-    forget(place);
-}
-
 static void join(int place)
 {
     clients[place] = new_client(place);
-    say(place, full_request(&office, &clients[place]));
+    client_try(&office, &clients[place], full_request(&office, &clients[place]));
 }
 
 static void beat(int place, bool is_full)
@@ -167,7 +147,7 @@ static void beat(int place, bool is_full)
         is_full ? full_request(&office, client) : short_request(&office, client);
     if (!client->is_told)
         set_owned(&office, client, request);
-    say(place, request);
+    client_try(&office, &clients[place], request);
 }
 
 /* The request is heard, its answer is not; the client says all once more. */
@@ -182,7 +162,7 @@ static void leave(int place)
 {
     bool is_static = clients[place].instance != NULL && below(3) > 0;
     client_leave(&office, &clients[place], is_static ? LEFT_STATICALLY : LEFT);
-    forget(place);
+    client_forget(&clients[place]);
 }
 
 static void change_topics(void)
@@ -246,12 +226,12 @@ static void step(void)
         office_load_again(&office);
     else if (what < 12)
         office_pass_time(&office, below(20000));
-    else if (!is_member[place])
+    else if (!clients[place].is_member)
         join(place);
     else if (what < 14)
         leave(place);
     else if (what < 15)
-        forget(place); /* it hangs, or dies */
+        client_forget(&clients[place]); /* it hangs, or dies */
     else if (what < 20)
         beat_unheard(place);
     else if (what < 23)
@@ -266,13 +246,13 @@ static void step(void)
 static void check_end(void)
 {
     for (int i = 0; i < CLIENTS; i++)
-        if (!is_member[i])
+        if (!clients[i].is_member)
             join(i);
     office.assigns_late = false;
     for (int round = 0; round < 60; round++) {
         office_pass_time(&office, 1500);
         for (int i = 0; i < CLIENTS; i++) {
-            if (is_member[i])
+            if (clients[i].is_member)
                 beat(i, round == 0);
             else
                 join(i);
@@ -300,7 +280,6 @@ void test_consumer_random__every_history_keeps_the_rules_and_settles(void)
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         prng_init(&prng, seed);
         office_init(&office);
-        memset(is_member, 0, sizeof(is_member));
         memset(clients, 0, sizeof(clients));
         last_epoch = 0;
         is_writing = false;

@@ -15,9 +15,8 @@ static struct office office;
 static struct prng prng;
 static struct client clients[CLIENTS];
 static struct elder elders[ELDERS];
-static bool is_member[CLIENTS]; /* as the client believes */
-static bool is_there[ELDERS];   /* it does something at all */
-static bool shares_instances;   /* with the clients: they take each other's place */
+static bool is_there[ELDERS]; /* it does something at all */
+static bool shares_instances; /* with the clients: they take each other's place */
 static int32_t upgrades, downgrades;
 static const struct group_kind *last_kind;
 
@@ -61,48 +60,30 @@ static void new_elder(int place)
     is_there[place] = true;
 }
 
-static void forget(int place)
-{
-    is_member[place] = false;
-    memset(clients[place].has, 0, sizeof(clients[place].has));
-}
-
-static void say(int place, const struct consumer_group_heartbeat_request *request)
-{
-    enum error error = client_say(&office, &clients[place], request);
-    is_member[place] = true;
-    if (error == ERROR_NONE)
-        return;
-    assert_true(error == ERROR_UNKNOWN_MEMBER_ID || error == ERROR_FENCED_MEMBER_EPOCH ||
-                error == ERROR_UNRELEASED_INSTANCE_ID || error == ERROR_FENCED_INSTANCE_ID ||
-                error == ERROR_GROUP_ID_NOT_FOUND);
-    forget(place);
-}
-
 static void beat(int place)
 {
     struct consumer_group_heartbeat_request *request = short_request(&office, &clients[place]);
     if (!clients[place].is_told)
         set_owned(&office, &clients[place], request);
-    say(place, request);
+    client_try(&office, &clients[place], request);
 }
 
 static void turn_client(int place)
 {
-    if (is_member[place]) {
+    if (clients[place].is_member) {
         beat(place);
         return;
     }
     new_client(place);
-    say(place, full_request(&office, &clients[place]));
+    client_try(&office, &clients[place], full_request(&office, &clients[place]));
 }
 
 static void leave_as_client(int place)
 {
     bool is_static = clients[place].instance != NULL && below(3) > 0;
-    if (is_member[place])
+    if (clients[place].is_member)
         client_leave(&office, &clients[place], is_static ? LEFT_STATICALLY : LEFT);
-    forget(place);
+    client_forget(&clients[place]);
 }
 
 /* Of a request that waits, nobody hears any more. */
@@ -142,8 +123,8 @@ static void check_owners(void)
         for (int k = 0; k < CLIENT_PARTITIONS; k++) {
             int owners = 0;
             for (int i = 0; i < CLIENTS; i++)
-                owners +=
-                    is_member[i] && clients[i].has[topic][k] && is_current_client(&clients[i]);
+                owners += clients[i].is_member && clients[i].has[topic][k] &&
+                          is_current_client(&clients[i]);
             for (int i = 0; i < ELDERS; i++)
                 owners += is_there[i] && elders[i].has[topic][k] && is_current_elder(&elders[i]);
             assert_true(owners <= 1);
@@ -202,7 +183,7 @@ static void be_refused(int place)
     new_client(place);
     office_submit(&office, COORDINATOR_CONSUMER_GROUP_HEARTBEAT, 1,
         full_request(&office, &clients[place]), &lost);
-    forget(place);
+    client_forget(&clients[place]);
     for (int i = 0; i < 3; i++) {
         int elder = below(ELDERS);
         if (is_there[elder])
@@ -256,7 +237,7 @@ static void check_end(void)
     bool with_clients = below(3) > 0, with_elders = !with_clients || below(3) > 0;
     for (int i = 0; i < CLIENTS; i++)
         if (!with_clients)
-            forget(i);
+            client_forget(&clients[i]);
     shares_instances = false;
     for (int i = 0; i < ELDERS; i++)
         if (!with_elders || elders[i].instance != NULL)
@@ -296,7 +277,6 @@ static void begin(uint64_t seed)
 {
     prng_init(&prng, seed);
     office_init(&office);
-    memset(is_member, 0, sizeof(is_member));
     memset(is_there, 0, sizeof(is_there));
     memset(clients, 0, sizeof(clients));
     last_kind = NULL;
