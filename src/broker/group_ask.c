@@ -6,6 +6,7 @@
 #include "base/uuid.h"
 #include "broker/apis.h"
 #include "broker/group_home.h"
+#include "broker/group_reports.h"
 #include "broker/shard.h"
 #include "io/io.h"
 #include "net/conn.h"
@@ -270,8 +271,11 @@ bool group_ask_one(struct request *request, struct str group_id, enum coordinato
     if (request->errands_out > 0)
         return false;
     note_memory(request->work.group_asks);
-    *out_error = request->work.group_asks->list->error;
-    if (*out_error != ERROR_NONE) /* what was decided did not come to pass */
+    const struct group_ask *asked = request->work.group_asks->list;
+    *out_error = asked->error;
+    if (*out_error == ERROR_NONE)
+        group_report_conversions(request->shard, &request->arena, asked->ask.conversions);
+    else /* what was decided did not come to pass */
         message_defaults(request->api->response, request->out.message);
     return true;
 }

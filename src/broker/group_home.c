@@ -7,6 +7,7 @@
 #include "base/container.h"
 #include "base/memory.h"
 #include "base/report.h"
+#include "broker/group_reports.h"
 #include "broker/settings.h"
 #include "broker/shard.h"
 #include "io/worker.h"
@@ -129,6 +130,8 @@ static void wish_is_done(struct rsm_request *rsm, enum error error)
     struct group_home *home = wish->home;
     struct loop *loop = home->shard->loop;
     wish->is_out = false;
+    if (error == ERROR_NONE)
+        group_report_conversions(home->shard, &wish->arena, request->conversions);
     if (!is_ready(home))
         return;
     if (error == ERROR_NONE && (wish->has_more || wish->is_wanted))

@@ -7,12 +7,15 @@
 #include "base/report.h"
 #include "broker/request.h"
 #include "broker/shard.h"
+#include "coordinator/coordinator.h"
 #include "io/loop.h"
 
 enum { LINES_A_SECOND = 100, WORD_MOST = 255 };
 
-static bool may_report(struct group_reports *reports, int64_t second, int64_t *out_left_out)
+static bool may_report(struct shard *shard, int64_t *out_left_out)
 {
+    struct group_reports *reports = &shard->group_reports;
+    int64_t second = loop_now_us(shard->loop) / 1000000;
     if (reports->second != second) {
         reports->second = second;
         reports->count = 0;
@@ -46,10 +49,9 @@ static const char *printable(struct arena *arena, struct str word)
 static void tell(struct request *request, const char *event, const struct group_member_told *told,
     const char *more)
 {
-    struct shard *shard = request->shard;
     struct arena *arena = &request->arena;
     int64_t left_out;
-    if (!may_report(&shard->group_reports, loop_now_us(shard->loop) / 1000000, &left_out))
+    if (!may_report(request->shard, &left_out))
         return;
     report_info(event, "group=\"%s\" member=\"%s\" instance=\"%s\"%s reason=\"%s\" left_out=%lld",
         printable(arena, told->group_id), printable(arena, told->member_id),
@@ -68,4 +70,17 @@ void group_report_joined(
 void group_report_left(struct request *request, const struct group_member_told *told)
 {
     tell(request, "group_member_left", told, "");
+}
+
+void group_report_conversions(
+    struct shard *shard, struct arena *arena, const struct group_conversion *conversions)
+{
+    for (const struct group_conversion *one = conversions; one != NULL; one = one->next) {
+        int64_t left_out;
+        if (may_report(shard, &left_out))
+            report_info("group_converted",
+                "group=\"%s\" to=%s member=\"%s\" reason=\"%s\" left_out=%lld",
+                printable(arena, one->group_id), one->to, printable(arena, one->member_id),
+                one->reason, (long long)left_out);
+    }
 }

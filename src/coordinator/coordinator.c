@@ -2,6 +2,7 @@
 #include "coordinator/coordinator.h"
 
 #include <assert.h>
+#include <utlist.h>
 
 #include "base/container.h"
 #include "base/memory.h"
@@ -33,6 +34,17 @@ void decide_group_record(struct group_decider *decider, const struct record_sche
 {
     rsm_decision_add(
         decider->decision, coordinator_record_encode(decider->arena, schema, key, version, value));
+}
+
+void decide_conversion(struct group_decider *decider, struct str group_id, struct str member_id,
+    const struct group_kind *to, const char *reason)
+{
+    struct group_conversion *told = arena_take(decider->arena, sizeof(*told));
+    *told = (struct group_conversion){ .group_id = str_copy(decider->arena, group_id),
+        .member_id = str_copy(decider->arena, member_id),
+        .to = to->type,
+        .reason = reason };
+    LL_APPEND(decider->request->conversions, told);
 }
 
 void deadline_arm(struct coordinator *coordinator, struct deadline *deadline, int64_t steady_ms)
@@ -97,6 +109,7 @@ static enum error decide(struct rsm_machine *machine, struct rsm_request *rsm_re
         .steady_ms = request->steady_ms,
         .wall_ms = request->wall_ms };
     int64_t *outer = memory_count_in(&decider.coordinator->memory);
+    request->conversions = NULL;
     downgrade_forget(decider.coordinator);
     decider.coordinator->decided_ms = decider.steady_ms;
     decider.coordinator->new_sync_end_ms = INT64_MAX;

@@ -44,10 +44,18 @@ enum coordinator_memory {
     MEMORY_OUT,   /* for nothing that takes more than what it replaces */
 };
 
+/* A group that has another protocol by a decision: for the broker to report. */
+struct group_conversion {
+    struct group_conversion *next;
+    struct str group_id, member_id; /* the member that it is due to; may be empty */
+    const char *to;                 /* as ListGroups tells it */
+    const char *reason;
+};
+
 /* Submit with rsm_submit(). response is zeroed by the caller with the schema's defaults, and filled
- * before done(request, error); when the error there is not ERROR_NONE, the log did not take it, and
- * the whole answer is what coordinator_error() makes of it. Strings in response point into request,
- * arena or constants. */
+ * before done(request, error), and so are conversions; when the error there is not ERROR_NONE, the
+ * log did not take it, and the whole answer is what coordinator_error() makes of it. Strings in
+ * response point into request, arena or constants. */
 struct coordinator_request {
     struct rsm_request rsm; /* set arena and done */
     enum coordinator_request_type type;
@@ -55,6 +63,7 @@ struct coordinator_request {
     bool require_stable; /* of OffsetFetch */
     const void *request;
     void *response;
+    struct group_conversion *conversions;
     int64_t steady_ms;    /* now, of a clock that never jumps: deadlines */
     int64_t wall_ms;      /* now: what is written in records */
     struct uuid fresh_id; /* random: for a member that brings no id, else zero */

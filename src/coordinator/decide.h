@@ -17,6 +17,11 @@ struct group_decider {
 void decide_group_record(struct group_decider *decider, const struct record_schema *schema,
     const void *key, int16_t version, const void *value);
 
+/* Beside the records that make it so. The member: that it is due to. Texts are copied, but for the
+ * reason. */
+void decide_conversion(struct group_decider *decider, struct str group_id, struct str member_id,
+    const struct group_kind *to, const char *reason);
+
 /* Live state, so at once. Armed already: moves. */
 void deadline_arm(struct coordinator *coordinator, struct deadline *deadline, int64_t steady_ms);
 void deadline_cancel(

@@ -261,12 +261,15 @@ static void join_group(struct group_decider *decider, struct classic_group *grou
  * before anybody waits in a group in its place, so who asks is to ask again, as a new member. */
 static void join_other_kind(struct group_decider *decider, const struct group *group)
 {
+    const struct join_group_request *request = decider->request->request;
     if (group->kind != &consumer_kind) {
         refuse(decider, ERROR_INCONSISTENT_GROUP_PROTOCOL, STR(""));
     } else if (!group->kind->is_empty(group)) {
         decide_consumer_join_group(decider, group);
     } else {
         group->kind->remove(decider, group);
+        decide_conversion(decider, group_id(group), request->member_id, &classic_kind,
+            "a member of the classic protocol joined when it was empty");
         refuse(decider, ERROR_UNKNOWN_MEMBER_ID, STR(""));
     }
 }

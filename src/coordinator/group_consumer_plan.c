@@ -37,15 +37,26 @@ void plan_epoch(struct consumer_plan *plan)
         add_partition_metadata_gone(out, plan->group_id);
 }
 
+/* There is a classic group of that id. */
+static void convert(struct consumer_plan *plan, const struct group *classic)
+{
+    bool has_members = plan->upgrade.from != NULL;
+    if (has_members)
+        upgrade_carry_out(plan->decider, &plan->upgrade);
+    else if (classic->kept != NULL)
+        classic->kind->remove(plan->decider, classic);
+    decide_conversion(plan->decider, plan->group_id, plan->member_id, &consumer_kind,
+        has_members ? "a member of the consumer protocol joined"
+                    : "a member of the consumer protocol joined when it was empty");
+}
+
 void plan_carry_out(struct consumer_plan *plan)
 {
     struct rsm_decision *out = plan->decider->decision;
     struct consumer_names names = { plan->group_id, plan->member_id };
     const struct group *other = group_find(plan->decider->coordinator, plan->group_id);
-    if (plan->upgrade.from != NULL)
-        upgrade_carry_out(plan->decider, &plan->upgrade);
-    else if (plan->group == NULL && other != NULL && other->kept != NULL)
-        other->kind->remove(plan->decider, other);
+    if (other != NULL && other != plan->group)
+        convert(plan, other);
     if (plan->replaces)
         add_replacement(plan);
     if (plan->is_changed)

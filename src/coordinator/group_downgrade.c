@@ -127,6 +127,19 @@ static bool make(
     return !str_is_null(group->protocol) && propose(decider, wish, group);
 }
 
+static void tell(struct group_decider *decider, const struct group_downgrade *wish)
+{
+    const struct consumer_member *last = wish->leaving[0];
+    for (int32_t i = 1; i < wish->leaving_count && last->classic != NULL; i++)
+        last = wish->leaving[i];
+    const char *reason = "the last member of the consumer protocol left";
+    if (wish->joining != NULL)
+        reason = "the last member of the consumer protocol came back with the classic one";
+    else if (decider->request->type == COORDINATOR_TICK)
+        reason = "the last member of the consumer protocol was put out";
+    decide_conversion(decider, group_id(wish->from), member_id(last), &classic_kind, reason);
+}
+
 bool decide_downgrade(struct group_decider *decider, const struct group_downgrade *wish)
 {
     if (!is_allowed(decider, wish))
@@ -145,6 +158,7 @@ bool decide_downgrade(struct group_decider *decider, const struct group_downgrad
         group->leader = NULL; /* so that a load knows it */
     classic_group_record(decider, group, NULL, NULL);
     group->leader = leader;
+    tell(decider, wish);
     return true;
 }
 

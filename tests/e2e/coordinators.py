@@ -98,6 +98,30 @@ class Suite:
         assert members[2].talk.ask("leave_group", {"group_id": "reasons", "members": [{"member_id": "nobody", "reason": "none"}]})["members"][0]["error_code"]
         assert len(self.lines("group_member_left")) == 2, "who was no member did not leave"
 
+    def check_conversions(self):
+        """A group that has another protocol from now on is reported, with the member that it is due to, and why."""
+        if self.broker.kind == "kafka":
+            return
+        talk.find(self.broker, "changes")
+        classic, later = (talk.ClassicMember(self.broker, "changes", {"t": [0]}) for _ in range(2))
+        consumer = talk.ConsumerMember(self.broker, "changes", ["t"])
+        talk.rebalance([classic])
+        consumer.heartbeat()
+        consumer.leave()
+        classic.leave()
+        first, consumer = consumer.member_id, talk.ConsumerMember(self.broker, "changes", ["t"])
+        consumer.heartbeat()
+        consumer.leave()
+        later.send_join()
+        later.talk.receive()
+        by = "member of the consumer protocol"
+        wanted = [("consumer", first, f"a {by} joined"), ("classic", first, f"the last {by} left"),
+                  ("consumer", consumer.member_id, f"a {by} joined when it was empty"), ("classic", "", "a member of the classic protocol joined when it was empty")]
+        lines = self.lines("group_converted")
+        assert len(lines) == len(wanted), lines
+        for line, (to, member, reason) in zip(lines, wanted):
+            assert f'group="changes" to={to} member="{member}" reason="{reason}" left_out=0' in line, lines
+
     def check_many_reasons(self):
         """However many, a second has room for 100, and a line of a later one says how many there were no more."""
         if self.broker.kind == "kafka":

@@ -83,6 +83,8 @@ void test_downgrade__the_last_of_the_consumer_protocol_leaves(void)
     int32_t first = office.count, epoch = new_one.epoch;
     assert_int_equal(client_leave(&office, &new_one, LEFT), ERROR_NONE);
     assert_string_equal(types_since(&office, first), "-8 -8 -8 -7 -7 -7 -6 -5 -5 -5 -4 -3 2");
+    assert_string_equal(
+        office_told(&office), "g is classic by new: the last member of the consumer protocol left");
     const struct group_metadata_record *record = record_at(&office, office.count - 1).value;
     assert_true(str_is(record->protocol_type, "consumer") && str_is(record->protocol, "range"));
     assert_int_equal(record->generation, epoch);
@@ -128,6 +130,8 @@ void test_downgrade__the_last_of_the_consumer_protocol_is_silent(void)
         elder_turns(&office, &old_two);
     }
     assert_string_equal(type(), "classic");
+    assert_string_equal(office_told(&office),
+        "g is classic by new: the last member of the consumer protocol was put out");
     settle_classic();
     end();
 }
@@ -240,6 +244,8 @@ void test_downgrade__members_may_be_taken_out_together(void)
     office_ask(&office, COORDINATOR_LEAVE_GROUP, 5, &request, &response);
     assert_int_equal(response.members[0].error_code, ERROR_NONE);
     assert_int_equal(response.members[1].error_code, ERROR_NONE);
+    assert_string_equal(
+        office_told(&office), "g is classic by new: the last member of the consumer protocol left");
     assert_int_equal(classic_group_size(classic()), 1);
     end();
 }
@@ -336,6 +342,8 @@ void test_downgrade__a_static_member_comes_back_with_the_classic_protocol(void)
     assert_int_equal(joined(old_two.joining)->error_code, ERROR_NONE);
     assert_string_equal(types_since(&office, first), "-8 -8 -7 -7 -6 -5 -5 -4 -3 2");
     assert_int_equal(joined(old_two.joining)->generation_id, epoch);
+    assert_string_equal(office_told(&office), "g is classic by new: the last member of the "
+                                              "consumer protocol came back with the classic one");
     const struct group_metadata_record *record = record_at(&office, office.count - 1).value;
     assert_true(str_equal(record->leader, old_one.id));
     assert_string_equal(state_of(&office, "g"), "Stable");

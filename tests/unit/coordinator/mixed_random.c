@@ -19,6 +19,7 @@ static bool is_there[ELDERS]; /* it does something at all */
 static bool shares_instances; /* with the clients: they take each other's place */
 static int32_t upgrades, downgrades;
 static const struct group_kind *last_kind;
+static int32_t last_conversions;
 
 static int below(int bound)
 {
@@ -160,7 +161,10 @@ static void check(void)
     bool has_members = group != NULL && !kind->is_empty(group);
     upgrades += has_members && last_kind == &classic_kind && kind == &consumer_kind;
     downgrades += has_members && last_kind == &consumer_kind && kind == &classic_kind;
+    if (last_kind != NULL && kind != NULL && kind != last_kind)
+        assert_true(office.conversions > last_conversions);
     last_kind = kind;
+    last_conversions = office.conversions;
     check_counts();
     check_owners();
 }
@@ -280,6 +284,7 @@ static void begin(uint64_t seed)
     memset(is_there, 0, sizeof(is_there));
     memset(clients, 0, sizeof(clients));
     last_kind = NULL;
+    last_conversions = 0;
     shares_instances = true;
     for (int i = 0; i < CLIENTS; i++)
         new_client(i);

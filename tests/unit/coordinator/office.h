@@ -22,7 +22,9 @@ struct office {
     uint32_t last_id;     /* of the ids that are given to new members */
     int32_t member_total; /* of the node, as it says */
     enum coordinator_memory memory;
-    bool refuses, commits_late; /* the log: every append; until office_commit() */
+    bool refuses, commits_late;          /* the log: every append; until office_commit() */
+    const struct group_conversion *told; /* the last one */
+    int32_t conversions;
     struct budget budget;
     struct assignment *assignment; /* that a worker computes; NULL: none */
     bool assigns_late;             /* until office_assign() */
@@ -151,6 +153,29 @@ static inline void office_commit(struct office *office)
     rsm_commit(&office->rsm, office->count);
 }
 
+/* A group that is told to have changed its protocol has, unless the log refused. */
+static inline void office_note_conversions(struct office *office, const struct question *question)
+{
+    const struct group_conversion *told = question->request.conversions;
+    for (; question->error == ERROR_NONE && told != NULL; told = told->next) {
+        const struct group *group = group_find(&office->coordinator, told->group_id);
+        assert_string_equal(group == NULL ? classic_kind.type : group->kind->type, told->to);
+        office->told = told;
+        office->conversions++;
+    }
+}
+
+/* What the last conversion was, in words; each is told once. */
+static inline const char *office_told(struct office *office)
+{
+    const struct group_conversion *told = office->told;
+    office->told = NULL;
+    return told == NULL
+               ? "nothing"
+               : arena_format(&office->arena, "%.*s is %s by %.*s: %s", STR_PRINT(told->group_id),
+                     told->to, STR_PRINT(told->member_id), told->reason);
+}
+
 static inline struct question *office_tell(struct office *office,
     enum coordinator_request_type type, int16_t version, const void *request, void *response)
 {
@@ -173,6 +198,7 @@ static inline struct question *office_tell(struct office *office,
     rsm_submit(&office->rsm, &question->request.rsm);
     if (!office->commits_late)
         office_commit(office);
+    office_note_conversions(office, question);
     return question;
 }
 

@@ -420,6 +420,26 @@ void test_upgrade__nothing_has_two_owners(void)
     end();
 }
 
+/* With the member that it is due to, and not as long as the log refuses it. */
+void test_upgrade__is_told(void)
+{
+    begin();
+    form();
+    struct consumer_group_heartbeat_response response;
+    office.refuses = true;
+    message_defaults(&consumer_group_heartbeat_response_schema, &response);
+    office_submit(&office, COORDINATOR_CONSUMER_GROUP_HEARTBEAT, 1, full_request(&office, &new_one),
+        &response);
+    office.refuses = false;
+    assert_string_equal(office_told(&office), "nothing");
+    client_join(&office, &new_one);
+    assert_string_equal(
+        office_told(&office), "g is consumer by new: a member of the consumer protocol joined");
+    settle_all();
+    assert_string_equal(office_told(&office), "nothing");
+    end();
+}
+
 /* The classic group is as it was, and those that waited have heard of it. */
 void test_upgrade__the_log_may_refuse_it(void)
 {
@@ -448,6 +468,8 @@ void test_upgrade__an_empty_group_becomes_one_whatever_the_policy(void)
     assert_int_equal(leave(&office, "g", id, NULL), ERROR_NONE);
     client_join(&office, &new_one);
     assert_int_equal(client_count(&new_one), 6);
+    assert_string_equal(office_told(&office),
+        "g is consumer by new: a member of the consumer protocol joined when it was empty");
     end();
 }
 
