@@ -6,6 +6,7 @@
 #include "coordinator/group_classic_rebalance.h"
 #include "coordinator/group_classic_record.h"
 #include "coordinator/group_consumer.h"
+#include "coordinator/group_downgrade.h"
 
 /* A new member whose client has gone would be waited for as long as this. */
 enum { NEW_MEMBER_TIMEOUT_MS = 300000 };
@@ -257,21 +258,30 @@ static void join_group(struct group_decider *decider, struct classic_group *grou
     classic_group_drop_if_unused(group);
 }
 
-/* A group of consumers of the newer protocol that have all gone makes room. Its end is in the log
- * before anybody waits in a group in its place, so who asks is to ask again, as a new member. */
-static void join_other_kind(struct group_decider *decider, const struct group *group)
+/* A group of consumers of the newer protocol that have all gone makes room. */
+static void join_in_place_of(struct group_decider *decider, const struct group *empty)
 {
     const struct join_group_request *request = decider->request->request;
-    if (group->kind != &consumer_kind) {
-        refuse(decider, ERROR_INCONSISTENT_GROUP_PROTOCOL, STR(""));
-    } else if (!group->kind->is_empty(group)) {
-        decide_consumer_join_group(decider, group);
+    const struct join_group_response *response = decider->request->response;
+    if (request->member_id.size > 0) {
+        refuse(decider, ERROR_UNKNOWN_MEMBER_ID, request->member_id);
+    } else if (!classic_group_supports(&(struct classic_group){ 0 }, request)) {
+        refuse(decider, ERROR_INCONSISTENT_GROUP_PROTOCOL, request->member_id);
     } else {
-        group->kind->remove(decider, group);
-        decide_conversion(decider, group_id(group), request->member_id, &classic_kind,
+        join_as_new(decider, downgrade_empty(decider, empty), false);
+        decide_conversion(decider, group_id(empty), response->member_id, &classic_kind,
             "a member of the classic protocol joined when it was empty");
-        refuse(decider, ERROR_UNKNOWN_MEMBER_ID, STR(""));
     }
+}
+
+static void join_other_kind(struct group_decider *decider, const struct group *group)
+{
+    if (group->kind != &consumer_kind)
+        refuse(decider, ERROR_INCONSISTENT_GROUP_PROTOCOL, STR(""));
+    else if (group->kind->is_empty(group))
+        join_in_place_of(decider, group);
+    else
+        decide_consumer_join_group(decider, group);
 }
 
 void decide_join_group(struct group_decider *decider)

@@ -176,6 +176,8 @@ void group_metadata_apply(struct coordinator *coordinator, const struct coordina
     bool is_live = downgrade_take(coordinator, group);
     struct classic_group *classic = classic_group_make(group);
     keep_written(classic, record->bytes.value);
+    if (is_live && classic->state == CLASSIC_PREPARING)
+        return; /* it is new; who joins is not in the log */
     group_apply(classic, record->value);
     if (is_live && classic->is_unled)
         classic_rebalance_anew(classic, coordinator->decided_ms);

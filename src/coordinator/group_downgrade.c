@@ -162,6 +162,17 @@ bool decide_downgrade(struct group_decider *decider, const struct group_downgrad
     return true;
 }
 
+struct classic_group *downgrade_empty(struct group_decider *decider, const struct group *from)
+{
+    struct coordinator *coordinator = decider->coordinator;
+    struct group *apart = group_make_apart(coordinator, group_id(from));
+    struct classic_group *group = classic_group_make(apart);
+    LL_PREPEND(coordinator->becoming, apart);
+    consumer_group_remove(decider, from);
+    classic_group_record_new(decider, group_id(from));
+    return group;
+}
+
 bool downgrade_take(struct coordinator *coordinator, struct group *group)
 {
     struct group *apart = coordinator->becoming;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A consumer group becomes a classic group while it has members (KIP-848): when the last that
+/* A consumer group becomes a classic group: while it has members (KIP-848), when the last that
  * speaks the consumer protocol leaves, or a static one comes back with the classic protocol, and
- * group.consumer.migration.policy allows that. The classic group is made by the decision, apart,
- * and waits in the coordinator for its record to be applied; what the log does not say (who may
- * choose which protocol, sessions, that all are to join again) comes with it. */
+ * group.consumer.migration.policy allows that; and when it has none, and one of the classic
+ * protocol joins. The classic group is made by the decision, apart, and waits in the coordinator
+ * for its record to be applied; what the log does not say (who is joining, who may choose which
+ * protocol, sessions) comes with it. */
 #pragma once
 #include "coordinator/decide.h"
 
@@ -20,6 +21,10 @@ struct group_downgrade {
 
 /* Adds its records. False: it stays a consumer group, and nothing is added. */
 bool decide_downgrade(struct group_decider *decider, const struct group_downgrade *wish);
+
+/* Of one without members: adds its records. The classic group is new, and the caller's to change.
+ */
+struct classic_group *downgrade_empty(struct group_decider *decider, const struct group *from);
 
 /* When the record is applied: the group gets what was made for it. False: nothing was, as in a
  * replay. */

@@ -116,16 +116,14 @@ void rsm_submit(struct rsm *rsm, struct rsm_request *request)
     struct rsm_decision decision = { .arena = request->arena };
     request->error = rsm->machine->type->decide(rsm->machine, request, next_offset, &decision);
     assert(request->error == ERROR_NONE || decision.record_count == 0);
-    assert(!decision.holds ||
-           decision.record_count == 0); /* nobody could tell it that they were not written */
     enum error append_error = ERROR_NONE;
     if (decision.record_count > 0 || decision.upgrades_log)
         append_error = append_and_apply(rsm, &decision);
     answer_released(rsm, decision.released, append_error);
     if (append_error != ERROR_NONE)
         request->error = append_error;
-    request->is_held = decision.holds;
-    if (decision.holds)
+    request->is_held = decision.holds && append_error == ERROR_NONE;
+    if (request->is_held)
         DL_APPEND(rsm->held, request);
     else
         answer_when_committed(rsm, request);

@@ -7,7 +7,7 @@
  * records are encoded by the machine's own room. One loop owns an rsm.
  *
  * A machine may hold a request that others must complete (a member that joins waits for the rest of
- * its group): it is answered when a later decision releases it, or the log is lost. */
+ * its group): it is answered when a later decision releases it, or the log refuses or is lost. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,7 +30,7 @@ struct rsm_decision {
     int32_t record_count, record_capacity;
     size_t record_bytes;
     struct rsm_request *released, *last_released; /* held before; answered with this decision */
-    bool holds;        /* the request waits until a later decision releases it; adds no records */
+    bool holds;        /* the log has taken it: the request waits until a later one releases it */
     bool upgrades_log; /* the log is to say first, in its own records, that it is of a newer kind */
 };
 

@@ -344,8 +344,7 @@ void test_classic_log__an_empty_group_of_consumers_makes_room(void)
     replay("consumer_group_metadata", &key, 0, &value);
     assert_int_equal(commit(&office, "g", STR(""), -1, NULL), ERROR_NONE);
     assert_true(is_state(&office, "g", "Dead")); /* no classic one */
-    struct question *question = join(&office, "g", STR(""), (struct wish){ 0 });
-    assert_int_equal(join_error(question), ERROR_UNKNOWN_MEMBER_ID);
+    ask_id(&office, "g", (struct wish){ 0 });
     assert_true(is_state(&office, "g", "Empty"));
     team_form(1, (struct wish){ 0 });
     assert_non_null(offset_find(group_find(&office.coordinator, STR("g")), STR("orders"), 0));

@@ -231,6 +231,86 @@ void test_downgrade__not_without_members(void)
     end();
 }
 
+static void begin_empty(void)
+{
+    begin_with(NULL);
+    client_leave(&office, &new_one, LEFT);
+    check_consumers();
+}
+
+/* As Kafka: the end of what the consumer group was, then a classic group that is new. */
+void test_downgrade__an_empty_group_makes_room(void)
+{
+    begin_empty();
+    int32_t first = office.count;
+    struct str id = ask_id(&office, "g", (struct wish){ 0 });
+    assert_string_equal(types_since(&office, first), "-6 -4 -3 2");
+    assert_string_equal(
+        office_told(&office), arena_format(&office.arena,
+                                  "g is classic by %.*s: a member of the classic protocol joined "
+                                  "when it was empty",
+                                  STR_PRINT(id)));
+    assert_string_equal(state_of(&office, "g"), "Empty");
+    office_check_replay(&office);
+    struct question *question = join(&office, "g", id, (struct wish){ 0 });
+    office_pass_time(&office, 3000);
+    assert_int_equal(join_error(question), ERROR_NONE);
+    assert_int_equal(joined(question)->generation_id, 1);
+    end();
+}
+
+/* One that needs no id of its own waits for the others there and then. */
+void test_downgrade__in_the_room_of_an_empty_group_members_wait(void)
+{
+    begin_empty();
+    struct question *one = join(&office, "g", STR(""), (struct wish){ .version = 3 });
+    assert_false(one->is_done);
+    assert_string_equal(state_of(&office, "g"), "PreparingRebalance");
+    office_check_replay(&office);
+    struct question *other = join(&office, "g", STR(""), (struct wish){ .instance = "i" });
+    office_pass_time(&office, 6000);
+    assert_int_equal(join_error(one), ERROR_NONE);
+    assert_int_equal(join_error(other), ERROR_NONE);
+    assert_int_equal(joined(one)->generation_id, 1);
+    assert_int_equal(classic_group_size(classic()), 2);
+    end();
+}
+
+/* Who brings an id is nobody's member, and who brings no protocol is no member at all. */
+void test_downgrade__an_empty_group_makes_no_room_for_nothing(void)
+{
+    begin_empty();
+    int32_t first = office.count;
+    struct question *question = join(&office, "g", STR("some"), (struct wish){ 0 });
+    assert_int_equal(join_error(question), ERROR_UNKNOWN_MEMBER_ID);
+    question = join(&office, "g", STR(""), (struct wish){ .no_protocols = true });
+    assert_int_equal(join_error(question), ERROR_INCONSISTENT_GROUP_PROTOCOL);
+    question = join(&office, "g", STR(""), (struct wish){ .type = "" });
+    assert_int_equal(join_error(question), ERROR_INCONSISTENT_GROUP_PROTOCOL);
+    assert_int_equal(office.count, first);
+    check_consumers();
+    end();
+}
+
+/* Nobody waits in a group that is not there. */
+void test_downgrade__the_log_may_refuse_the_room(void)
+{
+    begin_empty();
+    office.refuses = true;
+    struct question *question = join(&office, "g", STR(""), (struct wish){ .version = 3 });
+    assert_true(question->is_done);
+    assert_int_equal(question->error, ERROR_NOT_ENOUGH_REPLICAS);
+    check_consumers();
+    office_pass_time(&office, 10000);
+    office.refuses = false;
+    office_pass_time(&office, 10000);
+    check_consumers();
+    question = join(&office, "g", STR(""), (struct wish){ .version = 3 });
+    office_pass_time(&office, 3000);
+    assert_int_equal(join_error(question), ERROR_NONE);
+    end();
+}
+
 /* An administrator takes it out, and one of the others. */
 void test_downgrade__members_may_be_taken_out_together(void)
 {

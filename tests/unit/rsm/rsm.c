@@ -7,7 +7,7 @@
 #include "base/container.h"
 #include "test.h"
 
-enum { HOLD = -100 };
+enum { HOLD = -100, HOLD_AND_ADD = -101 };
 
 struct adder {
     struct rsm_machine machine;
@@ -20,7 +20,8 @@ struct adder {
 
 struct wish {
     struct rsm_request rsm;
-    int number; /* 0 reads, HOLD waits for the next wish, other numbers below 0 are refused */
+    int number; /* 0 reads, HOLD waits for the next wish, HOLD_AND_ADD too, when 1 is added; other
+                   numbers below 0 are refused */
     int answer; /* the sum as decided */
     int done_count;
     enum error error;
@@ -30,15 +31,23 @@ static struct adder adder;
 static struct rsm rsm;
 static struct arena arena;
 
+static void add_one(struct rsm_decision *decision)
+{
+    rsm_decision_add(
+        decision, (struct rsm_record){ .value = { arena_copy(decision->arena, "1", 1), 1 } });
+}
+
 static enum error decide(struct rsm_machine *machine, struct rsm_request *request,
     int64_t next_offset, struct rsm_decision *decision)
 {
     struct adder *self = container_of(machine, struct adder, machine);
     struct wish *wish = container_of(request, struct wish, rsm);
     assert_int_equal(next_offset, self->end);
-    if (wish->number == HOLD) {
-        self->held = request;
+    if (wish->number == HOLD || wish->number == HOLD_AND_ADD) {
+        self->held = self->full ? NULL : request;
         decision->holds = true;
+        if (wish->number == HOLD_AND_ADD)
+            add_one(decision);
         return ERROR_NONE;
     }
     if (wish->number < 0)
@@ -48,8 +57,7 @@ static enum error decide(struct rsm_machine *machine, struct rsm_request *reques
     self->held = NULL;
     wish->answer = self->sum + wish->number;
     for (int i = 0; i < wish->number; i++)
-        rsm_decision_add(decision,
-            (struct rsm_record){ .value = { arena_copy(decision->arena, "1", 1), 1 } });
+        add_one(decision);
     return ERROR_NONE;
 }
 
@@ -163,6 +171,28 @@ void test_rsm__holds_a_request_until_a_decision_releases_it(void)
     assert_int_equal(other.done_count, 1);
     assert_int_equal(held.done_count, 1);
     assert_int_equal(held.error, ERROR_GROUP_ID_NOT_FOUND);
+    arena_deinit(&arena);
+}
+
+/* One that adds records waits like any other; when they are not written, it hears that at once. */
+void test_rsm__holds_a_request_that_adds_records(void)
+{
+    struct wish held, refused, other;
+    begin();
+    submit(&held, HOLD_AND_ADD);
+    assert_int_equal(adder.sum, 1);
+    rsm_commit(&rsm, 1);
+    assert_int_equal(held.done_count, 0);
+    submit(&other, 2);
+    rsm_commit(&rsm, 3);
+    assert_int_equal(held.done_count, 1);
+    adder.full = true;
+    submit(&refused, HOLD_AND_ADD);
+    assert_int_equal(refused.done_count, 1);
+    assert_int_equal(refused.error, ERROR_KAFKA_STORAGE_ERROR);
+    assert_int_equal(adder.sum, 3);
+    rsm_lose(&rsm);
+    assert_int_equal(refused.done_count, 1);
     arena_deinit(&arena);
 }
 
