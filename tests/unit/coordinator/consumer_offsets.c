@@ -30,13 +30,18 @@ static void end(void)
     office_deinit(&office);
 }
 
-static enum error commit(const char *member, int32_t epoch, int32_t partition, int16_t version)
+/* Of as many partitions; in their place, what each is told. */
+static void commit_all(const char *member, int32_t epoch, const int32_t *partitions, int32_t count,
+    int16_t version, enum error *out_errors)
 {
-    struct offset_commit_request_partition asked = {
-        .partition_index = partition, .committed_offset = 5, .committed_metadata = STR("")
-    };
+    struct offset_commit_request_partition *asked =
+        MESSAGE_TAKE(offset_commit_request_partition, &office.arena, count);
+    for (int32_t i = 0; i < count; i++)
+        asked[i] = (struct offset_commit_request_partition){
+            .partition_index = partitions[i], .committed_offset = 5, .committed_metadata = STR("")
+        };
     struct offset_commit_request_topic of = {
-        .name = STR("apples"), .partitions = &asked, .partitions_count = 1
+        .name = STR("apples"), .partitions = asked, .partitions_count = count
     };
     struct offset_commit_request request = { .group_id = STR("g"),
         .generation_id_or_member_epoch = epoch,
@@ -47,7 +52,15 @@ static enum error commit(const char *member, int32_t epoch, int32_t partition, i
     struct offset_commit_response response;
     message_defaults(&offset_commit_response_schema, &response);
     office_ask(&office, COORDINATOR_OFFSET_COMMIT, version, &request, &response);
-    return (enum error)response.topics[0].partitions[0].error_code;
+    for (int32_t i = 0; i < count; i++)
+        out_errors[i] = (enum error)response.topics[0].partitions[i].error_code;
+}
+
+static enum error commit(const char *member, int32_t epoch, int32_t partition, int16_t version)
+{
+    enum error error;
+    commit_all(member, epoch, &partition, 1, version, &error);
+    return error;
 }
 
 static enum error fetch(const char *member, int32_t epoch)
@@ -105,6 +118,10 @@ void test_consumer_offsets__an_earlier_epoch_counts_for_what_the_member_had_then
         gained++;
     assert_int_equal(commit("one", epoch, kept, 9), ERROR_NONE);
     assert_int_equal(commit("one", epoch, gained, 9), ERROR_STALE_MEMBER_EPOCH);
+    enum error errors[2];
+    commit_all("one", epoch, (int32_t[]){ kept, gained }, 2, 9, errors); /* one refuses all */
+    assert_int_equal(errors[0], ERROR_STALE_MEMBER_EPOCH);
+    assert_int_equal(errors[1], ERROR_STALE_MEMBER_EPOCH);
     assert_int_equal(commit("one", one.epoch, gained, 9), ERROR_NONE);
     assert_int_equal(commit("one", 1, kept, 9), ERROR_STALE_MEMBER_EPOCH);
     struct client three = { .group = "g", .id = "three", .subscription = "a" };
