@@ -7,6 +7,7 @@
 #include "broker/apis.h"
 #include "broker/group_home.h"
 #include "broker/group_reports.h"
+#include "broker/settings.h"
 #include "broker/shard.h"
 #include "io/io.h"
 #include "net/conn.h"
@@ -283,5 +284,6 @@ bool group_ask_one(struct request *request, struct str group_id, enum coordinato
 bool group_ask_is_enabled(const struct request *request)
 {
     const struct image *image = request->shard->image;
-    return image != NULL && image_feature(image, STR("group.version")) > 0;
+    bool is_served = (request->shard->settings->group_protocols & GROUP_PROTOCOL_CONSUMER) != 0;
+    return is_served && image != NULL && image_feature(image, STR("group.version")) > 0;
 }

@@ -43,7 +43,8 @@ enum step group_ask_many(struct request *request, const struct group_asker *aske
 bool group_ask_one(struct request *request, struct str group_id, enum coordinator_request_type type,
     const void *in, enum error *out_error);
 
-/* group.version is 0 where nobody wants the consumer protocol (KIP-848): then nobody gets it. */
+/* Whether the consumer protocol (KIP-848) is served: group.version is 0, or
+ * group.coordinator.rebalance.protocols does not name it, where nobody wants it. */
 bool group_ask_is_enabled(const struct request *request);
 
 /* What authorized_operations says where nobody is asked for permission (read, delete, describe,

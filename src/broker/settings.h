@@ -72,6 +72,14 @@ struct topic_settings {
     int32_t ack_durability; /* enum ack_durability */
 };
 
+/* That are served; of the last two nothing is yet. */
+enum group_protocol {
+    GROUP_PROTOCOL_CLASSIC = 1,
+    GROUP_PROTOCOL_CONSUMER = 2,
+    GROUP_PROTOCOL_SHARE = 4,
+    GROUP_PROTOCOL_STREAMS = 8
+};
+
 struct node_settings {
     struct arena arena;
     int32_t node_id;
@@ -112,6 +120,7 @@ struct node_settings {
     int32_t max_request_partition_size_limit;
 
     struct coordinator_settings coordinator;
+    int32_t group_protocols;    /* enum group_protocol, or-ed */
     int64_t group_memory_bytes; /* of all coordinators; resolved */
     int64_t offsets_check_interval_ms;
     int32_t offsets_topic_codec, offsets_topic_partitions, offsets_topic_replication_factor;

@@ -86,6 +86,10 @@ void settings_check_groups(struct settings_input *input, const struct node_setti
         settings_problem(input, codec,
             "Unknown compression type id: %" PRId32 "; it must be from 0 to %d",
             node->offsets_topic_codec, CODEC_COUNT - 1);
+    if ((node->group_protocols & GROUP_PROTOCOL_CLASSIC) == 0)
+        settings_problem(input,
+            settings_input_find(input, STR("group.coordinator.rebalance.protocols")),
+            "Disabling the 'classic' protocol is not supported.");
     for (size_t i = 0; i < COUNT(kinds); i++)
         check_all(input, kinds[i], rules_of_each, COUNT(rules_of_each));
     check_all(input, "share", rules_of_share, COUNT(rules_of_share));

@@ -23,6 +23,9 @@ static const struct setting_choice levels[] = { { "debug", REPORT_DEBUG }, { "in
 static const struct setting_choice migration_policies[] = { { "DISABLED", MIGRATION_DISABLED },
     { "DOWNGRADE", MIGRATION_DOWNGRADE }, { "UPGRADE", MIGRATION_UPGRADE },
     { "BIDIRECTIONAL", MIGRATION_BIDIRECTIONAL }, { NULL } };
+static const struct setting_choice group_protocols[] = { { "consumer", GROUP_PROTOCOL_CONSUMER },
+    { "classic", GROUP_PROTOCOL_CLASSIC }, { "share", GROUP_PROTOCOL_SHARE },
+    { "streams", GROUP_PROTOCOL_STREAMS }, { NULL } };
 static const struct setting_choice roles[] = { { "broker" }, { "controller" }, { NULL } };
 
 const struct setting node_setting_rows[] = {
@@ -96,6 +99,11 @@ const struct setting node_setting_rows[] = {
         "45000",
         "A member of the consumer protocol that is silent for so long is taken out of its group.",
         SETTING_AT_LEAST(1) },
+    { "group.coordinator.rebalance.protocols", SETTING_CHOICES, AT(group_protocols),
+        "classic,consumer,streams",
+        "The group protocols that are served: classic must be there, consumer may be left out; the "
+        "others have no effect in this version.",
+        .choices = group_protocols },
     { "group.initial.rebalance.delay.ms", SETTING_INT32, AT(coordinator.classic_initial_delay_ms),
         "3000", "How long a new classic group waits for more members before it begins." },
     { "group.max.session.timeout.ms", SETTING_INT32, AT(coordinator.classic_max_session_ms),

@@ -21,6 +21,7 @@ REFUSED = [
      "group.consumer.heartbeat.interval.ms must be less than group.consumer.session.timeout.ms"),
     ({"offsets.topic.compression.codec": "5"}, "Unknown compression type id: 5"),
     ({"offsets.topic.num.partitions": "0"}, "at least 1"),
+    ({"group.coordinator.rebalance.protocols": "consumer"}, "Disabling the 'classic' protocol is not supported"),
 ]
 
 
@@ -68,6 +69,17 @@ class Suite:
             admin = broker.connect()
             admin.create_topic("other")
             wire.wait_for(lambda: admin.produce("other", 0, wire.batch([(b"k", b"v", [], 1)])) is not None, PATIENCE, "other topics are served")
+
+    def check_a_protocol_that_is_not_wanted(self):
+        """The consumer protocol can be left out of what is served; groups of the classic one go on."""
+        with node.Node(settings={"group.coordinator.rebalance.protocols": "classic"}) as broker:
+            broker.start()
+            talk.find(broker, "group")
+            one = talk.Talk(broker)
+            unsupported = talk.ConsumerMember(broker, "group", ["orders"]).heartbeat()["error_code"]
+            described, = one.ask("consumer_group_describe", {"group_ids": ["group"]})["groups"]
+            assert (unsupported, described["error_code"]) == (talk.UNSUPPORTED_VERSION, talk.UNSUPPORTED_VERSION)
+            talk.rebalance([talk.ClassicMember(broker, "group", {"orders": [0]})])
 
     def lines(self, event):
         return [line for line in self.broker.said(10000).splitlines() if event in line]
