@@ -16,7 +16,7 @@
 #include "wire/schema.h"
 
 enum {
-    FIRST_ROUND = 64,            /* asks; as many as a node has homes by default */
+    FIRST_ROUND = 4,             /* asks; each may be as long as a decision may be */
     ROUND_FEW_BYTES = 256 << 10, /* what coordinators answered in a round: the next is larger... */
     ROUND_MANY_BYTES = 1 << 20,  /* ...or smaller */
     MEMORY_SHARE = 2, /* one request's answers take at most this part of the budget, in memory */
@@ -207,6 +207,33 @@ static void send_round(struct group_asks *asks, const struct group_asker *asker)
     visits_send(&asks->visits, ask_there);
 }
 
+static bool is_unfinished(const struct group_ask *ask)
+{
+    return ask->error == ERROR_NONE && ask->ask.has_more;
+}
+
+static bool has_unfinished(const struct group_asks *asks)
+{
+    bool has = false;
+    for (int32_t i = 0; i < asks->round_count; i++)
+        has = has || is_unfinished(&asks->list[i]);
+    return has;
+}
+
+/* What was decided so far is durable, and not needed any more: only DeleteGroups is ever
+ * unfinished, and its answers are not in these arenas. */
+static void send_again(struct group_asks *asks)
+{
+    struct request *request = asks->request;
+    visits_init(&asks->visits, request);
+    for (int32_t i = 0; i < request->shard->shards->count; i++)
+        arena_reset(&asks->arenas[i]);
+    for (int32_t i = 0; i < asks->round_count; i++)
+        if (is_unfinished(&asks->list[i]))
+            visits_add(&asks->visits, &asks->list[i].visit);
+    visits_send(&asks->visits, ask_there);
+}
+
 /* What was decided is charged now that nobody else touches its arenas. */
 static void note_memory(struct group_asks *asks)
 {
@@ -234,6 +261,13 @@ static bool is_too_large(const struct group_asks *asks)
     return true;
 }
 
+static enum step wait_for_next_pass(struct group_asks *asks)
+{
+    struct loop *loop = asks->request->shard->loop;
+    timer_set(loop, &asks->timer, loop_now_us(loop));
+    return STEP_PARK;
+}
+
 enum step group_ask_many(struct request *request, const struct group_asker *asker, int32_t count)
 {
     struct group_asks *asks = request->work.group_asks;
@@ -243,19 +277,22 @@ enum step group_ask_many(struct request *request, const struct group_asker *aske
     }
     if (asks->round_count == 0)
         send_round(asks, asker);
+    else if (has_unfinished(asks))
+        send_again(asks);
     if (request->errands_out > 0)
         return STEP_PARK;
     note_memory(asks);
     if (is_too_large(asks))
         return STEP_CLOSE;
+    if (has_unfinished(asks))
+        return wait_for_next_pass(asks);
     for (int32_t i = 0; i < asks->round_count; i++)
         asker->tell(request, asks->next + i, &asks->list[i]);
     asks->next += asks->round_count;
     asks->round_count = 0;
     if (asks->next == asks->count)
         return STEP_ANSWER;
-    timer_set(request->shard->loop, &asks->timer, loop_now_us(request->shard->loop));
-    return STEP_PARK;
+    return wait_for_next_pass(asks);
 }
 
 bool group_ask_one(struct request *request, struct str group_id, enum coordinator_request_type type,

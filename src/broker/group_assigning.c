@@ -11,7 +11,6 @@
 struct group_assigning {
     struct job job;
     struct coordinator_request told;
-    bool has_more; /* its answer */
     struct timer again;
     struct arena arena; /* of what is told */
     struct assignment *assignment;
@@ -33,7 +32,7 @@ static void was_told(struct rsm_request *rsm, enum error error)
     struct coordinator_request *told = container_of(rsm, struct coordinator_request, rsm);
     struct group_assigning *assigning = container_of(told, struct group_assigning, told);
     struct loop *loop = assigning->shard->loop;
-    if (error == ERROR_NONE && assigning->has_more && assigning->home != NULL)
+    if (error == ERROR_NONE && told->has_more && assigning->home != NULL)
         timer_set(loop, &assigning->again, loop_now_us(loop));
     else
         end(assigning);
@@ -41,7 +40,6 @@ static void was_told(struct rsm_request *rsm, enum error error)
 
 static void tell(struct group_assigning *assigning)
 {
-    assigning->has_more = false;
     arena_reset(&assigning->arena);
     group_home_submit(assigning->home, &assigning->told);
 }
@@ -92,7 +90,6 @@ void group_assigning_look(struct group_home *home)
     *assigning = (struct group_assigning){ .job = { .step = compute, .done = computed },
         .told = { .type = COORDINATOR_ASSIGNED,
             .request = assignment,
-            .response = &assigning->has_more,
             .rsm = { .arena = &assigning->arena, .done = was_told } },
         .again.run = tell_more,
         .assignment = assignment,

@@ -112,7 +112,6 @@ static void ask(struct home_wish *wish)
     if (wish->is_out || !is_ready(wish->home))
         return;
     wish->is_out = true;
-    wish->has_more = false;
     arena_reset(&wish->arena);
     group_home_submit(wish->home, &wish->ask);
 }
@@ -120,6 +119,22 @@ static void ask(struct home_wish *wish)
 static void time_is_up(struct timer *timer)
 {
     ask(container_of(timer, struct home_wish, timer));
+}
+
+/* One home after the other: a topic that is deleted is for all of them, and they have passes of one
+ * shard. */
+static void look_for_lost_topics(struct shard *shard)
+{
+    struct group_home *home, *next = NULL;
+    DL_FOREACH(shard->group_homes, home)
+    {
+        if (home->topics.is_out || timer_is_set(&home->topics.timer))
+            return;
+        if (next == NULL && is_ready(home) && home->coordinator.has_lost_more)
+            next = home;
+    }
+    if (next != NULL)
+        timer_set(shard->loop, &next->topics.timer, loop_now_us(shard->loop));
 }
 
 /* An error is the log's, and nothing was changed then: it is asked again at its time. */
@@ -134,8 +149,10 @@ static void wish_is_done(struct rsm_request *rsm, enum error error)
         group_report_conversions(home->shard, &wish->arena, request->conversions);
     if (!is_ready(home))
         return;
-    if (error == ERROR_NONE && (wish->has_more || wish->is_wanted))
+    if (error == ERROR_NONE && (request->has_more || wish->is_wanted))
         timer_set(loop, &wish->timer, loop_now_us(loop));
+    else if (wish == &home->topics)
+        look_for_lost_topics(home->shard);
     else if (wish == &home->tick)
         set_tick(home);
     else if (wish == &home->expire)
@@ -149,7 +166,6 @@ static void wish_init(
     wish->home = home;
     wish->timer.run = time_is_up;
     wish->ask = (struct coordinator_request){ .type = type,
-        .response = &wish->has_more,
         .rsm = { .arena = &wish->arena, .done = wish_is_done } };
 }
 
@@ -202,7 +218,8 @@ static void loaded(struct partition_machine *machine)
     set_tick(home);
     timer_set_in(
         home->shard->loop, &home->expire.timer, home->shard->settings->offsets_check_interval_ms);
-    ask(&home->topics); /* some may have gone while nobody looked */
+    home->coordinator.has_lost_more = true; /* some may have gone while nobody looked */
+    look_for_lost_topics(home->shard);
 }
 
 /* What a coordinator had. To free 10^6 offsets is too long for a pass, so a worker does it. */
@@ -253,6 +270,8 @@ static void lost(struct partition_machine *machine)
     if (!home->shard->stopping) /* else it ends with the home, and with the loop */
         forget(home);
     set_tick(home);
+    timer_cancel(home->shard->loop, &home->topics.timer);
+    look_for_lost_topics(home->shard);
     if (machine->watch.partition != NULL)
         shard_tell_damage(home->shard, machine->watch.partition);
 }
@@ -317,8 +336,8 @@ void group_homes_topics_deleted(struct shard *shard)
     DL_FOREACH(shard->group_homes, home)
     {
         home->coordinator.has_lost_more = true;
-        timer_set(shard->loop, &home->topics.timer, loop_now_us(shard->loop));
     }
+    look_for_lost_topics(shard);
 }
 
 void group_homes_set_settings(struct shard *shard)

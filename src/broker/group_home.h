@@ -24,7 +24,6 @@ struct home_wish {
     struct group_home *home;
     struct timer timer;
     bool is_out, is_wanted; /* wanted: once more when it is back */
-    bool has_more;          /* the answer: ask again at once */
 };
 
 /* What the coordinators of a node have together. */

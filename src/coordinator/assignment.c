@@ -97,7 +97,6 @@ void assignment_run(struct assignment *assignment)
 void decide_assigned(struct group_decider *decider)
 {
     const struct assignment *assignment = decider->request->request;
-    bool *out_more = decider->request->response;
     struct group *group = group_find(decider->coordinator, assignment->group_id);
     if (!consumer_group_is(group) || group->consumer->assigning != assignment->number)
         return; /* another group by now, or one that was loaded again */
@@ -106,6 +105,6 @@ void decide_assigned(struct group_decider *decider)
         return;
     kept->assign_after_ms = decider->steady_ms + AGAIN_MS; /* unless it is written */
     struct consumer_plan plan = { .decider = decider, .group = group, .group_id = group_id(group) };
-    *out_more = !plan_shares(&plan, &assignment->input, assignment->shares,
+    decider->request->has_more = !plan_shares(&plan, &assignment->input, assignment->shares,
         broken(stale_assignment_taken) ? kept->epoch : assignment->epoch, &kept->assigned_count);
 }

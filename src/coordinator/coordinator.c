@@ -99,7 +99,6 @@ static void (*const deciders[])(struct group_decider *) = {
 static enum error decide(struct rsm_machine *machine, struct rsm_request *rsm_request,
     int64_t next_offset, struct rsm_decision *decision)
 {
-    (void)next_offset;
     struct coordinator_request *request =
         container_of(rsm_request, struct coordinator_request, rsm);
     struct group_decider decider = { .coordinator = coordinator_of(machine),
@@ -107,9 +106,11 @@ static enum error decide(struct rsm_machine *machine, struct rsm_request *rsm_re
         .decision = decision,
         .arena = rsm_request->arena,
         .steady_ms = request->steady_ms,
-        .wall_ms = request->wall_ms };
+        .wall_ms = request->wall_ms,
+        .next_offset = next_offset };
     int64_t *outer = memory_count_in(&decider.coordinator->memory);
     request->conversions = NULL;
+    request->has_more = false;
     downgrade_forget(decider.coordinator);
     decider.coordinator->decided_ms = decider.steady_ms;
     decider.coordinator->new_sync_end_ms = INT64_MAX;

@@ -29,12 +29,10 @@ enum coordinator_request_type {
                                              consumer_group_describe_described_group */
     COORDINATOR_LIST_GROUPS,              /* struct list_groups_*: those of this coordinator */
     COORDINATOR_TICK,                     /* internal: deadlines have passed; no messages */
-    COORDINATOR_EXPIRE, /* internal: offsets and empty groups past their retention; NULL; bool:
-                           there are more, ask again */
+    COORDINATOR_EXPIRE, /* internal: offsets and empty groups past their retention; no messages */
     COORDINATOR_TOPICS_DELETED, /* internal: offsets of topics that the image does not have; the
                                    same. Set has_lost_more when there are others */
-    COORDINATOR_ASSIGNED,       /* internal: struct assignment, that was run; bool: there is more
-                                   to write, submit it again */
+    COORDINATOR_ASSIGNED,       /* internal: struct assignment, that was run; no answer */
 };
 
 /* Whether the node has memory for what a request would add to the state (scarcity.h). */
@@ -71,6 +69,9 @@ struct coordinator_request {
     enum coordinator_memory memory;
     struct str client_id, client_host;
     const struct image *image; /* topics, features, settings of groups */
+    /* Of the answer. What is long is done in several decisions, so that no pass is. */
+    bool has_more; /* submit it again as it is, in a later pass; until then nothing is answered */
+    int64_t began_at; /* DELETE_GROUP: the log's end then; 0: it begins */
 };
 
 /* What a setting of a group may be, whatever is stored for it. */

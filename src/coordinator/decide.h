@@ -11,6 +11,7 @@ struct group_decider {
     struct rsm_decision *decision;
     struct arena *arena; /* of the request */
     int64_t steady_ms, wall_ms;
+    int64_t next_offset; /* of the log */
 };
 
 /* value NULL: a tombstone. */

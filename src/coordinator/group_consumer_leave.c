@@ -7,6 +7,8 @@
 
 enum {
     LEAVING_PER_DECISION = 500, /* so that the records fit one batch */
+    WORK_PER_DECISION = 5000,   /* and a pass is short: topics of theirs, and for each... */
+    MEMBER_WORK = 10,           /* ...so many */
     AGAIN_MS = 1000             /* the log may refuse to let them go */
 };
 
@@ -74,14 +76,16 @@ static void fence_due(struct group_decider *decider, const struct group *group)
     struct consumer_member **due =
         arena_take_array(decider->arena, LEAVING_PER_DECISION, sizeof(struct consumer_member *));
     int32_t count = 0;
+    int64_t work = 0;
     for (struct consumer_member *member = group->consumer->members; member != NULL;
          member = member->hh.next) {
         if (!is_due(member, now))
             continue;
-        bool fits = count < LEAVING_PER_DECISION;
+        bool fits = count < LEAVING_PER_DECISION && work < WORK_PER_DECISION;
         put_off(member, now, fits ? AGAIN_MS : 1);
         if (fits)
             due[count++] = member;
+        work += MEMBER_WORK + member->topic_count;
     }
     if (count > 0)
         decide_members_leave(decider, group, due, count);

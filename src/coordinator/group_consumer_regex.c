@@ -104,9 +104,8 @@ static enum error resolve(struct consumer_plan *plan, struct str text)
     return ERROR_NONE;
 }
 
-static bool loses_its_last(const struct consumer_plan *plan, struct str text, int32_t leaving_count)
+static bool loses_its_last(const struct subscribed_regex *regex, int32_t leaving_count)
 {
-    const struct subscribed_regex *regex = find(plan, text);
     return regex != NULL && regex->is_resolved && regex->subscribers == leaving_count;
 }
 
@@ -149,7 +148,7 @@ enum error plan_regexes(struct consumer_plan *plan)
     struct str old_text = plan->before == NULL ? STR("") : plan->before->regex;
     struct str new_text = plan->metadata.subscribed_topic_regex;
     plan->regex_changed = !str_equal(old_text, new_text);
-    if (plan->regex_changed && old_text.size > 0 && loses_its_last(plan, old_text, 1))
+    if (plan->regex_changed && old_text.size > 0 && loses_its_last(find(plan, old_text), 1))
         change(plan, (struct regex_change){ .text = old_text, .is_gone = true });
     if (plan->regex_changed && new_text.size > 0) {
         const struct subscribed_regex *known = find(plan, new_text);
@@ -167,15 +166,17 @@ void plan_regexes_without(
     struct consumer_plan *plan, struct consumer_member *const *members, int32_t count)
 {
     for (int32_t i = 0; i < count; i++) {
-        int32_t same = 0;
-        for (int32_t k = 0; k < count; k++)
-            same += str_equal(members[k]->regex, members[i]->regex) ? 1 : 0;
-        bool was_told = false;
-        for (int32_t k = 0; k < i; k++)
-            was_told = was_told || str_equal(members[k]->regex, members[i]->regex);
-        if (!was_told && members[i]->regex.size > 0 &&
-            loses_its_last(plan, members[i]->regex, same))
+        struct subscribed_regex *regex = find(plan, members[i]->regex);
+        if (regex != NULL)
+            regex->leaving_count++;
+    }
+    for (int32_t i = 0; i < count; i++) {
+        struct subscribed_regex *regex = find(plan, members[i]->regex);
+        if (regex == NULL)
+            continue;
+        if (loses_its_last(regex, regex->leaving_count))
             change(plan, (struct regex_change){ .text = members[i]->regex, .is_gone = true });
+        regex->leaving_count = 0;
     }
 }
 

@@ -77,6 +77,7 @@ struct subscribed_topic {
 struct subscribed_regex {
     char *text; /* owned */
     int32_t text_size, subscribers;
+    int32_t leaving_count; /* of its subscribers, while a decision gathers who leaves */
     bool is_resolved;
     char **topics; /* owned, as are they; those that it matches */
     int32_t topic_count;

@@ -9,20 +9,24 @@
 
 enum { GROUP_WORK = 5 }; /* of a walk over offsets, beside them */
 
-static void remove_group(struct group_decider *decider, const struct group *group)
-{
-    decide_offsets_gone(decider, group);
-    group->kind->remove(decider, group);
-}
-
+/* With the first decision it is a simple group, and those that follow take what was committed
+ * before: whoever joins or commits meanwhile does so after the group was deleted. */
 void decide_delete_group(struct group_decider *decider)
 {
-    const struct str *id = decider->request->request;
-    enum error *out_error = decider->request->response;
+    struct coordinator_request *request = decider->request;
+    const struct str *id = request->request;
+    enum error *out_error = request->response;
     const struct group *group = group_find(decider->coordinator, *id);
-    *out_error = group == NULL ? ERROR_GROUP_ID_NOT_FOUND : group->kind->may_delete(group);
-    if (*out_error == ERROR_NONE)
-        remove_group(decider, group);
+    bool begins = request->began_at == 0;
+    if (begins)
+        *out_error = group == NULL ? ERROR_GROUP_ID_NOT_FOUND : group->kind->may_delete(group);
+    if (*out_error != ERROR_NONE || group == NULL)
+        return;
+    if (begins)
+        request->began_at = decider->next_offset;
+    request->has_more = !decide_offsets_gone(decider, group, request->began_at);
+    if (begins)
+        group->kind->remove(decider, group);
 }
 
 /* Without regard to case, and to blanks around it. */
@@ -86,7 +90,6 @@ void decide_list_groups(struct group_decider *decider)
 /* A group is judged by a decision that saw all of it; one that took several is seen once more. */
 void decide_expire(struct group_decider *decider)
 {
-    bool *out_more = decider->request->response;
     struct group_walk *walk = &decider->coordinator->expiry;
     int64_t work = 0;
     if (walk->group == NULL)
@@ -106,12 +109,11 @@ void decide_expire(struct group_decider *decider)
         }
         *walk = (struct group_walk){ .group = group->hh.next };
     }
-    *out_more = walk->group != NULL;
+    decider->request->has_more = walk->group != NULL;
 }
 
 void decide_topics_deleted(struct group_decider *decider)
 {
-    bool *out_more = decider->request->response;
     struct coordinator *coordinator = decider->coordinator;
     struct group_walk *walk = &coordinator->lost_topics;
     int64_t work = 0;
@@ -125,5 +127,5 @@ void decide_topics_deleted(struct group_decider *decider)
             break;
         *walk = (struct group_walk){ .group = walk->group->hh.next };
     }
-    *out_more = walk->group != NULL || coordinator->has_lost_more;
+    decider->request->has_more = walk->group != NULL || coordinator->has_lost_more;
 }

@@ -54,8 +54,10 @@ const struct committed_offset *offset_find(
 void decide_offset_commit(struct group_decider *decider);
 void decide_offset_fetch(struct group_decider *decider);
 void decide_offset_delete(struct group_decider *decider);
-/* Tombstones for every offset of the group, pending ones too. */
-void decide_offsets_gone(struct group_decider *decider, const struct group *group);
+/* Tombstones for the group's offsets that the log has below its offset, and pending ones: as many
+ * as suit one decision. True: for all of them. */
+bool decide_offsets_gone(
+    struct group_decider *decider, const struct group *group, int64_t log_offset);
 /* These go on where the walk stands in its group, count in *work what they look at, and return true
  * at the group's end; it is not reached when that is enough for one decision. */
 /* Tombstones for those past their retention; those that stay are counted, pending ones too. */

@@ -292,11 +292,19 @@ void decide_offset_delete(struct group_decider *decider)
     }
 }
 
-void decide_offsets_gone(struct group_decider *decider, const struct group *group)
+/* Of a topic the last ones first, here and below: so none moves when another goes. */
+bool decide_offsets_gone(
+    struct group_decider *decider, const struct group *group, int64_t log_offset)
 {
+    int64_t work = 0;
     for (const struct topic_offsets *topic = group->offsets; topic != NULL; topic = topic->hh.next)
-        for (int32_t i = 0; i < topic->count; i++)
-            remove_offset(decider, group, topic_offsets_name(topic), topic->list[i].partition);
+        for (int32_t i = topic->count - 1; i >= 0; i--) {
+            if (decide_walk_is_enough(decider, work++))
+                return false;
+            if (topic->list[i].log_offset < log_offset)
+                remove_offset(decider, group, topic_offsets_name(topic), topic->list[i].partition);
+        }
+    return true;
 }
 
 /* KIP-211: an offset's own expiry counts where it has one; else the retention, since the group is
@@ -325,7 +333,7 @@ static void expire_topic(
     const struct group *group = walk->group;
     struct str name = topic_offsets_name(topic);
     bool is_read = group->kind->subscribes(group, name);
-    for (int32_t i = 0; i < topic->count; i++) {
+    for (int32_t i = topic->count - 1; i >= 0; i--) {
         const struct committed_offset *offset = &topic->list[i];
         if (is_read || offset->pending > 0 || !has_expired(decider, group, offset))
             walk->left++;
@@ -339,7 +347,7 @@ static void remove_lost_topic(
 {
     struct str name = topic_offsets_name(topic);
     const struct image_topic *now = image_topic_by_name(decider->request->image, name);
-    for (int32_t i = 0; i < topic->count; i++)
+    for (int32_t i = topic->count - 1; i >= 0; i--)
         if (now == NULL || is_of_another(&topic->list[i], now))
             remove_offset(decider, walk->group, name, topic->list[i].partition);
 }

@@ -83,6 +83,27 @@ class Suite:
         assert {error for _, error in gone} == {0, UNKNOWN_GROUP}
         assert self.listed(connection) == set()
 
+    def check_a_group_with_more_offsets_than_a_decision_takes_away(self):
+        """It is answered when the last of them is gone, and is new then; those beside it are answered, too."""
+        connection = self.client()
+        connection.create_topic("wide", 1200)
+        offsets = array([text("wide") + array([struct.pack(">iq", i, 7) + text("") for i in range(1200)])])
+        def commit(group):
+            r = connection.call(COMMIT, 2, text(group) + struct.pack(">i", -1) + text("") + struct.pack(">q", -1) + offsets)
+            (_, errors), = r.array(lambda: (r.string(), r.array(lambda: r.take("ih")[1])))
+            return max(errors)
+        for group in ("vast", "vaster"):
+            self.settle(lambda: commit(group))
+        self.settle(lambda: self.commit(connection, "small", 7))
+        assert self.delete(connection, ["vast", "none", "small", "vaster"]) == \
+            [("vast", 0), ("none", UNKNOWN_GROUP), ("small", 0), ("vaster", 0)]
+        assert self.listed(connection) == set()
+        assert self.committed(connection, "vast", "wide") == -1
+        self.settle(lambda: self.commit(connection, "vast", 8))
+        assert self.committed(connection, "vast") == 8
+        assert self.committed(connection, "vast", "wide") == -1
+        assert self.delete(connection, ["vast"]) == [("vast", 0)]
+
     def check_others_are_answered_meanwhile(self):
         """A hundred thousand groups in one request are no reason to leave another connection alone."""
         connection, other = self.client(), self.broker.connect()

@@ -146,7 +146,8 @@ static void note_done(struct rsm_request *request, enum error error)
 
 static struct budget memory = { .limit = 100000 };
 
-static void submit(struct run *run, enum coordinator_request_type type, int16_t version, const void *request, void *response)
+static struct coordinator_request *submit(
+    struct run *run, enum coordinator_request_type type, int16_t version, const void *request, void *response)
 {
     int64_t missing;
     struct coordinator_request *asked = arena_take(&run->arena, sizeof(*asked));
@@ -165,6 +166,7 @@ static void submit(struct run *run, enum coordinator_request_type type, int16_t 
     rsm_commit(&run->rsm, run->count);
     if (run->assignment == NULL && run->coordinator.to_assign != NULL)
         run->assignment = coordinator_take_assignment(&run->coordinator, cluster(), &memory, run->now_ms, &missing);
+    return asked;
 }
 
 /* The worker is done. */
@@ -174,10 +176,8 @@ static void assign(struct run *run)
     if (assignment == NULL)
         return;
     assignment_run(assignment);
-    for (bool has_more = true; has_more;) {
-        has_more = false;
-        submit(run, COORDINATOR_ASSIGNED, 0, assignment, &has_more);
-    }
+    while (submit(run, COORDINATOR_ASSIGNED, 0, assignment, NULL)->has_more)
+        continue;
     assignment_destroy(assignment);
     run->assignment = NULL;
 }
@@ -235,13 +235,12 @@ static void ask_describe(struct run *run, struct str id)
 
 static void ask_plain(struct run *run, struct input *input)
 {
-    bool more;
     enum error error;
     struct str id = str_from(texts[input_byte(input) % words.text_count]);
     switch (input_byte(input) % 5) {
     case 0: submit(run, COORDINATOR_DELETE_GROUP, 2, &id, &error); return;
-    case 1: submit(run, COORDINATOR_EXPIRE, 0, NULL, &more); return;
-    case 2: submit(run, COORDINATOR_TOPICS_DELETED, 0, NULL, &more); return;
+    case 1: submit(run, COORDINATOR_EXPIRE, 0, NULL, NULL); return;
+    case 2: submit(run, COORDINATOR_TOPICS_DELETED, 0, NULL, NULL); return;
     case 3: ask_describe(run, id); return;
     default:
         submit(run, COORDINATOR_TICK, 0, NULL, NULL);

@@ -180,7 +180,6 @@ void test_classic_log__who_waits_hears_when_the_coordinator_goes(void)
 /* Retention begins when the last member has gone, not with the commit. */
 void test_classic_log__offsets_age_from_when_the_group_became_empty(void)
 {
-    bool more;
     begin();
     struct team team = team_form(1, (struct wish){ .session_ms = 1800000 });
     assert_int_equal(commit(&office, "g", team.ids[0], 1, NULL), ERROR_NONE);
@@ -188,13 +187,13 @@ void test_classic_log__offsets_age_from_when_the_group_became_empty(void)
         office_pass_time(&office, 1000000);
         assert_int_equal(heartbeat(&office, "g", team.ids[0], 1, NULL), ERROR_NONE);
     }
-    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, &more);
+    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, NULL);
     leave(&office, "g", team.ids[0], NULL);
     office_pass_time(&office, 604799999);
-    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, &more);
+    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, NULL);
     assert_non_null(group_find(&office.coordinator, STR("g"))->offsets);
     office_pass_time(&office, 1);
-    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, &more);
+    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, NULL);
     assert_null(group_find(&office.coordinator, STR("g")));
     end();
 }
@@ -262,7 +261,6 @@ static enum error delete_offset(const char *topic)
 /* What members read must not go, by an administrator or by age. */
 void test_classic_log__offsets_of_subscribed_topics_are_kept(void)
 {
-    bool more;
     begin();
     office_add_topic(&office, "bills", 1);
     struct wish wish = { .topics = { "bills", "cards" }, .session_ms = 1800000 };
@@ -279,12 +277,12 @@ void test_classic_log__offsets_of_subscribed_topics_are_kept(void)
         office_pass_time(&office, 1000000);
         assert_int_equal(heartbeat(&office, "g", team.ids[0], 2, NULL), ERROR_NONE);
     }
-    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, &more);
+    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, NULL);
     assert_non_null(offset_find(group_find(&office.coordinator, STR("g")), STR("orders"), 0));
     wish.topics[1] = NULL;
     team_join(&team, wish);
     team_sync(&team, 3);
-    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, &more);
+    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, NULL);
     assert_null(offset_find(group_find(&office.coordinator, STR("g")), STR("orders"), 0));
     move(&office);
     assert_int_equal(delete_offset("bills"), ERROR_GROUP_SUBSCRIBED_TO_TOPIC);

@@ -240,9 +240,8 @@ static void ask_something(struct prng *prng)
     };
     struct offset_fetch_response_group fetched = { 0 };
     office_ask(&office, COORDINATOR_OFFSET_FETCH, 9, &fetch, &fetched);
-    bool more;
     enum error error;
-    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, &more);
+    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, NULL);
     if (prng_below(prng, 4) == 0)
         office_ask(&office, COORDINATOR_DELETE_GROUP, 2, &id, &error);
 }

@@ -205,10 +205,9 @@ static inline struct question *office_tell(struct office *office,
 /* The worker is done, and some of what it found is written. */
 static inline bool office_assign_some(struct office *office)
 {
-    bool has_more = false;
-    enum error error =
-        office_tell(office, COORDINATOR_ASSIGNED, 0, office->assignment, &has_more)->error;
-    return error == ERROR_NONE && has_more;
+    struct question *question =
+        office_tell(office, COORDINATOR_ASSIGNED, 0, office->assignment, NULL);
+    return question->error == ERROR_NONE && question->request.has_more;
 }
 
 static inline void office_assign(struct office *office)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a coordinator of very many groups does in pieces, so that no pass is long. */
+#include "coordinator/group_consumer_state.h"
 #include "coordinator/offsets.h"
 #include "coordinator/record.h"
 #include "office.h"
@@ -107,11 +108,10 @@ void test_scale__sessions_begin_in_pieces(void)
 
 static bool ask_of_itself(enum coordinator_request_type type)
 {
-    bool has_more = false;
     int32_t before = office.count;
-    office_submit(&office, type, 0, NULL, &has_more);
+    struct question *question = office_submit(&office, type, 0, NULL, NULL);
     assert_in_range(office.count - before, 0, 1999);
-    return has_more;
+    return question->request.has_more;
 }
 
 static int32_t ask_until_no_more(enum coordinator_request_type type)
@@ -203,5 +203,109 @@ void test_scale__offsets_of_lost_topics_are_looked_for_in_pieces(void)
         assert_null(offset_find(group, STR("orders"), 0));
         assert_non_null(offset_find(group, STR("bills"), 0));
     }
+    office_deinit(&office);
+}
+
+/* Members of a consumer group, of which the log has no more than who they are. */
+static void make_members(int32_t count, int32_t topics)
+{
+    struct rsm_decision records = { .arena = &office.arena };
+    struct str *names = arena_take_array(&office.arena, (size_t)topics, sizeof(*names));
+    for (int32_t i = 0; i < topics; i++)
+        names[i] = str_from(arena_format(&office.arena, "topic-%d", i));
+    for (int32_t i = 0; i < count; i++) {
+        struct consumer_group_member_metadata_record metadata = { .client_id = STR("c"),
+            .client_host = STR("/h"),
+            .subscribed_topic_names = names,
+            .subscribed_topic_names_count = topics,
+            .subscribed_topic_regex = STR("x.*"),
+            .rebalance_timeout_ms = 30000 };
+        add_member_metadata(
+            &records, (struct consumer_names){ STR("large"), name_of(i) }, &metadata);
+    }
+    add_group_epoch(&records, STR("large"), 7, 0);
+    replay(&records);
+}
+
+/* Nor do all that are due leave in one decision, and the fewer the more topics they name; in the
+ * end nobody is there. */
+void test_scale__a_large_group_ends_in_pieces(void)
+{
+    office_init(&office);
+    make_members(400, 90);
+    office_begin(&office);
+    office.steady_ms = coordinator_deadline(&office.coordinator);
+    int32_t ticks = 0;
+    while (coordinator_deadline(&office.coordinator) <= office.steady_ms + 5) {
+        int32_t before = office.count;
+        office_submit(&office, COORDINATOR_TICK, 0, NULL, NULL);
+        assert_in_range(office.count - before, 0, 3 * 51 + 3);
+        office.steady_ms++;
+        ticks++;
+    }
+    assert_in_range(ticks, 8, 20);
+    assert_int_equal(office.coordinator.consumer_members, 0);
+    office_deinit(&office);
+}
+
+static struct question *delete_group(enum error *error)
+{
+    struct str id = name_of(0);
+    return office_tell(
+        &office, COORDINATOR_DELETE_GROUP, 2, arena_copy(&office.arena, &id, sizeof(id)), error);
+}
+
+static void go_on(struct question *question)
+{
+    int32_t before = office.count;
+    rsm_submit(&office.rsm, &question->request.rsm);
+    office_commit(&office);
+    assert_in_range(office.count - before, 0, 1001);
+}
+
+/* It is gone at once for who joins it, and offsets that are committed while the old ones go, stay.
+ */
+void test_scale__a_large_group_is_deleted_in_pieces(void)
+{
+    enum error error = ERROR_UNKNOWN_SERVER_ERROR;
+    int32_t calls = 1;
+    office_init(&office);
+    make_classic_groups(0, 1, 0);
+    for (int i = 0; i < 4; i++)
+        commit(0, arena_format(&office.arena, "topic-%d", i), 900);
+    office.count = 3601; /* as the log of that */
+    struct question *question = delete_group(&error);
+    assert_int_equal(error, ERROR_NONE);
+    assert_in_range(office.count, 3601 + 1000, 3601 + 1001);
+    assert_true(question->request.has_more);
+    assert_null(group_find(&office.coordinator, name_of(0))->kept);
+    struct rsm_decision committed = { .arena = &office.arena };
+    struct committed_offset offset = { .partition = 5, .offset = 1, .expire_ms = -1 };
+    offset_record(&committed, name_of(0), STR("topic-0"), &offset);
+    assert_true(coordinator_replay(&office.coordinator, office.count++, committed.records[0], -1));
+    for (; question->request.has_more; calls++)
+        go_on(question);
+    assert_int_equal(calls, 4);
+    assert_int_equal(error, ERROR_NONE);
+    const struct group *group = group_find(&office.coordinator, name_of(0));
+    assert_int_equal(HASH_COUNT(group->offsets), 1);
+    assert_int_equal(group->offsets->count, 1);
+    assert_int_equal(offset_find(group, STR("topic-0"), 5)->offset, 1);
+    office_deinit(&office);
+}
+
+/* One that is small, and one that is gone by then. */
+void test_scale__a_group_that_is_gone_is_deleted(void)
+{
+    enum error error = ERROR_NONE;
+    office_init(&office);
+    assert_false(delete_group(&error)->request.has_more);
+    assert_int_equal(error, ERROR_GROUP_ID_NOT_FOUND);
+    commit(0, "topic", 1000);
+    office.count = 1000;
+    struct question *question = delete_group(&error);
+    assert_int_equal(error, ERROR_NONE);
+    assert_null(group_find(&office.coordinator, name_of(0)));
+    assert_false(question->request.has_more);
     office_deinit(&office);
 }
