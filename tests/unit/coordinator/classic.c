@@ -23,9 +23,13 @@ void test_classic__a_member_joins_syncs_and_leaves(void)
     assert_int_equal(told->members_count, 1);
     assert_true(str_equal(told->members[0].member_id, id));
     assert_memory_equal(told->members[0].metadata.data, "all", 3);
-    assert_true(is_state(&office, "g", "CompletingRebalance"));
-    check_share(&office, sync_as_leader(&office, "g", told, 5), id, 5);
     struct describe_groups_described_group group = describe(&office, "g", 6);
+    assert_true(str_is(group.group_state, "CompletingRebalance"));
+    assert_int_equal(group.members_count, 1);
+    assert_true(group.protocol_data.size <= 0); /* members may wish others by now */
+    assert_int_equal(group.members[0].member_metadata.size, 0);
+    check_share(&office, sync_as_leader(&office, "g", told, 5), id, 5);
+    group = describe(&office, "g", 6);
     assert_true(str_is(group.group_state, "Stable") && str_is(group.protocol_data, "range"));
     assert_true(str_is(group.protocol_type, "consumer"));
     assert_int_equal(group.members_count, 1);
