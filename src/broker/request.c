@@ -2,6 +2,7 @@
 #include "broker/request.h"
 
 #include <assert.h>
+#include <string.h>
 #include <utlist.h>
 
 #include "base/broken.h"
@@ -22,6 +23,7 @@ enum {
     ANSWER_SIZE_MAX = INT32_MAX - 16, /* what a frame's length can say; and in memory */
     ANSWER_SHARE = 4,                 /* at most this part of the budget, */
     ANSWER_MIN = 1 << 20,             /* or so much */
+    SMALL_ANSWER = 512,               /* as most are */
 };
 /* What a request decodes to is at most this part of the budget, or so much: a handler makes several times that of it. */
 enum { DECODED_SHARE = 16, DECODED_MIN = 1 << 20 };
@@ -207,7 +209,8 @@ static void answer(struct request *request)
     const struct api *api = request->api;
     int16_t version = request->version_unsupported ? 0 : request->version;
     const void *message = request->out.message;
-    struct message_extent extent = message_measure(api->response, version, message);
+    uint8_t small[SMALL_ANSWER];
+    struct message_extent extent = message_try_encode(api->response, version, message, small, sizeof(small));
     size_t written = extent.wire_size - extent.hole_size;
     if (extent.wire_size > ANSWER_SIZE_MAX || written > answer_max(request)) {
         report_warn("answer_too_large", "request=\"%s\" bytes=%zu consequence=\"connection closed\"",
@@ -218,7 +221,7 @@ static void answer(struct request *request)
     bool tags = schema_is_flexible(api->response, version) && api->key != API_API_VERSIONS;
     size_t header_size = tags ? RESPONSE_HEADER_MAX : RESPONSE_HEADER_MAX - 1;
     size_t spans_size = (2 * (size_t)extent.hole_count + 1) * sizeof(struct span);
-    struct hole *holes = arena_take_array(&request->arena, (size_t)extent.hole_count + 1, sizeof(*holes));
+    struct hole *holes = NULL;
     struct buffer *buffer = buffer_create(spans_size + header_size + written);
     struct span *spans = (struct span *)(void *)buffer->data;
     uint8_t *memory = buffer->data + spans_size;
@@ -227,7 +230,12 @@ static void answer(struct request *request)
     store_i32(memory + 4, request->correlation_id);
     if (tags)
         memory[8] = 0; /* none */
-    message_encode(api->response, version, message, memory + header_size, written, holes);
+    if (extent.hole_count == 0 && written <= sizeof(small))
+        memcpy(memory + header_size, small, written);
+    else {
+        holes = arena_take_array(&request->arena, (size_t)extent.hole_count, sizeof(*holes));
+        message_encode(api->response, version, message, memory + header_size, written, holes);
+    }
     request->answer = buffer;
     request->span_count = cut_spans(memory, header_size + written, header_size, holes, extent.hole_count, spans);
     end_request(request);

@@ -10,11 +10,9 @@ enum { PREFIX = 2 }; /* an int16 before the fields: type or version */
 static struct bytes encode(struct arena *arena, int16_t prefix, const struct message_schema *schema,
     int16_t version, const void *message)
 {
-    size_t size = message_size(schema, version, message);
-    uint8_t *data = arena_take(arena, PREFIX + size);
-    store_i16(data, prefix);
-    message_encode(schema, version, message, data + PREFIX, size, NULL);
-    return (struct bytes){ data, PREFIX + size };
+    uint8_t head[PREFIX];
+    store_i16(head, prefix);
+    return message_in_arena(arena, (struct bytes){ head, PREFIX }, schema, version, message);
 }
 
 struct rsm_record coordinator_record_encode(struct arena *arena, const struct record_schema *schema,

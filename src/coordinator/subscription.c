@@ -41,9 +41,8 @@ struct bytes subscription_encode_assignment(int16_t version,
 {
     const struct message_schema *schema = &consumer_protocol_assignment_record_schema;
     assert(schema_has_version(schema, version));
-    size_t size = message_size(schema, version, assignment);
-    uint8_t *blob = arena_take(arena, sizeof(version) + size);
-    store_i16(blob, version);
-    message_encode(schema, version, assignment, blob + sizeof(version), size, NULL);
-    return (struct bytes){ blob, sizeof(version) + size };
+    uint8_t head[sizeof(version)];
+    store_i16(head, version);
+    return message_in_arena(
+        arena, (struct bytes){ head, sizeof(head) }, schema, version, assignment);
 }

@@ -22,14 +22,8 @@ struct bytes metadata_record_encode(
     uint8_t *head_end = write_unsigned(head, METADATA_FRAME_VERSION);
     head_end = write_unsigned(head_end, (uint32_t)schema->key);
     head_end = write_unsigned(head_end, (uint32_t)version);
-    size_t head_size = (size_t)(head_end - head);
-    size_t size = message_size(schema, version, message);
-
-    uint8_t *data = arena_take(arena, head_size + size);
-    memcpy(data, head, head_size);
-    size_t written = message_encode(schema, version, message, data + head_size, size, NULL);
-    assert(written == size);
-    return (struct bytes){ data, head_size + size };
+    struct bytes head_bytes = { head, (size_t)(head_end - head) };
+    return message_in_arena(arena, head_bytes, schema, version, message);
 }
 
 static bool read_unsigned(struct bytes *rest, int32_t *out_value)

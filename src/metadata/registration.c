@@ -25,12 +25,10 @@ static struct register_broker_record *copy_record(
     struct arena *arena, const struct register_broker_record *record)
 {
     const struct message_schema *schema = &register_broker_record_schema;
-    size_t size = message_size(schema, schema->max_version, record);
-    uint8_t *data = arena_take(arena, size);
-    message_encode(schema, schema->max_version, record, data, size, NULL);
+    struct bytes bytes =
+        message_in_arena(arena, (struct bytes){ 0 }, schema, schema->max_version, record);
     struct register_broker_record *copy = arena_take(arena, sizeof(*copy));
-    bool decoded = message_decode(
-        schema, schema->max_version, (struct bytes){ data, size }, arena, copy, NULL);
+    bool decoded = message_decode(schema, schema->max_version, bytes, arena, copy, NULL);
     assert(decoded);
     return copy;
 }

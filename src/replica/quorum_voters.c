@@ -11,10 +11,7 @@
 static struct bytes encode(
     struct arena *arena, const struct message_schema *schema, const void *message)
 {
-    size_t size = message_size(schema, 0, message);
-    uint8_t *data = arena_take(arena, size);
-    message_encode(schema, 0, message, data, size, NULL);
-    return (struct bytes){ data, size };
+    return message_in_arena(arena, (struct bytes){ 0 }, schema, 0, message);
 }
 
 bool voters_parse(struct bytes value, struct raft_voters *out_voters)

@@ -55,8 +55,10 @@ static bool decode_run(struct decoder *decoder, const struct field *field, bool 
     return true;
 }
 
-/* One value of the field's type: the field itself, or one element of its array. */
-static bool decode_value(
+/* One value of the field's type: the field itself, or one element of its array. Inline, as
+ * decode_field(): a message is many small fields, and two calls for each would be much of the work.
+ */
+static inline __attribute__((always_inline)) bool decode_value(
     struct decoder *decoder, const struct field *field, bool nullable, void *out)
 {
     struct reader *reader = &decoder->reader;
@@ -93,7 +95,8 @@ static bool decode_value(
     case FIELD_STRUCT:
         return decode_shape(decoder, field->shape, out);
     case FIELD_RULE:
-        break;
+        *(bool *)out = true;
+        return true;
     }
     __builtin_unreachable();
 }
@@ -140,7 +143,8 @@ static bool decode_array(
         return false;
     size_t size = field_element_size(field);
     decoder->entry_count += (size_t)count;
-    if (!arena_may_take(decoder->arena, (size_t)count * size + decoder->entry_count * MESSAGE_ENTRY_COST))
+    if (!arena_may_take(
+            decoder->arena, (size_t)count * size + decoder->entry_count * MESSAGE_ENTRY_COST))
         return false;
     char *array = arena_take_array(decoder->arena, (size_t)count, size);
     *(void **)(void *)(message + field->offset) = array;
@@ -156,7 +160,8 @@ static bool reads_null(struct decoder *decoder, const struct field *field)
     return field->tag < 0 ? reader_i8(&decoder->reader) < 0 : reader_uvarint(&decoder->reader) == 0;
 }
 
-static bool decode_field(struct decoder *decoder, const struct field *field, char *message)
+static inline __attribute__((always_inline)) bool decode_field(
+    struct decoder *decoder, const struct field *field, char *message)
 {
     bool nullable = decoder->version >= field->nullable_since;
     if (field->array)
@@ -228,13 +233,11 @@ static bool decode_tags(struct decoder *decoder, const struct message_shape *sha
 static bool decode_shape(struct decoder *decoder, const struct message_shape *shape, char *message)
 {
     shape_set_defaults(shape, message);
-    for (int i = 0; i < shape->field_count; i++) {
-        const struct field *field = &shape->fields[i];
+    const struct field *end = shape->fields + shape->field_count;
+    for (const struct field *field = shape->fields; field < end; field++) {
         if (!field_exists(field, decoder->version) || (field->tag >= 0 && decoder->flexible))
             continue;
-        if (field->type == FIELD_RULE)
-            *(bool *)(message + field->offset) = true;
-        else if (!decode_field(decoder, field, message))
+        if (!decode_field(decoder, field, message))
             return false;
     }
     return !decoder->flexible || decode_tags(decoder, shape, message);

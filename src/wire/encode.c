@@ -4,9 +4,12 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "wire/message.h"
 #include "wire/schema.h"
 #include "wire/writer.h"
+
+enum { SMALL = 512 }; /* bytes: most messages */
 
 struct encoder {
     struct writer writer;
@@ -41,11 +44,9 @@ static void encode_records(struct encoder *encoder, const struct records *record
         writer_put(&encoder->writer, records->data, (size_t)size);
         return;
     }
-    if (encoder->writer.out != NULL) {
-        assert(encoder->holes != NULL);
+    if (encoder->holes != NULL)
         encoder->holes[encoder->hole_count] =
             (struct hole){ encoder->writer.size, size, records->hole };
-    }
     encoder->hole_count++;
     encoder->hole_size += (size_t)size;
 }
@@ -72,7 +73,9 @@ static void encode_run(
     writer_put(&encoder->writer, data, size);
 }
 
-static void encode_value(
+/* Inline, as encode_field(): a message is many small fields, and two calls for each would be half
+ * of the work. */
+static inline __attribute__((always_inline)) void encode_value(
     struct encoder *encoder, const struct field *field, bool nullable, const void *value)
 {
     struct writer *writer = &encoder->writer;
@@ -109,12 +112,13 @@ static void encode_value(
         encode_shape(encoder, field->shape, value);
         return;
     case FIELD_RULE:
-        break;
+        return;
     }
     __builtin_unreachable();
 }
 
-static void encode_field(struct encoder *encoder, const struct field *field, const char *message)
+static inline __attribute__((always_inline)) void encode_field(
+    struct encoder *encoder, const struct field *field, const char *message)
 {
     bool nullable = encoder->version >= field->nullable_since;
     const void *at = message + field->offset;
@@ -190,10 +194,9 @@ static void encode_tags(
 static void encode_shape(
     struct encoder *encoder, const struct message_shape *shape, const char *message)
 {
-    for (int i = 0; i < shape->field_count; i++) {
-        const struct field *field = &shape->fields[i];
-        if (field->type == FIELD_RULE || !field_exists(field, encoder->version) ||
-            (field->tag >= 0 && encoder->flexible))
+    const struct field *end = shape->fields + shape->field_count;
+    for (const struct field *field = shape->fields; field < end; field++) {
+        if (!field_exists(field, encoder->version) || (field->tag >= 0 && encoder->flexible))
             continue;
         encode_field(encoder, field, message);
     }
@@ -201,18 +204,31 @@ static void encode_shape(
         encode_tags(encoder, shape, message);
 }
 
-struct message_extent message_measure(
-    const struct message_schema *schema, int16_t version, const void *message)
+static void encode(struct encoder *encoder, const struct message_schema *schema, int16_t version,
+    const void *message)
 {
     assert(schema_has_version(schema, version));
-    struct encoder encoder = { .version = version,
-        .flexible = schema_is_flexible(schema, version) };
-    encode_shape(&encoder, schema->shape, message);
+    encoder->version = version;
+    encoder->flexible = schema_is_flexible(schema, version);
+    encode_shape(encoder, schema->shape, message);
+}
+
+struct message_extent message_try_encode(const struct message_schema *schema, int16_t version,
+    const void *message, uint8_t *out, size_t capacity)
+{
+    struct encoder encoder = { .writer = { .out = out, .capacity = capacity } };
+    encode(&encoder, schema, version, message);
     return (struct message_extent){
         .wire_size = encoder.writer.size + encoder.hole_size,
         .hole_size = encoder.hole_size,
         .hole_count = encoder.hole_count,
     };
+}
+
+struct message_extent message_measure(
+    const struct message_schema *schema, int16_t version, const void *message)
+{
+    return message_try_encode(schema, version, message, NULL, 0);
 }
 
 size_t message_size(const struct message_schema *schema, int16_t version, const void *message)
@@ -223,13 +239,23 @@ size_t message_size(const struct message_schema *schema, int16_t version, const 
 size_t message_encode(const struct message_schema *schema, int16_t version, const void *message,
     uint8_t *out, size_t capacity, struct hole *holes)
 {
-    assert(schema_has_version(schema, version) && out != NULL);
-    struct encoder encoder = {
-        .writer = { .out = out, .capacity = capacity },
-        .holes = holes,
-        .version = version,
-        .flexible = schema_is_flexible(schema, version),
-    };
-    encode_shape(&encoder, schema->shape, message);
+    struct encoder encoder = { .writer = { .out = out, .capacity = capacity }, .holes = holes };
+    encode(&encoder, schema, version, message);
+    assert(encoder.writer.size <= capacity && (encoder.hole_count == 0 || holes != NULL));
     return encoder.writer.size;
+}
+
+struct bytes message_in_arena(struct arena *arena, struct bytes head,
+    const struct message_schema *schema, int16_t version, const void *message)
+{
+    uint8_t small[SMALL];
+    size_t size = message_try_encode(schema, version, message, small, sizeof(small)).wire_size;
+    uint8_t *data = arena_take(arena, head.size + size), *body = data + head.size;
+    if (head.size > 0)
+        memcpy(data, head.data, head.size);
+    if (size <= sizeof(small))
+        memcpy(body, small, size);
+    else
+        message_encode(schema, version, message, body, size, NULL);
+    return (struct bytes){ data, head.size + size };
 }

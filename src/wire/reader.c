@@ -18,10 +18,8 @@ static uint64_t take_varint(struct reader *reader, unsigned bits)
     return 0;
 }
 
-uint32_t reader_uvarint(struct reader *reader)
+uint32_t reader_long_uvarint(struct reader *reader)
 {
-    if (reader->at < reader->end && *reader->at < 0x80)
-        return *reader->at++;
     return (uint32_t)take_varint(reader, 32);
 }
 

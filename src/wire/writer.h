@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Puts integers and runs of bytes behind each other into memory of known capacity, or, with out
- * NULL, only counts them. Writing beyond the capacity is a bug: measure first. */
+/* Puts integers and runs of bytes behind each other into memory of known capacity, and counts them.
+ * What has no room any more, and all that comes behind it, is only counted. */
 #pragma once
-#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,30 +10,31 @@
 #include "base/bytes.h"
 
 struct writer {
-    uint8_t *out; /* NULL: count only */
+    uint8_t *out; /* may be NULL when capacity is 0 */
     size_t capacity;
     size_t size;
 };
 
-static inline uint8_t *writer_room(struct writer *writer, size_t size) /* NULL when only counting */
+static inline uint8_t *writer_room(struct writer *writer, size_t size) /* size > 0; NULL: none */
 {
-    uint8_t *at = NULL;
-    if (writer->out != NULL) {
-        assert(size <= writer->capacity - writer->size);
-        at = writer->out + writer->size;
-    }
-    writer->size += size;
+    size_t end = writer->size + size;
+    uint8_t *at = end <= writer->capacity ? writer->out + writer->size : NULL;
+    writer->size = end;
     return at;
 }
 static inline void writer_put(struct writer *writer, const void *data, size_t size)
 {
+    if (size == 0)
+        return;
     uint8_t *at = writer_room(writer, size);
-    if (at != NULL && size > 0)
+    if (at != NULL)
         memcpy(at, data, size);
 }
 static inline void writer_u8(struct writer *writer, uint8_t value)
 {
-    writer_put(writer, &value, 1);
+    uint8_t *at = writer_room(writer, 1);
+    if (at != NULL)
+        *at = value;
 }
 static inline void writer_i16(struct writer *writer, int16_t value)
 {

@@ -150,6 +150,12 @@ void test_messages__records_without_data_leave_a_hole(void)
     assert_int_equal(extent.hole_size, 300);
     assert_int_equal(message_size(&produce_request_schema, 9, &request), extent.wire_size);
 
+    uint8_t tried[1024];
+    struct message_extent again =
+        message_try_encode(&produce_request_schema, 9, &request, tried, sizeof(tried));
+    assert_int_equal(again.hole_count, 1);
+    assert_int_equal(again.wire_size, extent.wire_size);
+
     struct hole hole;
     size_t capacity = extent.wire_size - extent.hole_size;
     uint8_t *out = arena_take(&arena, capacity), *whole = arena_take(&arena, extent.wire_size);
@@ -166,6 +172,48 @@ void test_messages__records_without_data_leave_a_hole(void)
     assert_int_equal(read.topic_data->partition_data[0].records.size, 300);
     assert_ptr_equal(read.topic_data->partition_data[0].records.data, whole + hole.position);
     assert_int_equal(read.topic_data->partition_data[1].records.size, -1);
+    arena_deinit(&arena);
+}
+
+/* One byte of room less than it takes, and it says what it takes; with enough it is as encoded. */
+void test_messages__trying_to_encode_says_what_a_message_takes(void)
+{
+    struct arena arena;
+    arena_init(&arena);
+    struct topic_record record = { .name = STR("some-topic") };
+    struct bytes wire = encode(&arena, &topic_record_schema, 0, &record);
+    uint8_t *out = arena_take(&arena, wire.size);
+    for (size_t room = 0; room <= wire.size; room++) {
+        struct message_extent extent =
+            message_try_encode(&topic_record_schema, 0, &record, out, room);
+        assert_int_equal(extent.wire_size, wire.size);
+        assert_int_equal(extent.hole_size, 0);
+        for (size_t i = room; i < wire.size; i++)
+            assert_int_equal(out[i], 0); /* nothing beyond its room */
+    }
+    assert_memory_equal(out, wire.data, wire.size);
+    arena_deinit(&arena);
+}
+
+/* Whether it is small or not. */
+void test_messages__a_message_in_an_arena_stands_behind_its_head(void)
+{
+    struct arena arena;
+    arena_init(&arena);
+    for (int32_t size = 1; size < 2000; size += 111) {
+        char *name = arena_take(&arena, (size_t)size);
+        memset(name, 'n', (size_t)size);
+        struct topic_record record = { .name = { name, size } };
+        struct bytes wire = encode(&arena, &topic_record_schema, 0, &record);
+        struct bytes head = { (const uint8_t *)"head", 4 };
+        struct bytes behind = message_in_arena(&arena, head, &topic_record_schema, 0, &record);
+        assert_int_equal(behind.size, 4 + wire.size);
+        assert_memory_equal(behind.data, "head", 4);
+        assert_memory_equal(behind.data + 4, wire.data, wire.size);
+        struct bytes alone =
+            message_in_arena(&arena, (struct bytes){ 0 }, &topic_record_schema, 0, &record);
+        assert_true(bytes_equal(alone, wire));
+    }
     arena_deinit(&arena);
 }
 
