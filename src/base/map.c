@@ -33,26 +33,31 @@ static inline __attribute__((always_inline)) void sip_round(uint64_t v[4])
     v[2] = rotate_left(v[2], 32);
 }
 
+static inline __attribute__((always_inline)) void take_word(uint64_t v[4], uint64_t word)
+{
+    v[3] ^= word;
+    sip_round(v);
+    v[0] ^= word;
+}
+
 unsigned map_hash(const void *key, size_t size)
 {
     uint64_t v[4] = { map_key[0] ^ 0x736f6d6570736575u, map_key[1] ^ 0x646f72616e646f6du,
         map_key[0] ^ 0x6c7967656e657261u, map_key[1] ^ 0x7465646279746573u };
     const uint8_t *at = key;
+    uint64_t word, rest = 0;
     size_t left = size;
-    for (;;) {
-        uint64_t word = left >= 8 ? 0 : (uint64_t)size << 56;
-        size_t piece = left >= 8 ? 8 : left;
-        uint64_t part = 0;
-        memcpy(&part, at, piece);
-        word |= part;
-        v[3] ^= word;
-        sip_round(v);
-        v[0] ^= word;
-        if (left < 8)
-            break;
-        at += 8;
-        left -= 8;
+    for (; left >= sizeof(word); left -= sizeof(word), at += sizeof(word)) {
+        memcpy(&word, at, sizeof(word));
+        take_word(v, word);
     }
+    if (left > 0 && size >= sizeof(rest)) { /* the end of its last eight bytes */
+        memcpy(&rest, at + left - sizeof(rest), sizeof(rest));
+        rest >>= 8 * (sizeof(rest) - left);
+    } else {
+        memcpy(&rest, at, left);
+    }
+    take_word(v, rest | (uint64_t)size << 56);
     v[2] ^= 0xff;
     for (int i = 0; i < 3; i++)
         sip_round(v);

@@ -59,6 +59,8 @@ char *memory_copy_text(const char *text)
 
 void memory_give(void *memory)
 {
+    if (memory == NULL)
+        return;
     count(memory, -1);
     free(memory);
 }
