@@ -49,14 +49,6 @@ static enum error may_commit(
                                                     : ERROR_ILLEGAL_GENERATION;
 }
 
-static enum error may_commit_partition(const struct group *group, const struct group_caller *caller,
-    const struct image_topic *topic, int32_t partition)
-{
-    return group == NULL || group->kind->may_commit_partition == NULL
-               ? ERROR_NONE
-               : group->kind->may_commit_partition(group, caller, topic->id, partition);
-}
-
 /* As Java counts them, whatever the setting's name says: those beyond U+FFFF are two. */
 static int32_t characters(struct str text)
 {
@@ -84,8 +76,7 @@ static enum error commit_one(struct group_decider *decider, const struct group *
         .metadata = (char *)partition->committed_metadata.data,
         .metadata_size = partition->committed_metadata.size,
         .topic_id = topic->id };
-    if (scarcity_refuses_offset(decider,
-            group == NULL ? NULL : offset_find(group, topic->name, offset.partition), &offset))
+    if (scarcity_refuses_offset(decider, group, topic->name, &offset))
         return ERROR_COORDINATOR_LOAD_IN_PROGRESS;
     offset_record(decider->decision, request->group_id, topic->name, &offset);
     return ERROR_NONE;
@@ -97,6 +88,8 @@ static enum error may_commit_all(struct group_decider *decider, struct group *gr
     const struct group_caller *caller, const struct offset_commit_request *request)
 {
     enum error error = may_commit(decider, group, caller), unknown;
+    if (group == NULL || group->kind->may_commit_partition == NULL)
+        return error;
     for (int32_t i = 0; i < request->topics_count && error == ERROR_NONE; i++) {
         const struct offset_commit_request_topic *asked = &request->topics[i];
         const struct image_topic *topic =
@@ -104,7 +97,7 @@ static enum error may_commit_all(struct group_decider *decider, struct group *gr
         for (int32_t k = 0; topic != NULL && k < asked->partitions_count; k++) {
             int32_t index = asked->partitions[k].partition_index;
             if (error == ERROR_NONE && image_partition(topic, index) != NULL)
-                error = may_commit_partition(group, caller, topic, index);
+                error = group->kind->may_commit_partition(group, caller, topic->id, index);
         }
     }
     return error;

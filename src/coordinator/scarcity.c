@@ -138,11 +138,13 @@ bool scarcity_refuses(struct group_decider *decider)
 
 /* ---- OffsetCommit. ---- */
 
-bool scarcity_refuses_offset(const struct group_decider *decider,
-    const struct committed_offset *before, const struct committed_offset *after)
+bool scarcity_refuses_offset(const struct group_decider *decider, const struct group *group,
+    struct str topic, const struct committed_offset *after)
 {
     if (decider->request->memory == MEMORY_AMPLE)
         return false;
+    const struct committed_offset *before =
+        group == NULL ? NULL : offset_find(group, topic, after->partition);
     if (before == NULL)
         return true;
     return decider->request->memory == MEMORY_OUT && after->metadata_size > before->metadata_size;

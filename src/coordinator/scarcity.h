@@ -12,6 +12,6 @@ struct group_decider;
 
 /* True: the request would add too much, and is answered so. Commits are looked at one by one. */
 bool scarcity_refuses(struct group_decider *decider);
-/* Of one partition; before is NULL when nothing is committed. */
-bool scarcity_refuses_offset(const struct group_decider *decider,
-    const struct committed_offset *before, const struct committed_offset *after);
+/* Of one partition. group NULL: there is none yet. */
+bool scarcity_refuses_offset(const struct group_decider *decider, const struct group *group,
+    struct str topic, const struct committed_offset *after);
