@@ -25,14 +25,15 @@ enum {
 
 struct group_asks {
     struct request *request;
-    struct group_ask *list;     /* of the round */
     int32_t round, round_count; /* how many it may have and has */
     int32_t next, count;        /* of all: those before were told */
-    struct arena *arenas;       /* by shard, of what is decided there: what the answer points to */
-    size_t most;                /* bytes of an arena that takes no more asks */
-    struct timer timer;         /* the next round is for the next pass */
+    /* By shard, of what is decided there: what the answer points to. NULL: a request that asks once
+     * lends its own. */
+    struct arena *arenas;
+    size_t most;        /* bytes of an arena that takes no more asks */
+    struct timer timer; /* the next round is for the next pass */
     struct visits visits;
-    struct str client_host;
+    struct group_ask list[]; /* of the round */
 };
 
 static void cleanup(struct request *request)
@@ -44,7 +45,7 @@ static void cleanup(struct request *request)
     request->lent = 0;
 }
 
-/* As Java prints an address. */
+/* Of one that may become a member. As Java prints an address. */
 static struct str client_host(struct request *request)
 {
     const struct conn *conn = request->reply.conn;
@@ -66,23 +67,30 @@ static size_t memory_most(const struct request *request)
     return share > MEMORY_MIN ? share : MEMORY_MIN;
 }
 
-static void make(struct request *request, int32_t count)
+static struct group_asks *make(struct request *request, int32_t most_at_once)
 {
-    struct group_asks *asks = arena_take(&request->arena, sizeof(*asks));
-    int32_t shard_count = request->shard->shards->count;
-    int32_t most = count < GROUP_ASKS_AT_ONCE ? count : GROUP_ASKS_AT_ONCE;
+    struct group_asks *asks =
+        arena_take(&request->arena, sizeof(*asks) + (size_t)most_at_once * sizeof(*asks->list));
     asks->request = request;
+    asks->most = SIZE_MAX;
+    request->work.group_asks = asks;
+    return asks;
+}
+
+static struct group_asks *make_many(struct request *request, int32_t count)
+{
+    struct group_asks *asks =
+        make(request, count < GROUP_ASKS_AT_ONCE ? count : GROUP_ASKS_AT_ONCE);
+    int32_t shard_count = request->shard->shards->count;
     asks->count = count;
     asks->round = FIRST_ROUND;
     asks->most = memory_most(request);
     asks->timer.run = go_on;
-    asks->list = arena_take_array(&request->arena, (size_t)most, sizeof(*asks->list));
-    asks->client_host = client_host(request);
     asks->arenas = arena_take_array(&request->arena, (size_t)shard_count, sizeof(*asks->arenas));
     for (int32_t i = 0; i < shard_count; i++)
         arena_init(&asks->arenas[i]);
-    request->work.group_asks = asks;
     request->cleanup = cleanup;
+    return asks;
 }
 
 /* ---- One ask. ---- */
@@ -126,15 +134,9 @@ static struct uuid draw_id(const struct request *request)
     return uuid_from_random(random);
 }
 
-static const struct image_topic *group_topic(const struct request *request)
-{
-    const struct image *image = request->shard->image;
-    return image == NULL ? NULL : image_topic_by_name(image, STR(GROUP_TOPIC));
-}
-
 int32_t group_ask_home_count(const struct request *request)
 {
-    const struct image_topic *topic = group_topic(request);
+    const struct image_topic *topic = request->shard->group_topic;
     return topic == NULL ? 0 : topic->partition_count;
 }
 
@@ -145,6 +147,8 @@ static void say(
     ask->ask.type = type;
     ask->ask.request = in;
     ask->ask.response = out;
+    if (type == COORDINATOR_JOIN_GROUP || type == COORDINATOR_CONSUMER_GROUP_HEARTBEAT)
+        ask->ask.client_host = client_host(request);
     if (needs_id(type, in))
         ask->ask.fresh_id = draw_id(request);
 }
@@ -154,14 +158,17 @@ static void send_to(struct group_ask *ask, const struct image_topic *topic, int3
     struct group_asks *asks = ask->asks;
     ask->visit.topic_id = topic->id;
     ask->visit.partition_index = index;
-    ask->ask.rsm.arena = &asks->arenas[shard_of(asks->request->shard, topic->id, index)->index];
+    ask->ask.rsm.arena =
+        asks->arenas == NULL
+            ? &asks->request->arena
+            : &asks->arenas[shard_of(asks->request->shard, topic->id, index)->index];
     visits_add(&asks->visits, &ask->visit);
 }
 
 void group_ask_group(struct group_ask *ask, struct str group_id, enum coordinator_request_type type,
     const void *in, void *out)
 {
-    const struct image_topic *topic = group_topic(ask->asks->request);
+    const struct image_topic *topic = ask->asks->request->shard->group_topic;
     say(ask, type, in, out);
     if (topic == NULL)
         ask->error = ERROR_NOT_COORDINATOR;
@@ -173,7 +180,7 @@ void group_ask_group(struct group_ask *ask, struct str group_id, enum coordinato
 void group_ask_home(struct group_ask *ask, int32_t index, enum coordinator_request_type type,
     const void *in, void *out)
 {
-    const struct image_topic *topic = group_topic(ask->asks->request);
+    const struct image_topic *topic = ask->asks->request->shard->group_topic;
     say(ask, type, in, out);
     if (topic == NULL || index >= topic->partition_count)
         ask->error = ERROR_NOT_COORDINATOR;
@@ -190,7 +197,6 @@ static struct group_ask *take_ask(struct group_asks *asks, int32_t place)
     *ask = (struct group_ask){ .asks = asks,
         .ask = { .version = request->version,
             .client_id = str_is_null(request->client_id) ? STR("") : request->client_id,
-            .client_host = asks->client_host,
             .rsm.done = done } };
     return ask;
 }
@@ -271,10 +277,8 @@ static enum step wait_for_next_pass(struct group_asks *asks)
 enum step group_ask_many(struct request *request, const struct group_asker *asker, int32_t count)
 {
     struct group_asks *asks = request->work.group_asks;
-    if (asks == NULL) {
-        make(request, count < 0 ? 0 : count);
-        asks = request->work.group_asks;
-    }
+    if (asks == NULL)
+        asks = make_many(request, count < 0 ? 0 : count);
     if (asks->round_count == 0)
         send_round(asks, asker);
     else if (has_unfinished(asks))
@@ -298,9 +302,9 @@ enum step group_ask_many(struct request *request, const struct group_asker *aske
 bool group_ask_one(struct request *request, struct str group_id, enum coordinator_request_type type,
     const void *in, enum error *out_error)
 {
-    if (request->work.group_asks == NULL) {
-        make(request, 1);
-        struct group_asks *asks = request->work.group_asks;
+    struct group_asks *asks = request->work.group_asks;
+    if (asks == NULL) {
+        asks = make(request, 1);
         visits_init(&asks->visits, request);
         group_ask_group(take_ask(asks, 0), group_id, type, in, request->out.message);
         request_note_memory(request);
@@ -308,11 +312,9 @@ bool group_ask_one(struct request *request, struct str group_id, enum coordinato
     }
     if (request->errands_out > 0)
         return false;
-    note_memory(request->work.group_asks);
-    const struct group_ask *asked = request->work.group_asks->list;
-    *out_error = asked->error;
+    *out_error = asks->list[0].error;
     if (*out_error == ERROR_NONE)
-        group_report_conversions(request->shard, &request->arena, asked->ask.conversions);
+        group_report_conversions(request->shard, &request->arena, asks->list[0].ask.conversions);
     else /* what was decided did not come to pass */
         message_defaults(request->api->response, request->out.message);
     return true;

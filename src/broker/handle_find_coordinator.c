@@ -22,12 +22,6 @@ struct find_coordinator_work {
     struct create_topics_creatable_topic_config configs[3];
 };
 
-static const struct image_topic *group_topic(const struct request *request)
-{
-    const struct image *image = request->shard->image;
-    return image == NULL ? NULL : image_topic_by_name(image, STR(GROUP_TOPIC));
-}
-
 static int32_t broker_count(const struct image *image)
 {
     int32_t count = 0;
@@ -105,7 +99,7 @@ static bool make_topic(struct request *request)
 
 static void find_one(struct request *request, struct find_coordinator_coordinator *told)
 {
-    const struct image_topic *topic = group_topic(request);
+    const struct image_topic *topic = request->shard->group_topic;
     told->node_id = -1;
     told->port = -1;
     told->host = STR("");
@@ -133,7 +127,7 @@ enum step handle_find_coordinator(struct request *request)
     struct find_coordinator_response *out = request->out.find_coordinator;
     bool is_served = in->key_type == KEY_OF_GROUP && request->shard->image != NULL;
     bool is_making = request->work.find_coordinator != NULL;
-    if (is_served && (is_making || group_topic(request) == NULL) && !make_topic(request))
+    if (is_served && (is_making || request->shard->group_topic == NULL) && !make_topic(request))
         return STEP_PARK;
     if (request->version < MANY_SINCE) {
         struct find_coordinator_coordinator one = { .key = in->key };

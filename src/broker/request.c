@@ -62,7 +62,7 @@ void request_note_memory(struct request *request)
 
     if (size > request->charged)
         budget_charge(budget, size - request->charged);
-    else
+    else if (size < request->charged)
         budget_release(budget, request->charged - size);
     request->charged = size;
 }

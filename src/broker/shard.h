@@ -61,6 +61,7 @@ struct shard {
     struct shard_desk *desks; /* one per listener */
     int desk_count;
     const struct image *image; /* NULL until the first is published */
+    const struct image_topic *group_topic; /* __consumer_offsets there; NULL: none */
     int16_t kraft_version;     /* as of that image */
     struct shard_watch *watch; /* NULL: nobody */
     bool stopping;             /* nothing is appended any more */

@@ -309,6 +309,7 @@ void shard_take_image(struct shard *shard, const struct image *image)
                 refresh_topic(&step, topic);
     }
     shard->image = image;
+    shard->group_topic = image_topic_by_name(image, STR(GROUP_TOPIC));
     if (shard->watch != NULL)
         shard->watch->image_taken(shard->watch, image);
     if (old_image == NULL || step.all_settings)

@@ -67,8 +67,8 @@ struct coordinator_request {
     struct uuid fresh_id; /* random: for a member that brings no id, else zero */
     int32_t member_total; /* members of all groups on the node: how often they may come */
     enum coordinator_memory memory;
-    struct str client_id, client_host;
-    const struct image *image; /* topics, features, settings of groups */
+    struct str client_id, client_host; /* the host of one that may become a member */
+    const struct image *image;         /* topics, features, settings of groups */
     /* Of the answer. What is long is done in several decisions, so that no pass is. */
     bool has_more; /* submit it again as it is, in a later pass; until then nothing is answered */
     int64_t began_at; /* DELETE_GROUP: the log's end then; 0: it begins */
