@@ -437,10 +437,6 @@ int64_t log_snapshot_offset(const struct log *log)
 {
     return log->snapshot_offset;
 }
-int64_t log_durable_end(const struct log *log)
-{
-    return log->durable_end;
-}
 int64_t log_segment_base(const struct log *log, int64_t offset)
 {
     int32_t place = log_segment_at(log, offset);

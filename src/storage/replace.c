@@ -6,7 +6,8 @@
  *   (-delete or nothing) here, TOPIC-N there       done
  * Kafka reads all three as well, when the metadata name the new directory: so that comes first. The
  * files of the old log stay until both names are durable: else they could be missing under the old
- * one, or the new directory fail while nothing but a future log is left there. */
+ * one, or the new directory fail while nothing but a future log is left there. And as long as a start
+ * may find the first of these, nothing counts as durable that is so in the future log only. */
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@ struct replacement {
     struct log *log; /* the new one; NULL: closed meanwhile */
     char *parted;    /* the old log's directory */
     int64_t delete_delay_ms;
+    int64_t old_durable_end; /* a cut of power may bring the old log back; INT64_MAX: no more */
     enum { OLD_PARTS, OLD_IS_PARTED, NEW_IS_NAMED } stage; /* parted: durably; named: not yet */
     bool new_is_deleted; /* and the old one with it */
 };
@@ -76,6 +78,23 @@ void log_take_final_name(struct log *log)
     flush_note_dirty(log);
 }
 
+int64_t log_durable_end(const struct log *log)
+{
+    const struct replacement *replacement = log->replacement;
+    return replacement == NULL || replacement->old_durable_end > log->durable_end
+               ? log->durable_end
+               : replacement->old_durable_end;
+}
+
+/* No start takes the old log any more. */
+static void forget_old_end(struct replacement *replacement)
+{
+    struct log *log = replacement->log;
+    replacement->old_durable_end = INT64_MAX;
+    if (log->durable_task != NULL)
+        loop_enqueue(log->flusher->loop, log->durable_task);
+}
+
 static void remove_old(struct replacement *replacement)
 {
     struct flusher *from = replacement->from;
@@ -90,6 +109,7 @@ void log_note_name_durable(struct log *log)
 {
     if (log->replacement == NULL || log->replacement->stage != NEW_IS_NAMED)
         return;
+    forget_old_end(log->replacement);
     remove_old(log->replacement);
     destroy(log->replacement);
 }
@@ -110,6 +130,8 @@ static void old_is_parted(struct work *work)
     if (work->status < 0)
         flush_note_failure(from, work->status);
     replacement->stage = OLD_IS_PARTED;
+    if (replacement->log != NULL && work->status == 0)
+        forget_old_end(replacement);
     if (replacement->log == NULL)
         end_without_log(replacement);
     else
@@ -187,6 +209,7 @@ int log_replace(struct log *current, struct log *future)
     replacement->from = from;
     replacement->log = future;
     replacement->parted = parted;
+    replacement->old_durable_end = current->durable_end;
     replacement->delete_delay_ms = current->settings.file_delete_delay_ms;
     future->replacement = replacement;
     take_knowledge(future, current);

@@ -67,7 +67,7 @@ static void look_at_positions(struct invariants *invariants, const struct partit
             log_label(partition->log), (long long)log->start, (long long)log->recovery_point,
             (long long)log->durable_end, (long long)log_end(log), (long long)stable,
             (long long)watermark, (long long)log->high_watermark);
-    int64_t safe = partition->settings.page_cache ? log_end(log) : log->durable_end;
+    int64_t safe = partition->settings.page_cache ? log_end(log) : log_durable_end(log);
     if (partition->move != NULL && move_limit(partition->move) < safe)
         safe = move_limit(partition->move);
     if (watermark < safe)
@@ -123,16 +123,16 @@ static void remember(
     struct invariants *invariants, const struct partition *partition, struct past *past)
 {
     const struct log *log = partition->log;
-    int64_t watermark = partition->high_watermark;
+    int64_t watermark = partition->high_watermark, durable_end = log_durable_end(log);
     if (partition->settings.page_cache)
         past->page_cache_end = log_end(log);
-    bool is_durable = watermark <= log->durable_end || watermark > past->page_cache_end;
-    if (watermark > log->durable_end && is_durable)
+    bool is_durable = watermark <= durable_end || watermark > past->page_cache_end;
+    if (watermark > durable_end && is_durable)
         invariant_fell(invariants, INVARIANT_high_watermark_is_durable,
             "partition=%s high_watermark=%lld durable_end=%lld log_end=%lld",
-            log_label(partition->log), (long long)watermark, (long long)log->durable_end,
+            log_label(partition->log), (long long)watermark, (long long)durable_end,
             (long long)log_end(log));
-    int64_t promised = is_durable && watermark > log->durable_end ? watermark : log->durable_end;
+    int64_t promised = is_durable && watermark > durable_end ? watermark : durable_end;
     if (promised > past->promised_ever)
         past->promised_ever = promised;
     const struct move *move = partition->move;
@@ -142,7 +142,7 @@ static void remember(
     if (promised > past->promised || past->life != invariants->life)
         past->promised = promised;
     past->end = log_end(log);
-    past->durable_end = log->durable_end;
+    past->durable_end = durable_end;
     past->high_watermark = watermark;
     past->is_moving = partition->move != NULL;
     past->log_start = log->start;

@@ -31,6 +31,14 @@ static void rest(void)
     sim_run(world.sim, 5 * SECOND_US, never, NULL);
 }
 
+static int times_durable;
+
+static void note_durable(struct task *task)
+{
+    (void)task;
+    times_durable++;
+}
+
 static void boot(void)
 {
     char reason[256] = "";
@@ -91,6 +99,63 @@ void test_replace__retires_a_directory_that_cannot_part(void)
     assert_false(flusher_is_failed(world.stores[1].flusher));
     rest();
     assert_int_equal(log_dir_failure(world.stores[0].dir), -EIO);
+    sim_destroy(world.sim);
+}
+
+static bool future_is_durable(void *context)
+{
+    (void)context;
+    return log_durable_end(world.future) == log_end(world.future);
+}
+
+static bool old_directory_failed(void *context)
+{
+    (void)context;
+    return flusher_is_failed(world.stores[0].flusher);
+}
+
+/* Until the old log has parted durably, a cut of power may bring it back: what the future log alone
+ * has durably is not promised before. */
+void test_replace__promises_nothing_that_the_old_log_may_lack(void)
+{
+    struct task durable = { .run = note_durable };
+    create_world();
+    create_logs();
+    machine_disk_faults(world.machine)->sync_us = SECOND_US;
+    machine_disk_faults(world.machine)->fails_below = paths[0];
+    store_append(world.current, 10, 100, 1, EPOCH);
+    store_append(world.future, 10, 100, 1, EPOCH);
+    log_want_flush(world.future);
+    assert_true(sim_run(world.sim, SECOND_US, future_is_durable, NULL));
+    assert_int_equal(log_durable_end(world.current), 10);
+    log_set_durable_task(world.current, NULL);
+    log_set_durable_task(world.future, &durable);
+    assert_int_equal(log_replace(world.current, world.future), 0);
+    assert_int_equal(log_durable_end(world.future), 10);
+    times_durable = 0;
+    rest();
+    assert_int_equal(log_durable_end(world.future), 20);
+    assert_true(times_durable > 0);
+    sim_destroy(world.sim);
+}
+
+/* The old directory fails with it: its disk may come back with the log. That lasts until the new one
+ * has its name, which the metadata have as well. */
+void test_replace__promises_nothing_while_the_old_log_may_come_back(void)
+{
+    create_world();
+    create_logs();
+    machine_disk_faults(world.machine)->fails[DISK_SYNC_NAMES] = 1000000;
+    machine_disk_faults(world.machine)->fails_below = paths[0];
+    store_append(world.current, 10, 100, 1, EPOCH);
+    store_append(world.future, 10, 100, 1, EPOCH);
+    log_want_flush(world.future);
+    assert_true(sim_run(world.sim, SECOND_US, future_is_durable, NULL));
+    assert_int_equal(log_replace(world.current, world.future), 0);
+    assert_true(sim_run(world.sim, SECOND_US, old_directory_failed, NULL));
+    assert_int_equal(log_durable_end(world.future), 10);
+    rest();
+    assert_int_equal(log_durable_end(world.future), 20);
     sim_destroy(world.sim);
 }
 
