@@ -125,8 +125,10 @@ enum error moves_alter(struct shard *shard, struct partition *partition, int log
     return ERROR_NONE;
 }
 
-void moves_resume(struct shard *shard, struct partition *partition, const struct log_settings *settings)
+void moves_resume(struct shard *shard, struct partition *partition, const struct image_partition *first,
+    const struct log_settings *settings)
 {
+    struct uuid named = image_partition_directory(first, shard->settings->node_id);
     struct log *log = partition->log, *future;
     for (int i = 0; log != NULL && partition->move == NULL && i < shard->log_dir_count; i++) {
         const struct log_place *place =
@@ -143,6 +145,7 @@ void moves_resume(struct shard *shard, struct partition *partition, const struct
         report_info("move_goes_on", "partition=%s-%d from=%s to=%s", log_topic(log),
             log_partition(log), log_path(log), place->path);
         move_begin(partition, future, i, &shard->move_watch, &shard->move_pace);
+        partition->move->may_be_named = uuid_equal(named, log_dir_identity(shard->log_dirs[i])->directory_id);
     }
 }
 

@@ -12,8 +12,10 @@ struct pace;
 void moves_init(struct shard *shard, struct pace *pace);
 /* A client wants the partition in that directory: begins a move, ends another, or both. */
 enum error moves_alter(struct shard *shard, struct partition *partition, int log_dir_index);
-/* A future log of the partition was found at the start: the move goes on. */
-void moves_resume(struct shard *shard, struct partition *partition, const struct log_settings *settings);
+/* A future log of the partition was found at the start: the move goes on. The first image names its directory still where the
+ * node ended after READY: a start that does not find the log here makes do with the future one. */
+void moves_resume(struct shard *shard, struct partition *partition, const struct image_partition *first,
+    const struct log_settings *settings);
 /* What an image says of a partition that is here. */
 void moves_see(struct shard *shard, struct partition *partition, const struct image_partition *now);
 void moves_look(struct shard *shard, struct partition *partition); /* the same, of the image that the shard has */

@@ -188,7 +188,7 @@ static void add_partition(const struct image_step *step, const struct image_topi
         group_home_open(shard, partition);
     tell_directory(shard, from, partition);
     if (shard->image == NULL)
-        moves_resume(shard, partition, &log_settings);
+        moves_resume(shard, partition, from, &log_settings);
 }
 
 /* A new topic may get the name, and would find there what is left of this one. */

@@ -150,3 +150,29 @@ void test_moves__may_be_named_until_the_metadata_say_otherwise(void)
     assert_false(world.partition->move->may_be_named);
     end(&world);
 }
+
+/* The node ended after the metadata named the goal: they do so until the note of this start has arrived. */
+void test_moves__may_be_named_when_they_go_on(void)
+{
+    struct node_settings settings = { .node_id = 1 };
+    struct uuid directory;
+    const struct image_partition now = { .replicas = { .ids = (int32_t[]){ 1 }, .count = 1 }, .directories = &directory };
+    struct log_settings log_settings;
+    struct world world;
+    begin(&world);
+    log_settings_defaults(&log_settings);
+    world.shard.settings = &settings;
+    for (int named = 0; named < 2; named++) {
+        assert_int_equal(moves_alter(&world.shard, world.partition, 1), ERROR_NONE);
+        move_end(world.partition, false);
+        store_stop(&world.stores[1], NULL, 0);
+        store_open(&world.stores[1], world.stores[1].path);
+        world.flushers[1] = world.stores[1].flusher;
+        world.log_dirs[1] = world.stores[1].dir;
+        directory = named ? log_dir_identity(world.log_dirs[1])->directory_id : (struct uuid){ { 7 } };
+        moves_resume(&world.shard, world.partition, &now, &log_settings);
+        assert_int_equal(world.partition->move->may_be_named, named == 1);
+        assert_int_equal(moves_alter(&world.shard, world.partition, 0), ERROR_NONE);
+    }
+    end(&world);
+}
