@@ -88,10 +88,12 @@ int32_t consumer_assignment_interval_ms(const struct group_decider *decider, str
 
 /* While the group moves, members come often, so that a move takes as many rounds but little time.
  * A settled group only needs to hear of changes soon: how soon depends on what the node can bear.
+ * Where there are many members, those due within one tick are told to come at its beginning: a
+ * wake-up costs more than a heartbeat, and one then serves all of them.
  */
 int32_t consumer_heartbeat_ms(const struct group_decider *decider, struct str group, bool settled)
 {
-    enum { FEW = 1000, MANY = 10000, FEW_MS = 500 }; /* members of the node */
+    enum { FEW = 1000, MANY = 10000, FEW_MS = 500, TICK_MS = 10 }; /* members of the node */
     const struct coordinator_settings *settings = &decider->coordinator->settings;
     int64_t configured = setting_of(decider->request->image, group, "consumer.heartbeat.interval.ms",
         settings->consumer_heartbeat_bounds, settings->consumer_heartbeat_ms);
@@ -102,7 +104,11 @@ int32_t consumer_heartbeat_ms(const struct group_decider *decider, struct str gr
         wanted = FEW_MS;
     else if (members < MANY)
         wanted = FEW_MS + (configured - FEW_MS) * (members - FEW) / (MANY - FEW);
-    return (int32_t)(wanted < configured ? wanted : configured);
+    if (wanted > configured)
+        wanted = configured;
+    if (wanted > FEW_MS)
+        wanted -= (decider->steady_ms + wanted) % TICK_MS;
+    return (int32_t)wanted;
 }
 
 struct str consumer_group_assignor(const struct group *group)

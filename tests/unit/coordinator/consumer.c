@@ -467,6 +467,23 @@ void test_consumer__heartbeats_are_rarer_on_a_full_node(void)
     end();
 }
 
+/* On a full node, so that one wake-up serves many. */
+void test_consumer__heartbeats_of_a_full_node_come_together(void)
+{
+    begin_settled();
+    office.member_total = 10000;
+    office_pass_time(&office, 3);
+    client_beat(&office, &one);
+    assert_int_equal(one.answer.heartbeat_interval_ms, 4997);
+    office_pass_time(&office, 6);
+    client_beat(&office, &two);
+    assert_int_equal(two.answer.heartbeat_interval_ms, 4991);
+    office.member_total = 1000;
+    client_beat(&office, &two);
+    assert_int_equal(two.answer.heartbeat_interval_ms, 500);
+    end();
+}
+
 /* A large group is not assigned anew by each that joins; they wait at the epoch of the last
  * target. */
 void test_consumer__large_assignments_are_spaced(void)
