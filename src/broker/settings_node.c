@@ -26,6 +26,9 @@ static const struct setting_choice migration_policies[] = { { "DISABLED", MIGRAT
 static const struct setting_choice group_protocols[] = { { "consumer", GROUP_PROTOCOL_CONSUMER },
     { "classic", GROUP_PROTOCOL_CLASSIC }, { "share", GROUP_PROTOCOL_SHARE },
     { "streams", GROUP_PROTOCOL_STREAMS }, { NULL } };
+static const struct setting_choice assignor_names[] = { { "uniform" }, { "range" },
+    { "org.apache.kafka.coordinator.group.assignor.UniformAssignor" },
+    { "org.apache.kafka.coordinator.group.assignor.RangeAssignor" }, { NULL } };
 static const struct setting_choice roles[] = { { "broker" }, { "controller" }, { NULL } };
 
 const struct setting node_setting_rows[] = {
@@ -64,6 +67,10 @@ const struct setting node_setting_rows[] = {
         "The least time between two assignments of a group that is larger than "
         "strom.group.assign.at.once.",
         SETTING_AT_LEAST(0), .flags = SETTING_LIVE },
+    { "group.consumer.assignors", SETTING_LIST, AT(coordinator.consumer_assignors),
+        "uniform,range",
+        "The assignors that consumer groups may choose from, the first being the default.",
+        .choices = assignor_names, .flags = SETTING_NOT_EMPTY },
     { "group.consumer.heartbeat.interval.ms", SETTING_INT32, AT(coordinator.consumer_heartbeat_ms),
         "5000",
         "How often members of the consumer protocol are told to send a heartbeat when their group "

@@ -12,12 +12,31 @@ const struct assignor assignors[ASSIGNOR_COUNT] = {
     { "range", assign_range },
 };
 
-const struct assignor *assignor_find(struct str name)
+static const char *const java_classes[ASSIGNOR_COUNT] = {
+    "org.apache.kafka.coordinator.group.assignor.UniformAssignor",
+    "org.apache.kafka.coordinator.group.assignor.RangeAssignor",
+};
+
+const struct assignor *assignor_find(const struct assignor_list *list, struct str name)
 {
-    for (int i = 0; i < ASSIGNOR_COUNT; i++)
-        if (str_is(name, assignors[i].name))
-            return &assignors[i];
+    for (int i = 0; i < list->count; i++)
+        if (str_is(name, list->at[i]->name))
+            return list->at[i];
     return NULL;
+}
+
+void assignor_list_read(struct str names, struct assignor_list *out_list)
+{
+    static const struct assignor_list all = { { &assignors[0], &assignors[1] }, ASSIGNOR_COUNT };
+    struct assignor_list list = { .count = 0 };
+    struct str name;
+    while (str_split(&names, ',', &name))
+        for (int i = 0; i < ASSIGNOR_COUNT; i++)
+            if ((str_is(str_trim(name), assignors[i].name) ||
+                    str_is(str_trim(name), java_classes[i])) &&
+                assignor_find(&list, str_from(assignors[i].name)) == NULL)
+                list.at[list.count++] = &assignors[i];
+    *out_list = list.count > 0 ? list : all;
 }
 
 /* The arrays of all assignors together; the test of it says when one is forgotten. */

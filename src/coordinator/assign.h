@@ -59,7 +59,19 @@ struct assignor {
 
 enum { ASSIGNOR_COUNT = 2 };
 extern const struct assignor assignors[ASSIGNOR_COUNT]; /* the default first */
-const struct assignor *assignor_find(struct str name);  /* NULL: there is no such */
+
+/* Those that the groups of a node may choose from; the first is that of a group without a choice.
+ */
+struct assignor_list {
+    const struct assignor *at[ASSIGNOR_COUNT];
+    int count;
+};
+
+/* From names with commas between them, each also as Kafka's Java class; null: all. What is none, or
+ * stands there already, is passed over; a list of nothing else is that of all. */
+void assignor_list_read(struct str names, struct assignor_list *out_list);
+/* NULL: there is no such. */
+const struct assignor *assignor_find(const struct assignor_list *list, struct str name);
 
 /* What one takes of the arena, at most: links are the topics of all members. */
 struct assign_size {

@@ -180,6 +180,7 @@ void coordinator_init(struct coordinator *coordinator, const struct coordinator_
     *coordinator = (struct coordinator){
         .machine.type = &coordinator_type, .settings = *settings, .new_sync_end_ms = INT64_MAX
     };
+    assignor_list_read(settings->consumer_assignors, &coordinator->assignors);
     heap_init(&coordinator->deadlines);
     arena_init(&coordinator->scratch);
 }

@@ -10,6 +10,7 @@
 #include "base/heap.h"
 #include "base/prng.h"
 #include "base/uuid.h"
+#include "coordinator/assign.h"
 #include "coordinator/group.h"
 #include "metadata/image.h"
 #include "rsm/rsm.h"
@@ -89,6 +90,7 @@ struct coordinator_settings {
         consumer_session_ms;                         /* group.consumer.heartbeat.interval.ms ... */
     struct setting_bounds consumer_heartbeat_bounds, /* group.consumer.min.heartbeat ... */
         consumer_session_bounds, consumer_assignment_bounds;
+    struct str consumer_assignors;           /* group.consumer.assignors: assign.h; null: all */
     int32_t consumer_moving_heartbeat_ms;    /* between heartbeats while a group reconciles */
     int32_t consumer_assignment_interval_ms; /* group.consumer.assignment.interval.ms: between */
     int64_t consumer_assign_at_once;         /* ... assignments of more members x partitions */
@@ -117,6 +119,7 @@ struct deadline {
 struct coordinator {
     struct rsm_machine machine; /* first */
     struct coordinator_settings settings;
+    struct assignor_list assignors;
     struct group *groups;        /* map by id */
     struct group *becoming;      /* group_downgrade.h: of the decision under way */
     struct group *next_to_begin; /* coordinator_begin(): NULL: the first */

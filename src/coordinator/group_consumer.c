@@ -111,21 +111,21 @@ int32_t consumer_heartbeat_ms(const struct group_decider *decider, struct str gr
     return (int32_t)wanted;
 }
 
-struct str consumer_group_assignor(const struct group *group)
+const struct assignor *consumer_group_assignor(const struct group_decider *decider,
+    const struct group *group, const struct consumer_member *without, struct str more)
 {
-    int32_t best = 0;
-    struct str name = str_from(assignors[0].name);
-    for (int i = 0; i < ASSIGNOR_COUNT; i++) {
-        int32_t votes = 0;
-        for (const struct consumer_member *member = group->consumer->members; member != NULL;
-             member = member->hh.next)
-            votes += member->written.data != NULL && str_is(member->assignor, assignors[i].name);
-        if (votes > best) {
-            best = votes;
-            name = str_from(assignors[i].name);
-        }
-    }
-    return name;
+    const struct assignor_list *list = &decider->coordinator->assignors;
+    int32_t votes[ASSIGNOR_COUNT] = { 0 };
+    int best = 0;
+    for (int i = 0; i < list->count; i++)
+        votes[i] += str_is(more, list->at[i]->name);
+    for (const struct consumer_member *member = group == NULL ? NULL : group->consumer->members;
+         member != NULL; member = member->hh.next)
+        for (int i = 0; i < list->count && member != without && member->written.data != NULL; i++)
+            votes[i] += str_is(member->assignor, list->at[i]->name);
+    for (int i = 1; i < list->count; i++)
+        best = votes[i] > votes[best] ? i : best;
+    return list->at[best];
 }
 
 const char *consumer_group_state(const struct group *group)

@@ -85,7 +85,8 @@ void decide_consumer_group_describe(struct group_decider *decider)
     told->group_state = str_from(consumer_group_state(group));
     told->group_epoch = kept->epoch;
     told->assignment_epoch = kept->assignment_epoch;
-    told->assignor_name = consumer_group_assignor(group);
+    told->assignor_name = str_from(
+        consumer_group_assignor(decider, group, NULL, (struct str){ 0 })->name);
     told->members =
         MESSAGE_TAKE(consumer_group_describe_member, decider->arena, consumer_group_size(group));
     for (const struct consumer_member *member = kept->members; member != NULL;

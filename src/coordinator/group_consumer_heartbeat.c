@@ -217,7 +217,8 @@ void decide_consumer_group_heartbeat(struct group_decider *decider)
         refuse(decider, ERROR_INVALID_REQUEST, fault);
         return;
     }
-    if (!str_is_null(request->server_assignor) && assignor_find(request->server_assignor) == NULL) {
+    if (!str_is_null(request->server_assignor) &&
+        assignor_find(&decider->coordinator->assignors, request->server_assignor) == NULL) {
         refuse(decider, ERROR_UNSUPPORTED_ASSIGNOR, "There is no such assignor.");
         return;
     }

@@ -234,9 +234,9 @@ enum error plan_metadata(struct consumer_plan *plan)
         set_names(plan);
     enum error error = plan_regexes(plan);
     plan->is_changed = changes || plan->names_changed || plan->assignor_changed;
+    const struct str none = { 0 };
     if (plan->assignor_changed)
-        plan->assignor_changed = !str_equal(
-            plan_assignor(plan), plan->group == NULL ? str_from(assignors[0].name)
-                                                     : consumer_group_assignor(plan->group));
+        plan->assignor_changed =
+            plan_assignor(plan) != consumer_group_assignor(plan->decider, plan->group, NULL, none);
     return error;
 }

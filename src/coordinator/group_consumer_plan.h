@@ -105,7 +105,7 @@ void plan_target(struct consumer_plan *plan);
  * follows. */
 bool plan_shares(struct consumer_plan *plan, const struct target_input *input,
     const struct assign_share *shares, int32_t epoch, int32_t *next);
-struct str plan_assignor(const struct consumer_plan *plan);
+const struct assignor *plan_assignor(const struct consumer_plan *plan);
 
 /* group_consumer_reconcile.c: leads the member towards its target. False: nothing changed. */
 bool plan_reconcile(struct consumer_plan *plan);

@@ -49,7 +49,7 @@ void roster_take(struct consumer_plan *plan, struct roster *out_roster)
 {
     const struct consumer_topics *topics = plan_topics(plan);
     *out_roster = (struct roster){ .image = plan->decider->request->image,
-        .assignor = assignor_find(plan_assignor(plan)),
+        .assignor = plan_assignor(plan),
         .topics = topics->list,
         .topic_count = topics->count };
     out_roster->regexes = plan_regex_list(plan, &out_roster->regex_count);

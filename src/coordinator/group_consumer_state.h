@@ -124,7 +124,10 @@ bool consumer_group_is(const struct group *group); /* NULL is none */
 int32_t consumer_group_size(const struct group *group);
 bool consumer_member_is_settled(const struct consumer_current *current, int32_t assignment_epoch);
 bool consumer_partition_is_held(const struct group *group, struct uuid topic, int32_t partition);
-struct str consumer_group_assignor(const struct group *group); /* that most prefer */
+/* That most members prefer, all but one (NULL: all), and one more with that preference (null: none).
+ * A group that is not there yet: NULL. */
+const struct assignor *consumer_group_assignor(const struct group_decider *decider,
+    const struct group *group, const struct consumer_member *without, struct str more);
 const char *consumer_group_state(const struct group *group);
 
 int32_t consumer_session_ms(const struct group_decider *decider, struct str group);

@@ -9,21 +9,10 @@ enum { LOOK_AGAIN_MS = 100 }; /* whether the next one is due: a heartbeat is to 
 enum { WORK_PER_DECISION = 3000, MEMBER_WORK = 4 };
 enum { MEMBERS_AT_ONCE = 1000 }; /* however few partitions they read */
 
-struct str plan_assignor(const struct consumer_plan *plan)
+const struct assignor *plan_assignor(const struct consumer_plan *plan)
 {
-    int32_t votes[ASSIGNOR_COUNT] = { 0 }, best = 0;
-    for (int i = 0; i < ASSIGNOR_COUNT; i++)
-        votes[i] += str_is(plan->metadata.server_assignor, assignors[i].name);
-    if (plan->group != NULL)
-        for (const struct consumer_member *member = plan->group->consumer->members; member != NULL;
-             member = member->hh.next)
-            for (int i = 0; i < ASSIGNOR_COUNT && member != plan->before; i++)
-                votes[i] +=
-                    member->written.data != NULL && str_is(member->assignor, assignors[i].name);
-    for (int32_t i = 1; i < ASSIGNOR_COUNT; i++)
-        if (votes[i] > votes[best])
-            best = i;
-    return str_from(assignors[best].name);
+    return consumer_group_assignor(
+        plan->decider, plan->group, plan->before, plan->metadata.server_assignor);
 }
 
 /* ---- What they say. ---- */

@@ -9,6 +9,7 @@ import kafka_wire as wire
 import node
 
 BROKER, PATIENCE = 4, 15
+UNSUPPORTED_ASSIGNOR = 112
 # Kafka's words
 REFUSED = [
     ({"group.consumer.session.timeout.ms": "44999"},
@@ -52,6 +53,19 @@ class Suite:
                 assert words in str(refused), f"{key}={value}: {refused}"
             else:
                 raise AssertionError(f"{key}={value} was taken")
+
+    def check_assignors_of_the_node(self):
+        """The first is a group's who asks for none; what is not named, nobody may ask for."""
+        with node.Node(settings={"group.consumer.assignors": "org.apache.kafka.coordinator.group.assignor.RangeAssignor"}) as broker:
+            broker.start()
+            broker.connect().create_topic("t")
+            talk.find(broker, "some")
+            one = talk.ConsumerMember(broker, "some", ["t"])
+            talk.settle([one], 1)
+            told = one.talk.ask("consumer_group_describe", {"group_ids": ["some"]})["groups"][0]
+            assert told["assignor_name"] == "range", told
+            answer = talk.ConsumerMember(broker, "some", ["t"], assignor="uniform").heartbeat()
+            assert answer["error_code"] == UNSUPPORTED_ASSIGNOR, answer
 
     def check_no_topic_for_offsets(self):
         """What offsets.topic.* asks for cannot be made: nobody has a coordinator, the reason is reported, and other topics are served."""

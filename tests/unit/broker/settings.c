@@ -191,6 +191,9 @@ void test_settings__refuse_bad_values_and_name_their_place(void)
         { "group.consumer.min.assignment.interval.ms=1001",
             "group.consumer.min.assignment.interval.ms=1001: "
             "group.consumer.assignment.interval.ms must be greater than or equal to" },
+        { "group.consumer.assignors=uniform,sticky",
+            "group.consumer.assignors=uniform,sticky: not valid; it must be some of uniform" },
+        { "group.consumer.assignors=", "not" },
         { "group.share.max.share.sessions=199", "greater than or equal to group.share.max.size" },
         { "group.streams.num.standby.replicas=3", "group.streams.max.standby.replicas" },
         { "offsets.topic.compression.codec=5", "Unknown compression type id: 5" },

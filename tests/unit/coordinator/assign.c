@@ -91,11 +91,35 @@ static void check_as_even_as_can_be(const struct crowd *crowd)
 
 void test_assign__knows_the_assignors_by_name(void)
 {
-    assert_string_equal(assignors[0].name, "uniform");
-    assert_ptr_equal(assignor_find(STR("uniform")), &assignors[0]);
-    assert_ptr_equal(assignor_find(STR("range")), &assignors[1]);
-    assert_null(assignor_find(STR("Range")));
-    assert_null(assignor_find((struct str){ NULL, 0 }));
+    struct assignor_list all;
+    assignor_list_read((struct str){ 0 }, &all);
+    assert_string_equal(all.at[0]->name, "uniform");
+    assert_ptr_equal(assignor_find(&all, STR("uniform")), &assignors[0]);
+    assert_ptr_equal(assignor_find(&all, STR("range")), &assignors[1]);
+    assert_null(assignor_find(&all, STR("Range")));
+    assert_null(assignor_find(&all, (struct str){ NULL, 0 }));
+}
+
+void test_assign__reads_lists_of_assignors(void)
+{
+    static const struct {
+        const char *names, *first;
+        int count;
+    } lists[] = {
+        { "uniform,range", "uniform", 2 },
+        { " range , uniform", "range", 2 },
+        { "range", "range", 1 },
+        { "org.apache.kafka.coordinator.group.assignor.RangeAssignor,uniform", "range", 2 },
+        { "range,org.apache.kafka.coordinator.group.assignor.RangeAssignor,range", "range", 1 },
+        { "sticky,,range", "range", 1 },
+        { "", "uniform", 2 },
+    };
+    for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+        struct assignor_list list;
+        assignor_list_read(str_from(lists[i].names), &list);
+        assert_int_equal(list.count, lists[i].count);
+        assert_string_equal(list.at[0]->name, lists[i].first);
+    }
 }
 
 /* Nothing is owned: members get runs of partitions in their order, the first ones one more. */

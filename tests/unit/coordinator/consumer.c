@@ -265,6 +265,24 @@ void test_consumer__the_assignor_is_the_one_that_most_prefer(void)
     end();
 }
 
+/* group.consumer.assignors: what is not in it nobody may ask for, and no vote for it counts that an
+ * earlier life of the node took. */
+void test_consumer__a_node_offers_fewer_assignors(void)
+{
+    begin();
+    one.assignor = "range";
+    client_join(&office, &one);
+    client_join(&office, &two);
+    assignor_list_read(STR("uniform"), &office.coordinator.assignors);
+    assert_int_equal(
+        client_say(&office, &one, full_request(&office, &one)), ERROR_UNSUPPORTED_ASSIGNOR);
+    struct group_decider decider = { .coordinator = &office.coordinator };
+    assert_ptr_equal(consumer_group_assignor(
+                         &decider, office_group(&office, "g"), NULL, (struct str){ 0 }),
+        &assignors[0]);
+    end();
+}
+
 /* Kafka's log: the one that went keeps its partitions, with their assignment epochs at 0; who comes
  * back under its instance takes its place, and nobody else hears of it. */
 void test_consumer__a_static_member_comes_back_to_what_it_had(void)
