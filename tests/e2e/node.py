@@ -118,7 +118,7 @@ class Node:
             self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=self.folder,
                                             env={**os.environ, **self.environment})
         if wait:
-            self.wait_ready(timeout or (60 if self.kind == "kafka" else 20))
+            self.wait_ready(timeout or (180 if self.kind == "kafka" else 20))
         return self
 
     def format(self, path, *options):
