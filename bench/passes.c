@@ -21,12 +21,15 @@
 #include "coordinator/coordinator.h"
 #include "coordinator/group_consumer_state.h"
 #include "coordinator/offsets.h"
+#include "coordinator/record.h"
 #include "metadata/controller.h"
 #include "metadata/feature.h"
 #include "metadata/record.h"
 #include "wire/encode.h"
+#include "wire/gen/consumer_group_describe.h"
 #include "wire/gen/consumer_group_heartbeat.h"
 #include "wire/gen/feature_level_record.h"
+#include "wire/gen/group_metadata_record.h"
 #include "wire/gen/list_groups.h"
 #include "wire/gen/offset_fetch.h"
 #include "wire/gen/partition_record.h"
@@ -264,9 +267,80 @@ static void assign(struct passes *passes, const char *name)
     arena_reset(&passes->arena);
 }
 
+/* As the pass does that answers. */
+static void encode(struct passes *passes, const struct message_schema *schema, int16_t version,
+    const void *message)
+{
+    struct row row = { 0 };
+    int64_t began_ns = now_ns();
+    size_t size = message_size(schema, version, message);
+    message_encode(schema, version, message, arena_take(&passes->arena, size), size, NULL);
+    row_add(&row, began_ns);
+    row_print("  the answer, encoded", &row);
+    arena_reset(&passes->arena);
+}
+
+static void describe(struct passes *passes)
+{
+    struct row row = { 0 };
+    struct str id = STR("large");
+    struct consumer_group_describe_described_group group = { 0 };
+    struct consumer_group_describe_response response = { .groups = &group, .groups_count = 1 };
+    ask(passes, &row, COORDINATOR_CONSUMER_GROUP_DESCRIBE, &id, &group);
+    row_print("described", &row);
+    encode(passes, &consumer_group_describe_response_schema, 1, &response);
+}
+
+/* Whoever is silent. */
+static void let_sessions_end(struct passes *passes, const char *name)
+{
+    struct row ended = { 0 };
+    passes->steady_ms += SESSION_MS;
+    while (coordinator_deadline(&passes->coordinator) < INT64_MAX) {
+        if (coordinator_deadline(&passes->coordinator) > passes->steady_ms)
+            passes->steady_ms = coordinator_deadline(&passes->coordinator);
+        ask(passes, &ended, COORDINATOR_TICK, NULL, NULL);
+        arena_reset(&passes->arena);
+    }
+    row_print(name, &ended);
+}
+
+/* A classic group of as many members as suit a record of 1 MB, as it is after a load. */
+static void measure_classic(struct passes *passes)
+{
+    enum { MOST = 5000 };
+    int32_t count = passes->member_count < MOST ? passes->member_count : MOST;
+    struct group_metadata_record_member_metadata *members =
+        MESSAGE_TAKE(group_metadata_record_member_metadata, &passes->arena, count);
+    for (int32_t i = 0; i < count; i++)
+        members[i] = (struct group_metadata_record_member_metadata){
+            .member_id = str_from(arena_format(&passes->arena, "member-%06d", i)),
+            .client_id = STR("client"),
+            .client_host = STR("/127.0.0.1"),
+            .rebalance_timeout = 300000,
+            .session_timeout = SESSION_MS
+        };
+    struct group_metadata_record_key key = { .group = STR("classic") };
+    struct group_metadata_record value = { .protocol_type = STR("consumer"),
+        .generation = 1,
+        .protocol = STR("range"),
+        .leader = members->member_id,
+        .current_state_timestamp = passes->wall_ms,
+        .members = members,
+        .members_count = count };
+    const struct record_schema *schema =
+        record_schema_find(RECORDS_CONSUMER_OFFSETS, GROUP_METADATA_RECORD_TYPE);
+    coordinator_replay(&passes->coordinator, passes->end_offset++,
+        coordinator_record_encode(&passes->arena, schema, &key, 3, &value), -1);
+    while (!coordinator_begin(&passes->coordinator, passes->steady_ms, passes->controller.working))
+        continue;
+    arena_reset(&passes->arena);
+    let_sessions_end(passes, "classic: all sessions end");
+}
+
 static void measure_members(struct passes *passes)
 {
-    struct row joined = { 0 }, settled = { 0 }, ended = { 0 };
+    struct row joined = { 0 }, settled = { 0 };
     passes->epochs = memory_take((size_t)passes->member_count * sizeof(*passes->epochs));
     for (int32_t i = 0; i < passes->member_count; i++)
         beat(passes, &joined, i);
@@ -280,14 +354,8 @@ static void measure_members(struct passes *passes)
     passes->subscribed_count--;
     beat(passes, &joined, 0);
     assign(passes, "again");
-    passes->steady_ms += SESSION_MS;
-    while (coordinator_deadline(&passes->coordinator) < INT64_MAX) {
-        if (coordinator_deadline(&passes->coordinator) > passes->steady_ms)
-            passes->steady_ms = coordinator_deadline(&passes->coordinator);
-        ask(passes, &ended, COORDINATOR_TICK, NULL, NULL);
-        arena_reset(&passes->arena);
-    }
-    row_print("all sessions end", &ended);
+    describe(passes);
+    let_sessions_end(passes, "all sessions end");
     memory_give(passes->epochs);
 }
 
@@ -314,19 +382,6 @@ static void look_through(
     ask(passes, &row, type, NULL, NULL);
     arena_reset(&passes->arena);
     row_print(name, &row);
-}
-
-/* As the pass does that answers. */
-static void encode(struct passes *passes, const struct message_schema *schema, int16_t version,
-    const void *message)
-{
-    struct row row = { 0 };
-    int64_t began_ns = now_ns();
-    size_t size = message_size(schema, version, message);
-    message_encode(schema, version, message, arena_take(&passes->arena, size), size, NULL);
-    row_add(&row, began_ns);
-    row_print("  the answer, encoded", &row);
-    arena_reset(&passes->arena);
 }
 
 static void list_groups(struct passes *passes)
@@ -387,6 +442,7 @@ int main(int argc, char **argv)
     };
     begin(&passes, numbers[2]);
     measure_members(&passes);
+    measure_classic(&passes);
     measure_offsets(&passes, numbers[4]);
     rsm_lose(&passes.rsm);
     coordinator_deinit(&passes.coordinator);
