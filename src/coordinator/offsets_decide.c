@@ -60,6 +60,16 @@ static int32_t characters(struct str text)
     return count;
 }
 
+/* -1: no time of its own. */
+static int64_t expiry_of(const struct group_decider *decider, int64_t retention_ms)
+{
+    int64_t expire_ms;
+    if (retention_ms == -1)
+        return -1;
+    return __builtin_add_overflow(decider->wall_ms, retention_ms, &expire_ms) ? INT64_MAX
+                                                                              : expire_ms;
+}
+
 static enum error commit_one(struct group_decider *decider, const struct group *group,
     const struct offset_commit_request *request, const struct image_topic *topic,
     const struct offset_commit_request_partition *partition)
@@ -71,8 +81,7 @@ static enum error commit_one(struct group_decider *decider, const struct group *
         .leader_epoch = partition->committed_leader_epoch,
         .offset = partition->committed_offset,
         .commit_ms = decider->wall_ms,
-        .expire_ms =
-            request->retention_time_ms == -1 ? -1 : decider->wall_ms + request->retention_time_ms,
+        .expire_ms = expiry_of(decider, request->retention_time_ms),
         .metadata = (char *)partition->committed_metadata.data,
         .metadata_size = partition->committed_metadata.size,
         .topic_id = topic->id };

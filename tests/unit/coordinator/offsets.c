@@ -3,6 +3,7 @@
 
 #include "coordinator/record.h"
 #include "office.h"
+#include "wire/gen/legacy_offset_commit_record.h"
 #include "wire/gen/list_groups.h"
 #include "wire/gen/offset_commit.h"
 #include "wire/gen/offset_commit_record.h"
@@ -11,9 +12,11 @@
 #include "wire/gen/remove_topic_record.h"
 
 static struct office office;
+static int64_t retention_ms; /* that commits ask for; -1: none */
 
 static void begin(void)
 {
+    retention_ms = -1;
     office_init(&office);
     office_add_topic(&office, "orders", 3);
     office_add_topic(&office, "bills", 1);
@@ -33,7 +36,7 @@ static enum error commit_as(int32_t epoch, const char *group, const char *topic,
     struct offset_commit_request request = { .group_id = str_from(group),
         .generation_id_or_member_epoch = epoch,
         .member_id = STR(""),
-        .retention_time_ms = -1,
+        .retention_time_ms = retention_ms,
         .topics = &of,
         .topics_count = 1 };
     struct offset_commit_response response;
@@ -231,6 +234,27 @@ void test_offsets__age_from_their_commit(void)
     office_deinit(&office);
 }
 
+/* Until version 4 a client may say how long its offset is to stay, up to for ever. */
+void test_offsets__stay_as_long_as_the_client_says(void)
+{
+    begin();
+    retention_ms = 1000;
+    assert_int_equal(commit("g", "orders", 0, 1), ERROR_NONE);
+    retention_ms = INT64_MAX;
+    assert_int_equal(commit("g", "orders", 1, 2), ERROR_NONE);
+    office_pass_time(&office, 999);
+    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, NULL);
+    assert_int_equal(fetch("g", "orders", 0).committed_offset, 1);
+    office_pass_time(&office, 1);
+    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, NULL);
+    assert_int_equal(fetch("g", "orders", 0).committed_offset, -1);
+    office_pass_time(&office, 700000000);
+    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, NULL);
+    assert_int_equal(fetch("g", "orders", 1).committed_offset, 2);
+    office_check_replay(&office);
+    office_deinit(&office);
+}
+
 void test_offsets__of_a_deleted_topic_go(void)
 {
     begin();
@@ -308,5 +332,29 @@ void test_offsets__an_open_transaction_is_told_to_who_wants_stable_ones(void)
     assert_int_equal(machine->type->decide(machine, &asked.rsm, 0, &decision), ERROR_NONE);
     assert_int_equal(response.topics[0].partitions[0].error_code, ERROR_UNSTABLE_OFFSET_COMMIT);
     assert_int_equal(response.topics[0].partitions[0].committed_offset, -1);
+    office_deinit(&office);
+}
+
+/* As Kafka wrote them before 0.9. */
+void test_offsets__of_the_oldest_records_are_read(void)
+{
+    begin();
+    struct legacy_offset_commit_record_key key = {
+        .group = STR("g"), .topic = STR("orders"), .partition = 1
+    };
+    struct legacy_offset_commit_record value = {
+        .offset = 12, .metadata = STR("old"), .commit_timestamp = office.wall_ms
+    };
+    assert_true(coordinator_replay(&office.coordinator, 0,
+        coordinator_record_encode(
+            &office.arena, record_schema_named("legacy_offset_commit"), &key, 0, &value),
+        -1));
+    struct offset_fetch_response_partitions told = fetch("g", "orders", 1);
+    assert_int_equal(told.committed_offset, 12);
+    assert_int_equal(told.committed_leader_epoch, -1);
+    assert_true(str_is(told.metadata, "old"));
+    office_pass_time(&office, 604800000);
+    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, NULL);
+    assert_int_equal(fetch("g", "orders", 1).committed_offset, -1);
     office_deinit(&office);
 }
