@@ -23,6 +23,7 @@ struct io *io_create(int worker_count)
     struct io *io = memory_take(sizeof(*io));
     io->worker_count = worker_count;
     io->workers = memory_take(sizeof(*io->workers) * (size_t)worker_count);
+    pthread_mutex_init(&io->telling, NULL);
     pthread_mutex_init(&io->lock, NULL);
     pthread_cond_init(&io->submitted, NULL);
     int status = workers_start(io);
@@ -40,6 +41,7 @@ void io_destroy(struct io *io)
     workers_stop(io);
     pthread_cond_destroy(&io->submitted);
     pthread_mutex_destroy(&io->lock);
+    pthread_mutex_destroy(&io->telling);
     memory_give(io->workers);
     memory_give(io);
 }

@@ -20,7 +20,8 @@ struct poll_source {
 struct io {
     pthread_t *workers;
     int worker_count;
-    pthread_mutex_t lock; /* guards what follows */
+    pthread_mutex_t telling; /* held while a worker tells a loop that its job is done */
+    pthread_mutex_t lock;    /* guards what follows */
     pthread_cond_t submitted;
     struct job_queue jobs;
     bool stopping;

@@ -66,8 +66,8 @@ void loop_destroy(struct loop *loop)
     if (loop == NULL)
         return;
     assert(loop->job_count == 0 && loop->ready == NULL);
-    pthread_mutex_lock(&loop->io->lock); /* a worker may still be waking it for the last job that was delivered */
-    pthread_mutex_unlock(&loop->io->lock);
+    pthread_mutex_lock(&loop->io->telling); /* a worker may still be waking it for the last job that was delivered */
+    pthread_mutex_unlock(&loop->io->telling);
     signals_close(loop);
     close(loop->wake_descriptor);
     close(loop->poll_descriptor);

@@ -23,22 +23,15 @@ static struct job *wait_for_job(struct io *io)
     return job;
 }
 
-/* The lock is held. */
-static void put_last(struct io *io, struct job *job)
-{
-    job_queue_put(&io->jobs, job);
-    pthread_cond_signal(&io->submitted);
-}
-
 /* A flush that somebody waits for must not wait in turn for long lists of others, as many as there are workers. */
 static bool give_way(struct io *io, struct job *job)
 {
     pthread_mutex_lock(&io->lock);
     bool others_wait = io->jobs.first != NULL;
     if (others_wait)
-        put_last(io, job);
+        job_queue_put(&io->jobs, job);
     pthread_mutex_unlock(&io->lock);
-    return others_wait;
+    return others_wait; /* and this worker takes the next one */
 }
 
 static void *work(void *context)
@@ -52,10 +45,11 @@ static void *work(void *context)
         if (has_more)
             continue; /* it waits again, and another worker may have it already */
         job->mail.deliver = finish_job;
-        /* The loop may end with this mail: the lock keeps it until the wake-up is through. See loop_destroy(). */
-        pthread_mutex_lock(&io->lock);
+        /* The loop may end with this mail: the lock keeps it until the wake-up is through, see loop_destroy(). It is
+         * not the one of the jobs, since a loop that is woken has the next one at once. */
+        pthread_mutex_lock(&io->telling);
         mail_send(NULL, job->owner, &job->mail);
-        pthread_mutex_unlock(&io->lock);
+        pthread_mutex_unlock(&io->telling);
     }
     return NULL;
 }
@@ -67,8 +61,9 @@ void worker_submit(struct io *io, struct loop *owner, struct job *job)
     owner->job_count++;
     pthread_mutex_lock(&io->lock);
     assert(!io->stopping);
-    put_last(io, job);
+    job_queue_put(&io->jobs, job);
     pthread_mutex_unlock(&io->lock);
+    pthread_cond_signal(&io->submitted); /* without the lock, for which whoever is woken would wait */
 }
 
 int workers_start(struct io *io)
