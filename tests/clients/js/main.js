@@ -31,9 +31,10 @@ function check(topic, partition, message, start = 0) {
   assert.deepStrictEqual({ partition, timestamp: message.timestamp, key: message.key, value: message.value, headers }, wanted, `${topic}-${partition}@${message.offset}`)
 }
 
-/** Makes a topic, and waits until it is served: Kafka answers before that. False when it was there. */
+/** Makes a topic, and waits until it is served: Kafka answers before that, and the client's own wait gives up at its first "unknown".
+ *  False when it was there. */
 async function create(topic, numPartitions) {
-  const made = await admin.createTopics({ topics: [{ topic, numPartitions, replicationFactor: 1, configEntries: SETTINGS }] })
+  const made = await admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions, replicationFactor: 1, configEntries: SETTINGS }] })
   for (const end = Date.now() + 10000, served = () => admin.fetchTopicOffsets(topic).catch(() => null); !await served();)
     assert(Date.now() < end, `${topic} is not served`)
   return made
