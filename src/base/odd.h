@@ -21,7 +21,7 @@
     BRANCH(no_hint, "a reader finds no place remembered, and looks in the index")                     \
     BRANCH(small_window, "compressed records are looked at seven bytes at a time")                    \
     BRANCH(early_snapshot, "a metadata snapshot is written though little has changed")                \
-    BRANCH(move_lingers, "a move waits though all that was promised is there")                        \
+    BRANCH(what_is_ready_lingers, "a move waits though all is there, and a large group's assignment") \
     BRANCH(answer_early, "a fetch is answered though it could wait")                                  \
     BRANCH(no_copy, "few records are sent from the file, not from memory")                            \
     BRANCH(dear_publish, "the lines of the checkpoint files cost 10 ms, as those of many logs do")

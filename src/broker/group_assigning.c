@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/container.h"
 #include "base/memory.h"
+#include "base/odd.h"
 #include "base/report.h"
 #include "broker/group_home.h"
 #include "broker/shard.h"
 #include "coordinator/assignment.h"
 #include "io/worker.h"
+
+enum { LINGER_US = 500 * 1000 };
 
 /* From the copy until the coordinator has heard of the result. */
 struct group_assigning {
@@ -58,8 +61,11 @@ static enum job_progress compute(struct job *job)
 static void computed(struct job *job)
 {
     struct group_assigning *assigning = container_of(job, struct group_assigning, job);
+    struct loop *loop = assigning->shard->loop;
     if (assigning->home == NULL)
         end(assigning);
+    else if (odd(what_is_ready_lingers)) /* as one of thousands of members takes to compute */
+        timer_set(loop, &assigning->again, loop_now_us(loop) + LINGER_US);
     else
         tell(assigning);
 }

@@ -226,7 +226,7 @@ static bool keeps_all(struct move *move)
 
 static void look_whether_ready(struct move *move)
 {
-    if (!keeps_all(move) || odd(move_lingers)) {
+    if (!keeps_all(move) || odd(what_is_ready_lingers)) {
         step_in(move, LOOK_MS);
         return;
     }
