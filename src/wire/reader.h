@@ -63,12 +63,10 @@ static inline int64_t reader_i64(struct reader *reader)
 }
 
 uint32_t reader_long_uvarint(struct reader *reader);
-static inline uint32_t reader_uvarint(
-    struct reader *reader) /* at most 5 bytes; the fifth at most 15 */
+/* At most 5 bytes; the fifth at most 15. */
+static inline uint32_t reader_uvarint(struct reader *reader)
 {
     if (reader->at < reader->end && *reader->at < 0x80)
         return *reader->at++;
     return reader_long_uvarint(reader);
 }
-int32_t reader_varint(struct reader *reader);  /* zig-zag */
-int64_t reader_varlong(struct reader *reader); /* zig-zag, at most 10 bytes */

@@ -56,5 +56,3 @@ static inline void writer_i64(struct writer *writer, int64_t value)
 }
 
 void writer_uvarint(struct writer *writer, uint32_t value);
-void writer_varint(struct writer *writer, int32_t value);  /* zig-zag */
-void writer_varlong(struct writer *writer, int64_t value); /* zig-zag */
