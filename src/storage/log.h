@@ -149,7 +149,8 @@ void log_lead(struct log *log, int32_t leader_epoch);
 int64_t log_start(const struct log *log);
 int64_t log_end(const struct log *log); /* written */
 int64_t log_staged_end(const struct log *log);
-int64_t log_durable_end(const struct log *log);
+int64_t log_durable_end(const struct log *log); /* as long as a start may find the log that this one
+                                                   replaces, not beyond what is durable there */
 int64_t log_size(struct log *log); /* bytes of all segments; may stat them the first time */
 int64_t log_segment_base(const struct log *log, int64_t offset); /* of the segment that holds it */
 uint32_t log_generation(const struct log *log); /* bumped when written offsets were taken away */

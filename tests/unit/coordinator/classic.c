@@ -231,7 +231,7 @@ void test_classic__a_group_that_is_too_large_shrinks_after_a_load(void)
     begin();
     struct team team = team_form(3, (struct wish){ 0 });
     office.coordinator.settings.classic_max_size = 2;
-    move(&office);
+    office_load_again(&office);
     assert_int_equal(heartbeat(&office, "g", team.ids[0], 1, NULL), ERROR_REBALANCE_IN_PROGRESS);
     team_join(&team, (struct wish){ 0 });
     assert_int_equal(join_error(team.joins[2]), ERROR_GROUP_MAX_SIZE_REACHED);

@@ -252,14 +252,3 @@ static inline bool is_state(struct office *office, const char *group, const char
 {
     return str_is(describe(office, group, 6).group_state, state);
 }
-
-/* The coordinator moves: whoever waits hears of it, and the log is read anew. */
-static inline void move(struct office *office)
-{
-    rsm_lose(&office->rsm);
-    office_forget(office);
-    for (int32_t i = 0; i < office->count; i++)
-        assert_true(coordinator_replay(&office->coordinator, i, office->records[i], -1));
-    office_begin(office);
-    rsm_gain(&office->rsm, &office->log, office->count);
-}

@@ -107,7 +107,7 @@ void test_classic_log__a_group_that_became_empty_is_recorded_in_the_end(void)
     assert_int_equal(last_record()->members_count, 0);
     assert_int_equal(last_record()->generation, 2);
     assert_true(coordinator_deadline(&office.coordinator) == INT64_MAX);
-    move(&office);
+    office_load_again(&office);
     assert_true(is_state(&office, "g", "Empty"));
     end();
 }
@@ -153,7 +153,7 @@ void test_classic_log__a_stable_group_outlives_its_coordinator(void)
     begin();
     struct team team = team_form(2, (struct wish){ 0 });
     office_pass_time(&office, 9000);
-    move(&office);
+    office_load_again(&office);
     office_pass_time(&office, 9000);
     assert_int_equal(heartbeat(&office, "g", team.ids[0], 1, NULL), ERROR_NONE);
     office_pass_time(&office, 9000);
@@ -168,7 +168,7 @@ void test_classic_log__who_waits_hears_when_the_coordinator_goes(void)
     begin();
     struct team team = team_form(2, (struct wish){ 0 });
     struct question *waits = join(&office, "g", team.ids[0], (struct wish){ 0 });
-    move(&office);
+    office_load_again(&office);
     assert_true(waits->is_done);
     assert_int_equal(waits->error, ERROR_NOT_COORDINATOR);
     assert_true(is_state(&office, "g", "Stable")); /* as the log says */
@@ -284,7 +284,7 @@ void test_classic_log__offsets_of_subscribed_topics_are_kept(void)
     team_sync(&team, 3);
     office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, NULL);
     assert_null(offset_find(group_find(&office.coordinator, STR("g")), STR("orders"), 0));
-    move(&office);
+    office_load_again(&office);
     assert_int_equal(delete_offset("bills"), ERROR_GROUP_SUBSCRIBED_TO_TOPIC);
     assert_int_equal(leave(&office, "g", team.ids[0], NULL), ERROR_NONE);
     assert_int_equal(delete_offset("bills"), ERROR_NONE);

@@ -239,7 +239,7 @@ static void world_acts(void)
         return;
     office.refuses = false;
     listen();
-    move(&office);
+    office_load_again(&office);
     term++;
     newest = 0;
 }

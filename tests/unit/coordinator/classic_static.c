@@ -38,7 +38,7 @@ void test_classic_static__a_static_member_comes_back_without_a_rebalance(void)
     assert_int_equal(heartbeat(&office, "g", ids[1], 1, NULL), ERROR_UNKNOWN_MEMBER_ID);
     assert_int_equal(heartbeat(&office, "g", id, 1, "two"), ERROR_NONE);
     office_check_replay(&office);
-    move(&office);
+    office_load_again(&office);
     assert_int_equal(heartbeat(&office, "g", id, 1, "two"), ERROR_NONE);
     end();
 }

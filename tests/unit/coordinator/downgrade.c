@@ -355,10 +355,10 @@ void test_downgrade__goes_on_after_a_load(void)
 {
     begin();
     client_leave(&office, &new_one, LEFT);
-    move(&office);
+    office_load_again(&office);
     assert_string_equal(state_of(&office, "g"), "PreparingRebalance");
     settle_classic();
-    move(&office);
+    office_load_again(&office);
     assert_string_equal(state_of(&office, "g"), "Stable");
     end();
 }

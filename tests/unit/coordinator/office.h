@@ -121,7 +121,8 @@ static inline void office_begin(struct office *office)
         continue;
 }
 
-/* The log was lost, and is there again; a worker that computes does not hear of it. */
+/* The log was lost, and is there again: whoever waits hears of it; a worker that computes does not.
+ */
 static inline void office_load_again(struct office *office)
 {
     rsm_lose(&office->rsm);

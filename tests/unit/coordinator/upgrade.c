@@ -506,7 +506,7 @@ void test_upgrade__a_mixed_group_is_loaded(void)
     form();
     client_join(&office, &new_one);
     settle_all();
-    move(&office);
+    office_load_again(&office);
     client_beat(&office, &new_one);
     elder_turn(&office, &old_one);
     assert_int_equal(old_one.heard, ERROR_NONE);
