@@ -16,7 +16,7 @@ ASSIGNORS = {"range": RangePartitionAssignor, "round-robin": RoundRobinPartition
 
 class Member(ConsumerRebalanceListener):
     def __init__(self, address, topic, voice, settings):
-        self.voice, self.owned = voice, set()
+        self.voice, self.owned, self.eager = voice, set(), settings != "cooperative"
         self.consumer = KafkaConsumer(bootstrap_servers=address, group_id=voice.group, partition_assignment_strategy=[ASSIGNORS[settings]],
                                       enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=50, max_poll_records=100,
                                       session_timeout_ms=6000, heartbeat_interval_ms=500, reconnect_backoff_max_ms=200)
@@ -27,6 +27,10 @@ class Member(ConsumerRebalanceListener):
         self.voice.owns(self.owned)
 
     def on_partitions_revoked(self, revoked):
+        """kafka-python 3.0.12 drops what a join brought when it ends between two polls, joins again, and would read on from its old positions
+        a partition that another member had in the generation it missed. The Java client forgets positions here; so does this member."""
+        if self.eager:
+            self.consumer._subscription.assign_from_subscribed([])
         self.owned -= {one.partition for one in revoked}
         self.voice.owns(self.owned)
 
