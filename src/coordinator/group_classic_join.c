@@ -72,14 +72,12 @@ static void update_member(struct group_decider *decider, struct classic_member *
 
 /* The client is to come back with the id, so that no member is left over of an answer that it did
  * not get (KIP-394). */
-static void require_id(struct group_decider *decider, struct classic_group *group, bool is_first)
+static void require_id(struct group_decider *decider, struct classic_group *group)
 {
     const struct join_group_request *request = decider->request->request;
     struct str id = new_id(decider);
     struct classic_pending *pending = classic_pending_add(group, id);
     classic_pending_begin(pending, decider->steady_ms, request->session_timeout_ms);
-    if (is_first)
-        classic_group_record_new(decider, request->group_id);
     refuse(decider, ERROR_MEMBER_ID_REQUIRED, id);
 }
 
@@ -144,7 +142,7 @@ static void replace_static(struct group_decider *decider, struct classic_member 
     classic_rebalance(decider, group);
 }
 
-static void join_as_new(struct group_decider *decider, struct classic_group *group, bool is_first)
+static void join_as_new(struct group_decider *decider, struct classic_group *group)
 {
     const struct join_group_request *request = decider->request->request;
     bool is_static = !str_is_null(request->group_instance_id);
@@ -153,7 +151,7 @@ static void join_as_new(struct group_decider *decider, struct classic_group *gro
     if (older != NULL)
         replace_static(decider, older);
     else if (!is_static && request->requires_member_id)
-        require_id(decider, group, is_first);
+        require_id(decider, group);
     else
         add_member(decider, group, new_id(decider));
 }
@@ -243,8 +241,9 @@ static enum error check_request(const struct group_decider *decider)
     return is_session_valid ? ERROR_NONE : ERROR_INVALID_SESSION_TIMEOUT;
 }
 
-static void join_group(struct group_decider *decider, struct classic_group *group, bool is_first)
+static void join_existing_group(struct group_decider *decider, struct group *owner)
 {
+    struct classic_group *group = classic_group_make(owner); /* there may be offsets only */
     const struct join_group_request *request = decider->request->request;
     struct classic_member *member = classic_group_find(group, request->member_id);
     if (is_full(group, member))
@@ -252,14 +251,15 @@ static void join_group(struct group_decider *decider, struct classic_group *grou
     else if (!classic_group_supports(group, request))
         refuse(decider, ERROR_INCONSISTENT_GROUP_PROTOCOL, request->member_id);
     else if (request->member_id.size == 0)
-        join_as_new(decider, group, is_first);
+        join_as_new(decider, group);
     else
         join_with_id(decider, group);
     classic_group_drop_if_unused(group);
 }
 
-/* A group of consumers of the newer protocol that have all gone makes room. */
-static void join_in_place_of(struct group_decider *decider, const struct group *empty)
+/* The group is there, in the log as well, from the first try to join it on. A group of consumers of
+ * the newer protocol that have all gone makes room. */
+static void join_new_group(struct group_decider *decider, const struct group *empty)
 {
     const struct join_group_request *request = decider->request->request;
     const struct join_group_response *response = decider->request->response;
@@ -267,8 +267,10 @@ static void join_in_place_of(struct group_decider *decider, const struct group *
         refuse(decider, ERROR_UNKNOWN_MEMBER_ID, request->member_id);
     } else if (!classic_group_supports(&(struct classic_group){ 0 }, request)) {
         refuse(decider, ERROR_INCONSISTENT_GROUP_PROTOCOL, request->member_id);
+    } else if (empty == NULL) {
+        join_as_new(decider, classic_group_begin(decider, request->group_id));
     } else {
-        join_as_new(decider, downgrade_empty(decider, empty), false);
+        join_as_new(decider, downgrade_empty(decider, empty));
         decide_conversion(decider, group_id(empty), response->member_id, &classic_kind,
             "a member of the classic protocol joined when it was empty");
     }
@@ -279,7 +281,7 @@ static void join_other_kind(struct group_decider *decider, const struct group *g
     if (group->kind != &consumer_kind)
         refuse(decider, ERROR_INCONSISTENT_GROUP_PROTOCOL, STR(""));
     else if (group->kind->is_empty(group))
-        join_in_place_of(decider, group);
+        join_new_group(decider, group);
     else
         decide_consumer_join_group(decider, group);
 }
@@ -288,17 +290,13 @@ void decide_join_group(struct group_decider *decider)
 {
     const struct join_group_request *request = decider->request->request;
     struct group *group = group_find(decider->coordinator, request->group_id);
-    bool is_first = group == NULL;
     enum error error = check_request(decider);
     if (error != ERROR_NONE)
         refuse(decider, error, request->member_id);
-    else if (!is_first && group->kind != &classic_kind)
+    else if (group == NULL)
+        join_new_group(decider, NULL);
+    else if (group->kind != &classic_kind)
         join_other_kind(decider, group);
-    else if (is_first && request->member_id.size > 0)
-        refuse(decider, ERROR_UNKNOWN_MEMBER_ID, request->member_id);
     else
-        join_group(decider,
-            classic_group_make(
-                is_first ? group_make(decider->coordinator, request->group_id) : group),
-            is_first);
+        join_existing_group(decider, group);
 }

@@ -164,12 +164,17 @@ bool decide_downgrade(struct group_decider *decider, const struct group_downgrad
 
 struct classic_group *downgrade_empty(struct group_decider *decider, const struct group *from)
 {
+    consumer_group_remove(decider, from);
+    return classic_group_begin(decider, group_id(from));
+}
+
+struct classic_group *classic_group_begin(struct group_decider *decider, struct str id)
+{
     struct coordinator *coordinator = decider->coordinator;
-    struct group *apart = group_make_apart(coordinator, group_id(from));
+    struct group *apart = group_make_apart(coordinator, id);
     struct classic_group *group = classic_group_make(apart);
     LL_PREPEND(coordinator->becoming, apart);
-    consumer_group_remove(decider, from);
-    classic_group_record_new(decider, group_id(from));
+    classic_group_record_new(decider, id);
     return group;
 }
 

@@ -4,7 +4,8 @@
  * group.consumer.migration.policy allows that; and when it has none, and one of the classic
  * protocol joins. The classic group is made by the decision, apart, and waits in the coordinator
  * for its record to be applied; what the log does not say (who is joining, who may choose which
- * protocol, sessions) comes with it. */
+ * protocol, sessions) comes with it. So is one that is new: if the log does not take its record,
+ * there is no group, and nobody waits in it. */
 #pragma once
 #include "coordinator/decide.h"
 
@@ -25,6 +26,9 @@ bool decide_downgrade(struct group_decider *decider, const struct group_downgrad
 /* Of one without members: adds its records. The classic group is new, and the caller's to change.
  */
 struct classic_group *downgrade_empty(struct group_decider *decider, const struct group *from);
+
+/* Where there is no group: the same. */
+struct classic_group *classic_group_begin(struct group_decider *decider, struct str id);
 
 /* When the record is applied: the group gets what was made for it. False: nothing was, as in a
  * replay. */
