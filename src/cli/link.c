@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/container.h"
 #include "base/memory.h"
+#include "io/io.h"
 #include "io/socket.h"
 #include "wire/decode.h"
 #include "wire/encode.h"
@@ -45,6 +46,12 @@ static void expire(struct timer *timer)
     link->timed_out = true;
 }
 
+/* From now on, not from the loop's last turn, which may be long ago. */
+static void set_timer(struct loop *loop, struct timer *timer, int64_t milliseconds)
+{
+    timer_set(loop, timer, io_monotonic_us(loop_io(loop)) + milliseconds * 1000);
+}
+
 struct nap {
     struct timer timer;
     bool over;
@@ -58,8 +65,7 @@ static void end_nap(struct timer *timer)
 void link_wait(struct loop *loop, int64_t milliseconds)
 {
     struct nap nap = { .timer = { .run = end_nap } };
-    loop_turn(loop); /* so that now is now */
-    timer_set(loop, &nap.timer, loop_now_us(loop) + milliseconds * 1000);
+    set_timer(loop, &nap.timer, milliseconds);
     while (!nap.over)
         loop_turn(loop);
 }
@@ -147,8 +153,7 @@ static bool is_over(const struct link *link, enum wait wait)
 static int wait_for(struct link *link, enum wait wait)
 {
     link->timed_out = false;
-    loop_turn(link->loop);
-    timer_set(link->loop, &link->timer, loop_now_us(link->loop) + link->timeout_ms * 1000);
+    set_timer(link->loop, &link->timer, link->timeout_ms);
     while (link->status == 0 && !link->timed_out && !is_over(link, wait))
         loop_turn(link->loop);
     timer_cancel(link->loop, &link->timer);

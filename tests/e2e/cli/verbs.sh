@@ -29,6 +29,10 @@ check "a word too many" 2 "b is one word too many" "$strom" topic create a b
 check "examples say what can be typed" 0 "  echo world | $strom produce hello" "$strom" produce --help
 check "a wrong number" 2 "whole number from 1" "$strom" topic create a -p 0
 check "nobody there" 3 "cannot reach 127.0.0.1:1" "$strom" health -b 127.0.0.1:1
+check "nobody answers there" 3 "Connection timed out" python3 -c 'import socket, subprocess, sys
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    words = ["topic", "list", "--timeout", "1", "-b", "127.0.0.1:%d" % listener.getsockname()[1]]
+    sys.exit(subprocess.run([sys.argv[1], *words], timeout=30).returncode)' "$strom"
 check "random uuid" 0 "" "$strom" storage random-uuid
 same "a uuid has 22 characters" 23 "$(wc -c <"$work/out")"
 
