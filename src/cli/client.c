@@ -191,6 +191,11 @@ void client_pause(struct client *client, int64_t milliseconds)
     link_wait(client->loop, milliseconds);
 }
 
+void client_turn(struct client *client, int64_t milliseconds)
+{
+    link_turn(client->loop, milliseconds);
+}
+
 int16_t client_version(const struct client *client, int16_t api)
 {
     return client->versions[api];

@@ -39,6 +39,8 @@ int client_call(struct client *client, int32_t node_id, int16_t api, const void 
 /* The same for a request without an answer (Produce with acks=0). */
 int client_send(struct client *client, int32_t node_id, int16_t api, const void *request);
 void client_pause(struct client *client, int64_t milliseconds); /* before trying again */
+void client_turn(
+    struct client *client, int64_t milliseconds); /* until anything happens; -1: no bound */
 /* What was spoken with that API in the last call to it. */
 int16_t client_version(const struct client *client, int16_t api);
 
@@ -53,7 +55,8 @@ int client_metadata(struct client *client, const char *topic, struct arena *aren
 int client_topic(struct client *client, const char *topic, struct arena *arena,
     struct metadata_response_topic *out_topic);
 
-/* The whole of a verb that shows something: --output and the client are read first. The exit code. */
+/* The whole of a verb that shows something: --output and the client are read first. The exit code.
+ */
 int client_run_table(const struct arguments *arguments,
     int (*show)(struct client *client, const struct arguments *arguments, bool as_json));
 

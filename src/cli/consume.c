@@ -3,12 +3,13 @@
 #include "cli/consume.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "cli/client.h"
 #include "cli/place.h"
 #include "cli/verb.h"
+#include "io/outlet.h"
 #include "wire/compress.h"
 #include "wire/gen/list_offsets.h"
 #include "wire/schema.h"
@@ -93,6 +94,7 @@ int consumer_place(
         source->position = start;
     if (offset > end)
         source->position = end;
+    source->written = source->position;
     if (offset >= 0 && source->position != offset)
         complain("%.*s partition %" PRId32 " holds %" PRId64 " to %" PRId64
                  ": the committed offset %" PRId64 " is not there any more; going on at %" PRId64,
@@ -175,8 +177,9 @@ static int consume_alone(
 {
     int leaders = 1, code = choose_sources(consumer, arguments, place);
     while (code == EXIT_DONE && leaders > 0 && consumer->left != 0)
-        code = consumer_fetch(consumer, FETCH_WAIT_MS, &leaders);
-    return code;
+        code = consumer_step(consumer, FETCH_WAIT_MS, &leaders);
+    int written = consumer_write(consumer, -1);
+    return code != EXIT_DONE ? code : written;
 }
 
 static bool read_arguments(
@@ -199,6 +202,7 @@ static bool read_arguments(
 static int run(const struct arguments *arguments)
 {
     struct consumer consumer = { .left = -1,
+        .asked_id = -1,
         .committed = argument_given(arguments, "committed"),
         .until_end = argument_given(arguments, "until-end") };
     const char *group = argument(arguments, "group");
@@ -211,9 +215,14 @@ static int run(const struct arguments *arguments)
     consumer.client = client_create(arguments, &code);
     if (consumer.client != NULL)
         code = load_topic(&consumer, arguments->words[0]);
-    if (code == EXIT_DONE)
+    if (code == EXIT_DONE) {
+        consumer.outlet = outlet_open(client_loop(consumer.client), STDOUT_FILENO);
+        consumer.printer.out = outlet_stream(consumer.outlet);
         code = group != NULL ? consume_in_group(&consumer, group, &place)
                              : consume_alone(&consumer, arguments, &place);
+    }
+    consumer_drop(&consumer);
+    outlet_close(consumer.outlet);
     client_destroy(consumer.client);
     decompressor_destroy(consumer.decompressor);
     record_printer_deinit(&consumer.printer);
@@ -225,7 +234,10 @@ static int run(const struct arguments *arguments)
 const struct verb consume_verbs[] = {
     { "consume", "TOPIC", 1, 1, "Print the records of a topic.",
         "Without --until-end or --count it waits for more. With --group it commits what it has\n"
-        "printed, at least every second and when it ends, by SIGINT or SIGTERM too.\n\n"
+        "written, at least every second and when it ends, by SIGINT or SIGTERM too. While the "
+        "reader\n"
+        "of its output rests, it rests too and stays in its group; a second signal ends it "
+        "then.\n\n"
         "examples:\n"
         "  strom consume hello --from beginning --until-end\n"
         "  strom consume events -p 0 --from -10 -f '%o %k %s\\n'\n"

@@ -62,6 +62,15 @@ static void end_nap(struct timer *timer)
     container_of(timer, struct nap, timer)->over = true;
 }
 
+void link_turn(struct loop *loop, int64_t milliseconds)
+{
+    struct nap nap = { .timer = { .run = end_nap } };
+    if (milliseconds >= 0)
+        set_timer(loop, &nap.timer, milliseconds);
+    loop_turn(loop);
+    timer_cancel(loop, &nap.timer);
+}
+
 void link_wait(struct loop *loop, int64_t milliseconds)
 {
     struct nap nap = { .timer = { .run = end_nap } };

@@ -24,4 +24,5 @@ bool link_is_open(const struct link *link);
  */
 int link_call(struct link *link, int16_t api, const void *request, struct arena *arena,
     void *out_response, int16_t *out_version);
+void link_turn(struct loop *loop, int64_t milliseconds); /* one turn; -1: until anything happens */
 void link_wait(struct loop *loop, int64_t milliseconds);

@@ -48,12 +48,12 @@ void record_printer_deinit(struct record_printer *printer)
     arena_deinit(&printer->arena);
 }
 
-static void print_bytes(struct bytes bytes)
+static void print_bytes(FILE *out, struct bytes bytes)
 {
     if (bytes.data == NULL)
-        fputs("NULL", stdout);
+        fputs("NULL", out);
     for (size_t i = 0; i < bytes.size; i++)
-        putchar(bytes.data[i]);
+        putc_unlocked(bytes.data[i], out);
 }
 
 static void print_headers(struct record_printer *printer, struct record *record)
@@ -61,8 +61,8 @@ static void print_headers(struct record_printer *printer, struct record *record)
     if (!record_headers(record, &printer->arena))
         return;
     for (int32_t i = 0; i < record->header_count; i++) {
-        printf("%s%.*s=", i == 0 ? "" : ",", STR_PRINT(record->headers[i].key));
-        print_bytes(record->headers[i].value);
+        fprintf(printer->out, "%s%.*s=", i == 0 ? "" : ",", STR_PRINT(record->headers[i].key));
+        print_bytes(printer->out, record->headers[i].value);
     }
 }
 
@@ -71,28 +71,28 @@ static void print_letter(struct record_printer *printer, char letter, struct rec
 {
     switch (letter) {
     case 't':
-        printf("%.*s", STR_PRINT(topic));
+        fprintf(printer->out, "%.*s", STR_PRINT(topic));
         break;
     case 'p':
-        printf("%" PRId32, partition);
+        fprintf(printer->out, "%" PRId32, partition);
         break;
     case 'o':
-        printf("%" PRId64, record->offset);
+        fprintf(printer->out, "%" PRId64, record->offset);
         break;
     case 'T':
-        printf("%" PRId64, record->timestamp);
+        fprintf(printer->out, "%" PRId64, record->timestamp);
         break;
     case 'k':
-        print_bytes(record->key);
+        print_bytes(printer->out, record->key);
         break;
     case 's':
-        print_bytes(record->value);
+        print_bytes(printer->out, record->value);
         break;
     case 'h':
         print_headers(printer, record);
         break;
     default:
-        putchar(letter);
+        putc(letter, printer->out);
     }
 }
 
@@ -108,7 +108,7 @@ void record_print(
     if (printer->format == NULL) {
         json_t *line = record_to_json(record, topic, partition, &printer->arena);
         char *text = json_dumps(line, JSON_COMPACT);
-        puts(text);
+        fprintf(printer->out, "%s\n", text);
         memory_give(text);
         json_decref(line);
         return;
@@ -117,8 +117,8 @@ void record_print(
         if (*at == '%')
             print_letter(printer, *++at, record, topic, partition);
         else if (*at == '\\' && at[1] != 0)
-            putchar(unescaped(*++at));
+            putc(unescaped(*++at), printer->out);
         else
-            putchar(*at);
+            putc(*at, printer->out);
     }
 }

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prints records on standard output, in a format of % letters or as lines of JSON. */
+/* Prints records in a format of % letters or as lines of JSON. */
 #pragma once
+#include <stdio.h>
+
 #include "base/arena.h"
 #include "wire/record.h"
 
 struct arguments;
 
 struct record_printer {
+    FILE *out;          /* the owner sets it before the first record */
     const char *format; /* NULL: JSON */
     struct arena arena; /* for one record */
 };

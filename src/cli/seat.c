@@ -29,9 +29,16 @@ struct stopper {
     struct seat *seat;
 };
 
+/* What was printed is still written, unless a second signal comes. */
 static void stop(struct task *task)
 {
-    container_of(task, struct stopper, task)->seat->stopped = true;
+    struct seat *seat = container_of(task, struct stopper, task)->seat;
+    if (!seat->stopped && consumer_owes(seat->consumer))
+        complain("group %s: nobody takes the output now; this ends when it is taken, or at a "
+                 "second signal",
+            seat->call.group);
+    seat->consumer->given_up = seat->stopped;
+    seat->stopped = true;
 }
 
 int64_t seat_now_ms(const struct seat *seat)
@@ -99,7 +106,8 @@ static bool holds(const struct consumer *consumer, int32_t partition)
     return false;
 }
 
-/* Commits, and lets go of what is not assigned any more. */
+/* Commits, and lets go of what is not assigned any more. A reader that takes the output slowly gets
+ * a while before that, or the next member would print again what is under way to it. */
 static int let_go(
     struct seat *seat, const struct consumer_group_heartbeat_response_topic_partitions *assigned)
 {
@@ -109,7 +117,9 @@ static int let_go(
         kept += is_assigned(assigned, consumer->sources[i].partition);
     if (kept == consumer->source_count)
         return EXIT_DONE;
-    int code = seat_commit(seat);
+    int code = consumer_write(consumer, seat->interval_ms);
+    if (code == EXIT_DONE)
+        code = seat_commit(seat);
     kept = 0;
     for (int i = 0; i < consumer->source_count; i++) {
         if (is_assigned(assigned, consumer->sources[i].partition))
@@ -145,9 +155,11 @@ static int add_sources(
             code = consumer_refresh(consumer); /* the topic has grown */
         if (code != EXIT_DONE)
             return code;
-        consumer->sources[consumer->source_count++] = (struct source){
-            .partition = partition, .leader_id = leader_of(consumer, partition), .committed = -1
-        };
+        consumer->sources[consumer->source_count++] = (struct source){ .partition = partition,
+            .leader_id = leader_of(consumer, partition),
+            .position = -1,
+            .written = -1,
+            .committed = -1 };
     }
     return EXIT_DONE;
 }
@@ -275,11 +287,20 @@ static bool is_at_end(struct seat *seat, int leaders)
     return true;
 }
 
+/* Read as far as was asked for; or a signal came, and what was printed is written or given up. */
+static bool is_over(const struct seat *seat)
+{
+    const struct consumer *consumer = seat->consumer;
+    if (consumer_owes(consumer))
+        return consumer->given_up;
+    return seat->stopped || consumer->left == 0;
+}
+
 static int serve(struct seat *seat)
 {
     struct consumer *consumer = seat->consumer;
     int leaders = 1, code = EXIT_DONE;
-    while (code == EXIT_DONE && !seat->stopped && consumer->left != 0) {
+    while (code == EXIT_DONE && !is_over(seat)) {
         if (seat_now_ms(seat) >= seat->beat_at_ms)
             code = beat(seat);
         if (code == EXIT_DONE && seat_now_ms(seat) >= seat->commit_at_ms)
@@ -288,14 +309,20 @@ static int serve(struct seat *seat)
             continue; /* to acknowledge, or to join again */
         int64_t wait_ms = seat->beat_at_ms - seat_now_ms(seat);
         wait_ms = wait_ms < 0 ? 0 : wait_ms;
-        code = consumer_fetch(
+        code = consumer_step(
             consumer, (int32_t)(wait_ms < FETCH_WAIT_MS ? wait_ms : FETCH_WAIT_MS), &leaders);
         if (code == EXIT_DONE && is_at_end(seat, leaders))
             break;
         if (leaders == 0)
             client_pause(consumer->client, wait_ms < IDLE_PAUSE_MS ? wait_ms : IDLE_PAUSE_MS);
     }
-    return code;
+    if (consumer->given_up && consumer_owes(consumer)) {
+        complain("group %s: the end of the output was not taken; it may be printed again",
+            seat->call.group);
+        return EXIT_FAILED;
+    }
+    int written = consumer_write(consumer, -1); /* of one that fails, or lost what it held */
+    return code != EXIT_DONE ? code : written;
 }
 
 int consume_in_group(struct consumer *consumer, const char *group, const struct place *place)

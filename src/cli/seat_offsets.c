@@ -42,11 +42,11 @@ int seat_commit(struct seat *seat)
         MESSAGE_TAKE(offset_commit_request_partition, &arena, consumer->source_count);
     for (int i = 0; i < consumer->source_count; i++) {
         const struct source *source = &consumer->sources[i];
-        if (source->position < 0 || source->position == source->committed)
+        if (source->written < 0 || source->written == source->committed)
             continue;
         struct offset_commit_request_partition *one = &topic.partitions[topic.partitions_count++];
         one->partition_index = source->partition;
-        one->committed_offset = source->position;
+        one->committed_offset = source->written;
         one->committed_metadata = STR("");
     }
     if (topic.partitions_count > 0)
@@ -62,7 +62,7 @@ int seat_commit(struct seat *seat)
     else if (error != ERROR_NONE)
         return seat_complain(seat, error, (struct str){ 0 });
     for (int i = 0; i < consumer->source_count; i++)
-        consumer->sources[i].committed = consumer->sources[i].position;
+        consumer->sources[i].committed = consumer->sources[i].written;
     return EXIT_DONE;
 }
 

@@ -54,6 +54,26 @@ same() {
     fi
 }
 
+# until TEXT COMMAND...: waits for a text in the command's output, for 20 s
+until_says() {
+    local text=$1
+    shift
+    for _ in $(seq 200); do
+        "$@" >"$work/out" 2>&1
+        if grep -qF -- "$text" "$work/out"; then return 0; fi
+        sleep 0.1
+    done
+    return 1
+}
+
+# waited NAME TEXT COMMAND...: the same as a check
+waited() {
+    local name=$1 text=$2
+    shift 2
+    until_says "$text" "$@"
+    verdict "$name" 0 "$text" $?
+}
+
 start() {
     "$strom" server --override listeners=PLAINTEXT://127.0.0.1:0 "$@" >"$work/server-out" 2>"$work/server-err" &
     server=$!

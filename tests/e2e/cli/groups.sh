@@ -5,26 +5,6 @@
 set -uo pipefail
 source "$(dirname "$0")/checks.bash"
 
-# until TEXT COMMAND...: waits for a text in the command's output, for 20 s
-until_says() {
-    local text=$1
-    shift
-    for _ in $(seq 200); do
-        "$@" >"$work/out" 2>&1
-        if grep -qF -- "$text" "$work/out"; then return 0; fi
-        sleep 0.1
-    done
-    return 1
-}
-
-# waited NAME TEXT COMMAND...: the same as a check
-waited() {
-    local name=$1 text=$2
-    shift 2
-    until_says "$text" "$@"
-    verdict "$name" 0 "$text" $?
-}
-
 # rows GROUP [TOPIC]: topic, partition, committed, end, lag of its description
 rows() {
     "$strom" group describe "$1" -b "$address" | awk -v topic="${2:-many}" '$1 == topic { print $2, $3, $4, $5 }'
