@@ -4,6 +4,7 @@
 
 usage: twin.py [--show] [WORD...]     only cases whose `file: title` has one of the words; --show prints what Kafka answered"""
 import collections
+import concurrent.futures
 import fnmatch
 import json
 import os
@@ -137,6 +138,7 @@ class Twin:
         self.apis, self.show, self.differences = apis, show, Differences()
         self.counts = collections.defaultdict(collections.Counter)       # (api, error) -> version -> answers
         self.names, self.passed, self.failures = error_names(), 0, []
+        self.pair = concurrent.futures.ThreadPoolExecutor(2)             # both brokers are asked at the same time
 
     def fail(self, text, count=1):
         """told at once, and once more below the table"""
@@ -163,7 +165,7 @@ class Twin:
     def run_case(self, case, version, theirs, ours):
         """what differs and should not, a line each"""
         try:
-            answers = served_by_both(list(zip(theirs.run(case, version), ours.run(case, version))))
+            answers = served_by_both(list(zip(*self.pair.map(lambda one: one.run(case, version), (theirs, ours)))))
         except Exception as error:  # noqa: BLE001 - every failure is shown and counted
             return [f"      {type(error).__name__}: {error}"]
         found = []
