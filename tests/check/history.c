@@ -126,6 +126,8 @@ static void demand(struct history *history, const struct line *line, bool has_ac
     if (is_record && ((line->key == NO_KEY) != (line->value == NO_VALUE) ||
                          (line->key == NO_KEY) != (line->offset == NO_OFFSET)))
         history_refuse(history, "a record has a key, a value and an offset");
+    if ((is_record || line->operation == OPERATION_SEND) && line->offset == INT64_MAX)
+        history_refuse(history, "a log ends behind each of its records");
     if (line->operation == OPERATION_POWER && line->key != NO_KEY)
         history_refuse(history, "a power cut has no key");
     if (line_is_write(line) && line->value == DAMAGED_VALUE)

@@ -432,6 +432,7 @@ REFUSED = {  # what is wrong, the lines, the number of the one that shows it
     "a rot of no partition": ("0 n info rot - - 3 - -", 1),
     "an own that nobody knows": ("0 p info own g/k - - - -", 1),
     "an own of nothing": ("0 p ok own - - - - -", 1),
+    "an offset that has none behind it": ("0 p invoke poll - - - - -\n1 p ok poll k 1 9223372036854775807 - -", 2),
     "remarks alone": ("# one\n# two", 2),
 }
 
