@@ -2,6 +2,8 @@
 /* strom group: list, describe, members, delete. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
 
 #include "cli/client.h"
 #include "cli/group_call.h"
@@ -12,9 +14,14 @@
 #include "wire/gen/list_groups.h"
 #include "wire/gen/metadata.h"
 
+#define STATES                                                                                     \
+    "PreparingRebalance, CompletingRebalance, Assigning, Reconciling, NotReady, Stable, Empty, "   \
+    "Dead"
+#define TYPES "classic, consumer, share, streams"
+
 static const struct option list_options[] = {
-    { "state", 's', "STATE", "Only those in it, such as Stable or Empty. May be repeated." },
-    { "type", 0, "TYPE", "Only those of this type: classic or consumer. May be repeated." },
+    { "state", 's', "STATE,...", "Only those in one of these, such as Stable or Empty." },
+    { "type", 0, "TYPE,...", "Only those of one of these: " TYPES "." },
     OUTPUT_OPTION,
     BOOTSTRAP_OPTION,
     { NULL },
@@ -25,14 +32,49 @@ static json_t *text_cell(struct str text)
     return text.size <= 0 ? json_null() : json_stringn(text.data, (size_t)text.size);
 }
 
+/* Upper and lower case are the same, as for the broker. */
+static bool is_one_of(struct str word, const char *known)
+{
+    struct str rest = str_from(known), one;
+    while (str_split(&rest, ',', &one)) {
+        one = str_trim(one);
+        if (one.size == word.size && strncasecmp(one.data, word.data, (size_t)word.size) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A broker knows no better than to find nothing of what is none. */
+static bool filter_is_right(const struct arguments *arguments, const char *name, const char *known)
+{
+    const char *text;
+    for (int position = 0; (text = argument_after(arguments, name, &position)) != NULL;) {
+        struct str rest = str_from(text), word;
+        while (str_split(&rest, ',', &word)) {
+            if (is_one_of(str_trim(word), known))
+                continue;
+            complain("--%s %s: \"%.*s\" is no %s of a group; these are: %s", name, text,
+                STR_PRINT(word), name, known);
+            return false;
+        }
+    }
+    return true;
+}
+
 static int32_t read_filter(
     const struct arguments *arguments, const char *name, struct arena *arena, struct str **out)
 {
     const char *text;
     int32_t count = 0;
-    *out = arena_take_array(arena, (size_t)arguments->value_count + 1, sizeof(**out));
+    size_t most = 0;
     for (int position = 0; (text = argument_after(arguments, name, &position)) != NULL;)
-        (*out)[count++] = str_from(text);
+        most += strlen(text) + 1;
+    *out = arena_take_array(arena, most, sizeof(**out));
+    for (int position = 0; (text = argument_after(arguments, name, &position)) != NULL;) {
+        struct str rest = str_from(text), word;
+        while (str_split(&rest, ',', &word))
+            (*out)[count++] = str_trim(word);
+    }
     return count;
 }
 
@@ -84,7 +126,9 @@ static int list(struct client *client, const struct arguments *arguments, bool a
 
 static int run_list(const struct arguments *arguments)
 {
-    return client_run_table(arguments, list);
+    return filter_is_right(arguments, "state", STATES) && filter_is_right(arguments, "type", TYPES)
+               ? client_run_table(arguments, list)
+               : EXIT_MISUSED;
 }
 
 static const struct option describe_options[] = { OUTPUT_OPTION, BOOTSTRAP_OPTION, { NULL } };
@@ -98,11 +142,21 @@ static json_t *partition_row(const struct group_partition *partition)
 {
     static const struct group_member nobody;
     const struct group_member *member = partition->member == NULL ? &nobody : partition->member;
+    int64_t lag;
+    bool is_known = group_partition_lag(partition, &lag);
     return json_pack("{s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "topic",
         text_cell(partition->topic), "partition", partition->partition, "committed",
         offset_cell(partition->committed), "end", offset_cell(partition->end), "lag",
-        offset_cell(group_partition_lag(partition)), "member", text_cell(member->id), "client",
+        is_known ? json_integer(lag) : json_null(), "member", text_cell(member->id), "client",
         text_cell(member->client), "host", text_cell(member->host));
+}
+
+/* As when a topic was made anew: there is nothing for a member to go on with. */
+static void tell_of_end(const struct group_partition *partition)
+{
+    complain("%.*s partition %" PRId32 " ends at %" PRId64 ": the committed offset %" PRId64
+             " is not there; a member goes on where its auto.offset.reset says",
+        STR_PRINT(partition->topic), partition->partition, partition->end, partition->committed);
 }
 
 /* The table, then what it sums up to. */
@@ -113,9 +167,12 @@ static void show_description(const struct group_view *view, const char *name,
     int64_t lag = 0;
     int unknown = 0;
     for (int i = 0; i < count; i++) {
-        int64_t own = group_partition_lag(&partitions[i]);
-        lag += own < 0 ? 0 : own;
-        unknown += own < 0;
+        int64_t own;
+        bool is_known = group_partition_lag(&partitions[i], &own);
+        lag += is_known && own > 0 ? own : 0;
+        unknown += !is_known;
+        if (is_known && own < 0)
+            tell_of_end(&partitions[i]);
         json_array_append_new(rows, partition_row(&partitions[i]));
     }
     if (as_json) {
@@ -283,9 +340,9 @@ static int run_delete(const struct arguments *arguments)
 }
 
 const struct verb group_verbs[] = {
-    { "group list", "", 0, 0, "List the consumer groups and their states.",
-        "examples:\n  strom group list --state Stable\n  strom group list -o json\n", list_options,
-        run_list },
+    { "group list", "", 0, 0, "List the groups and their states.",
+        "examples:\n  strom group list --state Stable,Empty\n  strom group list -o json\n",
+        list_options, run_list },
     { "group describe", "GROUP", 1, 1,
         "Show how far a group has read each partition, how far behind it is, and who reads.",
         "examples:\n  strom group describe billing\n"

@@ -149,7 +149,9 @@ static int choose(struct reset *reset)
         return code;
     if (reset->move_count == 0) {
         complain("group %s: there is no partition to reset%s", reset->call.group,
-            from_file ? " in that file" : ", for it has committed nothing; name a --topic");
+            from_file       ? " in that file"
+            : reset->is_new ? ", for there is no such group yet; name a --topic"
+                            : ", for it has committed nothing; name a --topic");
         return EXIT_ABSENT;
     }
     reset->moves =
@@ -347,6 +349,10 @@ static int run(const struct arguments *arguments)
     if (from_file &&
         (argument_given(arguments, "topic") || argument_given(arguments, "all-topics"))) {
         complain("--file says which partitions; leave --topic and --all-topics out");
+        return EXIT_MISUSED;
+    }
+    if (argument_given(arguments, "csv") && argument_given(arguments, "output")) {
+        complain("choose one of --csv and --output");
         return EXIT_MISUSED;
     }
     if (!from_file && !group_choice_is_made(arguments))

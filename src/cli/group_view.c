@@ -242,9 +242,8 @@ int group_partitions_ends(struct group_call *call, const struct metadata_respons
     return code;
 }
 
-int64_t group_partition_lag(const struct group_partition *partition)
+bool group_partition_lag(const struct group_partition *partition, int64_t *out_lag)
 {
-    if (partition->committed < 0 || partition->end < 0)
-        return -1;
-    return partition->end > partition->committed ? partition->end - partition->committed : 0;
+    *out_lag = partition->end - partition->committed;
+    return partition->committed >= 0 && partition->end >= 0;
 }

@@ -58,6 +58,6 @@ int group_partitions_ends(struct group_call *call, const struct metadata_respons
 int group_partition_compare(const void *left, const void *right); /* by topic and partition */
 struct group_partition *group_partition_find(
     struct group_partition *sorted, int count, struct str topic, int32_t partition);
-/* -1: not known. What was committed beyond the end, before a topic was made anew, lags by nothing.
- */
-int64_t group_partition_lag(const struct group_partition *partition);
+/* False: it is not known. Below zero when more is committed than there is, as Kafka's tools show
+ * it. */
+bool group_partition_lag(const struct group_partition *partition, int64_t *out_lag);

@@ -21,6 +21,9 @@ check "a wrong duration" 2 "--back 5: write a duration" "$strom" group reset g -
 check "a wrong shift" 2 "--shift x: it must be a whole number" "$strom" group reset g --shift x --topic t
 check "a file says which" 2 "--file says which partitions" "$strom" group reset g --file f --topic t
 check "delete-offsets of nothing" 2 "say which partitions" "$strom" group delete-offsets g
+check "no state" 2 'strom: --state Empty,nosuch: "nosuch" is no state of a group; these are: PreparingRebalance, ' "$strom" group list --state Empty,nosuch
+check "no type" 2 '"banana" is no type of a group; these are: classic, consumer, share, streams' "$strom" group list --type banana
+check "two forms" 2 "choose one of --csv and --output" "$strom" group reset g --to latest --topic t --csv --output json
 check "a group and a partition" 2 "the group says which partitions" "$strom" consume t --group g --partition 1
 
 start --override log.dirs="$work/data" --override group.consumer.heartbeat.interval.ms=5000
@@ -70,6 +73,7 @@ second=$!
 waited "two members share" "many:2,3" "$strom" group members pair -b "$address"
 check "both stand in the description" 0 "group pair: Stable, consumer, 2 members, lag 0" "$strom" group describe pair -b "$address"
 check "and in the list" 0 "pair" "$strom" group list --state stable -b "$address"
+check "or by two" 0 "pair" "$strom" group list --state empty,stable --type classic --type consumer -b "$address"
 same "which can be narrowed to nothing" "" "$("$strom" group list --state stable --type classic -b "$address")"
 check "members as json" 0 '"epoch": ' "$strom" group members pair -o json -b "$address"
 check "a group in use is not reset" 1 "group pair: it has members; stop them first" \
@@ -141,10 +145,23 @@ check "a partition that is not there" 4 "few partition 7" "$strom" group reset m
 check "no such file" 2 "cannot read none.csv" "$strom" group reset moved --file none.csv -b "$address"
 check "no such topic" 4 "there is no such topic" "$strom" group reset moved --to latest -t none -b "$address"
 check "no such partition" 4 "few has no such partition; it has 1" "$strom" group reset moved --to latest -t few:1 -b "$address"
+check "nothing of no group" 4 "for there is no such group yet; name a --topic" "$strom" group reset none --to latest --all-topics -b "$address"
 check "nothing to shift" 1 "nothing is committed there that could be shifted" "$strom" group reset moved --shift 1 -t many -b "$address"
 check "a group that is not there yet" 0 "makes the group, which is not there yet" "$strom" group reset fresh --to 3 -t few -b "$address"
 check "is made" 0 "1 offset reset" "$strom" group reset fresh --to 3 -t few --execute -b "$address"
 same "and begins there" "d e" "$("$strom" consume few -g fresh -e -b "$address" | xargs)"
+
+# more than there is, which no verb commits
+check "an offset beyond the end" 0 "'error_code': 0" python3 -c 'import sys, types
+sys.path.insert(0, sys.argv[1])
+import group_talk, kafka_wire
+talk = group_talk.Talk(types.SimpleNamespace(connect=lambda: kafka_wire.Connection(int(sys.argv[2]), 30)))
+offset = {"partition_index": 0, "committed_offset": 9, "committed_leader_epoch": -1, "committed_metadata": ""}
+print(talk.ask("offset_commit", {"group_id": "ahead", "generation_id_or_member_epoch": -1, "member_id": "",
+                                 "topics": [{"name": "few", "partitions": [offset]}]}, 9))' "$root/tests/e2e" "${address##*:}"
+check "is told" 0 "few partition 0 ends at 5: the committed offset 9 is not there" "$strom" group describe ahead -b "$address"
+same "and is a lag below zero, as for Kafka's tools" "0 9 5 -4" "$(rows ahead few 2>/dev/null)"
+check "which leaves the sum alone" 0 "lag 0" "$strom" group describe ahead -b "$address"
 
 # forget
 check "forget an offset" 0 "deleted the offset of few partition 0" "$strom" group delete-offsets moved -t few -b "$address"
