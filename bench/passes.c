@@ -3,10 +3,10 @@
  * 1000000) What a coordinator holds a shard's pass for, without a node around it: each decision is
  * timed with the building of its batches and its apply, in processor time. A group of the consumer
  * protocol, whose MEMBERS read SUBSCRIBED of the TOPICS each, is filled, assigned, settled,
- * assigned once more and left silent until all its sessions have ended; then OFFSETS committed
- * ones, first of as many groups and then of one, are listed, looked through, and deleted. A row
- * tells how many decisions (or copies, or runs of an assignor) there were, the longest, and all
- * together. */
+ * assigned once more and left silent until all its sessions have ended; one member says more than it
+ * should. Then OFFSETS committed ones, first of as many groups and then of one, are listed, looked
+ * through, and deleted. A row tells how many decisions (or copies, or runs of an assignor) there
+ * were, the longest, and all together. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,6 +131,7 @@ static void add_topic(struct passes *passes, int32_t number, int32_t partitions)
     snprintf(name, TEXT_SIZE, "topic-%05d", number);
     passes->topics[number] = str_from(name);
     struct topic_record topic = { .name = passes->topics[number] };
+    store_u32(&topic.topic_id.bytes[4], (uint32_t)number * 2654435769U); /* in no order */
     store_u32(&topic.topic_id.bytes[8], (uint32_t)number + 1);
     apply_metadata(passes, &topic_record_schema, 0, &topic);
     struct partition_record partition;
@@ -202,6 +203,7 @@ static void ask(struct passes *passes, struct row *row, enum coordinator_request
         .client_id = STR("client"),
         .client_host = STR("/127.0.0.1"),
         .image = passes->controller.working,
+        .record_most = BATCH_BYTES,
         .rsm = { .arena = &passes->arena, .done = is_done } };
     do {
         int64_t began_ns = now_ns();
@@ -239,6 +241,57 @@ static void beat(struct passes *passes, struct row *row, int32_t member)
     ask(passes, row, COORDINATOR_CONSUMER_GROUP_HEARTBEAT, &request, &response);
     assert(response.error_code == ERROR_NONE);
     passes->epochs[member] = response.member_epoch;
+    arena_reset(&passes->arena);
+}
+
+/* Of the first member, which names all that it has, and that several times, the last topics first:
+ * each is looked up where it comes with the epoch before. */
+static void say_all(struct passes *passes, struct consumer_group_heartbeat_request *request)
+{
+    enum { TIMES = 10 };
+    const struct group *group = group_find(&passes->coordinator, STR("large"));
+    const struct consumer_current *current =
+        &consumer_member_find(group, STR("member-000000"))->current;
+    int32_t topics = current->assigned.topic_count, count = TIMES * topics;
+    if (current->previous_epoch > 0)
+        request->member_epoch = current->previous_epoch;
+    request->topic_partitions =
+        MESSAGE_TAKE(consumer_group_heartbeat_request_topic_partitions, &passes->arena, count);
+    request->topic_partitions_count = count;
+    for (int32_t i = 0; i < count; i++) {
+        const struct partition_set_topic *topic =
+            &current->assigned.topics[topics - 1 - i % topics];
+        request->topic_partitions[i].topic_id = topic->id;
+        request->topic_partitions[i].partitions = topic->partitions;
+        request->topic_partitions[i].partitions_count = topic->count;
+    }
+}
+
+/* More than fits into a record. */
+static void name_too_many(struct passes *passes, struct consumer_group_heartbeat_request *request)
+{
+    enum { NAMES = 500000 };
+    request->subscribed_topic_names = arena_take_array(&passes->arena, NAMES, sizeof(struct str));
+    request->subscribed_topic_names_count = NAMES;
+    for (uint32_t i = 0; i < NAMES; i++)
+        request->subscribed_topic_names[i] =
+            str_from(arena_format(&passes->arena, "topic-%u", i * 2654435769U));
+}
+
+static void say_much(struct passes *passes, const char *name,
+    void (*fill)(struct passes *, struct consumer_group_heartbeat_request *))
+{
+    struct row row = { 0 };
+    struct consumer_group_heartbeat_request request;
+    struct consumer_group_heartbeat_response response;
+    message_defaults(&consumer_group_heartbeat_request_schema, &request);
+    message_defaults(&consumer_group_heartbeat_response_schema, &response);
+    request.group_id = STR("large");
+    request.member_id = STR("member-000000");
+    request.member_epoch = passes->epochs[0];
+    fill(passes, &request);
+    ask(passes, &row, COORDINATOR_CONSUMER_GROUP_HEARTBEAT, &request, &response);
+    row_print(name, &row);
     arena_reset(&passes->arena);
 }
 
@@ -350,11 +403,13 @@ static void measure_members(struct passes *passes)
         for (int32_t i = 0; i < passes->member_count; i++)
             beat(passes, &settled, i);
     row_print("heartbeats that move", &settled);
+    say_much(passes, "ten times what it has is said", say_all);
     passes->epochs[0] = JOINING;
     passes->subscribed_count--;
     beat(passes, &joined, 0);
     assign(passes, "again");
     describe(passes);
+    say_much(passes, "500,000 topics are named", name_too_many);
     let_sessions_end(passes, "all sessions end");
     memory_give(passes->epochs);
 }

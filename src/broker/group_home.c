@@ -97,6 +97,7 @@ void group_home_submit(struct group_home *home, struct coordinator_request *requ
     request->image = home->shard->image;
     request->memory = look_at_memory(home->shard);
     request->member_total = member_total(home->shard);
+    request->record_most = partition_machine_record_most(&home->machine);
     rsm_submit(&home->machine.rsm, &request->rsm);
     group_home_charge(home);
     if (home->coordinator.to_assign != NULL)

@@ -53,8 +53,8 @@ void group_homes_close(struct shard *shard);          /* all, before flushers ar
 void group_homes_topics_deleted(struct shard *shard); /* the shard has the newer image */
 void group_homes_set_settings(struct shard *shard);   /* as the shard's image has them */
 
-/* Sets the times, the image, the number of members and what memory there is. done() follows, at
- * once or later. */
+/* Sets the times, the image, the number of members, what memory there is and what the log takes.
+ * done() follows, at once or later. */
 void group_home_submit(struct group_home *home, struct coordinator_request *request);
 /* Its coordinator's state has changed: the node's load is as it is now. */
 void group_home_charge(struct group_home *home);

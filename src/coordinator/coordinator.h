@@ -68,6 +68,7 @@ struct coordinator_request {
     struct uuid fresh_id; /* random: for a member that brings no id, else zero */
     int32_t member_total; /* members of all groups on the node: how often they may come */
     enum coordinator_memory memory;
+    size_t record_most; /* bytes; the log refuses a larger record for certain. 0: not known */
     struct str client_id, client_host; /* the host of one that may become a member */
     const struct image *image;         /* topics, features, settings of groups */
     /* Of the answer. What is long is done in several decisions, so that no pass is. */

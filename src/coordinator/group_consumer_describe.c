@@ -5,38 +5,25 @@
 
 enum { TYPE_CLASSIC = 0, TYPE_CONSUMER = 1 }; /* of a member */
 
-static void add_partitions(struct arena *arena,
-    struct consumer_group_describe_topic_partitions *told, const struct partition_set_topic *topic)
-{
-    int32_t count = told->partitions_count;
-    int32_t *all = arena_take_array(arena, (size_t)count + (size_t)topic->count, sizeof(*all));
-    if (count > 0)
-        memcpy(all, told->partitions, (size_t)count * sizeof(*all));
-    memcpy(all + count, topic->partitions, (size_t)topic->count * sizeof(*all));
-    told->partitions = all;
-    told->partitions_count = count + topic->count;
-}
-
 /* By the names that the image has, which may go before the answer leaves; deleted topics are left
  * out. */
 static void tell(const struct group_decider *decider, const struct partition_set *set,
     struct consumer_group_describe_assignment *assignment)
 {
+    struct arena *arena = decider->arena;
+    assignment->topic_partitions =
+        MESSAGE_TAKE(consumer_group_describe_topic_partitions, arena, set->topic_count);
     for (int32_t i = 0; i < set->topic_count; i++) {
-        const struct image_topic *topic =
-            image_topic_by_id(decider->request->image, set->topics[i].id);
+        const struct partition_set_topic *has = &set->topics[i];
+        const struct image_topic *topic = image_topic_by_id(decider->request->image, has->id);
         if (topic == NULL)
             continue;
-        int32_t at = 0;
-        while (at < assignment->topic_partitions_count &&
-               !uuid_equal(assignment->topic_partitions[at].topic_id, topic->id))
-            at++;
-        struct consumer_group_describe_topic_partitions *told = &assignment->topic_partitions[at];
-        if (at == assignment->topic_partitions_count)
-            assignment->topic_partitions_count++;
-        told->topic_id = topic->id;
-        told->topic_name = str_copy(decider->arena, topic->name);
-        add_partitions(decider->arena, told, &set->topics[i]);
+        assignment->topic_partitions[assignment->topic_partitions_count++] =
+            (struct consumer_group_describe_topic_partitions){ .topic_id = topic->id,
+                .topic_name = str_copy(arena, topic->name),
+                .partitions = arena_copy(
+                    arena, has->partitions, (size_t)has->count * sizeof(*has->partitions)),
+                .partitions_count = has->count };
     }
 }
 
@@ -46,7 +33,8 @@ static void describe_member(const struct group_decider *decider,
 {
     struct arena *arena = decider->arena;
     const struct consumer_current *current = &member->current;
-    int32_t has_most = current->assigned.topic_count + current->revoking.topic_count;
+    struct partition_set has =
+        partition_set_union(&current->assigned, &current->revoking, arena);
     told->member_id = str_copy(arena, member_id(member));
     told->instance_id = str_copy(arena, member->instance_id);
     told->rack_id = str_copy(arena, member->rack_id);
@@ -60,12 +48,7 @@ static void describe_member(const struct group_decider *decider,
         arena_take_array(arena, (size_t)member->topic_count, sizeof(struct str));
     for (int32_t i = 0; i < member->topic_count; i++)
         told->subscribed_topic_names[i] = str_copy(arena, member->topics[i]);
-    told->assignment.topic_partitions =
-        MESSAGE_TAKE(consumer_group_describe_topic_partitions, arena, has_most);
-    told->target_assignment.topic_partitions =
-        MESSAGE_TAKE(consumer_group_describe_topic_partitions, arena, member->target.topic_count);
-    tell(decider, &current->assigned, &told->assignment);
-    tell(decider, &current->revoking, &told->assignment);
+    tell(decider, &has, &told->assignment);
     tell(decider, &member->target, &told->target_assignment);
 }
 

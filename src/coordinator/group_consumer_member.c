@@ -185,6 +185,17 @@ struct str *sort_names(
     return sorted;
 }
 
+/* The log would refuse it, but to sort so much is too long for a pass. A name that is repeated
+ * counts as often. */
+static bool is_too_long(const struct consumer_plan *plan)
+{
+    const struct consumer_group_heartbeat_request *request = plan->request;
+    size_t most = plan->decider->request->record_most, size = 0;
+    for (int32_t i = 0; i < request->subscribed_topic_names_count; i++)
+        size += 1 + (size_t)request->subscribed_topic_names[i].size;
+    return most > 0 && size > most;
+}
+
 static void set_names(struct consumer_plan *plan)
 {
     const struct consumer_group_heartbeat_request *request = plan->request;
@@ -212,6 +223,10 @@ enum error plan_metadata(struct consumer_plan *plan)
     metadata->instance_id = metadata->rack_id = metadata->server_assignor = (struct str){ 0 };
     metadata->subscribed_topic_regex = STR("");
     bool changes = plan->before == NULL;
+    if (is_too_long(plan)) {
+        plan->refusal = "The subscription is longer than a record may be.";
+        return coordinator_error(ERROR_MESSAGE_TOO_LARGE);
+    }
     if (plan->before != NULL)
         copy_member_metadata(plan->decider->arena, plan->before, metadata);
     changes |= classic_differs(metadata->classic_member_metadata, plan->classic);

@@ -150,34 +150,16 @@ static void drop_unsubscribed(struct consumer_plan *plan)
 {
     struct consumer_current *current = &plan->current;
     struct arena *arena = plan->decider->arena;
-    const struct partition_set has = current->assigned, revoking = current->revoking;
+    const struct partition_set has = current->assigned;
     struct partition_set kept = partition_set_take(arena, has.topic_count);
-    struct partition_set revoked =
-        partition_set_take(arena, has.topic_count + revoking.topic_count);
-    for (int32_t i = 0; i < has.topic_count; i++)
-        if (subscribes(plan, has.topics[i].id))
-            kept.topics[kept.topic_count++] = has.topics[i];
-    if (kept.topic_count == has.topic_count)
-        return;
-    for (int32_t i = 0; i < has.topic_count + revoking.topic_count; i++) {
-        bool is_old = i >= has.topic_count;
-        const struct partition_set_topic *from =
-            is_old ? &revoking.topics[i - has.topic_count] : &has.topics[i];
-        const struct partition_set_topic *other =
-            partition_set_topic(is_old ? &has : &revoking, from->id);
-        bool goes = is_old || !subscribes(plan, from->id);
-        bool is_told = is_old && other != NULL && !subscribes(plan, from->id);
-        if (!goes || is_told)
-            continue;
-        int32_t more = is_old || other == NULL ? 0 : other->count;
-        struct partition_set_topic *topic =
-            partition_set_add_topic(&revoked, arena, from->id, from->count + more);
-        for (int32_t k = 0; k < from->count; k++)
-            partition_set_add(topic, from->partitions[k], from->epochs[k]);
-        for (int32_t k = 0; k < more; k++)
-            partition_set_add(topic, other->partitions[k], other->epochs[k]);
+    struct partition_set dropped = partition_set_take(arena, has.topic_count);
+    for (int32_t i = 0; i < has.topic_count; i++) {
+        struct partition_set *to = subscribes(plan, has.topics[i].id) ? &kept : &dropped;
+        to->topics[to->topic_count++] = has.topics[i];
     }
-    partition_set_sort(&revoked);
+    if (partition_set_is_empty(&dropped))
+        return;
+    struct partition_set revoked = partition_set_union(&dropped, &current->revoking, arena);
     current->assigned = kept;
     if (owns_any(plan, &revoked)) {
         current->state = MEMBER_UNREVOKED;

@@ -29,6 +29,7 @@ static struct partition_set set_of(const struct consumer_plan *plan,
         for (int32_t k = 0; k < part->partition_count; k++)
             partition_set_add(topic, part->partitions[k], 0);
     }
+    partition_set_sort(&set);
     return set;
 }
 

@@ -67,36 +67,8 @@ static void add_members(
         add_member(decider, group, wish->joining->member_id, &wish->joining->metadata);
 }
 
-static void add_topic(struct partition_set *to, struct arena *arena,
-    const struct partition_set_topic *one, const struct partition_set_topic *other)
-{
-    int32_t more = other == NULL ? 0 : other->count;
-    struct partition_set_topic *topic =
-        partition_set_add_topic(to, arena, one->id, one->count + more);
-    for (int32_t i = 0; i < one->count; i++)
-        partition_set_add(topic, one->partitions[i], 0);
-    for (int32_t i = 0; i < more; i++)
-        partition_set_add(topic, other->partitions[i], 0);
-}
-
-/* All that it has, also what it is about to give up; each topic once. */
-static struct partition_set has_of(struct arena *arena, const struct consumer_current *current)
-{
-    const struct partition_set *assigned = &current->assigned, *revoking = &current->revoking;
-    struct partition_set all =
-        partition_set_take(arena, assigned->topic_count + revoking->topic_count);
-    for (int32_t i = 0; i < assigned->topic_count; i++)
-        add_topic(&all, arena, &assigned->topics[i],
-            partition_set_topic(revoking, assigned->topics[i].id));
-    for (int32_t i = 0; i < revoking->topic_count; i++)
-        if (partition_set_topic(assigned, revoking->topics[i].id) == NULL)
-            add_topic(&all, arena, &revoking->topics[i], NULL);
-    partition_set_sort(&all);
-    return all;
-}
-
-/* What each has is its assignment: a settled member has its target, and what others have yet is not
- * told to be another's. False: what one subscribes to cannot be read. */
+/* What each has is its assignment, also what it is about to give up: a settled member has its
+ * target, and what others have yet is not told to be another's. False: what one subscribes to cannot be read. */
 static bool propose(struct group_decider *decider, const struct group_downgrade *wish,
     const struct classic_group *group)
 {
@@ -109,7 +81,8 @@ static bool propose(struct group_decider *decider, const struct group_downgrade 
             return false;
         if (before == NULL)
             before = wish->joining->before;
-        struct partition_set has = has_of(decider->arena, &before->current);
+        struct partition_set has = partition_set_union(
+            &before->current.assigned, &before->current.revoking, decider->arena);
         at->proposed = consumer_encode_assignment(decider, &has, version);
     }
     return true;

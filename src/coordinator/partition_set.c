@@ -2,6 +2,7 @@
 #include "coordinator/partition_set.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "base/arena.h"
 #include "base/memory.h"
@@ -46,10 +47,51 @@ static void sort_topic(struct partition_set_topic *topic)
     }
 }
 
+static int by_id(const void *a, const void *b)
+{
+    const struct partition_set_topic *one = a, *other = b;
+    return memcmp(one->id.bytes, other->id.bytes, sizeof(one->id.bytes));
+}
+
 void partition_set_sort(struct partition_set *set)
 {
-    for (int32_t i = 0; i < set->topic_count; i++)
+    bool is_sorted = true;
+    for (int32_t i = 0; i < set->topic_count; i++) {
         sort_topic(&set->topics[i]);
+        is_sorted = is_sorted && (i == 0 || by_id(&set->topics[i - 1], &set->topics[i]) < 0);
+    }
+    if (!is_sorted)
+        qsort(set->topics, (size_t)set->topic_count, sizeof(*set->topics), by_id);
+}
+
+static void merge_topic(struct partition_set_topic *to, const struct partition_set_topic *one,
+    const struct partition_set_topic *other)
+{
+    for (int32_t i = 0, k = 0; i < one->count || k < other->count;) {
+        bool is_of_one = k == other->count ||
+                         (i < one->count && one->partitions[i] <= other->partitions[k]);
+        const struct partition_set_topic *from = is_of_one ? one : other;
+        int32_t at = is_of_one ? i++ : k++;
+        partition_set_add(to, from->partitions[at], from->epochs[at]);
+    }
+}
+
+struct partition_set partition_set_union(
+    const struct partition_set *one, const struct partition_set *other, struct arena *arena)
+{
+    static const struct partition_set_topic none;
+    struct partition_set all = partition_set_take(arena, one->topic_count + other->topic_count);
+    for (int32_t i = 0, k = 0; i < one->topic_count || k < other->topic_count;) {
+        int order = i == one->topic_count     ? 1
+                    : k == other->topic_count ? -1
+                                              : by_id(&one->topics[i], &other->topics[k]);
+        const struct partition_set_topic *a = order <= 0 ? &one->topics[i++] : &none;
+        const struct partition_set_topic *b = order >= 0 ? &other->topics[k++] : &none;
+        merge_topic(partition_set_add_topic(
+                        &all, arena, order <= 0 ? a->id : b->id, a->count + b->count),
+            a, b);
+    }
+    return all;
 }
 
 struct partition_set partition_set_copy(const struct partition_set *set, struct arena *arena)
@@ -103,10 +145,10 @@ void partition_set_give(struct partition_set *set)
 const struct partition_set_topic *partition_set_topic(
     const struct partition_set *set, struct uuid id)
 {
-    for (int32_t i = 0; i < set->topic_count; i++)
-        if (uuid_equal(set->topics[i].id, id))
-            return &set->topics[i];
-    return NULL;
+    const struct partition_set_topic wanted = { .id = id };
+    return set->topic_count == 0 ? NULL
+                                 : bsearch(&wanted, set->topics, (size_t)set->topic_count,
+                                       sizeof(*set->topics), by_id);
 }
 
 const int32_t *partition_set_epoch(const struct partition_set_topic *topic, int32_t partition)
@@ -140,12 +182,10 @@ bool partition_set_equal(
         return false;
     for (int32_t i = 0; i < one->topic_count; i++) {
         const struct partition_set_topic *a = &one->topics[i];
-        const struct partition_set_topic *b =
-            i < other->topic_count && uuid_equal(other->topics[i].id, a->id)
-                ? &other->topics[i]
-                : partition_set_topic(other, a->id);
+        const struct partition_set_topic *b = &other->topics[i];
         size_t size = (size_t)a->count * sizeof(int32_t);
-        if (b == NULL || a->count != b->count || memcmp(a->partitions, b->partitions, size) != 0)
+        if (!uuid_equal(a->id, b->id) || a->count != b->count ||
+            memcmp(a->partitions, b->partitions, size) != 0)
             return false;
         if (with_epochs && memcmp(a->epochs, b->epochs, size) != 0)
             return false;

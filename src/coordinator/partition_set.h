@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Partitions of some topics, each with the epoch of its assignment where that is known: what a
- * member of a consumer group has, must give up, or is to have. Topics in the order in which they
- * came, each once; their partitions ascending. A set lies in an arena, or is owned in one piece. */
+ * member of a consumer group has, must give up, or is to have. Topics ascending by id, each once,
+ * and so are the partitions of each: members of thousands of topics are usual, and what they say is
+ * looked up here. A set lies in an arena, or is owned in one piece. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +31,9 @@ struct partition_set_topic *partition_set_add_topic(
 void partition_set_add(struct partition_set_topic *topic, int32_t partition, int32_t epoch);
 void partition_set_sort(struct partition_set *set);
 
+/* All that is in one of them, with its epoch; what is in both, twice. */
+struct partition_set partition_set_union(
+    const struct partition_set *one, const struct partition_set *other, struct arena *arena);
 /* Without epochs. */
 struct partition_set partition_set_copy(const struct partition_set *set, struct arena *arena);
 struct partition_set partition_set_own(const struct partition_set *set);
@@ -42,6 +46,5 @@ const struct partition_set_topic *partition_set_topic(
 const int32_t *partition_set_epoch(const struct partition_set_topic *topic, int32_t partition);
 bool partition_set_has(const struct partition_set *set, struct uuid id, int32_t partition);
 bool partition_set_is_empty(const struct partition_set *set);
-/* Whatever the order of topics. */
 bool partition_set_equal(
     const struct partition_set *one, const struct partition_set *other, bool with_epochs);

@@ -50,6 +50,14 @@ static struct batch_form batch_form(const struct partition_machine *machine)
     return form;
 }
 
+size_t partition_machine_record_most(const struct partition_machine *machine)
+{
+    if (machine->watch.partition == NULL)
+        return 0;
+    struct batch_form form = batch_form(machine);
+    return form.options.codec == CODEC_NONE ? form.most : 0;
+}
+
 /* How many of the records fit into one batch as they are, and at least one. */
 static int32_t count_fitting(
     const struct batch_form *form, const struct record *records, int32_t count, size_t *out_size)

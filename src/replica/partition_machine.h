@@ -54,3 +54,6 @@ void partition_machine_init(struct partition_machine *machine,
     struct partition *partition, struct replay_turns *turns);
 /* Fails who waits; lost() is called. Before the partition's flusher is stopped. */
 void partition_machine_deinit(struct partition_machine *machine);
+
+/* Bytes: a larger record is refused for certain. 0: that depends on how it compresses. */
+size_t partition_machine_record_most(const struct partition_machine *machine);

@@ -309,6 +309,29 @@ void test_consumer_refusals__an_empty_expression_is_none_to_refuse(void)
     end();
 }
 
+/* The log would not take it, nor is it worth the time to look at it. */
+void test_consumer_refusals__a_subscription_fits_into_a_record(void)
+{
+    begin(STABLE);
+    office.record_most = 50;
+    struct consumer_group_heartbeat_request *request = full_request(&office, &one);
+    struct consumer_group_heartbeat_response response;
+    struct str names[10];
+    for (int i = 0; i < 10; i++)
+        names[i] = STR("none");
+    request->subscribed_topic_names = names;
+    request->subscribed_topic_names_count = 10; /* a repeated one counts as often */
+    int32_t first = office.count;
+    assert_int_equal(
+        ask_heartbeat(&office, 1, request, &response), ERROR_NONE); /* 5 bytes each, at least */
+    names[9] = STR("names");
+    assert_int_equal(
+        ask_heartbeat(&office, 1, request, &response), ERROR_UNKNOWN_SERVER_ERROR);
+    assert_true(str_is(response.error_message, "The subscription is longer than a record may be."));
+    assert_true(office.count > first);
+    end();
+}
+
 void test_consumer_refusals__a_simple_group_becomes_one_and_keeps_its_offsets(void)
 {
     begin(SIMPLE);

@@ -22,6 +22,7 @@ struct office {
     uint32_t last_id;     /* of the ids that are given to new members */
     int32_t member_total; /* of the node, as it says */
     enum coordinator_memory memory;
+    size_t record_most;                  /* that the log takes, as the node says */
     bool refuses, commits_late;          /* the log: every append; until office_commit() */
     const struct group_conversion *told; /* the last one */
     int32_t conversions;
@@ -192,6 +193,7 @@ static inline struct question *office_tell(struct office *office,
         .fresh_id = fresh_id,
         .member_total = office->member_total,
         .memory = office->memory,
+        .record_most = office->record_most,
         .client_id = STR("client"),
         .client_host = STR("/127.0.0.1"),
         .image = cluster_image(&office->cluster),
