@@ -321,7 +321,7 @@ static bool has_expired(const struct group_decider *decider, const struct group 
         since_ms = broken(expiry_from_wrong_time) ? 0 : offset->commit_ms;
     int64_t retention_ms =
         (int64_t)decider->coordinator->settings.offsets_retention_minutes * 60 * 1000;
-    return decider->wall_ms - since_ms >= retention_ms;
+    return since_ms <= decider->wall_ms - retention_ms; /* a log may say any time */
 }
 
 bool decide_walk_is_enough(const struct group_decider *decider, int64_t work)

@@ -233,8 +233,8 @@ static bool decode_tags(struct decoder *decoder, const struct message_shape *sha
 static bool decode_shape(struct decoder *decoder, const struct message_shape *shape, char *message)
 {
     shape_set_defaults(shape, message);
-    const struct field *end = shape->fields + shape->field_count;
-    for (const struct field *field = shape->fields; field < end; field++) {
+    for (uint16_t i = 0; i < shape->field_count; i++) {
+        const struct field *field = &shape->fields[i];
         if (!field_exists(field, decoder->version) || (field->tag >= 0 && decoder->flexible))
             continue;
         if (!decode_field(decoder, field, message))

@@ -194,8 +194,8 @@ static void encode_tags(
 static void encode_shape(
     struct encoder *encoder, const struct message_shape *shape, const char *message)
 {
-    const struct field *end = shape->fields + shape->field_count;
-    for (const struct field *field = shape->fields; field < end; field++) {
+    for (uint16_t i = 0; i < shape->field_count; i++) {
+        const struct field *field = &shape->fields[i];
         if (!field_exists(field, encoder->version) || (field->tag >= 0 && encoder->flexible))
             continue;
         encode_field(encoder, field, message);

@@ -282,6 +282,24 @@ static void replay(struct coordinator *coordinator, int64_t at, int64_t offset, 
         producer_id));
 }
 
+/* Who keeps the log alone says when; 2^63 milliseconds before the epoch is not in the future. */
+void test_offsets__of_any_time_in_the_log_age(void)
+{
+    begin();
+    struct offset_commit_record_key key = { .group = STR("g"), .topic = STR("orders") };
+    struct offset_commit_record value = { .offset = 5,
+        .metadata = STR(""),
+        .commit_timestamp = INT64_MIN,
+        .expire_timestamp = -1 };
+    const struct record_schema *schema = record_schema_named("offset_commit");
+    assert_true(coordinator_replay(&office.coordinator, 0,
+        coordinator_record_encode(&office.arena, schema, &key, 3, &value), -1));
+    assert_int_equal(group_count(), 1);
+    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, NULL);
+    assert_int_equal(group_count(), 0);
+    office_deinit(&office);
+}
+
 /* In the order of the log, whatever the order in which they become valid. */
 void test_offsets__of_a_transaction_count_with_its_marker(void)
 {
