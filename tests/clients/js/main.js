@@ -40,6 +40,13 @@ async function create(topic, numPartitions) {
   return made
 }
 
+/** Waits until the group's coordinator serves it: Kafka makes the topic of offsets when it is asked for the first time, and what a member
+ *  is told until that is loaded ends it. */
+async function coordinated(groupId, topic) {
+  for (const end = Date.now() + 30000, served = () => admin.fetchOffsets({ groupId, topics: [topic] }).catch(() => null); !await served();)
+    assert(Date.now() < end, `${groupId} has no coordinator`)
+}
+
 async function send(topic, compression, messages = [...Array(COUNT).keys()].map(record)) {
   const producer = kafka.producer({ idempotent: true })
   await producer.connect()
@@ -108,6 +115,7 @@ const cases = {
   /** The first round reads and commits the content, the second only what came behind it. */
   async 'reads as a group'() {
     await create('kafkajs-group', PARTITIONS)
+    await coordinated('kafkajs-readers', 'kafkajs-group')
     for (const round of [0, 1]) {
       await send('kafkajs-group', CompressionTypes.None)
       await read('kafkajs-readers', 'kafkajs-group', COUNT, (partition, message) => check('kafkajs-group', partition, message, round * 100))
