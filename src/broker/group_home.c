@@ -54,7 +54,7 @@ static enum coordinator_memory look_at_memory(struct shard *shard)
         return left;
     shard->next_load_report_us = loop_now_us(shard->loop) + LOAD_REPORT_EVERY_US;
     report_warn("group_memory_short",
-        "bytes=%lld limit=%lld consequence=\"%s\": the limit is a quarter of the machine's memory",
+        "bytes=%lld limit=%lld setting=strom.group.memory.bytes consequence=\"%s\"",
         (long long)budget_used(memory), (long long)memory->limit,
         left == MEMORY_SHORT ? "new groups, members and offsets are refused"
                              : "what would take more is refused");

@@ -28,7 +28,7 @@ struct home_wish {
 
 /* What the coordinators of a node have together. */
 struct group_load {
-    struct budget memory;  /* of their states; the limit is a quarter of the machine's */
+    struct budget memory;  /* of their states; the limit is strom.group.memory.bytes */
     struct budget members; /* of all groups; no limit */
 };
 

@@ -253,6 +253,11 @@ const struct setting node_setting_rows[] = {
         "of "
         "their group change hands.",
         SETTING_AT_LEAST(1) },
+    { "strom.group.memory.bytes", SETTING_INT64, AT(group_memory_bytes), "0",
+        "What the groups of the node may take of memory: their members and offsets. From seven "
+        "eighths of it on nobody new comes, beyond it what would take more is refused. 0: a quarter "
+        "of the machine's memory.",
+        SETTING_AT_LEAST(0) },
     { "strom.shards", SETTING_INT32, AT(shards), "0",
         "Threads that own partitions. 0: one for two processors.", SETTING_BETWEEN(0, 256) },
     { "strom.workers", SETTING_INT32, AT(workers), "0",

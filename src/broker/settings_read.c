@@ -354,7 +354,8 @@ static void resolve_from_machine(const struct settings_machine *machine, struct 
     }
     if (node->queued_max_request_bytes < 1 << 20)
         node->queued_max_request_bytes = 1 << 20;
-    node->group_memory_bytes = machine->memory_size / 4;
+    if (node->group_memory_bytes == 0)
+        node->group_memory_bytes = machine->memory_size / 4;
     if (node->dirty_bytes < 0) {
         int64_t sixteenth = machine->memory_size / 16, least = INT64_C(256) << 20;
         node->dirty_bytes = sixteenth > least ? sixteenth : least;

@@ -95,6 +95,21 @@ class Suite:
             assert (unsupported, described["error_code"]) == (talk.UNSUPPORTED_VERSION, talk.UNSUPPORTED_VERSION)
             talk.rebalance([talk.ClassicMember(broker, "group", {"orders": [0]})])
 
+    def check_memory_of_groups(self):
+        """Strom's own setting: the first takes all there is. Nobody new comes then, it goes on, and a line says which limit that is."""
+        if self.broker.kind == "kafka":
+            return
+        with node.Node(settings={"strom.group.memory.bytes": "1"}) as broker:
+            broker.start()
+            talk.find(broker, "group")
+            one, other = (talk.ConsumerMember(broker, "group", ["t"]) for _ in range(2))
+            errors = [member.heartbeat()["error_code"] for member in (one, other, one)]
+            assert errors == [talk.NONE, talk.LOADING, talk.NONE], errors
+            assert "group_memory_short" in broker.said(1000) and "limit=1 setting=strom.group.memory.bytes" in broker.said(1000)
+            resource = {"resource_type": BROKER, "resource_name": "1", "configuration_keys": ["strom.group.memory.bytes"]}
+            told = talk.Talk(broker).ask("describe_configs", {"resources": [resource]})["results"][0]["configs"]
+            assert [(one["name"], one["value"], one["read_only"]) for one in told] == [("strom.group.memory.bytes", "1", True)], told
+
     def lines(self, event):
         return [line for line in self.broker.said(10000).splitlines() if event in line]
 

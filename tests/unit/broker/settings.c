@@ -110,7 +110,20 @@ void test_settings__without_any_a_node_stays_on_loopback(void)
     assert_true(str_is(node.metadata_log_dir, "strom-data"));
     assert_int_equal(node.shards, 4);
     assert_int_equal(node.queued_max_request_bytes, 1 << 30);
+    assert_int_equal(node.group_memory_bytes, INT64_C(2) << 30);
     assert_int_equal(node.topic.retention_ms, 604800000);
+    forget();
+}
+
+void test_settings__memory_of_groups_is_as_said(void)
+{
+    assert_true(read_text("strom.group.memory.bytes=5000000000\n"));
+    assert_int_equal(node.group_memory_bytes, 5000000000);
+    forget();
+    assert_true(read_text("strom.group.memory.bytes=0\n"));
+    assert_int_equal(node.group_memory_bytes, INT64_C(2) << 30); /* a quarter */
+    forget();
+    assert_false(read_text("strom.group.memory.bytes=-1\n"));
     forget();
 }
 
