@@ -39,7 +39,7 @@ struct group_asks {
 static void cleanup(struct request *request)
 {
     struct group_asks *asks = request->work.group_asks;
-    for (int32_t i = 0; i < request->shard->shards->count; i++)
+    for (int32_t i = 0; i < request->shard->shards->count && asks->arenas != NULL; i++)
         arena_deinit(&asks->arenas[i]);
     timer_cancel(request->shard->loop, &asks->timer);
     request->lent = 0;
@@ -73,6 +73,8 @@ static struct group_asks *make(struct request *request, int32_t most_at_once)
         arena_take(&request->arena, sizeof(*asks) + (size_t)most_at_once * sizeof(*asks->list));
     asks->request = request;
     asks->most = SIZE_MAX;
+    asks->timer.run = go_on;
+    request->cleanup = cleanup;
     request->work.group_asks = asks;
     return asks;
 }
@@ -85,11 +87,9 @@ static struct group_asks *make_many(struct request *request, int32_t count)
     asks->count = count;
     asks->round = FIRST_ROUND;
     asks->most = memory_most(request);
-    asks->timer.run = go_on;
     asks->arenas = arena_take_array(&request->arena, (size_t)shard_count, sizeof(*asks->arenas));
     for (int32_t i = 0; i < shard_count; i++)
         arena_init(&asks->arenas[i]);
-    request->cleanup = cleanup;
     return asks;
 }
 
@@ -226,13 +226,14 @@ static bool has_unfinished(const struct group_asks *asks)
     return has;
 }
 
-/* What was decided so far is durable, and not needed any more: only DeleteGroups is ever
- * unfinished, and its answers are not in these arenas. */
+/* What was decided so far is durable, and not needed any more: of many only DeleteGroups is ever
+ * unfinished, and its answers are not in these arenas. One LeaveGroup has its answers in the
+ * request's own. */
 static void send_again(struct group_asks *asks)
 {
     struct request *request = asks->request;
     visits_init(&asks->visits, request);
-    for (int32_t i = 0; i < request->shard->shards->count; i++)
+    for (int32_t i = 0; i < request->shard->shards->count && asks->arenas != NULL; i++)
         arena_reset(&asks->arenas[i]);
     for (int32_t i = 0; i < asks->round_count; i++)
         if (is_unfinished(&asks->list[i]))
@@ -305,13 +306,20 @@ bool group_ask_one(struct request *request, struct str group_id, enum coordinato
     struct group_asks *asks = request->work.group_asks;
     if (asks == NULL) {
         asks = make(request, 1);
+        asks->round_count = 1;
         visits_init(&asks->visits, request);
         group_ask_group(take_ask(asks, 0), group_id, type, in, request->out.message);
         request_note_memory(request);
         visits_send(&asks->visits, ask_there);
+    } else if (has_unfinished(asks)) {
+        send_again(asks);
     }
     if (request->errands_out > 0)
         return false;
+    if (has_unfinished(asks)) {
+        wait_for_next_pass(asks);
+        return false;
+    }
     *out_error = asks->list[0].error;
     if (*out_error == ERROR_NONE)
         group_report_conversions(request->shard, &request->arena, asks->list[0].ask.conversions);

@@ -151,6 +151,9 @@ void decide_leave_group(struct group_decider *decider)
     const struct leave_group_request *request = decider->request->request;
     struct leave_group_response *response = decider->request->response;
     const struct group *consumers = find_consumers(decider, request->group_id);
+    if (response->members == NULL) /* else it is to go on, see group_consumer_leave.c */
+        response->members =
+            MESSAGE_TAKE(leave_group_member_response, decider->arena, request->members_count);
     if (consumers != NULL) {
         decide_consumer_leave_group(decider, consumers);
         return;
@@ -162,10 +165,9 @@ void decide_leave_group(struct group_decider *decider)
         return;
     }
     bool has_left = false;
-    response->members =
-        MESSAGE_TAKE(leave_group_member_response, decider->arena, request->members_count);
-    for (int32_t i = 0; i < request->members_count; i++) {
-        const struct leave_group_member_identity *who = &request->members[i];
+    while (response->members_count < request->members_count) {
+        const struct leave_group_member_identity *who =
+            &request->members[response->members_count];
         enum error error = group == NULL ? missing : leave(decider, group, who);
         has_left |= error == ERROR_NONE;
         response->members[response->members_count++] = (struct leave_group_member_response){

@@ -69,6 +69,11 @@ static void put_off(struct consumer_member *member, int64_t steady_ms, int64_t b
         deadline_arm(coordinator, &classic->sync, steady_ms + by_ms);
 }
 
+static bool leaving_fits(int32_t count, int64_t work)
+{
+    return count < LEAVING_PER_DECISION && work < WORK_PER_DECISION;
+}
+
 /* All that are due go in one decision, which must know of each other: records apply after it. */
 static void fence_due(struct group_decider *decider, const struct group *group)
 {
@@ -81,7 +86,7 @@ static void fence_due(struct group_decider *decider, const struct group *group)
          member = member->hh.next) {
         if (!is_due(member, now))
             continue;
-        bool fits = count < LEAVING_PER_DECISION && work < WORK_PER_DECISION;
+        bool fits = leaving_fits(count, work);
         put_off(member, now, fits ? AGAIN_MS : 1);
         if (fits)
             due[count++] = member;
@@ -135,27 +140,30 @@ static enum error find_leaving(const struct group *group,
     return ERROR_NONE;
 }
 
+/* As many of them as suit a pass; those before were answered by earlier decisions. One that is named
+ * twice is none any more where another decision comes to it again. */
 void decide_consumer_leave_group(struct group_decider *decider, const struct group *group)
 {
     const struct leave_group_request *request = decider->request->request;
     struct leave_group_response *response = decider->request->response;
-    int32_t most = consumer_group_size(group), count = 0;
+    int32_t count = 0, next = response->members_count;
+    int64_t work = 0;
     struct consumer_member **leaving =
-        arena_take_array(decider->arena, (size_t)most, sizeof(struct consumer_member *));
-    response->members_count = request->members_count;
-    response->members =
-        MESSAGE_TAKE(leave_group_member_response, decider->arena, request->members_count);
-    for (int32_t i = 0; i < request->members_count; i++) {
+        arena_take_array(decider->arena, LEAVING_PER_DECISION, sizeof(struct consumer_member *));
+    for (; next < request->members_count && leaving_fits(count, work); next++) {
         struct consumer_member *member = NULL;
-        enum error error = find_leaving(group, &request->members[i], &member);
+        enum error error = find_leaving(group, &request->members[next], &member);
         if (error == ERROR_NONE && !member->is_leaving) {
             member->is_leaving = true;
             leaving[count++] = member;
+            work += MEMBER_WORK + member->topic_count;
         }
-        response->members[i].member_id = request->members[i].member_id;
-        response->members[i].group_instance_id = request->members[i].group_instance_id;
-        response->members[i].error_code = (int16_t)error;
+        response->members[next].member_id = request->members[next].member_id;
+        response->members[next].group_instance_id = request->members[next].group_instance_id;
+        response->members[next].error_code = (int16_t)error;
     }
+    response->members_count = next;
+    decider->request->has_more = next < request->members_count;
     for (int32_t i = 0; i < count; i++)
         leaving[i]->is_leaving = false;
     if (count > 0)

@@ -9,7 +9,7 @@ import kafka_wire as wire
 import node
 
 BROKER, PATIENCE = 4, 15
-UNSUPPORTED_ASSIGNOR = 112
+UNKNOWN_MEMBER, UNSUPPORTED_ASSIGNOR = 25, 112
 # Kafka's words
 REFUSED = [
     ({"group.consumer.session.timeout.ms": "44999"},
@@ -186,6 +186,24 @@ class Suite:
             one.ask("leave_group", {"group_id": "crowd", "members": [{"member_id": "", "group_instance_id": "another"}]})
             return any(f"left_out={number}" in self.lines("group_member_left")[-1] for number in range(count - 100, count + 1))
         wire.wait_for(is_told, PATIENCE, "what was left out is told")
+
+    def check_many_leave_a_consumer_group(self):
+        """More than suit one decision of Strom's; each has its answer."""
+        count, one = 600, talk.ConsumerMember(self.broker, "full", ["t"])
+        talk.find(self.broker, "full")
+        one.heartbeat()
+        others = [talk.ClassicMember(self.broker, "full", {"t": []}, f"i{number}") for number in range(count)]
+        for other in others:
+            other.send_join()
+        for other in others:
+            other.joined()
+            other.talk.close()
+        named = [{"member_id": "", "group_instance_id": instance} for instance in [other.instance for other in others] + ["nobody"]]
+        told = one.talk.ask("leave_group", {"group_id": "full", "members": named})["members"]
+        assert [member["group_instance_id"] for member in told] == [member["group_instance_id"] for member in named], told
+        assert [member["error_code"] for member in told] == [talk.NONE] * count + [UNKNOWN_MEMBER], told
+        left, = one.talk.ask("consumer_group_describe", {"group_ids": ["full"]})["groups"]
+        assert [member["member_id"] for member in left["members"]] == [one.member_id], left
 
 
 if __name__ == "__main__":

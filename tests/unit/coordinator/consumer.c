@@ -363,6 +363,7 @@ void test_consumer__an_administrator_takes_members_out(void)
 
     who[0].member_id = STR("two");
     request.members_count = 1;
+    message_defaults(&leave_group_response_schema, &response);
     office_ask(&office, COORDINATOR_LEAVE_GROUP, 5, &request, &response);
     assert_int_equal(response.members[0].error_code, ERROR_NONE);
     assert_string_equal(state_of(&office, "g"), "Empty");

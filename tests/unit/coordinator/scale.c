@@ -5,6 +5,7 @@
 #include "coordinator/record.h"
 #include "office.h"
 #include "wire/gen/group_metadata_record.h"
+#include "wire/gen/leave_group.h"
 #include "wire/gen/remove_topic_record.h"
 
 static struct office office;
@@ -261,6 +262,50 @@ static void go_on(struct question *question)
     rsm_submit(&office.rsm, &question->request.rsm);
     office_commit(&office);
     assert_in_range(office.count - before, 0, 1001);
+}
+
+/* Each is answered by the decision that came to it: also when all leave, and when the group is
+ * another's by then. */
+static void check_leaving(int32_t count, int32_t naming, bool is_deleted)
+{
+    struct leave_group_request request = { .group_id = STR("large"), .members_count = naming };
+    struct leave_group_response response = { 0 };
+    office_init(&office);
+    make_members(count, 90);
+    office_begin(&office);
+    request.members = MESSAGE_TAKE(leave_group_member_identity, &office.arena, naming);
+    for (int32_t i = 0; i < naming; i++)
+        request.members[i].member_id = name_of(i);
+    struct question *question =
+        office_tell(&office, COORDINATOR_LEAVE_GROUP, 5, &request, &response);
+    int32_t calls = 1, first = response.members_count;
+    assert_in_range(first, 40, 60);
+    assert_int_equal(office.coordinator.consumer_members, count - first);
+    if (is_deleted) {
+        int64_t *outer = memory_count_in(&office.coordinator.memory);
+        group_end(group_find(&office.coordinator, STR("large")));
+        memory_count_in(outer);
+    }
+    for (; question->request.has_more; calls++)
+        go_on(question);
+    assert_int_equal(response.members_count, naming);
+    assert_in_range(calls, is_deleted ? 2 : naming / 60, naming / 40);
+    for (int32_t i = 0; i < naming; i++) {
+        bool is_found = i < (is_deleted ? first : count);
+        assert_true(str_equal(response.members[i].member_id, name_of(i)));
+        assert_int_equal(response.members[i].error_code,
+            is_found ? ERROR_NONE : ERROR_UNKNOWN_MEMBER_ID);
+    }
+    assert_int_equal(
+        office.coordinator.consumer_members, is_deleted || naming > count ? 0 : count - naming);
+    office_deinit(&office);
+}
+
+void test_scale__members_are_put_out_in_pieces(void)
+{
+    check_leaving(400, 390, false);
+    check_leaving(400, 403, false);
+    check_leaving(400, 390, true);
 }
 
 /* It is gone at once for who joins it, and offsets that are committed while the old ones go, stay.
