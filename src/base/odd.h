@@ -24,6 +24,7 @@
     BRANCH(what_is_ready_lingers, "a move waits though all is there, and a large group's assignment") \
     BRANCH(answer_early, "a fetch is answered though it could wait")                                  \
     BRANCH(no_copy, "few records are sent from the file, not from memory")                            \
+    BRANCH(resolve_beside, "a worker matches an expression of topics, as if it took long")            \
     BRANCH(dear_publish, "the lines of the checkpoint files cost 10 ms, as those of many logs do")
 
 #ifdef STROM_BREAKABLE

@@ -102,6 +102,8 @@ void group_home_submit(struct group_home *home, struct coordinator_request *requ
     group_home_charge(home);
     if (home->coordinator.to_assign != NULL)
         group_assigning_look(home);
+    if (home->coordinator.to_resolve != NULL)
+        group_resolving_look(home);
     set_tick(home);
 }
 
@@ -301,6 +303,7 @@ void group_home_open(struct shard *shard, struct partition *partition)
 static void close_home(struct group_home *home)
 {
     group_assigning_abandon(home);
+    group_resolving_abandon(home);
     partition_machine_deinit(&home->machine);
     wish_deinit(&home->tick);
     wish_deinit(&home->expire);

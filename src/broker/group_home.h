@@ -63,5 +63,8 @@ void group_home_charge(struct group_home *home);
 void group_assigning_look(struct group_home *home);
 void group_assigning_abandon(struct group_home *home);    /* it closes: what comes is for nobody */
 int64_t group_assigning_bytes(const struct shard *shard); /* of the node's budget */
+/* group_resolving.c: the same for an expression of topics, also one at a time for the shard. */
+void group_resolving_look(struct group_home *home);
+void group_resolving_abandon(struct group_home *home);
 
 struct group_home *group_home_of(const struct partition *partition); /* NULL: it has none */

@@ -21,6 +21,7 @@
 struct control;
 struct decompressor;
 struct group_assigning;
+struct group_resolving;
 struct group_home;
 struct group_load;
 struct flusher;
@@ -77,6 +78,7 @@ struct shard {
     struct replay_turns replay_turns;
     struct group_home *group_homes; /* utlist; broker/group_home.h */
     struct group_assigning *group_assigning; /* what a worker computes for one of them; NULL: nothing */
+    struct group_resolving *group_resolving; /* the same, of expressions */
     struct group_load *group_load;  /* of the node */
     int64_t next_load_report_us;
     struct preferences preferences; /* of where to make new replicas */

@@ -94,6 +94,7 @@ static void (*const deciders[])(struct group_decider *) = {
     [COORDINATOR_EXPIRE] = decide_expire,
     [COORDINATOR_TOPICS_DELETED] = decide_topics_deleted,
     [COORDINATOR_ASSIGNED] = decide_assigned,
+    [COORDINATOR_RESOLVED] = decide_resolved,
 };
 
 static enum error decide(struct rsm_machine *machine, struct rsm_request *rsm_request,
@@ -114,7 +115,7 @@ static enum error decide(struct rsm_machine *machine, struct rsm_request *rsm_re
     downgrade_forget(decider.coordinator);
     decider.coordinator->decided_ms = decider.steady_ms;
     decider.coordinator->new_sync_end_ms = INT64_MAX;
-    decider.coordinator->to_assign = NULL;
+    decider.coordinator->to_assign = decider.coordinator->to_resolve = NULL;
     if (!scarcity_refuses(&decider))
         deciders[request->type](&decider);
     memory_count_in(outer);

@@ -34,6 +34,7 @@ enum coordinator_request_type {
     COORDINATOR_TOPICS_DELETED, /* internal: offsets of topics that the image does not have; the
                                    same. Set has_lost_more when there are others */
     COORDINATOR_ASSIGNED,       /* internal: struct assignment, that was run; no answer */
+    COORDINATOR_RESOLVED,       /* internal: struct resolution, that is done; no answer */
 };
 
 /* Whether the node has memory for what a request would add to the state (scarcity.h). */
@@ -138,6 +139,7 @@ struct coordinator {
     int64_t new_session_end_ms; /* of the member that it adds to a consumer group... */
     int64_t new_sync_end_ms;    /* ... by JoinGroup; INT64_MAX: by a heartbeat */
     struct group *to_assign;    /* by a job, says the last decision; NULL: none */
+    struct group *to_resolve;   /* an expression of it, beside; NULL: none */
     int64_t last_assignment;    /* the number of the last job; it goes on after a loss */
 };
 

@@ -92,6 +92,8 @@ void group_free(struct group *group)
     offsets_free(group);
     if (group->coordinator->to_assign == group)
         group->coordinator->to_assign = NULL;
+    if (group->coordinator->to_resolve == group)
+        group->coordinator->to_resolve = NULL;
     if (!group_is_apart(group))
         HASH_DEL(group->coordinator->groups, group);
     memory_give(group->id);

@@ -10,6 +10,7 @@ struct coordinator_record;
 void decide_consumer_group_heartbeat(struct group_decider *decider);
 void decide_consumer_group_describe(struct group_decider *decider);
 void decide_assigned(struct group_decider *decider); /* assignment.c */
+void decide_resolved(struct group_decider *decider); /* resolution.c */
 /* What members ask that speak the classic protocol; LeaveGroup may be an administrator's, too. */
 void decide_consumer_join_group(struct group_decider *decider, const struct group *group);
 void decide_consumer_sync_group(struct group_decider *decider, const struct group *group);

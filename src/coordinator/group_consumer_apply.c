@@ -334,7 +334,7 @@ static void apply_regex(struct group *group, const struct coordinator_record *re
     consumer_forget_topics(kept, regex);
     if (value != NULL) {
         regex->is_resolved = true;
-        regex->version = value->version;
+        regex->version = regex->looked_at = value->version;
         regex->resolved_ms = value->timestamp;
         regex->topic_count = value->topics_count;
         regex->topics = memory_take((size_t)value->topics_count * sizeof(*regex->topics));

@@ -44,8 +44,22 @@ struct subscribed_regex *consumer_find_regex(struct consumer_group *kept, struct
     regex = memory_take(sizeof(*regex));
     regex->text = str_copy_owned(text);
     regex->text_size = text.size;
+    regex->looked_at = kept->looked_at = -1;
     HASH_ADD_KEYPTR(hh, kept->regexes, regex->text, (size_t)regex->text_size, regex);
     return regex;
+}
+
+struct subscribed_regex *consumer_regex(const struct group *group, struct str text)
+{
+    struct subscribed_regex *regex;
+    HASH_FIND(hh, group->consumer->regexes, text.data, (size_t)text.size, regex);
+    return regex;
+}
+
+void consumer_regex_refused(struct subscribed_regex *regex, const char *why)
+{
+    memory_give(regex->refusal);
+    regex->refusal = str_copy_owned(str_from(why));
 }
 
 void consumer_drop_regex_if_unused(struct consumer_group *kept, struct subscribed_regex *regex)
@@ -53,6 +67,7 @@ void consumer_drop_regex_if_unused(struct consumer_group *kept, struct subscribe
     if (regex->subscribers > 0 || regex->is_resolved)
         return;
     HASH_DEL(kept->regexes, regex);
+    memory_give(regex->refusal);
     memory_give(regex->text);
     memory_give(regex);
 }

@@ -67,7 +67,7 @@ static const char *refusal_of(enum error error)
 /* What it will be once the records are applied: every member at the target's epoch, and stable. */
 static bool will_be_settled(const struct consumer_plan *plan)
 {
-    bool is_settled = plan->epoch == plan->assignment_epoch &&
+    bool is_settled = plan->epoch == plan->assignment_epoch && !plan->waits_for_regex &&
                       consumer_member_is_settled(&plan->current, plan->assignment_epoch);
     if (!is_settled || plan->group == NULL)
         return is_settled;

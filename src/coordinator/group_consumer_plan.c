@@ -30,7 +30,7 @@ void plan_epoch(struct consumer_plan *plan)
     if (bumps) {
         plan->epoch++;
         add_group_epoch(out, plan->group_id, plan->epoch, hash);
-    } else if (group != NULL && (group->consumer->regexes == NULL || plan->has_resolved_again)) {
+    } else if (group != NULL && (group->consumer->regexes == NULL || plan->has_all_resolved)) {
         group->consumer->looked_at = offset;
     }
     if (group != NULL && group->consumer->has_partition_metadata)

@@ -27,6 +27,7 @@ struct regex_change {
     bool is_gone;
     struct str *topics;
     int32_t topic_count;
+    int64_t version; /* offset of the image that has them */
 };
 
 struct roster_regex;
@@ -49,9 +50,9 @@ struct consumer_plan {
     int32_t source_count, source_capacity;
     struct regex_change *regexes;
     int32_t regex_count;
-    int64_t regex_steps; /* that matching took, at worst */
     bool is_changed, names_changed, regex_changed, regexes_moved, assignor_changed;
-    bool has_resolved_again;       /* every expression of the group, by this image */
+    bool waits_for_regex;          /* what the member's expression matches is found out beside */
+    bool has_all_resolved;         /* every expression of the group, by this image */
     struct consumer_topics topics; /* once has_topics */
     bool has_topics;
     int32_t epoch, assignment_epoch;
@@ -86,8 +87,11 @@ void plan_source(struct consumer_plan *plan, const struct str *names, int32_t co
 const struct consumer_topics *plan_topics(struct consumer_plan *plan);
 
 /* group_consumer_regex.c */
-/* Resolves what is new, or what an image may have changed. ERROR_NONE or the refusal. */
+/* Resolves what is new if that is soon done, and leaves the rest, and what an image may have
+ * changed, to resolution.h. ERROR_NONE or the refusal. */
 enum error plan_regexes(struct consumer_plan *plan);
+/* It was found out: writes what it matches, with a new epoch. False: that is in the log. */
+bool plan_resolved(struct consumer_plan *plan, const struct regex_change *resolved);
 void plan_regexes_without(struct consumer_plan *plan, struct consumer_member *const *members,
     int32_t count); /* who leave */
 void add_regex_changes(struct consumer_plan *plan);

@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/odd.h"
 #include "coordinator/group_consumer_roster.h"
 #include "coordinator/regex.h"
 
-/* Expressions are matched against all topics: in a cluster with many that takes a while, and an
- * image changes often. */
-enum { RESOLVE_AGAIN_MS = 1000 };
-/* All is done in the decision, so a few words of a client must not buy seconds of a shard. Of one
- * expression; and when a decision has taken as many, what is to be looked at again waits for a
- * later one. */
-enum { STEPS_MOST = 100 * 1000 * 1000 };
+/* Of what a new expression may take at once (regex_cost()), so that a few words of a client do not
+ * buy seconds of a shard: some 3 ms. */
+enum { STEPS_AT_ONCE = 200 * 1000 };
 
 static struct subscribed_regex *find(const struct consumer_plan *plan, struct str text)
 {
-    struct subscribed_regex *regex = NULL;
-    if (plan->group != NULL)
-        HASH_FIND(hh, plan->group->consumer->regexes, text.data, (size_t)text.size, regex);
-    return regex;
+    return plan->group == NULL ? NULL : consumer_regex(plan->group, text);
 }
 
 static struct str *topics_of(struct arena *arena, const struct subscribed_regex *regex)
@@ -56,51 +50,48 @@ static void change(struct consumer_plan *plan, struct regex_change new_one)
     plan->regexes_moved = true;
 }
 
-/* All topics of the image, as in Kafka: internal ones, too. False: it would take too long. */
-static bool match_topics(
+static bool is_soon_done(const struct image *image, const struct regex *regex)
+{
+    int64_t steps = 0;
+    for (const struct image_topic *topic = image_topic_after(image, (struct str){ 0 });
+         topic != NULL && steps <= STEPS_AT_ONCE; topic = image_topic_after(image, topic->name))
+        steps += regex_cost(regex, topic->name.size);
+    return steps <= STEPS_AT_ONCE && !odd(resolve_beside);
+}
+
+/* All topics of the image, as in Kafka: internal ones, too. */
+static void match_topics(
     struct consumer_plan *plan, const struct regex *regex, struct regex_change *resolved)
 {
     const struct image *image = plan->decider->request->image;
-    struct arena *arena = plan->decider->arena;
-    int64_t cost = regex_cost(regex), steps_before = plan->regex_steps;
-    int32_t capacity = 0;
+    resolved->topics = arena_take_array(
+        plan->decider->arena, (size_t)image_topic_count(image), sizeof(*resolved->topics));
     for (const struct image_topic *topic = image_topic_after(image, (struct str){ 0 });
-         topic != NULL; topic = image_topic_after(image, topic->name)) {
-        plan->regex_steps += cost * topic->name.size;
-        if (plan->regex_steps - steps_before > STEPS_MOST)
-            return false;
-        if (!regex_matches(regex, topic->name.data, topic->name.size))
-            continue;
-        if (resolved->topic_count == capacity) {
-            capacity = 2 * capacity + 8;
-            struct str *larger = arena_take_array(arena, (size_t)capacity, sizeof(*larger));
-            if (resolved->topic_count > 0)
-                memcpy(larger, resolved->topics, (size_t)resolved->topic_count * sizeof(*larger));
-            resolved->topics = larger;
-        }
-        resolved->topics[resolved->topic_count++] = topic->name;
-    }
-    return true;
+         topic != NULL; topic = image_topic_after(image, topic->name))
+        if (regex_matches(regex, topic->name.data, topic->name.size))
+            resolved->topics[resolved->topic_count++] = topic->name;
 }
 
-static enum error resolve(struct consumer_plan *plan, struct str text)
+static enum error refuse(struct consumer_plan *plan, const char *reason)
+{
+    plan->refusal = arena_format(
+        plan->decider->arena, "The expression of topics is none that is understood: %s", reason);
+    return ERROR_INVALID_REGULAR_EXPRESSION;
+}
+
+static enum error resolve_new(struct consumer_plan *plan, struct str text)
 {
     char reason[200];
-    struct regex_change resolved = { .text = text };
-    struct regex *regex = regex_create(text.data, text.size, reason, sizeof(reason));
-    if (regex == NULL) {
-        plan->refusal = arena_format(plan->decider->arena,
-            "The expression of topics is none that is understood: %s", reason);
-        return ERROR_INVALID_REGULAR_EXPRESSION;
+    struct regex *regex;
+    struct regex_change resolved = { .text = text,
+        .version = plan->decider->request->image->offset };
+    if (regex_create_small(text.data, text.size, &regex, reason, sizeof(reason)) == REGEX_NONE)
+        return refuse(plan, reason);
+    if (regex != NULL && is_soon_done(plan->decider->request->image, regex)) {
+        match_topics(plan, regex, &resolved);
+        change(plan, resolved);
     }
-    bool is_done = match_topics(plan, regex, &resolved);
     regex_destroy(regex);
-    if (!is_done) {
-        plan->refusal =
-            "The expression is too complex to be matched with as many topics as there are";
-        return ERROR_INVALID_REGULAR_EXPRESSION;
-    }
-    change(plan, resolved);
     return ERROR_NONE;
 }
 
@@ -109,8 +100,6 @@ static bool loses_its_last(const struct subscribed_regex *regex, int32_t leaving
     return regex != NULL && regex->is_resolved && regex->subscribers == leaving_count;
 }
 
-/* False: it has been, by this image. One whose matches change is looked at once more when its
- * record is in the log. */
 static bool is_to_be_resolved(
     const struct consumer_plan *plan, const struct subscribed_regex *regex)
 {
@@ -122,44 +111,49 @@ static bool is_to_be_resolved(
 }
 
 /* Those that stay, when the image may hold other topics by now. */
-static void resolve_again(struct consumer_plan *plan)
+static void look_at_all(struct consumer_plan *plan)
 {
     struct consumer_group *kept = plan->group->consumer;
-    int64_t now = plan->decider->steady_ms, offset = plan->decider->request->image->offset;
-    if (kept->looked_at == offset || now - kept->resolved_ms < RESOLVE_AGAIN_MS)
+    if (kept->looked_at == plan->decider->request->image->offset)
         return;
-    kept->resolved_ms = now;
-    for (struct subscribed_regex *regex = kept->regexes; regex != NULL; regex = regex->hh.next) {
-        if (!is_to_be_resolved(plan, regex))
-            continue;
-        if (plan->regex_steps >= STEPS_MOST)
-            return;
-        int32_t changes = plan->regex_count;
-        /* if it is refused now, what it matched stays */
-        resolve(plan, (struct str){ regex->text, regex->text_size });
-        if (plan->regex_count == changes)
-            regex->looked_at = offset;
-    }
-    plan->has_resolved_again = true;
+    plan->has_all_resolved = true;
+    for (struct subscribed_regex *regex = kept->regexes; regex != NULL; regex = regex->hh.next)
+        if (is_to_be_resolved(plan, regex))
+            plan->has_all_resolved = false;
+    struct group *group = group_find(plan->decider->coordinator, plan->group_id);
+    if (group == plan->group) /* else it is not there before the records of this decision */
+        plan->decider->coordinator->to_resolve = group;
 }
 
 enum error plan_regexes(struct consumer_plan *plan)
 {
     struct str old_text = plan->before == NULL ? STR("") : plan->before->regex;
     struct str new_text = plan->metadata.subscribed_topic_regex;
+    enum error error = ERROR_NONE;
     plan->regex_changed = !str_equal(old_text, new_text);
     if (plan->regex_changed && old_text.size > 0 && loses_its_last(find(plan, old_text), 1))
         change(plan, (struct regex_change){ .text = old_text, .is_gone = true });
-    if (plan->regex_changed && new_text.size > 0) {
-        const struct subscribed_regex *known = find(plan, new_text);
-        enum error error =
-            known != NULL && known->is_resolved ? ERROR_NONE : resolve(plan, new_text);
-        if (error != ERROR_NONE)
-            return error;
-    }
-    if (plan->group != NULL && plan->group->consumer->regexes != NULL)
-        resolve_again(plan);
-    return ERROR_NONE;
+    const struct subscribed_regex *known = find(plan, new_text);
+    bool waits = new_text.size > 0 && (known == NULL || !known->is_resolved);
+    int32_t changes = plan->regex_count;
+    if (waits && known != NULL && known->refusal != NULL)
+        error = refuse(plan, known->refusal);
+    else if (waits && plan->regex_changed)
+        error = resolve_new(plan, new_text);
+    plan->waits_for_regex = waits && plan->regex_count == changes;
+    if (error == ERROR_NONE && plan->group != NULL && plan->group->consumer->regexes != NULL)
+        look_at_all(plan);
+    return error;
+}
+
+bool plan_resolved(struct consumer_plan *plan, const struct regex_change *resolved)
+{
+    change(plan, *resolved);
+    if (plan->regex_count == 0)
+        return false;
+    add_regex_changes(plan);
+    plan_epoch(plan);
+    return true;
 }
 
 void plan_regexes_without(
@@ -187,7 +181,7 @@ void add_regex_changes(struct consumer_plan *plan)
         const struct regex_change *one = &plan->regexes[i];
         struct consumer_group_regular_expression_record value = { .topics = one->topics,
             .topics_count = one->topic_count,
-            .version = plan->decider->request->image->offset,
+            .version = one->version,
             .timestamp = plan->decider->wall_ms };
         if (one->is_gone)
             add_regex_gone(out, plan->group_id, one->text);

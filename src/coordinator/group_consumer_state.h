@@ -82,7 +82,10 @@ struct subscribed_regex {
     char **topics; /* owned, as are they; those that it matches */
     int32_t topic_count;
     int64_t version, resolved_ms; /* the image's offset; wall */
-    int64_t looked_at;            /* live: the image's offset by which it matches the same */
+    /* Live. */
+    int64_t looked_at;    /* the newest image's offset by which it matches those; -1: none */
+    int64_t next_look_ms; /* steady; not before */
+    char *refusal;        /* owned; why it is not matched. NULL: it is, or will be */
     UT_hash_handle hh;
 };
 
@@ -109,7 +112,6 @@ struct consumer_group {
     int32_t classic_count;       /* members that speak the classic protocol */
     /* Live. */
     int64_t looked_at;       /* the image's offset whose topics the epoch is right for; -1: none */
-    int64_t resolved_ms;     /* steady; when expressions were last resolved */
     int64_t assigning;       /* number of the newest assignment.h; 0: there was none */
     int32_t assigned_count;  /* members of that that are written */
     int64_t assign_after_ms; /* steady; a target is not wanted before */
@@ -155,6 +157,8 @@ void consumer_count_current(struct consumer_member *member, int32_t by);
 void consumer_count_topic(struct consumer_group *kept, struct str name, int32_t by);
 struct subscribed_regex *consumer_find_regex(
     struct consumer_group *kept, struct str text); /* or makes it */
+struct subscribed_regex *consumer_regex(const struct group *group, struct str text); /* or NULL */
+void consumer_regex_refused(struct subscribed_regex *regex, const char *why); /* NULL: it is not */
 void consumer_forget_topics(struct consumer_group *kept, struct subscribed_regex *regex);
 void consumer_drop_regex_if_unused(struct consumer_group *kept, struct subscribed_regex *regex);
 

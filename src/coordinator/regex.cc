@@ -6,25 +6,48 @@
 
 /* RE2 keeps within it by refusing what is larger, and by forgetting what it found while it matches.
  */
-enum { MEMORY_PER_EXPRESSION = 256 * 1024 };
+enum { MEMORY_PER_EXPRESSION = 256 * 1024, MEMORY_OF_SMALL = 64 * 1024 };
+/* A class of characters is written in three bytes and takes 27 us to read. */
+enum { SMALL_SIZE_MOST = 128 };
+enum { STEPS_PER_MATCH = 100 }; /* to find the name, and to begin */
 
 struct regex {
     RE2 expression;
 };
 
-static RE2::Options options()
+static struct regex *make(const char *text, int32_t size, int64_t memory)
 {
     RE2::Options options;
-    options.set_max_mem(MEMORY_PER_EXPRESSION);
+    options.set_max_mem(memory);
     options.set_never_capture(true);
     options.set_log_errors(false);
-    return options;
+    return new regex{ RE2(re2::StringPiece(text, static_cast<size_t>(size)), options) };
+}
+
+enum regex_outcome regex_create_small(const char *text, int32_t size, struct regex **out_regex,
+    char *reason, size_t reason_size)
+{
+    *out_regex = nullptr;
+    if (size > REGEX_SIZE_MOST) {
+        snprintf(reason, reason_size, "it is longer than %d bytes", REGEX_SIZE_MOST);
+        return REGEX_NONE;
+    }
+    if (size > SMALL_SIZE_MOST)
+        return REGEX_LARGE;
+    struct regex *made = make(text, size, MEMORY_OF_SMALL);
+    if (made->expression.ok()) {
+        *out_regex = made;
+        return REGEX_MADE;
+    }
+    bool is_large = made->expression.error_code() == RE2::ErrorPatternTooLarge;
+    snprintf(reason, reason_size, "%s", made->expression.error().c_str());
+    regex_destroy(made);
+    return is_large ? REGEX_LARGE : REGEX_NONE;
 }
 
 struct regex *regex_create(const char *text, int32_t size, char *reason, size_t reason_size)
 {
-    re2::StringPiece piece(text, static_cast<size_t>(size));
-    struct regex *made = new regex{ RE2(piece, options()) };
+    struct regex *made = make(text, size, MEMORY_PER_EXPRESSION);
     if (made->expression.ok())
         return made;
     snprintf(reason, reason_size, "%s", made->expression.error().c_str());
@@ -37,9 +60,9 @@ void regex_destroy(struct regex *regex)
     delete regex;
 }
 
-int64_t regex_cost(const struct regex *regex)
+int64_t regex_cost(const struct regex *regex, int32_t size)
 {
-    return regex->expression.ProgramSize();
+    return STEPS_PER_MATCH + static_cast<int64_t>(regex->expression.ProgramSize()) * size;
 }
 
 bool regex_matches(const struct regex *regex, const char *text, int32_t size)

@@ -3,7 +3,7 @@
  * each call makes at most one file operation, bounded in bytes, and returns, so that in the simulator a crash can
  * fall between any two, and so that a job with more to do can go behind those that wait by then. What only
  * computes, and would hold its loop for long, is a job as well: flushes may wait behind it, so its time is bounded,
- * and a loop has one of them at a time. done() runs on the owner's loop. A job that must be ignored when its log has
+ * and a loop has one of a kind at a time. done() runs on the owner's loop. A job that must be ignored when its log has
  * changed meanwhile carries the log's generation and compares it in done(). */
 #pragma once
 #include "io/loop.h"

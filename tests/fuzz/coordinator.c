@@ -9,6 +9,7 @@
 #include "base/container.h"
 #include "coordinator/assignment.h"
 #include "coordinator/record.h"
+#include "coordinator/resolution.h"
 #include "fuzz/draw.h"
 #include "metadata/controller.h"
 #include "metadata/record.h"
@@ -40,6 +41,7 @@ struct run {
     struct rsm rsm;
     struct rsm_log log;
     struct assignment *assignment; /* that a worker computes; NULL: none */
+    struct resolution *resolution; /* the same */
     struct entry entries[MOST_ENTRIES];
     int32_t count;
     int64_t now_ms;
@@ -166,6 +168,8 @@ static struct coordinator_request *submit(
     rsm_commit(&run->rsm, run->count);
     if (run->assignment == NULL && run->coordinator.to_assign != NULL)
         run->assignment = coordinator_take_assignment(&run->coordinator, cluster(), &memory, run->now_ms, &missing);
+    if (run->resolution == NULL && run->coordinator.to_resolve != NULL)
+        run->resolution = coordinator_take_resolution(&run->coordinator, cluster(), run->now_ms);
     return asked;
 }
 
@@ -180,6 +184,18 @@ static void assign(struct run *run)
         continue;
     assignment_destroy(assignment);
     run->assignment = NULL;
+}
+
+/* The same. */
+static void resolve(struct run *run)
+{
+    if (run->resolution == NULL)
+        return;
+    while (!resolution_step(run->resolution))
+        continue;
+    submit(run, COORDINATOR_RESOLVED, 0, run->resolution, NULL);
+    resolution_destroy(run->resolution);
+    run->resolution = NULL;
 }
 
 /* Requests whose messages are the protocol's own. */
@@ -245,6 +261,7 @@ static void ask_plain(struct run *run, struct input *input)
     default:
         submit(run, COORDINATOR_TICK, 0, NULL, NULL);
         assign(run);
+        resolve(run);
     }
 }
 
@@ -327,6 +344,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rsm_lose(&run.rsm);
     assignment_destroy(run.assignment);
     run.assignment = NULL;
+    resolution_destroy(run.resolution);
+    run.resolution = NULL;
     assert(budget_used(&memory) == 0);
     coordinator_deinit(&run.coordinator);
     arena_deinit(&run.arena);

@@ -6,6 +6,7 @@
 #include "base/container.h"
 #include "coordinator/assignment.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/resolution.h"
 #include "unit/metadata/cluster.h"
 
 enum { OFFICE_RECORDS = 10000 };
@@ -29,6 +30,8 @@ struct office {
     struct budget budget;
     struct assignment *assignment; /* that a worker computes; NULL: none */
     bool assigns_late;             /* until office_assign() */
+    struct resolution *resolution; /* the same */
+    bool resolves_late;            /* until office_resolve() */
 };
 
 /* One request to it. */
@@ -108,6 +111,7 @@ static inline void office_deinit(struct office *office)
 {
     rsm_lose(&office->rsm);
     assignment_destroy(office->assignment);
+    resolution_destroy(office->resolution);
     assert_int_equal(budget_used(&office->budget), 0);
     office_forget(office);
     cluster_deinit(&office->cluster);
@@ -232,6 +236,23 @@ static inline void office_take_assignment(struct office *office)
     image_unref(image);
 }
 
+static inline void office_resolve(struct office *office)
+{
+    while (!resolution_step(office->resolution))
+        continue;
+    office_tell(office, COORDINATOR_RESOLVED, 0, office->resolution, NULL);
+    resolution_destroy(office->resolution);
+    office->resolution = NULL;
+}
+
+static inline void office_take_resolution(struct office *office)
+{
+    struct image *image = image_share(office->cluster.controller.working);
+    office->resolution =
+        coordinator_take_resolution(&office->coordinator, image, office->steady_ms);
+    image_unref(image);
+}
+
 /* response: with the schema's defaults. It is answered then, unless it is held, or the log commits
  * late. */
 static inline struct question *office_submit(struct office *office,
@@ -242,6 +263,10 @@ static inline struct question *office_submit(struct office *office,
         office_take_assignment(office);
     if (office->assignment != NULL && !office->assigns_late)
         office_assign(office);
+    if (office->resolution == NULL && office->coordinator.to_resolve != NULL)
+        office_take_resolution(office);
+    if (office->resolution != NULL && !office->resolves_late)
+        office_resolve(office);
     return question;
 }
 

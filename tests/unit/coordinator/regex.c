@@ -65,6 +65,37 @@ void test_regex__says_why_it_is_none(void)
     assert_string_equal(start, "missing");
 }
 
+/* What is not read at once is large, whatever it is; and what is small is read either way. */
+void test_regex__reads_at_once_what_is_small(void)
+{
+    static const struct {
+        const char *piece;
+        int count;
+        enum regex_outcome expected;
+    } rows[] = {
+        { "orders-.*", 1, REGEX_MADE },
+        { "[a-z]+\\.(orders|bills)-v\\d", 1, REGEX_MADE },
+        { "(", 1, REGEX_NONE },
+        { "a{1001}", 1, REGEX_NONE },
+        { "\\p{L}{900}", 1, REGEX_LARGE }, /* much to keep */
+        { "\\pL", 43, REGEX_LARGE },       /* long to read */
+        { "(", 129, REGEX_LARGE },
+        { "a", REGEX_SIZE_MOST, REGEX_LARGE },
+        { "a", REGEX_SIZE_MOST + 1, REGEX_NONE },
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        char text[REGEX_SIZE_MOST + 2], reason[100], *at = text;
+        struct regex *regex;
+        for (int k = 0; k < rows[i].count; k++)
+            at = stpcpy(at, rows[i].piece);
+        assert_int_equal(
+            regex_create_small(text, (int32_t)(at - text), &regex, reason, sizeof(reason)),
+            rows[i].expected);
+        assert_int_equal(regex != NULL, rows[i].expected == REGEX_MADE);
+        regex_destroy(regex);
+    }
+}
+
 /* Small to write, and large to keep. */
 void test_regex__refuses_what_would_need_much_memory(void)
 {
