@@ -12,6 +12,7 @@ in which the events happened:
     MEMBER GROUP read PARTITION FIRST LAST
     MEMBER GROUP committed PARTITION OFFSET
     MEMBER GROUP failed WORDS           what the client told its user
+    MEMBER GROUP left                   written for it when its process has ended, behind what it wrote
 It leaves its groups and ends when its input ends."""
 import collections
 import os
@@ -48,6 +49,8 @@ class Ledger:
         with self.changed:
             if event == "owns":
                 self.owned[group][member] = {int(one) for one in words[0].split(",")} if words else set()
+            elif event == "left":
+                self.owned[group].pop(member, None)
             elif event == "read":
                 self.note_read(f"{member} in {group}", group, *map(int, words))
             elif event == "committed":
@@ -69,11 +72,6 @@ class Ledger:
         if again:
             self.again.append(f"{who} partition {partition}: {again} records from {first} on")
         read[partition] = max(read[partition], last + 1)
-
-    def forget(self, member):
-        with self.changed:
-            for members in self.owned.values():
-                members.pop(member, None)
 
     def wait_for(self, holds, what):
         with self.changed:
@@ -162,7 +160,7 @@ class Scene:
             process.stdin.close()
             code = process.wait(PATIENCE)
             assert kill or code == 0, f"{name} ended with {code}"
-            self.ledger.forget(name)                # it has said its last
+            os.write(self.pipe_in, "".join(f"{name} {group} left\n" for group in self.groups).encode())
 
     def part_in_peace(self):
         """One after the other, so that none has its last commit refused because of a rebalance."""
