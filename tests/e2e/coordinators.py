@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an operator sees of coordinators: settings of groups that do not fit together, a topic of offsets that cannot be made, and why
 members come and go. BROKER=kafka runs what is Kafka's as well against Kafka."""
+import os
+import subprocess
 import sys
 
 import group_talk as talk
@@ -9,7 +11,7 @@ import kafka_wire as wire
 import node
 
 BROKER, PATIENCE = 4, 15
-UNKNOWN_MEMBER, UNSUPPORTED_ASSIGNOR = 25, 112
+UNKNOWN_MEMBER, INVALID_REQUEST, UNSUPPORTED_ASSIGNOR = 25, 42, 112
 # Kafka's words
 REFUSED = [
     ({"group.consumer.session.timeout.ms": "44999"},
@@ -83,6 +85,50 @@ class Suite:
             admin = broker.connect()
             admin.create_topic("other")
             wire.wait_for(lambda: admin.produce("other", 0, wire.batch([(b"k", b"v", [], 1)])) is not None, PATIENCE, "other topics are served")
+
+    def check_other_coordinators(self):
+        """Of transactions (1) and share groups (2), which Strom does not serve, and of what is none at all."""
+        one = talk.Talk(self.broker)
+        for key_type in (3, 127, -1) if self.broker.kind == "kafka" else (1, 2, 3, 127, -1):
+            for version in (1, 3, 4, 6):
+                many = {"coordinator_keys": ["key", "other"]} if version >= 4 else {"key": "key"}
+                answer = one.ask("find_coordinator", {"key_type": key_type, **many}, version)
+                told = answer["coordinators"] if version >= 4 else [answer]
+                assert len(told) == (2 if version >= 4 else 1), answer
+                for found in told:
+                    assert (found["error_code"], found["node_id"], found["host"], found["port"]) == (INVALID_REQUEST, -1, "", -1), answer
+
+    def check_a_list_while_a_coordinator_loads(self):
+        """As in Kafka: it says so, and has no group at all, also of coordinators that have loaded. Those are asked for their groups meanwhile."""
+        if self.broker.kind == "kafka":
+            return
+        groups = ["b", "a"]                                     # of partition 0 and 1
+        with node.Node(settings={"offsets.topic.num.partitions": "2", "strom.workers": "4"}) as broker:
+            broker.start()
+            broker.connect().create_topic("t")
+            for group in groups:
+                talk.find(broker, group)
+                assert talk.commit(talk.Talk(broker), group, {("t", 0): 1}, member_id="", generation_id_or_member_epoch=-1) == talk.NONE
+            broker.stop()
+            library, pipe = os.path.join(broker.folder, "held_reads.so"), os.path.join(broker.folder, "pipe")
+            subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, os.path.join(node.ROOT, "tests", "e2e", "held_reads.c"), "-ldl"], check=True)
+            os.mkfifo(pipe)
+            broker.environment = {"LD_PRELOAD": library, "HELD_READS": "/__consumer_offsets-1/00000000000000000000.log", "HELD_UNTIL": pipe}
+            broker.start()
+            talk.find(broker, groups[0])
+            one = talk.Talk(broker)
+
+            def errors():
+                return [described["error_code"] for described in one.ask("describe_groups", {"groups": groups}, 5)["groups"]]
+            wire.wait_for(lambda: errors() == [talk.NONE, talk.LOADING], PATIENCE, "one has loaded")
+            for version in (0, 5):
+                listed = one.ask("list_groups", {}, version)
+                assert (listed["error_code"], listed["groups"]) == (talk.LOADING, []), listed
+            with open(pipe, "wb"):
+                os.remove(pipe)
+            wire.wait_for(lambda: errors() == [talk.NONE, talk.NONE], PATIENCE, "both have loaded")
+            listed = one.ask("list_groups", {})
+            assert (listed["error_code"], sorted(group["group_id"] for group in listed["groups"])) == (talk.NONE, sorted(groups)), listed
 
     def check_a_protocol_that_is_not_wanted(self):
         """The consumer protocol can be left out of what is served; groups of the classic one go on."""
