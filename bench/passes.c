@@ -3,8 +3,8 @@
  * 1000000) What a coordinator holds a shard's pass for, without a node around it: each decision is
  * timed with the building of its batches and its apply, in processor time. A group of the consumer
  * protocol, whose MEMBERS read SUBSCRIBED of the TOPICS each, is filled, assigned, settled,
- * assigned once more and left silent until all its sessions have ended; one member says more than it
- * should. Then OFFSETS committed ones, first of as many groups and then of one, are listed, looked
+ * assigned once more, loses half of its members to an administrator, and is left silent until all
+ * its sessions have ended; one member says more than it should. Then OFFSETS committed ones, first of as many groups and then of one, are listed, looked
  * through, and deleted. A row tells how many decisions (or copies, or runs of an assignor) there
  * were, the longest, and all together. */
 #include <assert.h>
@@ -30,6 +30,7 @@
 #include "wire/gen/consumer_group_heartbeat.h"
 #include "wire/gen/feature_level_record.h"
 #include "wire/gen/group_metadata_record.h"
+#include "wire/gen/leave_group.h"
 #include "wire/gen/list_groups.h"
 #include "wire/gen/offset_fetch.h"
 #include "wire/gen/partition_record.h"
@@ -222,6 +223,11 @@ static struct str *topics_of(struct passes *passes, int32_t member)
     return list;
 }
 
+static struct str member_id_of(struct passes *passes, int32_t member)
+{
+    return str_from(arena_format(&passes->arena, "member-%06d", member));
+}
+
 /* It gives up at once whatever it is to. */
 static void beat(struct passes *passes, struct row *row, int32_t member)
 {
@@ -230,7 +236,7 @@ static void beat(struct passes *passes, struct row *row, int32_t member)
     message_defaults(&consumer_group_heartbeat_request_schema, &request);
     message_defaults(&consumer_group_heartbeat_response_schema, &response);
     request.group_id = STR("large");
-    request.member_id = str_from(arena_format(&passes->arena, "member-%06d", member));
+    request.member_id = member_id_of(passes, member);
     request.member_epoch = passes->epochs[member];
     request.topic_partitions_count = 0;
     if (request.member_epoch == JOINING) {
@@ -358,6 +364,23 @@ static void let_sessions_end(struct passes *passes, const char *name)
     row_print(name, &ended);
 }
 
+/* Half of the members are named by an administrator. */
+static void take_members_out(struct passes *passes)
+{
+    struct row row = { 0 };
+    struct leave_group_response response = { 0 };
+    struct leave_group_request request = { .group_id = STR("large"),
+        .members_count = passes->member_count / 2 };
+    request.members =
+        MESSAGE_TAKE(leave_group_member_identity, &passes->arena, request.members_count);
+    for (int32_t i = 0; i < request.members_count; i++)
+        request.members[i].member_id = member_id_of(passes, i);
+    ask(passes, &row, COORDINATOR_LEAVE_GROUP, &request, &response);
+    assert(response.members_count == request.members_count);
+    row_print("half are named to leave", &row);
+    arena_reset(&passes->arena);
+}
+
 /* A classic group of as many members as suit a record of 1 MB, as it is after a load. */
 static void measure_classic(struct passes *passes)
 {
@@ -410,6 +433,7 @@ static void measure_members(struct passes *passes)
     assign(passes, "again");
     describe(passes);
     say_much(passes, "500,000 topics are named", name_too_many);
+    take_members_out(passes);
     let_sessions_end(passes, "all sessions end");
     memory_give(passes->epochs);
 }
