@@ -4,9 +4,10 @@
  * timed with the building of its batches and its apply, in processor time. A group of the consumer
  * protocol, whose MEMBERS read SUBSCRIBED of the TOPICS each, is filled, assigned, settled,
  * assigned once more, loses half of its members to an administrator, and is left silent until all
- * its sessions have ended; one member says more than it should. Then OFFSETS committed ones, first of as many groups and then of one, are listed, looked
- * through, and deleted. A row tells how many decisions (or copies, or runs of an assignor) there
- * were, the longest, and all together. */
+ * its sessions have ended; one member says more than it should. Then OFFSETS committed ones, first
+ * of as many groups and then of one, are listed, looked through, and deleted; and expressions of
+ * topics are matched with 10,000 names of 249 letters. A row tells how many decisions (or copies, or
+ * runs of an assignor) there were, the longest, and all together. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,11 +18,13 @@
 #include "base/buffer.h"
 #include "base/container.h"
 #include "base/memory.h"
+#include "base/prng.h"
 #include "coordinator/assignment.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/group_consumer_state.h"
 #include "coordinator/offsets.h"
 #include "coordinator/record.h"
+#include "coordinator/resolution.h"
 #include "metadata/controller.h"
 #include "metadata/feature.h"
 #include "metadata/record.h"
@@ -124,14 +127,12 @@ static void apply_metadata(struct passes *passes, const struct message_schema *s
     controller->working->offset++;
 }
 
-static void add_topic(struct passes *passes, int32_t number, int32_t partitions)
+static void add_named_topic(
+    struct passes *passes, struct str name, int32_t number, int32_t partitions)
 {
     static int32_t replica = 1;
     static struct uuid directory = { { 9 } };
-    char *name = memory_take(TEXT_SIZE);
-    snprintf(name, TEXT_SIZE, "topic-%05d", number);
-    passes->topics[number] = str_from(name);
-    struct topic_record topic = { .name = passes->topics[number] };
+    struct topic_record topic = { .name = name };
     store_u32(&topic.topic_id.bytes[4], (uint32_t)number * 2654435769U); /* in no order */
     store_u32(&topic.topic_id.bytes[8], (uint32_t)number + 1);
     apply_metadata(passes, &topic_record_schema, 0, &topic);
@@ -148,6 +149,14 @@ static void add_topic(struct passes *passes, int32_t number, int32_t partitions)
         apply_metadata(passes, &partition_record_schema, 2, &partition);
     }
     arena_reset(&passes->arena);
+}
+
+static void add_topic(struct passes *passes, int32_t number, int32_t partitions)
+{
+    char *name = memory_take(TEXT_SIZE);
+    snprintf(name, TEXT_SIZE, "topic-%05d", number);
+    passes->topics[number] = str_from(name);
+    add_named_topic(passes, passes->topics[number], number, partitions);
 }
 
 static void begin(struct passes *passes, int32_t partitions)
@@ -508,6 +517,60 @@ static void measure_offsets(struct passes *passes, int32_t offsets)
     row_print("the group is deleted", &deleted);
 }
 
+/* ---- Expressions. ---- */
+
+/* Of a member that is alone in its group, until it has its topics or is refused. */
+static void measure_expression(struct passes *passes, const char *expression)
+{
+    struct row beats = { 0 }, steps = { 0 }, told = { 0 };
+    struct consumer_group_heartbeat_request request;
+    struct consumer_group_heartbeat_response response;
+    message_defaults(&consumer_group_heartbeat_request_schema, &request);
+    request.group_id = request.member_id = str_from(expression);
+    request.rebalance_timeout_ms = 300000;
+    request.subscribed_topic_names_count = request.topic_partitions_count = 0;
+    request.subscribed_topic_regex = str_from(expression);
+    for (int i = 0; i < 3; i++) {
+        message_defaults(&consumer_group_heartbeat_response_schema, &response);
+        ask(passes, &beats, COORDINATOR_CONSUMER_GROUP_HEARTBEAT, &request, &response);
+        request.member_epoch = response.member_epoch;
+        struct resolution *resolution = coordinator_take_resolution(
+            &passes->coordinator, passes->controller.working, passes->steady_ms);
+        if (resolution == NULL)
+            continue;
+        for (bool is_done = false; !is_done;) {
+            int64_t began_ns = now_ns();
+            is_done = resolution_step(resolution);
+            row_add(&steps, began_ns);
+        }
+        ask(passes, &told, COORDINATOR_RESOLVED, resolution, NULL);
+        resolution_destroy(resolution);
+    }
+    printf("%s%s\n", expression, response.error_code == ERROR_NONE ? "" : ": refused");
+    row_print("  heartbeats", &beats);
+    row_print("  matched, beside", &steps);
+    row_print("  what it matches is written", &told);
+    arena_reset(&passes->arena);
+}
+
+static void measure_expressions(struct passes *passes)
+{
+    enum { NAMES = 10000, LETTERS = 249 };
+    static const char *const expressions[] = { "orders-.*", "aaa[ab]*", ".*",
+        "[ab]*a[ab]{200}[ab0-9]*", "(.*a.{400}b.*)|(.*b.{300}.*)", "([ab]?){1000}z",
+        "\\p{L}*a\\p{L}{10}[ab]*" };
+    char name[LETTERS + 1] = { 0 };
+    struct prng prng;
+    prng_init(&prng, 1);
+    for (int32_t i = 0; i < NAMES; i++) {
+        for (int k = 0; k < LETTERS; k++)
+            name[k] = (char)('a' + prng_below(&prng, 2));
+        add_named_topic(passes, str_from(name), passes->topic_count + i, 1);
+    }
+    for (size_t i = 0; i < sizeof(expressions) / sizeof(*expressions); i++)
+        measure_expression(passes, expressions[i]);
+}
+
 int main(int argc, char **argv)
 {
     int32_t numbers[] = { 2000, 10, 1000, 10, 1000000 };
@@ -523,6 +586,7 @@ int main(int argc, char **argv)
     measure_members(&passes);
     measure_classic(&passes);
     measure_offsets(&passes, numbers[4]);
+    measure_expressions(&passes);
     rsm_lose(&passes.rsm);
     coordinator_deinit(&passes.coordinator);
     controller_deinit(&passes.controller);
