@@ -186,6 +186,28 @@ void test_consumer_regex__what_was_found_out_too_late_is_forgotten(void)
     end();
 }
 
+/* By an older image than what the log says by now: the group was made anew meanwhile. */
+void test_consumer_regex__what_was_found_out_before_does_not_undo_what_is_known(void)
+{
+    begin();
+    one.regex = "(apple|cherrie)s";
+    client_join(&office, &one);
+    office_add_topic(&office, "grapes", 1);
+    office.resolves_late = true;
+    client_beat(&office, &one);
+    assert_non_null(office.resolution);
+    assert_int_equal(client_leave(&office, &one, LEFT), ERROR_NONE);
+    office_add_topic(&office, "cherries", 3);
+    client_join(&office, &one);
+    assert_int_equal(client_count(&one), 5);
+    int32_t first = office.count;
+    office_resolve(&office);
+    assert_int_equal(office.count, first);
+    settle(&office, (struct client *[]){ &one }, 1);
+    assert_int_equal(client_count(&one), 5);
+    end();
+}
+
 /* Each has its turn: however many there are, a decision writes what one matches. */
 void test_consumer_regex__many_are_not_resolved_in_one_pass(void)
 {
