@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/str.h"
 
 enum { ARENA_FIRST = 4096, ARENA_LARGEST = 1 << 20, ARENA_ALIGN = 16 };
 
@@ -126,5 +127,6 @@ char *arena_format(struct arena *arena, const char *format, ...)
     char *text = arena_take(arena, (size_t)size + 1);
     vsnprintf(text, (size_t)size + 1, format, again);
     va_end(again);
+    text[str_cut((struct str){ text, size }, ARENA_TEXT_MOST).size] = '\0';
     return text;
 }

@@ -27,4 +27,7 @@ bool arena_may_take(const struct arena *arena, size_t size);
 
 /* An array of count elements; aborts on overflow, so check count against the input first. */
 void *arena_take_array(struct arena *arena, size_t count, size_t element_size);
+/* At most ARENA_TEXT_MOST bytes, what a string of the protocol can hold; names of a peer in a message
+ * about them may be as long, and then its end is cut. */
+enum { ARENA_TEXT_MOST = INT16_MAX };
 char *arena_format(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));

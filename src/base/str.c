@@ -35,6 +35,15 @@ struct str str_trim(struct str text)
     return text;
 }
 
+struct str str_cut(struct str text, int32_t size)
+{
+    if (text.size <= size)
+        return text;
+    while (size > 0 && ((uint8_t)text.data[size] & 0xc0) == 0x80)
+        size--;
+    return (struct str){ text.data, size };
+}
+
 struct str str_copy(struct arena *arena, struct str text)
 {
     if (text.data == NULL)

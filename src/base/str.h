@@ -32,6 +32,7 @@ bool str_starts(struct str text, struct str prefix);
 struct str str_trim(struct str text);                         /* without blanks and control characters at both ends */
 bool str_to_int64(struct str text, int64_t *out_value);       /* whole text, decimal, digits of any script, no overflow */
 bool str_to_double(struct str text, double *out_value);       /* as Java reads it: 1e3, 0.5f, 0x1p-1, NaN, -Infinity */
+struct str str_cut(struct str text, int32_t size);            /* its whole characters of UTF-8 that are at most so many bytes */
 struct str str_copy(struct arena *arena, struct str text);    /* NUL-terminated copy; null stays null */
 char *str_copy_owned(struct str text);                        /* heap, NUL-terminated; null gives NULL */
 bool str_is_utf8(struct str text);

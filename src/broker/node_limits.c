@@ -91,7 +91,7 @@ static void start_lookup(struct node_limits *mine)
     struct override_lookup *lookup = mine->lookup = memory_take(sizeof(*lookup));
     *lookup = (struct override_lookup){ .job = { .step = look_up, .done = looked_up }, .mine = mine };
     arena_init(&lookup->arena);
-    lookup->list = lookup->rest = str_from(arena_format(&lookup->arena, "%.*s", STR_PRINT(mine->overrides)));
+    lookup->list = lookup->rest = str_copy(&lookup->arena, mine->overrides);
     lookup->found = take_places(&lookup->arena, lookup->list);
     worker_submit(node->io, mine->of_controllers ? node->control_shard->loop : node->shards.list[0]->loop, &lookup->job);
 }
@@ -105,7 +105,7 @@ static void take_overrides(struct node_limits *mine, struct str said, struct are
     int count = read_addresses(said, arena, &overrides, &mine->has_names);
     limits_set_overrides(&mine->limits, overrides, count);
     memory_give((char *)(uintptr_t)mine->overrides.data);
-    mine->overrides = (struct str){ memory_copy_text(arena_format(arena, "%.*s", STR_PRINT(said))), said.size };
+    mine->overrides = (struct str){ str_copy_owned(said), said.size };
 }
 
 static void set_listeners(const struct node_limits *mine, const struct image *image, struct arena *arena)

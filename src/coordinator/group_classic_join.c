@@ -26,7 +26,8 @@ static struct str new_id(const struct group_decider *decider)
     const uint8_t *b = decider->request->fresh_id.bytes;
     struct str name = str_is_null(request->group_instance_id) ? decider->request->client_id
                                                               : request->group_instance_id;
-    enum { UUID_SIZE = 36 };
+    enum { UUID_SIZE = 36, ID_MOST = INT16_MAX };
+    name = str_cut(name, ID_MOST - 1 - UUID_SIZE);
     char *text = arena_take(decider->arena, (size_t)name.size + 1 + UUID_SIZE + 1);
     if (name.size > 0)
         memcpy(text, name.data, (size_t)name.size);

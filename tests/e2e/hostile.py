@@ -154,6 +154,9 @@ class Suite:
             return dict(told)
         self.attack("lengths that lie", act)
 
+    def check_longest_strings(self):
+        self.attack("longest strings", lambda: self.volley(list(mutants.longest(self.served))))
+
     def check_random_mutations(self):
         count = 100000 if self.full else 3000
         pool = [frame for _, _, frame in self.requests]

@@ -3,8 +3,12 @@
 import os
 import re
 import struct
+import sys
 
 import node
+
+sys.path.insert(0, os.path.join(node.ROOT, "tests", "twin"))
+import message  # noqa: E402
 
 GOLDEN = os.path.join(node.ROOT, "tests", "golden", "facts", "apis")
 SCHEMAS = os.path.join(node.ROOT, "schemas", "apis")
@@ -44,6 +48,40 @@ def golden(served, part="request"):
                 head = header(key, version, flexible) if part == "request" else struct.pack(">i", 77) + (b"\0" if flexible else b"")
                 frames.append((key, version, head + bytes.fromhex(data)))
     return frames
+
+
+def string_places(half, version, shape, values):
+    """(container, key) of each string that is there."""
+    for field in sum(half.fields(version, shape), []):
+        held = values.get(field.name)
+        if held is None or (field.kind != "string" and not field.is_struct()):
+            continue
+        for container, key in [(held, at) for at in range(len(held))] if field.array else [(values, field.name)]:
+            if field.is_struct():
+                yield from string_places(half, version, field.shape, container[key])
+            elif container[key] is not None:
+                yield container, key
+
+
+def longest(served):
+    """The golden requests of the first and the last version with one string after the other, and then with all of them, and the client's name,
+    as long as a string may be: an answer or a record that repeats one beside other words has no room for them."""
+    longest = "x" * 32767
+    for key, version, frame in golden(served):
+        if version not in served[key] or unregisters(frame):
+            continue
+        name, flexible_from = schemas()[key]
+        half, flexible = message.Api(name).request, flexible_from is not None and version >= flexible_from
+        values = half.decode(version, frame[len(header(key, version, flexible)):])
+        places = list(string_places(half, version, half.root, values))
+        for container, at in places:
+            was, container[at] = container[at], longest
+            yield header(key, version, flexible) + half.encode(version, values)
+            container[at] = was
+        yield header(key, version, flexible, longest.encode()) + half.encode(version, values)
+        for container, at in places:
+            container[at] = longest
+        yield header(key, version, flexible, longest.encode()) + half.encode(version, values)
 
 
 def truncations(frame):

@@ -33,6 +33,16 @@ void test_str__reads_numbers_as_java_does(void)
     assert_true(str_is(str_trim(STR("\x01\t 333\x1f")), "333"));
 }
 
+void test_str__is_cut_between_characters(void)
+{
+    struct str text = STR("a\xc3\xa4\xe2\x82\xac!");
+    assert_true(str_equal(str_cut(text, 7), text));
+    assert_true(str_is(str_cut(text, 6), "a\xc3\xa4\xe2\x82\xac"));
+    assert_true(str_is(str_cut(text, 5), "a\xc3\xa4"));
+    assert_true(str_is(str_cut(text, 2), "a"));
+    assert_int_equal(str_cut(text, 0).size, 0);
+}
+
 void test_str__splits_every_piece_also_empty_ones(void)
 {
     struct str rest = STR("a,,b"), piece;
