@@ -48,6 +48,7 @@ struct group_kind {
     bool (*subscribes)(const struct group *group, struct str topic); /* its offsets must not go */
     bool (*is_empty)(
         const struct group *group); /* no members: offsets age, and then it may go itself */
+    bool (*is_rebalancing)(const struct group *group); /* no offset ages meanwhile; NULL: never */
     int64_t (*empty_since_ms)(
         const struct group *group); /* wall; -1: offsets age from their commit */
     void (*remove)(struct group_decider *decider,

@@ -88,6 +88,12 @@ static bool is_empty(const struct group *group)
     return state_of(group) == CLASSIC_EMPTY;
 }
 
+/* Who rebalances may have readers that have not come back yet. */
+static bool is_rebalancing(const struct group *group)
+{
+    return state_of(group) != CLASSIC_EMPTY && state_of(group) != CLASSIC_STABLE;
+}
+
 static int64_t empty_since_ms(const struct group *group)
 {
     bool had_members = is_empty(group) && protocol_type(group).size > 0;
@@ -105,6 +111,7 @@ static void loaded(struct group *group, int64_t steady_ms, const struct image *i
     struct classic_group *classic = group->classic;
     for (struct classic_member *at = classic->members; at != NULL; at = at->hh.next)
         classic_session_begin(at, steady_ms, at->session_timeout_ms);
+    classic_topics_take(classic);
     if (classic->is_unled ||
         classic_group_size(classic) > group->coordinator->settings.classic_max_size)
         classic_rebalance_anew(classic, steady_ms);
@@ -120,6 +127,7 @@ const struct group_kind classic_kind = {
     .may_delete_offsets = may_delete_offsets,
     .subscribes = subscribes,
     .is_empty = is_empty,
+    .is_rebalancing = is_rebalancing,
     .empty_since_ms = empty_since_ms,
     .remove = remove_records,
     .loaded = loaded,

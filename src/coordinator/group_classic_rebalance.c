@@ -273,9 +273,11 @@ static void begin_generation(struct group_decider *decider, struct classic_group
     group->generation = group->generation == INT32_MAX ? 0 : group->generation + 1;
     if (group->members == NULL) {
         become_empty(decider, group);
+        classic_topics_take(group);
         return;
     }
     classic_group_set_text(&group->protocol, classic_group_select_protocol(group));
+    classic_topics_take(group);
     enter(decider, group, CLASSIC_COMPLETING);
     for (struct classic_member *at = group->members; at != NULL; at = at->hh.next) {
         if (at->join != NULL)

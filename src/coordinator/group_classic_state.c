@@ -31,6 +31,7 @@ void classic_group_free(struct group *owner)
         classic_pending_remove(group->pending);
     assert(group->supports == NULL && group->leader == NULL);
     deadline_cancel(owner->coordinator, &group->deadline);
+    classic_topics_forget(group);
     memory_give(group->written);
     classic_group_set_text(&group->protocol_type, STR(""));
     classic_group_set_text(&group->protocol, STR(""));
@@ -139,7 +140,6 @@ static void count_protocols(struct classic_member *member, int32_t by)
 {
     struct classic_group *group = member->group;
     uint64_t this_count = ++group->counts;
-    classic_topics_forget(group);
     for (int32_t i = 0; i < member->protocol_count; i++) {
         struct classic_support *support = support_make(group, member->protocols[i].name);
         if (support->counted == this_count)

@@ -67,9 +67,9 @@ struct classic_group {
     struct classic_pending *pending;          /* map by id */
     struct classic_support *supports;         /* map by name */
     uint64_t counts;
-    struct classic_topic *topics; /* map by name, of all that members subscribe to... */
+    struct classic_topic *topics; /* map by name, of all that members subscribe to ... */
     bool is_unled; /* the record names no leader: all are to join again (group_downgrade.h) */
-    bool has_topics, has_unreadable; /* ... once somebody asks, as far as it can be read */
+    bool has_topics, has_unreadable; /* ... in this generation, as far as it can be read */
     int32_t joining;                 /* members that wait in JoinGroup */
     bool has_new_member;             /* the initial delay may grow */
     int32_t delay_ms, delay_left_ms; /* of the initial rebalance: this one's, and after it */
@@ -131,8 +131,8 @@ struct str classic_group_select_protocol(const struct classic_group *group);
 struct str classic_group_select_protocol_with(
     struct classic_group *group, struct classic_member *out, struct classic_member *in);
 
-/* Some member does, by any of its protocols, or by one that cannot be read: consumers only. What
- * members wish counts while they join, too, so that no offset ages that is about to be asked for.
- */
-bool classic_group_subscribes(struct classic_group *group, struct str topic);
-void classic_topics_forget(struct classic_group *group); /* members are others */
+/* What consumers read is what they said when their generation began, by the protocol of the group; one
+ * that cannot be read, and a group without a generation, may read anything. */
+bool classic_group_subscribes(const struct classic_group *group, struct str topic);
+void classic_topics_take(struct classic_group *group); /* a generation begins */
+void classic_topics_forget(struct classic_group *group);

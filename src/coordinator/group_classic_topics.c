@@ -39,30 +39,24 @@ void classic_topics_forget(struct classic_group *group)
     group->has_topics = group->has_unreadable = false;
 }
 
-static void read_member(
-    struct classic_group *group, const struct classic_member *member, struct arena *arena)
+void classic_topics_take(struct classic_group *group)
 {
-    for (int32_t i = 0; i < member->protocol_count; i++) {
+    struct arena arena;
+    classic_topics_forget(group);
+    arena_init(&arena);
+    for (const struct classic_member *at = group->members; at != NULL; at = at->hh.next) {
         struct consumer_protocol_subscription_record subscription;
-        arena_reset(arena);
-        if (!subscription_parse(member->protocols[i].metadata, arena, &subscription, NULL)) {
-            group->has_unreadable = true;
-            continue;
-        }
-        for (int32_t k = 0; k < subscription.topics_count; k++)
+        struct bytes metadata = classic_member_metadata(at, group->protocol);
+        arena_reset(&arena);
+        group->has_unreadable |= !subscription_parse(metadata, &arena, &subscription, NULL);
+        for (int32_t k = 0; !group->has_unreadable && k < subscription.topics_count; k++)
             topic_add(group, subscription.topics[k]);
     }
+    arena_deinit(&arena);
+    group->has_topics = true;
 }
 
-bool classic_group_subscribes(struct classic_group *group, struct str topic)
+bool classic_group_subscribes(const struct classic_group *group, struct str topic)
 {
-    if (!group->has_topics) {
-        struct arena arena;
-        arena_init(&arena);
-        for (const struct classic_member *at = group->members; at != NULL; at = at->hh.next)
-            read_member(group, at, &arena);
-        arena_deinit(&arena);
-        group->has_topics = true;
-    }
-    return group->has_unreadable || topic_find(group, topic) != NULL;
+    return !group->has_topics || group->has_unreadable || topic_find(group, topic) != NULL;
 }

@@ -77,7 +77,8 @@ struct next {
     bool has_gained, has_unreleased;
 };
 
-/* One topic of the target: ascending in, ascending out. */
+/* One topic of the target: ascending in, ascending out. What the member itself was to give up, and
+ * has, nobody else can hold. */
 static void split_target(struct consumer_plan *plan, const struct partition_set_topic *target,
     const struct partition_set_topic *has, struct next *next)
 {
@@ -93,7 +94,8 @@ static void split_target(struct consumer_plan *plan, const struct partition_set_
             partition_set_add(kept, partition, *epoch);
             partition_set_add(gained, partition, *epoch);
         } else if (plan->group != NULL && !broken(revocation_not_awaited) &&
-                   consumer_partition_is_held(plan->group, target->id, partition)) {
+                   consumer_partition_is_held(plan->group, target->id, partition) &&
+                   !partition_set_has(&plan->current.revoking, target->id, partition)) {
             next->has_unreleased = true;
         } else {
             partition_set_add(gained, partition, plan->assignment_epoch);

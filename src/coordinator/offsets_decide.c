@@ -334,10 +334,12 @@ static void expire_topic(
 {
     const struct group *group = walk->group;
     struct str name = topic_offsets_name(topic);
-    bool is_read = group->kind->subscribes(group, name);
+    const struct group_kind *kind = group->kind;
+    bool is_kept = (kind->is_rebalancing != NULL && kind->is_rebalancing(group)) ||
+                   kind->subscribes(group, name);
     for (int32_t i = topic->count - 1; i >= 0; i--) {
         const struct committed_offset *offset = &topic->list[i];
-        if (is_read || offset->pending > 0 || !has_expired(decider, group, offset))
+        if (is_kept || offset->pending > 0 || !has_expired(decider, group, offset))
             walk->left++;
         else
             remove_offset(decider, group, name, offset->partition);

@@ -325,6 +325,52 @@ void test_classic_log__offsets_of_subscribed_topics_are_kept(void)
     end();
 }
 
+/* Who reads a topic may not have come back yet. */
+void test_classic_log__no_offset_ages_while_the_group_rebalances(void)
+{
+    begin();
+    office_add_topic(&office, "bills", 1);
+    struct wish wish = { .topics = { "bills" }, .session_ms = 1800000 };
+    struct team team = team_form(1, wish);
+    assert_int_equal(commit(&office, "g", team.ids[0], 1, NULL), ERROR_NONE); /* of orders */
+    for (int i = 0; i < 700; i++) {
+        office_pass_time(&office, 1000000);
+        assert_int_equal(heartbeat(&office, "g", team.ids[0], 1, NULL), ERROR_NONE);
+    }
+    team.ids[1] = ask_id(&office, "g", wish);
+    team.joins[1] = join(&office, "g", team.ids[1], wish);
+    assert_true(is_state(&office, "g", "PreparingRebalance"));
+    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, NULL);
+    assert_non_null(offset_find(group_find(&office.coordinator, STR("g")), STR("orders"), 0));
+    team.joins[0] = join(&office, "g", team.ids[0], wish);
+    assert_true(is_state(&office, "g", "CompletingRebalance"));
+    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, NULL);
+    assert_non_null(offset_find(group_find(&office.coordinator, STR("g")), STR("orders"), 0));
+    team.count = 2;
+    team_sync(&team, 2);
+    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, NULL);
+    assert_null(offset_find(group_find(&office.coordinator, STR("g")), STR("orders"), 0));
+    end();
+}
+
+/* And not what those who are joining will read. */
+void test_classic_log__what_a_generation_reads_is_kept_until_the_next(void)
+{
+    begin();
+    office_add_topic(&office, "bills", 1);
+    struct wish wish = { .topics = { "bills" } }, other = { .topics = { "orders" } };
+    struct team team = team_form(2, wish);
+    team.joins[0] = join(&office, "g", team.ids[0], other);
+    team.ids[2] = ask_id(&office, "g", other);
+    team.joins[2] = join(&office, "g", team.ids[2], other);
+    assert_int_equal(delete_offset("bills"), ERROR_GROUP_SUBSCRIBED_TO_TOPIC);
+    assert_int_equal(delete_offset("orders"), ERROR_NONE);
+    team.joins[1] = join(&office, "g", team.ids[1], other);
+    assert_int_equal(delete_offset("bills"), ERROR_NONE);
+    assert_int_equal(delete_offset("orders"), ERROR_GROUP_SUBSCRIBED_TO_TOPIC);
+    end();
+}
+
 /* One that cannot be read may be of anything. */
 void test_classic_log__an_unreadable_subscription_keeps_all_offsets(void)
 {

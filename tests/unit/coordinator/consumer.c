@@ -126,6 +126,20 @@ void test_consumer__a_partition_is_revoked_before_it_is_given(void)
     end();
 }
 
+void test_consumer__what_a_member_gave_up_itself_is_free_for_it(void)
+{
+    begin();
+    client_join(&office, &one);
+    client_join(&office, &two);
+    client_beat(&office, &one);
+    assert_int_equal(client_count(&one), 3);
+    assert_int_equal(client_leave(&office, &two, -1), ERROR_NONE);
+    client_beat(&office, &one); /* it says that it has given them up, and has them back */
+    assert_int_equal(client_count(&one), 6);
+    assert_string_equal(state_of(&office, "g"), "Stable");
+    end();
+}
+
 void test_consumer__a_settled_member_writes_nothing(void)
 {
     begin_settled();
