@@ -86,6 +86,23 @@ class Suite:
             admin.create_topic("other")
             wire.wait_for(lambda: admin.produce("other", 0, wire.batch([(b"k", b"v", [], 1)])) is not None, PATIENCE, "other topics are served")
 
+    def check_offsets_age(self):
+        """While the node lives, again and again."""
+        with node.Node(settings={"offsets.retention.check.interval.ms": "200"}) as broker:
+            broker.start()
+            broker.connect().create_topic("t")
+            talk.find(broker, "some")
+            one = talk.Talk(broker)
+
+            def committed():
+                asked = {"group_id": "some", "topics": [{"name": "t", "partition_indexes": [0]}]}
+                return one.ask("offset_fetch", asked, 5)["topics"][0]["partitions"][0]["committed_offset"]
+            for offset in (7, 8):
+                commit = {"group_id": "some", "retention_time_ms": 300, "topics": [{"name": "t", "partitions": [{"partition_index": 0, "committed_offset": offset}]}]}
+                answer = one.ask("offset_commit", commit, 3)
+                assert answer["topics"][0]["partitions"][0]["error_code"] == 0, answer
+                wire.wait_for(lambda: committed() == -1, PATIENCE, f"offset {offset} has aged")
+
     def check_other_coordinators(self):
         """Of transactions (1) and share groups (2), which Strom does not serve, and of what is none at all."""
         one = talk.Talk(self.broker)

@@ -10,6 +10,7 @@
 #include "wire/gen/offset_delete.h"
 #include "wire/gen/offset_fetch.h"
 #include "wire/gen/remove_topic_record.h"
+#include "wire/gen/topic_record.h"
 
 static struct office office;
 static int64_t retention_ms; /* that commits ask for; -1: none */
@@ -270,6 +271,20 @@ void test_offsets__of_a_deleted_topic_go(void)
     office_deinit(&office);
 }
 
+/* Until the coordinator has heard that the topic went, and has dropped it. */
+void test_offsets__of_an_earlier_topic_of_the_name_are_not_told(void)
+{
+    begin();
+    assert_int_equal(commit("g", "bills", 0, 1), ERROR_NONE);
+    struct uuid old_id = image_topic_by_name(cluster_image(&office.cluster), STR("bills"))->id;
+    struct remove_topic_record removed = { .topic_id = old_id };
+    struct topic_record again = { .name = STR("bills"), .topic_id = { { 7 } } };
+    cluster_apply(&office.cluster, &remove_topic_record_schema, 0, &removed);
+    cluster_apply(&office.cluster, &topic_record_schema, 0, &again);
+    assert_int_equal(fetch("g", "bills", 0).committed_offset, -1);
+    office_deinit(&office);
+}
+
 static void replay(struct coordinator *coordinator, int64_t at, int64_t offset, int64_t producer_id)
 {
     struct offset_commit_record_key key = { .group = STR("g"), .topic = STR("orders") };
@@ -322,6 +337,20 @@ void test_offsets__of_a_transaction_count_with_its_marker(void)
     coordinator_replay_marker(coordinator, 8, true);
     assert_int_equal(fetch("g", "orders", 0).committed_offset, -1);
     assert_int_equal(group_count(), 0);
+    office_deinit(&office);
+}
+
+/* What comes behind the marker may be the only one there is. */
+void test_offsets__do_not_age_while_a_transaction_is_open(void)
+{
+    begin();
+    replay(&office.coordinator, 0, 10, -1); /* committed in 1970 */
+    replay(&office.coordinator, 1, 20, 5);
+    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, NULL);
+    assert_int_equal(fetch("g", "orders", 0).committed_offset, 10);
+    coordinator_replay_marker(&office.coordinator, 5, false);
+    office_ask(&office, COORDINATOR_EXPIRE, 0, NULL, NULL);
+    assert_int_equal(fetch("g", "orders", 0).committed_offset, -1);
     office_deinit(&office);
 }
 
