@@ -44,21 +44,31 @@ static void refuse(struct group_decider *decider, enum error error, const char *
     response->error_message = str_from(why);
 }
 
-static const char *refusal_of(enum error error)
+/* Clients log this, often without the group's name. */
+static const char *refusal_of(const struct group_decider *decider, enum error error)
 {
+    const struct consumer_group_heartbeat_request *request = decider->request->request;
+    struct str group = request->group_id, member = request->member_id;
+    struct arena *arena = decider->arena;
     switch (error) {
     case ERROR_GROUP_ID_NOT_FOUND:
-        return "There is no such consumer group.";
+        return arena_format(arena, "There is no consumer group %.*s.", STR_PRINT(group));
     case ERROR_UNKNOWN_MEMBER_ID:
-        return "The group has no such member.";
+        return arena_format(
+            arena, "Group %.*s has no member %.*s.", STR_PRINT(group), STR_PRINT(member));
     case ERROR_FENCED_MEMBER_EPOCH:
-        return "The member is not at that epoch; it gives up its partitions and joins again.";
+        return arena_format(arena,
+            "Member %.*s of group %.*s is not at epoch %d; it gives up its partitions and joins "
+            "again.",
+            STR_PRINT(member), STR_PRINT(group), request->member_epoch);
     case ERROR_UNRELEASED_INSTANCE_ID:
-        return "The instance id is in use by another member.";
+        return arena_format(arena, "Instance id %.*s is in use by another member of group %.*s.",
+            STR_PRINT(request->instance_id), STR_PRINT(group));
     case ERROR_FENCED_INSTANCE_ID:
-        return "The instance id is another member's by now.";
+        return arena_format(arena, "Instance id %.*s of group %.*s is another member's by now.",
+            STR_PRINT(request->instance_id), STR_PRINT(group));
     case ERROR_GROUP_MAX_SIZE_REACHED:
-        return "The group has as many members as it may.";
+        return arena_format(arena, "Group %.*s has as many members as it may.", STR_PRINT(group));
     default:
         return NULL;
     }
@@ -205,7 +215,7 @@ static enum error beat(struct group_decider *decider,
         answer(&plan);
     }
     plan_end(&plan);
-    *out_refusal = plan.refusal != NULL ? plan.refusal : refusal_of(error);
+    *out_refusal = plan.refusal != NULL ? plan.refusal : refusal_of(decider, error);
     return error;
 }
 
@@ -226,7 +236,7 @@ void decide_consumer_group_heartbeat(struct group_decider *decider)
     enum error error;
     if (request->member_epoch < JOINING) {
         error = leave(decider, request);
-        refusal = refusal_of(error);
+        refusal = refusal_of(decider, error);
     } else {
         error = beat(decider, request, &refusal);
     }

@@ -325,8 +325,7 @@ void test_consumer_refusals__a_subscription_fits_into_a_record(void)
     assert_int_equal(
         ask_heartbeat(&office, 1, request, &response), ERROR_NONE); /* 5 bytes each, at least */
     names[9] = STR("names");
-    assert_int_equal(
-        ask_heartbeat(&office, 1, request, &response), ERROR_UNKNOWN_SERVER_ERROR);
+    assert_int_equal(ask_heartbeat(&office, 1, request, &response), ERROR_UNKNOWN_SERVER_ERROR);
     assert_true(str_is(response.error_message, "The subscription is longer than a record may be."));
     assert_true(office.count > first);
     end();
@@ -370,5 +369,28 @@ void test_consumer_refusals__two_deadlines_in_one_tick_put_a_member_out_once(voi
     office_pass_time(&office, 15000);
     assert_string_equal(types_since(&office, first), "-8 -7 -5 3");
     office_check_replay(&office);
+    office_deinit(&office);
+}
+
+void test_consumer_refusals__name_the_group_and_the_member(void)
+{
+    office_init(&office);
+    office_add_topic(&office, "apples", 4);
+    office_add_topic(&office, "bananas", 2);
+    one = client("one", NULL);
+    two = client("two", NULL);
+    two.epoch = 5;
+    assert_int_equal(
+        client_say(&office, &two, short_request(&office, &two)), ERROR_GROUP_ID_NOT_FOUND);
+    assert_true(str_is(two.answer.error_message, "There is no consumer group g."));
+    client_join(&office, &one);
+    assert_int_equal(
+        client_say(&office, &two, short_request(&office, &two)), ERROR_UNKNOWN_MEMBER_ID);
+    assert_true(str_is(two.answer.error_message, "Group g has no member two."));
+    one.epoch = 9;
+    assert_int_equal(
+        client_say(&office, &one, short_request(&office, &one)), ERROR_FENCED_MEMBER_EPOCH);
+    assert_true(str_is(one.answer.error_message,
+        "Member one of group g is not at epoch 9; it gives up its partitions and joins again."));
     office_deinit(&office);
 }
