@@ -179,8 +179,8 @@ void group_metadata_apply(struct coordinator *coordinator, const struct coordina
     if (is_live && classic->state == CLASSIC_PREPARING)
         return; /* it is new; who joins is not in the log */
     group_apply(classic, record->value);
-    if (is_live)
+    if (is_live && classic->is_unled) {
         classic_topics_take(classic);
-    if (is_live && classic->is_unled)
         classic_rebalance_anew(classic, coordinator->decided_ms);
+    }
 }

@@ -68,7 +68,8 @@ static void add_members(
 }
 
 /* What each has is its assignment, also what it is about to give up: a settled member has its
- * target, and what others have yet is not told to be another's. False: what one subscribes to cannot be read. */
+ * target, and what others have yet is not told to be another's. False: what one subscribes to
+ * cannot be read. */
 static bool propose(struct group_decider *decider, const struct group_downgrade *wish,
     const struct classic_group *group)
 {

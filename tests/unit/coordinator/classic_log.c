@@ -371,6 +371,21 @@ void test_classic_log__what_a_generation_reads_is_kept_until_the_next(void)
     end();
 }
 
+void test_classic_log__a_first_generation_may_read_anything(void)
+{
+    begin();
+    struct wish wish = { .topics = { "orders" } };
+    struct str id = ask_id(&office, "g", wish);
+    assert_int_equal(delete_offset("orders"), ERROR_NONE); /* nobody is in it yet */
+    struct question *waits = join(&office, "g", id, wish);
+    assert_true(is_state(&office, "g", "PreparingRebalance"));
+    assert_int_equal(delete_offset("orders"), ERROR_GROUP_SUBSCRIBED_TO_TOPIC);
+    office_pass_time(&office, 3000);
+    assert_int_equal(joined(waits)->generation_id, 1);
+    assert_int_equal(delete_offset("orders"), ERROR_GROUP_SUBSCRIBED_TO_TOPIC);
+    end();
+}
+
 /* One that cannot be read may be of anything. */
 void test_classic_log__an_unreadable_subscription_keeps_all_offsets(void)
 {
